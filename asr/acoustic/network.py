@@ -1,0 +1,100 @@
+"""The network: spliced frames in, one logit a pdf out. Plain feed-forward layers.
+
+network = build(NetworkConfig(feature_dim=43, num_pdfs=496), seed=1)
+logits = network(torch.zeros(256, network.config.input_dim))      # (256, 496)
+weights = flatten(network)      # one float32 vector that the parameters are views of
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from asr.errors import InputError
+
+ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of a network. Input is (2 * context + 1) * feature_dim numbers a frame."""
+
+    feature_dim: int
+    num_pdfs: int
+    context: int = 5
+    layers: int = 4
+    width: int = 512
+    activation: str = "relu"
+
+    @property
+    def input_dim(self) -> int:
+        """Numbers a spliced frame holds."""
+        return (2 * self.context + 1) * self.feature_dim
+
+
+class FeedForward(nn.Module):
+    """`layers` hidden layers of `width` units, then a linear layer to the pdfs."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.activation not in ACTIVATIONS:
+            raise InputError(f"activation '{config.activation}' is none of {', '.join(ACTIVATIONS)}")
+        sizes = [config.input_dim] + [config.width] * config.layers
+        stack: list[nn.Module] = []
+        for fan_in, fan_out in itertools.pairwise(sizes):
+            stack += [nn.Linear(fan_in, fan_out), ACTIVATIONS[config.activation]()]
+        self.hidden = nn.Sequential(*stack)
+        self.output = nn.Linear(sizes[-1], config.num_pdfs)
+
+    def forward(self, spliced: torch.Tensor) -> torch.Tensor:
+        """(frames, input_dim) -> logits (frames, num_pdfs)."""
+        return self.output(self.hidden(spliced))
+
+
+def build(config: NetworkConfig, seed: int) -> FeedForward:
+    """A network with fresh weights, the same for the same seed.
+
+    ReLU and GELU layers: He's normal initialisation, zero biases. Sigmoid and tanh: Kaldi nnet1's, weights
+    N(0, 0.1 * Glorot) and, for sigmoid, biases uniform in [-4, 0] (make_nnet_proto.py). Output layer: zeros would
+    stall nothing, but a small random start breaks ties between pdfs that share data.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = FeedForward(config)
+    saturating = config.activation in ("sigmoid", "tanh")
+    with torch.no_grad():
+        for layer in network.hidden:
+            if not isinstance(layer, nn.Linear):
+                continue
+            glorot = math.sqrt(6.0 / (layer.in_features + layer.out_features))
+            deviation = glorot if saturating else math.sqrt(2.0 / layer.in_features)
+            layer.weight.normal_(0.0, deviation, generator=generator)
+            if config.activation == "sigmoid":
+                layer.bias.uniform_(-4.0, 0.0, generator=generator)
+            else:
+                layer.bias.zero_()
+        network.output.weight.normal_(0.0, 0.5 / math.sqrt(config.width), generator=generator)
+        network.output.bias.zero_()
+    return network
+
+
+def flatten(network: nn.Module) -> torch.Tensor:
+    """One float32 vector with all parameters, in the order of `network.parameters()`."""
+    return torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()]).float()
+
+
+def bind(network: nn.Module, weights: torch.Tensor, gradient: torch.Tensor | None = None) -> None:
+    """Make the parameters (and their gradients) views of flat vectors: who writes one, writes the other."""
+    place = 0
+    for parameter in network.parameters():
+        size = parameter.numel()
+        parameter.data = weights[place : place + size].view_as(parameter)
+        if gradient is not None:
+            parameter.grad = gradient[place : place + size].view_as(parameter)
+        place += size
+    if place != weights.numel():
+        raise ValueError(f"{weights.numel()} weights for a network of {place}")

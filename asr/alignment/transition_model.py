@@ -1,0 +1,282 @@
+"""Kaldi's transition model, the head of final.mdl: what a transition-id stands for (hmm/transition-model).
+
+A transition-id (from 1) is one arc of one HMM state of one phone with one pdf; alignments are rows of them. Reads
+final.mdl, binary or text, and not the acoustic model behind it, so that any system's final.mdl will do.
+
+    model = read_transition_model("exp/ali/final.mdl"); pdfs = model.tid_to_pdf[tids]
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from asr.alignment.kaldi_stream import Stream, floats_bytes, integer_bytes, open_stream
+from asr.alignment.topology import HmmState, Topology, parse_topology
+from asr.alignment.tree import ContextTree
+from asr.errors import InputError
+
+MOST_PDFS = 10_000_000
+
+
+@dataclass(frozen=True, order=True)
+class TransitionTuple:
+    """A transition-state: phone, HMM state, pdf of its forward transitions, pdf of its self-loop."""
+
+    phone: int
+    hmm_state: int
+    forward_pdf: int
+    self_loop_pdf: int
+
+
+@dataclass(frozen=True)
+class TransitionModel:
+    """Everything that the head of final.mdl holds; arrays by transition-id have an unused place 0.
+
+    tid_log_prob: float32 (num_transition_ids + 1); `tuples[s - 1]` is transition-state s.
+    """
+
+    topology: Topology
+    tuples: tuple[TransitionTuple, ...]
+    tid_log_prob: np.ndarray
+
+    @property
+    def num_transition_states(self) -> int:
+        """How many (phone, HMM state, pdf) there are."""
+        return len(self.tuples)
+
+    @property
+    def num_transition_ids(self) -> int:
+        """The highest transition-id."""
+        return len(self._arcs) - 1
+
+    @cached_property
+    def num_pdfs(self) -> int:
+        """One more than the highest pdf-id."""
+        return 1 + max(max(item.forward_pdf, item.self_loop_pdf) for item in self.tuples)
+
+    @property
+    def topology_text(self) -> str:
+        """The topology as a lang directory's `topo`."""
+        return self.topology.to_text()
+
+    @cached_property
+    def _arcs(self) -> np.ndarray:
+        """int32 (num_transition_ids + 1, 7): state, phone, HMM state, pdf, loop, final, destination."""
+        rows = [(0, 0, 0, 0, 0, 0, 0)]
+        for number, item in enumerate(self.tuples, 1):
+            states = self.topology.states_of(item.phone)
+            for to, _ in states[item.hmm_state].transitions:
+                loop = to == item.hmm_state
+                pdf = item.self_loop_pdf if loop else item.forward_pdf
+                rows.append((number, item.phone, item.hmm_state, pdf, loop, to == len(states) - 1, to))
+        return np.array(rows, dtype=np.int32)
+
+    @cached_property
+    def tid_to_state(self) -> np.ndarray:
+        """int32: the transition-state (from 1) of each transition-id."""
+        return np.ascontiguousarray(self._arcs[:, 0])
+
+    @cached_property
+    def tid_to_phone(self) -> np.ndarray:
+        """int32: the phone-id of each transition-id."""
+        return np.ascontiguousarray(self._arcs[:, 1])
+
+    @cached_property
+    def tid_to_hmm_state(self) -> np.ndarray:
+        """int32: the HMM state (from 0) that each transition-id leaves."""
+        return np.ascontiguousarray(self._arcs[:, 2])
+
+    @cached_property
+    def tid_to_pdf(self) -> np.ndarray:
+        """int32: the pdf-id of each transition-id."""
+        return np.ascontiguousarray(self._arcs[:, 3])
+
+    @cached_property
+    def tid_is_self_loop(self) -> np.ndarray:
+        """bool: whether each transition-id returns to its own state."""
+        return self._arcs[:, 4].astype(bool)
+
+    @cached_property
+    def tid_is_final(self) -> np.ndarray:
+        """bool: whether each transition-id leaves its phone."""
+        return self._arcs[:, 5].astype(bool)
+
+    @cached_property
+    def _first_tid(self) -> dict[tuple[int, int], list[int]]:
+        """The transition-ids of (phone, HMM state), in the order of the topology's transitions."""
+        found: dict[tuple[int, int], list[int]] = {}
+        for tid in range(1, self.num_transition_ids + 1):
+            found.setdefault((int(self._arcs[tid, 1]), int(self._arcs[tid, 2])), []).append(tid)
+        return found
+
+    def phone_state_to_tids(self, phone: int, hmm_state: int) -> tuple[int | None, int]:
+        """(self-loop, forward transition) of a state that has one pdf whatever the context; no self-loop is None.
+
+        Forward is the transition that leads furthest; in a left-to-right topology there is only one.
+        Raises ValueError where the state is unknown or its pdf depends on the context.
+        """
+        tids = self._tids_of(phone, hmm_state)
+        loops = [tid for tid in tids if self.tid_is_self_loop[tid]]
+        forward = [tid for tid in tids if not self.tid_is_self_loop[tid]]
+        return (loops[0] if loops else None), max(forward, key=lambda tid: int(self._arcs[tid, 6]))
+
+    def _tids_of(self, phone: int, hmm_state: int) -> list[int]:
+        tids = self._first_tid.get((phone, hmm_state), [])
+        if len({int(self.tid_to_state[tid]) for tid in tids}) != 1:
+            raise ValueError(
+                f"phone {phone}, HMM state {hmm_state}: not one transition-state (unknown, or in context)"
+            )
+        return tids
+
+    def min_frames(self, phone: int) -> int:
+        """The fewest frames that `phone` can take."""
+        return min(len(path) for path in self._ways[phone])
+
+    @cached_property
+    def _ways(self) -> dict[int, list[tuple[int, ...]]]:
+        by_entry = [_ways_through(states) for states in self.topology.entries]
+        return {phone: by_entry[self.topology.entry_of[phone]] for phone in self.topology.phones}
+
+    @cached_property
+    def _known_paths(self) -> dict[tuple[int, int], np.ndarray]:
+        return {}
+
+    def phone_path(self, phone: int, frames: int) -> np.ndarray:
+        """Legal transition-ids, int32 (frames), for a context-independent phone, spread evenly over its states.
+
+        The path goes through as many states as `frames` allows. As in Kaldi's alignments (graphs made with
+        reorder=true) the transition out of a state comes first and its self-loops follow it.
+        Raises ValueError when `frames` is below `min_frames(phone)`.
+        """
+        if (phone, frames) not in self._known_paths:
+            path = self._make_path(phone, frames)
+            path.flags.writeable = False  # the same array answers every later call
+            self._known_paths[phone, frames] = path
+        return self._known_paths[phone, frames]
+
+    def _make_path(self, phone: int, frames: int) -> np.ndarray:
+        states = max((way for way in self._ways[phone] if len(way) <= frames), key=len, default=None)
+        if states is None:
+            raise ValueError(f"phone {phone}: {frames} frames, the topology needs {self.min_frames(phone)}")
+        bounds = [frames * place // len(states) for place in range(len(states) + 1)]
+        tids: list[int] = []
+        for place, state in enumerate(states):
+            to = states[place + 1] if place + 1 < len(states) else len(self.topology.states_of(phone)) - 1
+            choices = self._tids_of(phone, state)
+            tids.append(next(tid for tid in choices if self._arcs[tid, 6] == to))
+            stay = bounds[place + 1] - bounds[place] - 1
+            if stay:
+                tids += [next(tid for tid in choices if self.tid_is_self_loop[tid])] * stay
+        return np.array(tids, dtype=np.int32)
+
+    def to_bytes(self) -> bytes:
+        """The head of final.mdl, from `<TransitionModel>` to its end, without the binary mark."""
+        tag, extended = self._tag()
+        parts = [
+            b"<TransitionModel> ",
+            self.topology.to_bytes(),
+            f"<{tag}> ".encode(),
+            integer_bytes(len(self.tuples)),
+        ]
+        for item in self.tuples:
+            parts += [integer_bytes(item.phone), integer_bytes(item.hmm_state), integer_bytes(item.forward_pdf)]
+            if extended:
+                parts.append(integer_bytes(item.self_loop_pdf))
+        parts += [f"</{tag}> ".encode(), b"<LogProbs> ", floats_bytes(self.tid_log_prob), b"</LogProbs> "]
+        return b"".join(parts) + b"</TransitionModel> "
+
+    def _tag(self) -> tuple[str, bool]:
+        return ("Triples", False) if self.topology.is_hmm else ("Tuples", True)
+
+
+def _ways_through(states: tuple[HmmState, ...]) -> list[tuple[int, ...]]:
+    """The ways through a phone that only go to higher states, each a row of emitting states."""
+    done: list[tuple[int, ...]] = []
+    todo: list[tuple[int, ...]] = [(0,)]
+    while todo:
+        way = todo.pop(0)
+        for to, _ in states[way[-1]].transitions:
+            if to == len(states) - 1:
+                done.append(way)
+            elif to > way[-1]:
+                todo.append((*way, to))
+    return done
+
+
+def tuples_of(tree: ContextTree, topology: Topology) -> tuple[TransitionTuple, ...]:
+    """The transition-states that a tree gives a topology, sorted as Kaldi sorts them (ComputeTuples).
+
+    A state whose self-loop has its own pdf class (chain topologies) gets every pair of pdfs that some context gives;
+    this is only offered for context-independent ones. Raises ValueError where the tree lacks a phone of the topology.
+    """
+    found: set[TransitionTuple] = set()
+    for phone in topology.phones:
+        for number, state in enumerate(topology.states_of(phone)[:-1]):
+            forward = tree.pdfs_of(phone, state.forward_class)
+            if not forward:
+                raise ValueError(f"the tree has no pdf for phone {phone}, pdf class {state.forward_class}")
+            if state.self_loop_class == state.forward_class:
+                found |= {TransitionTuple(phone, number, pdf, pdf) for pdf in forward}
+            else:
+                loops = tree.pdfs_of(phone, state.self_loop_class)
+                if len(forward) != 1 or len(loops) != 1:
+                    raise ValueError(f"phone {phone}: a chain topology in context")
+                found.add(TransitionTuple(phone, number, *forward, *loops))
+    return tuple(sorted(found))
+
+
+def from_tree(tree: ContextTree, topology: Topology) -> TransitionModel:
+    """The transition model of a new system: probabilities as the topology gives them."""
+    tuples = tuples_of(tree, topology)
+    probabilities = [1.0]
+    for item in tuples:
+        transitions = topology.states_of(item.phone)[item.hmm_state].transitions
+        probabilities += [probability for _, probability in transitions]
+    return TransitionModel(topology, tuples, np.log(np.array(probabilities, dtype=np.float32)))
+
+
+def read_transition_model(path: str | os.PathLike[str]) -> TransitionModel:
+    """Read the head of final.mdl. Raises InputError: not a model, cut, damaged."""
+    stream = open_stream(path, "<TransitionModel>")
+    stream.expect("<TransitionModel>")
+    topology = parse_topology(stream)
+    tag = stream.token()
+    if tag not in ("<Triples>", "<Tuples>"):
+        stream.refuse(f"<Triples> or <Tuples> was expected, found {tag[:40]}")
+    tuples = _parse_tuples(stream, topology, extended=tag == "<Tuples>")
+    stream.expect(tag.replace("<", "</"), "<LogProbs>")
+    log_probs = stream.floats()
+    stream.expect("</LogProbs>", "</TransitionModel>")
+    model = TransitionModel(topology, tuples, log_probs)
+    if len(log_probs) != model.num_transition_ids + 1:
+        raise InputError(
+            f"{len(log_probs) - 1} log probabilities for {model.num_transition_ids} transition-ids: damaged",
+            file=path,
+        )
+    if (log_probs > 1e-3).any():
+        raise InputError("a transition probability above one: damaged", file=path)
+    return model
+
+
+def _parse_tuples(stream: Stream, topology: Topology, *, extended: bool) -> tuple[TransitionTuple, ...]:
+    count = stream.integer()
+    if not 0 < count <= MOST_PDFS:
+        stream.refuse(f"{count} transition-states: damaged")
+    known = set(topology.phones)
+    tuples: list[TransitionTuple] = []
+    for _ in range(count):
+        phone, state, forward = stream.integer(), stream.integer(), stream.integer()
+        loop = stream.integer() if extended else forward
+        if phone not in known or not 0 <= state < len(topology.states_of(phone)) - 1:
+            stream.refuse(f"phone {phone}, HMM state {state} is not in the topology: damaged")
+        if not (0 <= forward < MOST_PDFS and 0 <= loop < MOST_PDFS):
+            stream.refuse(f"pdf-id {forward if loop >= 0 else loop}: damaged")
+        tuples.append(TransitionTuple(phone, state, forward, loop))
+    if any(first >= second for first, second in itertools.pairwise(tuples)):
+        stream.refuse("the transition-states are not sorted: damaged")
+    return tuple(tuples)

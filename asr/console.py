@@ -1,0 +1,68 @@
+"""What a verb says while it works: plain lines, and progress bars where the output is a terminal.
+
+Lines go to stdout and, when `open_log` was called, to the log file as well. Progress on a terminal is a
+rich bar; elsewhere a plain line every ten seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TypeVar
+
+T = TypeVar("T")
+PLAIN_PERIOD_S = 10.0
+_log: IO[str] | None = None
+
+
+def open_log(path: Path) -> None:
+    """Copy every following line to `path`, which is begun anew."""
+    global _log
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _log = open(path, "w", encoding="utf-8", buffering=1)
+
+
+def log_only(text: str) -> None:
+    """A line (or a traceback) for the log file alone."""
+    if _log is not None:
+        _log.write(text.rstrip("\n") + "\n")
+
+
+def say(text: str) -> None:
+    """A line of information on stdout."""
+    print(text, flush=True)
+    log_only(text)
+
+
+def warn(text: str) -> None:
+    """A line that the user should see on stderr; the verb goes on."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+    log_only(f"warning: {text}")
+
+
+def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Yield `items`, showing how many of `total` are done. `what` reads like `features: train`."""
+    if sys.stdout.isatty():
+        yield from _bar(items, total, what)
+        return
+    start = said = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - said >= PLAIN_PERIOD_S and done < total:
+            said = now
+            left = (now - start) / done * (total - done)
+            say(f"{what}: {done}/{total}, {left:.0f} s left")
+
+
+def _bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)

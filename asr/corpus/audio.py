@@ -1,0 +1,259 @@
+"""Sound files in: wav, flac, mp3, ogg, NIST by soundfile; whole, at the rate asked, or an error naming the fault.
+
+    rate_hz, channels, frames = info("a.flac")
+    samples = read("a.flac", rate_hz=16000)            # float32, (frames,), in int16's scale as Kaldi has it
+    samples = read("call.wav", channel=1, start_s=2.5, end_s=7.25)
+
+A `source` ending in `|` is a shell command whose output is the sound, as in Kaldi's wav.scp; it is run only with
+`allow_pipes`. Truncation is found for flac and mp3 (the decoder fails or gives fewer frames than promised) and
+for wav and NIST (the header promises more bytes than there are; soundfile alone takes what is left for the
+whole). A cut ogg file cannot be told from a short one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import struct
+import subprocess
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+
+from asr.console import warn
+from asr.errors import InputError
+
+SCALE = 32768.0
+MAX_OVERSHOOT_S = 0.5  # how far a segment may reach past the end, as in Kaldi's extract-segments
+STREAMED_BYTES = 0x7FFF0000  # a data chunk of about this size or more: its writer could not know the length
+
+UNKNOWN_FRAMES = 1 << 40  # libsndfile gives a number beyond this for a flac whose writer could not know the length
+
+
+class SoundError(InputError):
+    """An InputError about one sound; `kind` is the name under which validation counts it."""
+
+    def __init__(self, kind: str, message: str, *, file: str, key: str | None) -> None:
+        super().__init__(message, file=file, key=key)
+        self.kind = kind
+
+
+def info(
+    source: str | os.PathLike[str], *, allow_pipes: bool = False, key: str | None = None
+) -> tuple[int, int, int]:
+    """(rate in Hz, channels, frames) from the header. Raises SoundError: missing, unreadable, empty, truncated."""
+    with _opened(source, allow_pipes, key) as (sound, promised):
+        _check_length(sound, promised, os.fspath(source), key)
+        return sound.samplerate, sound.channels, sound.frames
+
+
+def check(
+    source: str | os.PathLike[str],
+    *,
+    rate_hz: int | None = 16000,
+    channel: int | None = None,
+    resample: bool = False,
+    allow_pipes: bool = False,
+    key: str | None = None,
+) -> float:
+    """Look at the header and the last sample (a cut flac shows there); returns the duration in seconds.
+
+    Raises SoundError as `read` would, apart from damage in the middle, which only `read` meets.
+    """
+    name = os.fspath(source)
+    with _opened(source, allow_pipes, key) as (sound, promised):
+        _check_length(sound, promised, name, key)
+        _check_form(sound.samplerate, sound.channels, rate_hz, channel, resample, name, key)
+        last = _frames(sound, sound.frames - 1, sound.frames, name, key)
+        if len(last) != 1:
+            raise _truncated(sound.frames, name, key)
+        return sound.frames / sound.samplerate
+
+
+def read(
+    source: str | os.PathLike[str],
+    *,
+    rate_hz: int | None = 16000,
+    channel: int | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    resample: bool = False,
+    allow_pipes: bool = False,
+    key: str | None = None,
+) -> np.ndarray:
+    """Samples, float32 of shape (frames,), in int16's scale (a full-scale sample is ±32768).
+
+    `channel` counts from 0 and is needed where there are several. `start_s`, `end_s` cut a segment, whose end may lie
+    up to 0.5 s past the sound's. `resample` allows a rate above `rate_hz` (None: any rate, unchanged); a lower
+    one is always refused. `key` is named in errors. Raises SoundError; warns of a sound that is all zeros.
+    """
+    name = os.fspath(source)
+    with _opened(source, allow_pipes, key) as (sound, promised):
+        _check_length(sound, promised, name, key)
+        rate = sound.samplerate
+        _check_form(rate, sound.channels, rate_hz, channel, resample, name, key)
+        start, end = _span(start_s, end_s, rate, sound.frames, name, key)
+        samples = _frames(sound, start, end, name, key)
+    if len(samples) != end - start:
+        raise _truncated(end, name, key)
+    samples = samples[:, channel or 0] * np.float32(SCALE)
+    if not np.isfinite(samples).all():
+        raise SoundError("non-finite audio", "holds a NaN or an infinity", file=name, key=key)
+    if not samples.any():
+        warn(f"{name}: {key + ': ' if key else ''}is silent: every sample is zero")
+    if rate_hz is not None and rate != rate_hz:
+        samples = _resampled(samples, rate, rate_hz)
+    return samples
+
+
+@contextlib.contextmanager
+def _opened(source: str | os.PathLike[str], allow_pipes: bool, key: str | None) -> Iterator[tuple[Any, int | None]]:
+    """The open sound and the number of bytes of samples its header promises beyond what there is (None: unknown)."""
+    import soundfile
+
+    name = os.fspath(source)
+    stream = _bytes_of(name, allow_pipes, key)
+    with stream:
+        size = stream.seek(0, os.SEEK_END)
+        if size == 0:
+            raise SoundError("empty audio", "is empty (0 bytes)", file=name, key=key)
+        missing = _missing_bytes(stream, size)
+        stream.seek(0)
+        try:
+            # by name where there is one: libsndfile then reads by itself, beside other threads
+            sound = soundfile.SoundFile(stream if isinstance(stream, io.BytesIO) else name)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            message = f"is no sound file that can be read ({_reason(error)})"
+            raise SoundError("unreadable audio", message, file=name, key=key) from error
+        with sound:
+            yield sound, missing
+
+
+def _bytes_of(name: str, allow_pipes: bool, key: str | None) -> IO[bytes]:
+    if name.rstrip().endswith("|"):
+        return io.BytesIO(_run_pipe(name.rstrip()[:-1], allow_pipes, key))
+    try:
+        return open(name, "rb")
+    except FileNotFoundError as error:
+        raise SoundError("missing audio", "no such sound file", file=name, key=key) from error
+    except OSError as error:
+        raise SoundError("unreadable audio", f"cannot be read: {error.strerror}", file=name, key=key) from error
+
+
+def _run_pipe(command: str, allow_pipes: bool, key: str | None) -> bytes:
+    if not allow_pipes:
+        message = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
+        raise SoundError("pipe", message, file=command + "|", key=key)
+    done = subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        message = f"the pipe failed with status {done.returncode}" + (f": {said[-1]}" if said else "")
+        raise SoundError("unreadable audio", message, file=command + "|", key=key)
+    return done.stdout
+
+
+def _missing_bytes(stream: IO[bytes], size: int) -> int | None:
+    """How many bytes of samples a RIFF or NIST header promises that the file has not; None: it cannot be told."""
+    stream.seek(0)
+    head = stream.read(12)
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        place = 12
+        while len(chunk := stream.read(8)) == 8:
+            length = struct.unpack("<I", chunk[4:])[0]
+            place += 8
+            if chunk[:4] == b"data":
+                return None if length >= STREAMED_BYTES else max(0, place + length - size)
+            place += length + length % 2
+            stream.seek(place)
+    if head[:7] == b"NIST_1A":
+        stream.seek(0)
+        text = stream.read(1024).decode("ascii", "replace")
+        names = ("sample_count", "channel_count", "sample_n_bytes")
+        fields = [re.search(rf"\n{name} -i (\d+)", text) for name in names]
+        offset = re.match(r"NIST_1A\s+(\d+)", text)
+        coding = re.search(r"\nsample_coding -s\d+ (\S+)", text)
+        if offset and all(fields) and (coding is None or coding[1] in ("pcm", "ulaw", "alaw")):
+            promised = np.prod([int(field[1]) for field in fields if field])
+            return max(0, int(offset[1]) + int(promised) - size)
+    return None
+
+
+def _check_length(sound: Any, missing: int | None, name: str, key: str | None) -> None:
+    if missing:
+        message = f"is truncated: its header promises {missing} bytes more than there are"
+        raise SoundError("truncated audio", message, file=name, key=key)
+    if sound.frames > UNKNOWN_FRAMES:
+        raise SoundError("unreadable audio", "does not say how long it is; write it anew", file=name, key=key)
+    if sound.frames <= 0:
+        raise SoundError("empty audio", "is empty: it holds no samples", file=name, key=key)
+
+
+def _check_form(
+    rate: int, channels: int, rate_hz: int | None, channel: int | None, resample: bool, name: str, key: str | None
+) -> None:
+    if channels > 1 and channel is None:
+        message = (
+            f"has {channels} channels{' (stereo)' if channels == 2 else ''}; name one in segments or make it mono"
+        )
+        raise SoundError("stereo", message, file=name, key=key)
+    if channel is not None and not 0 <= channel < channels:
+        raise SoundError("stereo", f"has {channels} channels, none is number {channel}", file=name, key=key)
+    if rate_hz is None or rate == rate_hz:
+        return
+    if rate < rate_hz:
+        message = (
+            f"is sampled at {rate} Hz, {rate_hz} Hz are asked, and nothing above {rate // 2} Hz can be brought back;"
+            f" pass --rate-hz {rate} to work at that rate throughout"
+        )
+        raise SoundError("sample rate", message, file=name, key=key)
+    if not resample:
+        message = f"is sampled at {rate} Hz, {rate_hz} Hz are asked; pass --resample to convert it"
+        raise SoundError("sample rate", message, file=name, key=key)
+
+
+def _span(
+    start_s: float | None, end_s: float | None, rate: int, frames: int, name: str, key: str | None
+) -> tuple[int, int]:
+    """First and one past the last frame of a segment."""
+    start = 0 if start_s is None else round(start_s * rate)
+    end = frames if end_s is None or end_s < 0 else round(end_s * rate)
+    if end > frames and end - frames <= MAX_OVERSHOOT_S * rate:
+        end = frames
+    if not 0 <= start < end <= frames:
+        message = f"the segment {start / rate:g}-{end / rate:g} s is not within the sound's {frames / rate:g} s"
+        raise SoundError("bad segment", message, file=name, key=key)
+    return start, end
+
+
+def _frames(sound: Any, start: int, end: int, name: str, key: str | None) -> np.ndarray:
+    """Frames [start, end) as float32 of shape (frames, channels); what the decoder trips over is a SoundError."""
+    import soundfile
+
+    try:
+        sound.seek(start)
+        return sound.read(end - start, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        message = f"is truncated or damaged: the decoder gave up before frame {end} of {sound.frames}"
+        raise SoundError("truncated audio", message, file=name, key=key) from error
+
+
+def _truncated(frames: int, name: str, key: str | None) -> SoundError:
+    return SoundError("truncated audio", f"is truncated: it ends before frame {frames}", file=name, key=key)
+
+
+def _reason(error: Exception) -> str:
+    said = str(getattr(error, "error_string", "") or error).strip().rstrip(".")
+    return said or type(error).__name__
+
+
+def _resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
+    import torch
+
+    from asr.corpus.torchaudio_pure import torchaudio
+
+    return torchaudio.functional.resample(
+        torch.from_numpy(samples), rate, rate_hz, lowpass_filter_width=64, rolloff=0.9475937167399596
+    ).numpy()

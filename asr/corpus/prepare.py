@@ -1,0 +1,123 @@
+"""Run a recipe's prepare script, then validate each set that it made.
+
+Reads a recipe's script (recipes/NAME/prepare.py) and what that reads; writes OUT/{train,dev,test}, each a Kaldi data
+directory with normalised transcripts. All options but --script are the script's own: --help with --script
+lists them. Runs again only when the settings, the script, another *.py or *.txt of its folder, or its inputs
+have changed.
+
+    python -m asr prepare --script recipes/kaldi/prepare.py --train-dir a/train --test-dir a/test --out exp/kaldi/data
+
+A script is a module with `Settings` (at least `out: Path`, `seed: int` and `nj: int`; of its other settings
+`rate_hz`, `resample` and `allow_pipes` also guide the validation), `run(settings)`, and `inputs(settings)`, the
+files and folders it depends on.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from asr.console import say
+from asr.corpus.datadir import FILES, DataDir
+from asr.corpus.validate import conclude, find_problems
+from asr.errors import InputError
+from asr.settings import resolve
+from asr.stamp import Stamp
+
+SETS = ("train", "dev", "test")
+
+
+def main(arguments: list[str]) -> None:
+    """Take --script out of `arguments`; the rest is for the script's own Settings."""
+    rest = list(arguments)
+    path = _taken(rest, "--script")
+    if path is None:
+        if "--help" in rest or "-h" in rest:
+            print(__doc__)
+            return
+        raise InputError("prepare: --script is required; see python -m asr prepare --help")
+    script = load(Path(path))
+    run(script, resolve(script.Settings, "prepare", rest, script.__doc__ or ""))
+
+
+def run(script: ModuleType, settings: Any) -> None:
+    """Run `script` unless its stamp is fresh, and check what it made."""
+    home = Path(script.__file__ or "").resolve().parent
+    sources = sorted(path for kind in ("*.py", "*.txt") for path in home.glob(kind))
+    stamp = Stamp(
+        settings.out / ".done.prepare.json",
+        "prepare",
+        settings,
+        inputs=[*sources, *script.inputs(settings)],
+        extra=[home.name, Path(script.__file__ or "").name, [path.name for path in sources]],
+    )
+    if stamp.fresh():
+        return
+    script.run(settings)
+    sets = {name: _validated(settings.out / name, settings) for name in SETS}
+    _check_apart(settings.out, sets)
+    stamp.record(
+        settings.out / name / file for name in SETS for file in FILES if (settings.out / name / file).exists()
+    )
+
+
+def load(path: Path) -> ModuleType:
+    """The script at `path` as a module under its own file's name, its folder first on the path of modules.
+
+    So a script may import its neighbours, and the processes that it spawns find them too.
+    """
+    if not path.is_file():
+        raise InputError("no such script", file=path)
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None or name in sys.stdlib_module_names:
+        raise InputError("cannot be loaded as a script; name it prepare.py", file=path)
+    home = str(path.resolve().parent)
+    if sys.path[0] != home:
+        sys.path.insert(0, home)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    for needed in ("Settings", "run", "inputs"):
+        if not hasattr(module, needed):
+            raise InputError(f"is no prepare script: it has no {needed}", file=path)
+    return module
+
+
+def _taken(arguments: list[str], name: str) -> str | None:
+    """Remove `name VALUE` or `name=VALUE` from `arguments`; the value, None where there is none."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(name + "="):
+            return arguments.pop(place).partition("=")[2]
+        if argument == name:
+            if place + 1 >= len(arguments):
+                raise InputError(f"prepare: {name}: names a file")
+            del arguments[place]
+            return arguments.pop(place)
+    return None
+
+
+def _validated(path: Path, settings: Any) -> DataDir:
+    data, problems = find_problems(
+        path,
+        rate_hz=getattr(settings, "rate_hz", 16000),
+        resample=getattr(settings, "resample", False),
+        allow_pipes=getattr(settings, "allow_pipes", False),
+        nj=settings.nj,
+    )
+    conclude(path, data, problems)
+    return data
+
+
+def _check_apart(out: Path, sets: dict[str, DataDir]) -> None:
+    """No utterance may be in two sets; common sentences and speakers are said."""
+    for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        common = sets[first].utt2spk.keys() & sets[second].utt2spk.keys()
+        if common:
+            raise InputError(f"this utterance is in {out / first} too", file=out / second, key=min(common))
+        speakers = len(sets[first].spk2utt.keys() & sets[second].spk2utt.keys())
+        sentences = len(set(sets[first].text.values()) & set(sets[second].text.values()))
+        say(f"{first} and {second}: {speakers} speakers and {sentences} sentences in common")

@@ -1,0 +1,146 @@
+"""What can be wrong with the text tables of a data directory, and reading one table in spite of it.
+
+`scan_table` reads a `key value` file to its end and notes each problem, where `asr.tables.read_table` stops at the
+first. What a problem means for `repair` is its `mend`:
+
+    rewrite   the value can be put right and the utterance stays    (byte-order mark, CRLF, full-width letters ...)
+    drop      what the key names has to go                          (no transcript, truncated sound ...)
+    stop      only the user can know                                (wrong encoding, missing file ...)
+    warn      no fault, but worth knowing                           (speaker is no prefix of the utterance ...)
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.errors import InputError
+from asr.tables import decode_or_refuse, read_bytes, read_lines
+
+BOM = "\ufeff"
+FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")  # letters, digits and the space
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064]"
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; `kind` is what problems are counted by, `key` an utterance, recording or speaker."""
+
+    kind: str
+    message: str
+    file: Path | str
+    line: int | None = None
+    key: str | None = None
+    mend: str = "drop"
+
+    def error(self, more: str = "") -> InputError:
+        """This problem as the one line that the user sees; `more` is appended."""
+        return InputError(self.message + more, file=self.file, line=self.line, key=self.key)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value of a table and the line it is on."""
+
+    value: str
+    line: int
+
+
+def faults(problems: Iterable[Problem]) -> list[Problem]:
+    """All but the warnings."""
+    return [problem for problem in problems if problem.mend != "warn"]
+
+
+def counts(problems: Iterable[Problem]) -> list[tuple[str, int]]:
+    """(kind, how many) in the order of first occurrence."""
+    return list(Counter(problem.kind for problem in problems).items())
+
+
+def scan_table(
+    path: Path, problems: list[Problem], *, encoding: str = "utf-8", transcripts: bool = False
+) -> dict[str, Entry]:
+    """Read `key value...` lines, appending to `problems`; values come back as `repair` would write them.
+
+    Of equal duplicates one stays; of differing ones none is to be trusted, so the key is dropped by a problem. A
+    value may be empty. Raises InputError only where nothing can be read at all (unknown encoding, an I/O error).
+    """
+    table: dict[str, Entry] = {}
+    crlf = False
+    for number, line, undecodable in _lines(path, problems, encoding):
+        if line.endswith("\r"):
+            line = line.rstrip("\r")
+            if not crlf:
+                problems.append(
+                    Problem("CRLF", "lines end in CRLF, as Windows writes them", path, number, mend="rewrite")
+                )
+            crlf = True
+        parts = line.replace(BOM, "").split(None, 1)
+        if BOM in line:
+            message, key = "a byte-order mark (U+FEFF)", parts[0] if parts else None
+            problems.append(Problem("byte-order mark", message, path, number, key, "rewrite"))
+        if not parts:
+            problems.append(Problem("empty line", "empty line", path, number, mend="rewrite"))
+            continue
+        key, value = parts[0], parts[1].strip() if len(parts) > 1 else ""
+        if undecodable:
+            problems.append(Problem("wrong encoding", undecodable, path, number, key, "stop"))
+        elif transcripts:
+            value = _checked_value(value, problems, path, number, key)
+        if key not in table:
+            table[key] = Entry(value, number)
+        elif table[key].value == value:
+            problems.append(Problem("duplicate key", "this line has occurred before", path, number, key, "rewrite"))
+        else:
+            message = f"this key has occurred before, with another value (line {table[key].line})"
+            problems.append(Problem("duplicate key", message, path, number, key))
+    if not table:
+        problems.append(Problem("empty file", "holds nothing", path, mend="stop"))
+    return table
+
+
+def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple[int, str, str]]:
+    """(line number, line, why it cannot be decoded or nothing). UTF-8 is tried where another encoding fails."""
+    data = read_bytes(path)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if "16" not in encoding:
+            message = "is UTF-16, not UTF-8; convert it or pass --encoding utf-16"
+            problems.append(Problem("wrong encoding", message, path, 1, mend="stop"))
+            return
+        yield from ((number, line, "") for number, line in read_lines(path, encoding=encoding))
+        return
+    if data.startswith(b"\xef\xbb\xbf"):
+        message = "the file begins with a byte-order mark"
+        problems.append(Problem("byte-order mark", message, path, 1, mend="rewrite"))
+        data = data[3:]
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    for number, raw in enumerate(lines, 1):
+        try:
+            yield number, decode_or_refuse(raw, encoding, path, number, None), ""
+        except InputError as error:
+            if error.line is None:  # no such encoding
+                raise
+            yield number, raw.decode("utf-8", "replace"), error.message
+
+
+def _checked_value(value: str, problems: list[Problem], path: Path, number: int, key: str) -> str:
+    """A transcript without what does not belong into any text file; the rest is `normalise`'s matter."""
+    if match := FULL_WIDTH.search(value):
+        message = f"full-width form {match[0]} (U+{ord(match[0]):04X})"
+        problems.append(Problem("full-width form", message, path, number, key, "rewrite"))
+        value = FULL_WIDTH.sub(lambda found: unicodedata.normalize("NFKC", found[0]), value)
+    if match := _INVISIBLE.search(value):
+        message = f"invisible character U+{ord(match[0]):04X}"
+        problems.append(Problem("invisible character", message, path, number, key, "rewrite"))
+        value = _INVISIBLE.sub("", value)
+    if "\ufffd" in value:
+        message = "holds U+FFFD: a character was lost when this text was converted"
+        problems.append(Problem("lost character", message, path, number, key))
+    return value.strip()

@@ -1,0 +1,82 @@
+"""Mend what can be mended in a data directory; name everything that has to be dropped.
+
+Reads a Kaldi data directory and writes another one, sorted and with absolute paths: without byte-order marks, CRLF,
+full-width letters, invisible characters and empty or repeated lines, in UTF-8, and with an spk2utt that
+fits utt2spk. What cannot be mended is dropped and named: utterances without a transcript or a sound that can be
+read, keys that occur twice with different values or not in every file. Past --max-missing nothing is written.
+
+    python -m asr repair --data data/train --out data/train_repaired
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say
+from asr.corpus.datadir import DataDir, c_sorted, refuse_same
+from asr.corpus.problems import Problem, counts
+from asr.corpus.validate import find_problems
+from asr.settings import option
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = option(help="data directory to read")
+    out: Path = option(help="data directory to write")
+    max_missing: float = option(0.05, help="largest part of the utterances that may be dropped")
+    rate_hz: int = option(16000, help="sample rate that every sound has to have")
+    resample: bool = option(False, help="accept higher rates, which are then converted on reading")
+    encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
+    allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
+    deep: bool = option(False, help="decode every sound to its end")
+    nj: int = option(0, help="threads; 0: one per core", affects=False)
+
+
+def run(settings: Settings) -> None:
+    """Write `out`, or raise InputError and write nothing."""
+    refuse_same(settings.out, settings.data)
+    mended = mend(
+        settings.data,
+        max_missing=settings.max_missing,
+        rate_hz=settings.rate_hz,
+        resample=settings.resample,
+        encoding=settings.encoding,
+        allow_pipes=settings.allow_pipes,
+        deep=settings.deep,
+        nj=settings.nj,
+    )
+    mended.write(settings.out)
+    say(f"{settings.out}: {len(mended.utt2spk)} utterances")
+
+
+def mend(path: Path, *, max_missing: float = 0.05, **options) -> DataDir:
+    """The mended directory `path`; `options` are those of `validate.find_problems`. Each thing dropped is said.
+
+    Raises InputError where only the user can help, or where more than `max_missing` of the utterances would go.
+    """
+    data, problems = find_problems(path, **options)
+    for problem in problems:
+        if problem.mend == "stop":
+            raise problem.error()
+    lost = [problem for problem in problems if problem.mend == "drop"]
+    gone = {problem.key for problem in lost}
+    kept = data.restricted(key for key in data.utt2spk if key not in gone)
+    dropped = _utterances(lost, kept)
+    for grade, mend_of in (("warning", "warn"), ("mended", "rewrite")):
+        for kind, number in counts(problem for problem in problems if problem.mend == mend_of):
+            say(f"{path}: {grade}, {kind}: {number}")
+    total = len(kept.utt2spk) + len(dropped)
+    if len(dropped) > max_missing * total or not kept.utt2spk:
+        share = 100 * len(dropped) / max(total, 1)
+        raise lost[0].error(
+            f" ({len(dropped)} of {total} utterances, {share:.1f} %, would go: more than --max-missing)"
+        )
+    for problem in lost:
+        say(f"dropped: {problem.error()}")
+    return kept
+
+
+def _utterances(lost: list[Problem], kept: DataDir) -> list[str]:
+    """The utterances that go; a recording's fault counts as one where its utterances are not known by name."""
+    return c_sorted({problem.key for problem in lost if problem.key and problem.key not in kept.utt2spk})

@@ -1,0 +1,83 @@
+"""Whether the sounds of a data directory can be read, have the rate asked and one channel."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from asr.console import progress
+from asr.corpus import audio
+from asr.corpus.datadir import DataDir, Utterance
+from asr.corpus.problems import Problem
+
+
+def check_sounds(
+    path: Path,
+    data: DataDir,
+    *,
+    rate_hz: int | None,
+    resample: bool = False,
+    allow_pipes: bool = False,
+    deep: bool = False,
+    nj: int = 0,
+) -> list[Problem]:
+    """Open every sound of `data`: its header and last sample, or with `deep` all of it. Problems in C order.
+
+    `path` is named while it works. Threads: the decoding is libsndfile's.
+    """
+    if deep:
+        groups = [[utterance] for utterance in data.utterances()]
+    else:  # a recording is opened once, whatever the number of its segments
+        by_recording: dict[tuple[str, int | None], list[Utterance]] = {}
+        for utterance in data.utterances():
+            by_recording.setdefault((utterance.recording, utterance.channel), []).append(utterance)
+        groups = list(by_recording.values())
+
+    def examine(group: list[Utterance]) -> list[Problem]:
+        found, duration_s = [], None
+        for utterance in group:
+            try:
+                if deep:
+                    _decode(utterance, rate_hz, resample, allow_pipes)
+                else:
+                    duration_s = duration_s or _open(utterance, rate_hz, resample, allow_pipes)
+                    _check_reach(utterance, duration_s)
+            except audio.SoundError as error:
+                found.append(Problem(error.kind, error.message, str(error.file), None, utterance.key))
+        return found
+
+    with ThreadPoolExecutor(nj or os.cpu_count() or 1) as pool:
+        results = list(progress(pool.map(examine, groups), len(groups), f"sounds of {path}"))
+    return [problem for result in results for problem in result]
+
+
+def _open(utterance: Utterance, rate_hz: int | None, resample: bool, allow_pipes: bool) -> float:
+    return audio.check(
+        utterance.source,
+        rate_hz=rate_hz,
+        channel=utterance.channel,
+        resample=resample,
+        allow_pipes=allow_pipes,
+        key=utterance.key,
+    )
+
+
+def _decode(utterance: Utterance, rate_hz: int | None, resample: bool, allow_pipes: bool) -> None:
+    _open(utterance, rate_hz, resample, allow_pipes)
+    audio.read(
+        utterance.source,
+        rate_hz=None,  # the rate has been looked at; there is no need to convert
+        channel=utterance.channel,
+        start_s=utterance.start_s,
+        end_s=utterance.end_s,
+        allow_pipes=allow_pipes,
+        key=utterance.key,
+    )
+
+
+def _check_reach(utterance: Utterance, duration_s: float) -> None:
+    end_s = utterance.end_s if utterance.end_s is not None else duration_s
+    if (utterance.start_s or 0) >= duration_s or end_s > duration_s + audio.MAX_OVERSHOOT_S:
+        message = f"the segment {utterance.start_s or 0:g}-{end_s:g} s is not within the sound's {duration_s:g} s"
+        raise audio.SoundError("bad segment", message, file=utterance.source, key=utterance.key)

@@ -1,0 +1,122 @@
+"""Cut a part, such as a development set, out of a data directory by speaker and text.
+
+Reads a Kaldi data directory, writes two: `--rest` (what stays for training) and `--part`. With ten speakers or more
+whole speakers are taken, unless their sentences are so much the same as the others' that more than --max-missing of
+the utterances would have to be left out; else utterances of every speaker in proportion. No sentence is ever in both
+parts; sentences are compared as normalised characters. The same seed gives the same parts, whatever the order of the
+input.
+
+    python -m asr split --data data/all --rest data/train --part data/dev --fraction 0.1
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say
+from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.transcript import characters, normalise
+from asr.errors import InputError
+from asr.settings import option
+
+ENOUGH_SPEAKERS = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = option(help="data directory to read")
+    rest: Path = option(help="data directory to write: what is not in the part")
+    part: Path = option(help="data directory to write: the part")
+    fraction: float = option(0.1, help="of the utterances that the part gets")
+    count: int | None = option(None, help="utterances that the part gets, instead of --fraction")
+    max_missing: float = option(0.05, help="largest part of the utterances left out to keep whole speakers")
+    seed: int = option(1, help="which speakers or sentences")
+    allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
+
+
+def run(settings: Settings) -> None:
+    """Write both directories; InputError when there is nothing to part."""
+    refuse_same(settings.rest, settings.data, settings.part)
+    refuse_same(settings.part, settings.data)
+    data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
+    rest, part = split(
+        data,
+        fraction=settings.fraction,
+        count=settings.count,
+        max_missing=settings.max_missing,
+        seed=settings.seed,
+        name=settings.data,
+    )
+    for path, piece in ((settings.rest, rest), (settings.part, part)):
+        piece.write(path)
+        say(f"{path}: {len(piece.utt2spk)} utterances of {len(piece.spk2utt)} speakers")
+
+
+def split(
+    data: DataDir,
+    *,
+    fraction: float = 0.1,
+    count: int | None = None,
+    max_missing: float = 0.05,
+    seed: int = 1,
+    name: Path | str = "data",
+) -> tuple[DataDir, DataDir]:
+    """(rest, part); the part has about `count` utterances, or `fraction` of all. `name` is named in errors."""
+    total = len(data.utt2spk)
+    if count is None and not 0 < fraction < 1:
+        raise InputError(f"--fraction {fraction} is not between 0 and 1")
+    target = round(fraction * total) if count is None else count
+    if not 0 < target < total:
+        raise InputError(f"{target} of {total} utterances cannot be cut out; both parts need some", file=name)
+    sentences = {key: "".join(characters(normalise(data.text[key], spoken=False))) for key in data.keys}
+    cut = None
+    if len(data.spk2utt) >= ENOUGH_SPEAKERS:
+        cut = _whole_speakers(data, sentences, target, max_missing, random.Random(f"speakers {seed}"))
+    chosen, left_out = cut or (_by_sentence(data, sentences, target, random.Random(f"sentences {seed}")), set())
+    if not chosen:
+        raise InputError("no part can be cut out without a sentence in both parts", file=name)
+    if left_out:
+        say(f"{name}: {len(left_out)} utterances left out, as their sentences are in both parts")
+    rest = data.restricted(key for key in data.utt2spk if key not in chosen and key not in left_out)
+    return rest, data.restricted(chosen)
+
+
+def _whole_speakers(
+    data: DataDir, sentences: dict[str, str], target: int, max_missing: float, rng: random.Random
+) -> tuple[set[str], set[str]] | None:
+    """(the part, what is left out of both), or None where whole speakers cost too much."""
+    speakers = list(data.spk2utt.items())
+    rng.shuffle(speakers)
+    taken: set[str] = set()
+    for _, keys in speakers[:-1]:
+        if len(taken) >= target:
+            break
+        if not taken or len(taken) + len(keys) <= 1.5 * target:  # a long-winded speaker is passed over
+            taken.update(keys)
+    others = {sentence for key, sentence in sentences.items() if key not in taken}
+    left_out = {key for key in taken if sentences[key] in others}
+    fits = 0.5 * target <= len(taken) - len(left_out) <= 2 * target
+    return (taken - left_out, left_out) if fits and len(left_out) <= max_missing * len(sentences) else None
+
+
+def _by_sentence(data: DataDir, sentences: dict[str, str], target: int, rng: random.Random) -> set[str]:
+    """Sentences with all who say them, until every speaker has given about its share."""
+    groups: dict[str, list[str]] = {}
+    for key in data.keys:
+        groups.setdefault(sentences[key], []).append(key)
+    order = list(groups.values())
+    rng.shuffle(order)
+    ratio = target / len(sentences)
+    share = {speaker: math.ceil(ratio * len(keys)) for speaker, keys in data.spk2utt.items()}
+    given: Counter[str] = Counter()
+    taken: set[str] = set()
+    for keys in order:
+        wanted = Counter(data.utt2spk[key] for key in keys)
+        if len(taken) + len(keys) <= target and all(given[who] + n <= share[who] for who, n in wanted.items()):
+            taken.update(keys)
+            given.update(wanted)
+    return taken

@@ -1,0 +1,66 @@
+"""Take some utterances of a data directory: so many by chance, those of some speakers, or those in a list.
+
+Reads a Kaldi data directory and writes another one. The conditions combine: of the speakers named and the
+utterances listed, --count by chance; the same seed takes the same ones, and a smaller count takes some of these.
+
+    python -m asr subset --data data/train --out data/train_1k --count 1000
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say
+from asr.corpus.datadir import DataDir, refuse_same
+from asr.errors import InputError
+from asr.settings import option
+from asr.tables import read_lines
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = option(help="data directory to read")
+    out: Path = option(help="data directory to write")
+    count: int | None = option(None, help="utterances to take by chance")
+    speakers: tuple[str, ...] = option((), help="take these speakers' utterances only")
+    utterances: Path | None = option(None, help="file whose lines begin with the utterances to take")
+    seed: int = option(1, help="which utterances --count takes")
+    allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
+
+
+def run(settings: Settings) -> None:
+    """Write `out`; InputError for a speaker or an utterance that is not there, or too large a count."""
+    refuse_same(settings.out, settings.data)
+    data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
+    keys = data.keys
+    if settings.speakers:
+        known = data.spk2utt
+        for speaker in settings.speakers:
+            if speaker not in known:
+                raise InputError("no such speaker", file=settings.data, key=speaker)
+        keys = [key for key in keys if data.utt2spk[key] in settings.speakers]
+    if settings.utterances is not None:
+        listed = _listed(settings.utterances, data)
+        keys = [key for key in keys if key in listed]
+    if settings.count is not None:
+        if not 0 < settings.count <= len(keys):
+            raise InputError(f"--count {settings.count}: there are {len(keys)} utterances", file=settings.data)
+        random.Random(settings.seed).shuffle(keys)
+        keys = keys[: settings.count]
+    piece = data.restricted(keys)
+    piece.write(settings.out)
+    say(f"{settings.out}: {len(piece.utt2spk)} of {len(data.utt2spk)} utterances")
+
+
+def _listed(path: Path, data: DataDir) -> set[str]:
+    listed = set()
+    for number, line in read_lines(path):
+        if not line.split():
+            continue
+        key = line.split()[0]
+        if key not in data.utt2spk:
+            raise InputError("no such utterance in the data directory", file=path, line=number, key=key)
+        listed.add(key)
+    return listed

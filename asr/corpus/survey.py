@@ -1,0 +1,196 @@
+"""A whole data directory in spite of its faults: what is consistent, and a list of what is not.
+
+    data, problems = survey(Path("data/train"))
+    problems += check_sounds(path, data, rate_hz=16000)         # of asr.corpus.soundcheck
+
+`validate` shows the problems, `repair` acts on them, `DataDir.read` raises the first that would lose something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from asr.corpus.datadir import DataDir, Segment, absolute, c_sorted, is_pipe
+from asr.corpus.problems import Entry, Problem, scan_table
+from asr.corpus.transcript import characters, normalise
+from asr.errors import InputError
+
+NO_SPEAKERS = "no speakers"
+Table = dict[str, Entry]
+
+
+def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) -> tuple[DataDir, list[Problem]]:
+    """Read every table of `path`. Returns what is left after mending and dropping, and all problems in file order.
+
+    With problems whose mend is `stop` the data is not to be used. Raises InputError where wav.scp or text is missing.
+    """
+    if not path.is_dir():
+        raise InputError("no such data directory", file=path)
+    problems: list[Problem] = []
+    recordings = _scan(path / "wav.scp", problems, encoding)
+    segments = _segments(path / "segments", recordings, problems, encoding)
+    text = scan_table(path / "text", problems, encoding=encoding, transcripts=True)
+    utt2spk = _speakers(path, segments if segments is not None else recordings, problems, encoding)
+    _check_sources(path / "wav.scp", recordings, allow_pipes, problems)
+    _check_transcripts(path / "text", text, problems)
+    sounds: dict[str, Entry] | dict[str, Segment] = segments if segments is not None else recordings
+    lines = {key: entry.line for key, entry in recordings.items()} if segments is None else {}
+    _check_keys(path, "wav.scp" if segments is None else "segments", sounds, lines, text, utt2spk, problems)
+    durations = _scan(path / "utt2dur", problems, encoding) if (path / "utt2dur").exists() else None
+    dropped = {problem.key for problem in problems if problem.mend == "drop"}
+    for key, segment in (segments or {}).items():
+        if segment.recording in dropped and key not in dropped:
+            message = f"its recording {segment.recording} cannot be used"
+            problems.append(Problem("missing key", message, path / "segments", None, key))
+            dropped.add(key)
+    kept = [key for key in sounds if key in text and key in utt2spk and key not in dropped]
+    data = DataDir(
+        recordings={key: absolute(entry.value) for key, entry in recordings.items()},
+        text={key: entry.value for key, entry in text.items()},
+        utt2spk={key: entry.value for key, entry in utt2spk.items()},
+        segments=segments,
+        utt2dur=None if durations is None else {key: entry.value for key, entry in durations.items()},
+    )
+    return data.restricted(kept), problems
+
+
+def _scan(path: Path, problems: list[Problem], encoding: str) -> Table:
+    """A table other than text: ASCII or UTF-8 as a rule, whatever the transcripts are in."""
+    if encoding.lower() not in ("utf-8", "utf8") and path.is_file():
+        with contextlib.suppress(UnicodeDecodeError):  # then it is in the encoding of the transcripts
+            path.read_bytes().decode("utf-8")
+            encoding = "utf-8"
+    table = scan_table(path, problems, encoding=encoding)
+    for key in [key for key, entry in table.items() if not entry.value]:
+        problems.append(Problem("no value", "nothing after the key", path, table[key].line, key))
+    return table
+
+
+def _segments(path: Path, recordings: Table, problems: list[Problem], encoding: str) -> dict[str, Segment] | None:
+    if not path.exists():
+        return None
+    segments = {}
+    for key, entry in _scan(path, problems, encoding).items():
+        try:
+            segment = _parsed(entry.value)
+        except ValueError:
+            message = f"'{entry.value}' is not: recording, start and end in seconds[, channel]"
+            problems.append(Problem("bad segment", message, path, entry.line, key))
+            continue
+        segments[key] = segment
+        if segment.recording not in recordings:
+            message = f"its recording {segment.recording} is not in wav.scp"
+            problems.append(Problem("missing key", message, path, entry.line, key))
+    used = {segment.recording for segment in segments.values()}
+    for key in recordings.keys() - used:
+        message = "no segment is of this recording"
+        problems.append(Problem("unused recording", message, path.parent / "wav.scp", None, key, "warn"))
+    return segments
+
+
+def _parsed(value: str) -> Segment:
+    recording, start, end, *channel = value.split()
+    if len(channel) > 1:
+        raise ValueError
+    start_s, end_s = float(start), float(end)
+    if not (0 <= start_s < float("inf") and (end_s == -1 or start_s < end_s < float("inf"))):
+        raise ValueError
+    number = {"A": 0, "B": 1}.get(channel[0]) if channel else None
+    return Segment(
+        recording,
+        start_s,
+        None if end_s == -1 else end_s,
+        number if number is not None or not channel else int(channel[0]),
+    )
+
+
+def _speakers(path: Path, utterances: Iterable[str], problems: list[Problem], encoding: str) -> Table:
+    """utt2spk, compared with spk2utt; where it is missing, from spk2utt, or every utterance its own speaker."""
+    listed: dict[str, list[str]] = {}
+    lines: dict[str, int] = {}
+    if (path / "spk2utt").exists():
+        for speaker, entry in _scan(path / "spk2utt", problems, encoding).items():
+            for key in entry.value.split():
+                listed.setdefault(key, []).append(speaker)
+                lines.setdefault(key, entry.line)
+    if not (path / "utt2spk").exists():
+        message = (
+            "no such file: each speaker is taken from spk2utt"
+            if listed
+            else "no such file: each utterance is its own speaker"
+        )
+        problems.append(Problem(NO_SPEAKERS, message, path / "utt2spk", mend="warn"))
+        if listed:
+            return {key: Entry(speakers[0], lines[key]) for key, speakers in listed.items()}
+        return {key: Entry(key, 0) for key in utterances}
+    table = _scan(path / "utt2spk", problems, encoding)
+    for key, entry in table.items():
+        if len(entry.value.split()) > 1:
+            message = f"more than one speaker: '{entry.value}'"
+            problems.append(Problem("contradicting speaker", message, path / "utt2spk", entry.line, key))
+        elif listed and listed.get(key) != [entry.value]:
+            said = " and ".join(listed[key]) if key in listed else "no speaker"
+            message = f"its speaker is {entry.value} here and {said} in spk2utt"
+            problems.append(Problem("contradicting speaker", message, path / "utt2spk", entry.line, key, "rewrite"))
+        elif not key.startswith(entry.value):
+            message = f"speaker {entry.value} is no prefix of the utterance: Kaldi's own tools may sort it otherwise"
+            problems.append(Problem("speaker no prefix", message, path / "utt2spk", entry.line, key, "warn"))
+    for key in c_sorted(listed.keys() - table.keys()):
+        message = "is in spk2utt but not in utt2spk"
+        problems.append(Problem("missing key", message, path / "spk2utt", lines[key], key, "rewrite"))
+    return table
+
+
+def _check_sources(path: Path, recordings: Table, allow_pipes: bool, problems: list[Problem]) -> None:
+    for key, entry in recordings.items():
+        if entry.value.startswith("|") or (is_pipe(entry.value) and not allow_pipes):
+            message = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
+            problems.append(Problem("pipe", message, path, entry.line, key, "stop"))
+
+
+def _check_transcripts(path: Path, text: Table, problems: list[Problem]) -> None:
+    undecodable = {problem.line for problem in problems if problem.file == path and problem.kind == "wrong encoding"}
+    for key, entry in text.items():
+        if entry.line in undecodable:
+            continue
+        if not characters(normalise(entry.value, spoken=False)):
+            message = f"'{entry.value}' holds nothing to say" if entry.value else "the transcript is empty"
+            problems.append(Problem("empty transcript", message, path, entry.line, key))
+        elif foreign := _foreign_letters(entry.value):
+            message = f"letters of another script are left out: {foreign}"
+            problems.append(Problem("foreign letters", message, path, entry.line, key, "warn"))
+
+
+def _foreign_letters(text: str) -> str:
+    if normalise(text, spoken=False) == text:
+        return ""
+    letters = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char)[0] == "L")
+    return "".join(char for char in letters if not normalise(char, spoken=False))
+
+
+def _check_keys(
+    path: Path,
+    sounds_name: str,
+    sounds: Iterable[str],
+    lines: dict[str, int],
+    text: Table,
+    utt2spk: Table,
+    problems: list[Problem],
+) -> None:
+    """Every utterance has to be in all three of: wav.scp or segments, text, utt2spk."""
+    tables = {
+        sounds_name: {key: lines.get(key) for key in sounds},
+        "text": {key: entry.line for key, entry in text.items()},
+        "utt2spk": {key: entry.line or None for key, entry in utt2spk.items()},
+    }
+    said: set[str] = set()
+    for name, table in tables.items():
+        for key, line in table.items():
+            without = [other for other in tables if key not in tables[other]]
+            if without and key not in said:
+                said.add(key)
+                message = f"is not in {' and '.join(without)}"
+                problems.append(Problem("missing key", message, path / name, line, key))

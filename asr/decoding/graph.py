@@ -1,0 +1,219 @@
+"""Make the decoding graph HCLG of a tree, a transition model, a lexicon and a language model.
+
+HCLG = min(det(H o C o min(det(L o G)))) with self-loops, as Kaldi's utils/mkgraph.sh makes it: a transducer from
+transition-ids to words. C is the tree's context (one phone, three, any), H the states of its phones. Two of Kaldi's
+steps are left out, neither of which changes what a path costs: fstpushspecial, and fstrmepslocal (the graph has
+no more arcs without it and is searched as fast).
+
+reads   LANG/L_disambig.fst G.fst words.txt phones.txt phones/disambig.int;  MODEL/final.mdl tree [phones.txt]
+writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_tid.int graph.json
+
+    python -m asr graph --lang exp/mini/lang --model-dir exp/mini/ali --out exp/mini/net/graph
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr.console import progress, say
+from asr.decoding.fst import Fst, from_kaldifst, load_kaldifst, write_const
+from asr.errors import InputError
+from asr.settings import option
+from asr.stamp import Stamp
+from asr.tables import atomic, read_bytes, read_lines, read_symbols
+
+STATE_GROWTH = 10  # determinisation that multiplies the states beyond this does not end
+STATES_ALWAYS_ALLOWED = 1_000_000
+STEPS = 9
+
+
+@dataclass(frozen=True)
+class Settings:
+    lang: Path = option(help="lang directory with L_disambig.fst and G.fst")
+    model_dir: Path = option(help="folder with final.mdl and tree, as exp/<recipe>/ali")
+    out: Path = option(help="graph folder to write")
+    transition_scale: float = option(1.0, help="weight of the transition probabilities between states")
+    self_loop_scale: float = option(0.1, help="weight of the self-loops' transition probabilities")
+    g: Path | None = option(None, help="another G.fst than LANG's, over the same words.txt")
+    force: bool = option(False, help="make it even when nothing changed", affects=False)
+
+
+def run(settings: Settings) -> None:
+    """The stage `graph`."""
+    lang, model, out = settings.lang, settings.model_dir, settings.out
+    grammar = settings.g or lang / "G.fst"
+    inputs = [lang / "L_disambig.fst", grammar, lang / "words.txt", lang / "phones.txt", lang / "phones/disambig.int"]
+    stamp = Stamp(out / ".done.graph.json", "graph", settings, [*inputs, model / "final.mdl", model / "tree"])
+    if not settings.force and stamp.fresh():
+        return
+    started = time.monotonic()
+    check_phones(lang, model)
+    graph, facts, disambiguation = build(settings, grammar)
+    _check_words(graph, lang / "words.txt", grammar)
+    for name in ("words.txt", "phones.txt"):
+        with atomic(out / name, "wb") as handle:
+            handle.write(read_bytes(lang / name))
+    for name, text in (
+        ("num_pdfs", str(facts["num_pdfs"])),
+        ("disambig_tid.int", "\n".join(str(label) for label in disambiguation)),
+        ("graph.json", json.dumps(facts, indent=1)),
+    ):
+        with atomic(out / name) as handle:
+            handle.write(text + "\n")
+    write_const(out / "HCLG.fst", graph)
+    stamp.record(
+        out / n for n in ("HCLG.fst", "words.txt", "phones.txt", "num_pdfs", "disambig_tid.int", "graph.json")
+    )
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    say(
+        f"graph: {graph.num_states:,} states, {graph.num_arcs:,} arcs, {facts['num_pdfs']} pdfs, "
+        f"in {time.monotonic() - started:.1f} s and {memory_mb} MB"
+    )
+
+
+def check_phones(lang: Path, model: Path) -> None:
+    """Refuse a lang directory whose phones are not those that the model was trained with.
+
+    Compares phones.txt of both (disambiguation symbols may differ) where the model's folder has one, and the phones
+    of the topology in final.mdl in any case.
+    """
+    from asr.alignment.transition_model import read_transition_model
+
+    ours = _real_phones(lang / "phones.txt")
+    if (model / "phones.txt").is_file():
+        theirs = _real_phones(model / "phones.txt")
+        if ours != theirs:
+            odd = sorted(set(ours.items()) ^ set(theirs.items()), key=lambda item: (item[1], item[0]))[0][0]
+            raise InputError(
+                f"is not the phone table of {model / 'phones.txt'} (see phone {odd}); train and decode with one lang",
+                file=lang / "phones.txt",
+            )
+    known = set(read_transition_model(model / "final.mdl").topology.phones)
+    if lacking := sorted(name for name, number in ours.items() if number not in known):
+        raise InputError(f"phone {lacking[0]} is not in the model {model / 'final.mdl'}", file=lang / "phones.txt")
+
+
+def _real_phones(path: Path) -> dict[str, int]:
+    return {name: number for name, number in read_symbols(path).items() if number and not name.startswith("#")}
+
+
+def _check_words(graph: Fst, words: Path, grammar: Path) -> None:
+    highest = int(graph.arcs["olabel"].max(initial=0))
+    if highest > max(read_symbols(words).values()):
+        raise InputError(f"word {highest} is not in {words}; the words of both must be the same", file=grammar)
+
+
+def build(settings: Settings, grammar: Path) -> tuple[Fst, dict[str, Any], list[int]]:
+    """Returns the graph (input labels are transition-ids), what graph.json says, the disambiguation labels of H."""
+    work: dict[str, Any] = {}
+    for _ in progress(_steps(settings, grammar, work), STEPS, "graph"):
+        pass
+    graph, model, tree = work["graph"], work["model"], work["tree"]
+    facts = {
+        "states": graph.num_states,
+        "arcs": graph.num_arcs,
+        "num_pdfs": tree.num_pdfs,
+        "num_transition_ids": model.num_transition_ids,
+        "context_width": tree.context_width,
+        "central_position": tree.central_position,
+        "transition_scale": settings.transition_scale,
+        "self_loop_scale": settings.self_loop_scale,
+        "grammar": str(grammar),
+    }
+    return graph, facts, work["disambiguation"]
+
+
+def _steps(settings: Settings, grammar: Path, work: dict[str, Any]) -> Iterator[str]:
+    """Build the graph, yielding after each of STEPS steps; what is no longer needed is let go at once."""
+    import kaldi_hmm_gmm
+    import kaldifst
+
+    from asr.alignment.wheel_bridge import to_khg_transition_model, to_khg_tree
+
+    tree = work["tree"] = to_khg_tree(settings.model_dir / "tree")
+    model = work["model"] = to_khg_transition_model(settings.model_dir / "final.mdl")
+    if tree.num_pdfs != model.num_pdfs:
+        raise InputError(
+            f"has {tree.num_pdfs} pdfs, final.mdl beside it {model.num_pdfs}: not of one model",
+            file=settings.model_dir / "tree",
+        )
+    lexicon_path = settings.lang / "L_disambig.fst"
+    lexicon, language = load_kaldifst(lexicon_path), load_kaldifst(grammar)
+    kaldifst.arcsort(lexicon, "olabel")
+    yield "L, G"
+    lg = _composed(lexicon, language, f"{lexicon_path} and {grammar} have no word sequence in common")
+    del lexicon, language
+    yield "L o G"
+    _determinise(lg, lexicon_path, "every pronunciation that is another's, or begins another, needs its #1, #2, ...")
+    yield "det(L o G)"
+    kaldifst.minimize_encoded(lg)
+    yield "min(det(L o G))"
+    kaldifst.arcsort(lg, "ilabel")
+    disambiguation = _integers(settings.lang / "phones" / "disambig.int")
+    clg, windows = kaldifst.compose_context(disambiguation, tree.context_width, tree.central_position, lg)
+    del lg
+    kaldifst.arcsort(clg, "ilabel")
+    yield "C o L o G"
+    options = kaldi_hmm_gmm.HTransducerConfig()
+    options.transition_scale = settings.transition_scale
+    h, work["disambiguation"] = kaldi_hmm_gmm.get_h_transducer(windows, tree, model, options)
+    kaldifst.arcsort(h, "olabel")
+    hclg = _composed(h, clg, f"{settings.model_dir} has no states for the phones of {lexicon_path}")
+    del h, clg
+    yield "H o C o L o G"
+    _determinise(hclg, lexicon_path, "H o C o L o G has no end")
+    yield "det(H o C o L o G)"
+    hclg = _without(hclg, work["disambiguation"])
+    kaldifst.minimize_encoded(hclg)
+    yield "min(det(H o C o L o G))"
+    with_loops = kaldi_hmm_gmm.add_self_loops(
+        trans_model=model, ifst=hclg, self_loop_scale=settings.self_loop_scale, disambig_syms=[], reorder=True
+    )
+    work["graph"] = from_kaldifst(with_loops)
+    yield "self-loops"
+
+
+def _composed(left: Any, right: Any, when_empty: str) -> Any:
+    import kaldifst
+
+    result = kaldifst.StdVectorFst(kaldifst.compose(left, right))
+    if result.num_states == 0:
+        raise InputError(when_empty)
+    return result
+
+
+def _determinise(fst: Any, blamed: Path, advice: str) -> None:
+    """Determinise in the log semiring, in place. Without bound it would fill the memory where it does not end."""
+    import kaldifst
+
+    limit = max(STATES_ALWAYS_ALLOWED, STATE_GROWTH * fst.num_states)
+    try:
+        unfinished = kaldifst.determinize_star(fst, use_log=True, max_states=limit)
+    except RuntimeError as error:  # kaldifst's word for "not functional": one input, two outputs of no common start
+        raise InputError(f"cannot be determinised ({error}); {advice}", file=blamed) from error
+    if unfinished:
+        raise InputError(f"cannot be determinised within {limit:,} states; {advice}", file=blamed)
+
+
+def _without(fst: Any, labels: list[int]) -> Any:
+    """`fst` with these input labels made epsilon (Kaldi's fstrmsymbols)."""
+    graph = from_kaldifst(fst)
+    graph.arcs["ilabel"][np.isin(graph.arcs["ilabel"], labels)] = 0
+    return graph.to_kaldifst()
+
+
+def _integers(path: Path) -> list[int]:
+    result = []
+    for number, line in read_lines(path):
+        if not line.strip().isdigit():
+            raise InputError("is not one integer a line", file=path, line=number)
+        result.append(int(line))
+    return result

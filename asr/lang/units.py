@@ -1,0 +1,83 @@
+"""Words of a text as words.txt knows them: Mandarin has no spaces, so the word list decides where words end.
+
+    units = WordUnits(read_symbols("lang/words.txt"), oov="<SPN>")
+    units.tokenise("去KTV唱歌")          ["去", "K", "T", "V", "唱", "歌"], or [..., "唱歌"] where that is a word
+
+Used alike for the text of the language model, for G and for the reference of the word error rate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_SPECIAL = re.compile(r"#\d+|<.*>|\[.*\]|!SIL")
+_RUN = re.compile(r"[^\W\d_\u2e80-\U0003ffff]+|[0-9]+")  # Latin letters (any script that is not Han's), or digits
+# What recipes call the word that stands for all unknown ones, where a lang directory has no oov.txt.
+OOV_NAMES = ("<SPN>", "<SPOKEN_NOISE>", "<UNK>", "<unk>", "[UNK]")
+
+
+def is_special(word: str) -> bool:
+    """True for what words.txt holds besides words: <eps>, <s>, <UNK>, [NOISE], !SIL, #0."""
+    return _SPECIAL.fullmatch(word) is not None
+
+
+class WordUnits:
+    """Splits text into the words of a word list; built once, used for many sentences.
+
+    `symbols`: the words (words.txt as read by asr.tables.read_symbols, or any iterable of words). Upper and lower
+    case are one where the list does not tell them apart.
+    """
+
+    def __init__(self, symbols: Mapping[str, int] | Iterable[str], oov: str = "<SPN>") -> None:
+        self.oov = oov
+        words = [word for word in symbols if not is_special(word)]
+        self._words = {word.upper(): word for word in reversed(words)} | {word: word for word in words}
+        self._longest = max((len(word) for word in words), default=1)
+
+    def __contains__(self, unit: str) -> bool:
+        return unit in self._words or unit.upper() in self._words
+
+    def tokenise(self, text: str) -> list[str]:
+        """The words of one (normalised) sentence, in the list's own spelling.
+
+        Spaces always end a word. From left to right the longest word of the list is taken; a Latin word (or a
+        number) that is not in the list becomes its letters when all of them are, else the one word `oov`; so does
+        any other unknown character. Words of the list never cut a Latin word in pieces.
+        """
+        return [word for piece in text.split() for word in self._piece(piece)]
+
+    def _piece(self, piece: str) -> list[str]:
+        if whole := self._find(piece):
+            return [whole]
+        runs = {match.start(): match.end() for match in _RUN.finditer(piece)}
+        inside = {place for start, end in runs.items() for place in range(start + 1, end)}
+        result: list[str] = []
+        start = 0
+        while start < len(piece):
+            word, end = self._longest_at(piece, start, inside)
+            if word is not None:
+                result.append(word)
+            elif start in runs:
+                end = runs[start]
+                letters = [self._find(letter) for letter in piece[start:end]]
+                result += [self.oov] if None in letters else [letter for letter in letters if letter]
+            else:
+                result.append(self.oov)
+            start = end
+        return result
+
+    def _longest_at(self, piece: str, start: int, inside: set[int]) -> tuple[str | None, int]:
+        for end in range(min(len(piece), start + self._longest), start, -1):
+            if end not in inside and (word := self._find(piece[start:end])):
+                return word, end
+        return None, start + 1
+
+    def _find(self, unit: str) -> str | None:
+        return self._words.get(unit) or self._words.get(unit.upper())
+
+
+def tokenise(text: str, symbols: Mapping[str, int] | Iterable[str] | WordUnits, oov: str = "<SPN>") -> list[str]:
+    """The words of one sentence; see WordUnits, which is the faster way for many sentences over one list."""
+    units = symbols if isinstance(symbols, WordUnits) else WordUnits(symbols, oov)
+    return units.tokenise(text)

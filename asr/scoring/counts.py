@@ -1,0 +1,118 @@
+"""Alignment of a reference with a hypothesis, its error counts, and the interval around an error rate.
+
+A rate is always the sum of the errors over the sum of the reference lengths, never a mean of rates. Edit
+distance and bootstrap are kaldialign's: costs 1/1/1 as in Kaldi's compute-wer, and the bootstrap of Bisani and
+Ney (2004) over utterances as in compute-wer-bootci.
+
+    pairs = align(["今", "天"], ["今", "天", "好"])    # [("今", "今"), ("天", "天"), (None, "好")]
+    counts = count(pairs)                              # correct 2, insertions 1
+    counts.line("CER")                                 # %CER 50.00 [ 1 / 2, 1 ins, 0 del, 0 sub ]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Pair = tuple[str | None, str | None]
+
+REPLICATIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of units; `length` is that of the reference."""
+
+    correct: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def length(self) -> int:
+        return self.correct + self.substitutions + self.deletions
+
+    @property
+    def rate(self) -> float:
+        """Errors in percent of the reference; infinite when only the reference is empty, 0 when both are."""
+        if self.length == 0:
+            return math.inf if self.errors else 0.0
+        return 100.0 * self.errors / self.length
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.correct + other.correct,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+    def bracket(self) -> str:
+        """`[ e / n, i ins, d del, s sub ]`, the bracket of Kaldi's compute-wer."""
+        return (
+            f"[ {self.errors} / {self.length}, {self.insertions} ins, "
+            f"{self.deletions} del, {self.substitutions} sub ]"
+        )
+
+    def line(self, name: str) -> str:
+        """Kaldi's line: `%WER 12.34 [ e / n, i ins, d del, s sub ]`, with `name` for WER."""
+        return f"%{name} {self.rate:.2f} {self.bracket()}"
+
+
+def align(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Pair]:
+    """A best alignment as (reference unit, hypothesis unit) pairs; None where the other side has no partner."""
+    import kaldialign
+
+    symbols = sorted(set(reference) | set(hypothesis))
+    number = {symbol: index for index, symbol in enumerate(symbols)}
+    # by number, so that no unit of the text can be taken for the gap
+    aligned = kaldialign.align([number[unit] for unit in reference], [number[unit] for unit in hypothesis], -1)
+    return [(None if r < 0 else symbols[r], None if h < 0 else symbols[h]) for r, h in aligned]
+
+
+def operation(pair: Pair) -> str:
+    """`C`, `S`, `D` or `I`."""
+    reference, hypothesis = pair
+    if hypothesis is None:
+        return "D"
+    if reference is None:
+        return "I"
+    return "C" if reference == hypothesis else "S"
+
+
+def count(pairs: Iterable[Pair]) -> Counts:
+    """The counts of one alignment."""
+    found = {"C": 0, "S": 0, "D": 0, "I": 0}
+    for pair in pairs:
+        found[operation(pair)] += 1
+    return Counts(found["C"], found["S"], found["D"], found["I"])
+
+
+def total(items: Iterable[Counts]) -> Counts:
+    """The sum, of which `rate` is the error rate of the whole."""
+    return sum(items, Counts())
+
+
+def interval(texts: Sequence[tuple[Sequence[str], Sequence[str]]], *, seed: int = 0) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the error rate in percent, from (reference, hypothesis) of each utterance.
+
+    Utterances are drawn with replacement; the interval is the rate ± 1.96 standard deviations of the drawn
+    rates, cut at 0. None where it says nothing: fewer than two utterances, or so few that a draw may hold no
+    reference unit at all.
+    """
+    import kaldialign
+
+    if len(texts) < 2:
+        return None
+    references, hypotheses = [list(r) for r, _ in texts], [list(h) for _, h in texts]
+    found = kaldialign.bootstrap_wer_ci(references, hypotheses, replications=REPLICATIONS, seed=seed)
+    if not math.isfinite(found["wer"]) or not math.isfinite(found["ci95"]):
+        return None
+    rate = total(count(align(r, h)) for r, h in texts).rate
+    half = 100.0 * found["ci95"]
+    return max(0.0, rate - half), rate + half

@@ -1,0 +1,120 @@
+"""One HTML page about a run: error rates, learning curves, times, confusions, the worst utterances.
+
+Reads   everything that the stages left in --model and --exp (see asr/scoring/experiment.py); what is absent is
+        said on the page
+Writes  one self-contained HTML file: no script, no font, no picture from elsewhere; light or dark by the reader's
+        system
+
+    python -m asr report --exp exp/mini --model exp/mini/dnn --out exp/mini/dnn/report.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asr.console import say
+from asr.errors import InputError
+from asr.settings import option
+from asr.stamp import Stamp
+from asr.tables import atomic
+
+if TYPE_CHECKING:
+    from asr.scoring.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Settings:
+    exp: Path = option(help="folder of the run")
+    model: Path = option(help="model folder, with its decode_* folders")
+    out: Path | None = option(None, help="page to write; none: report.html in the model folder")
+    force: bool = option(False, help="write the page again although nothing changed", affects=False)
+
+
+def run(settings: Settings) -> None:
+    """Write the page. times.tsv alone does not make it out of date: run.sh adds to it in every run."""
+    from asr.scoring.experiment import read_experiment, sources
+
+    if not settings.model.is_dir():
+        raise InputError("no such model folder", file=settings.model)
+    out = settings.out or settings.model / "report.html"
+    inputs = sources(settings.model)
+    stamp = Stamp(
+        out.parent / f".done.{out.name}.json", "report", settings, inputs, extra=[str(path) for path in inputs]
+    )
+    if not settings.force and stamp.fresh():
+        return
+    page = render(read_experiment(settings.exp, settings.model))
+    with atomic(out) as handle:
+        handle.write(page)
+    stamp.record([out])
+    say(f"report: {out}")
+
+
+def render(experiment: Experiment) -> str:
+    """The page as text."""
+    from asr.scoring import report_run, report_scores
+    from asr.scoring.markup import duration, paragraph, section
+    from asr.scoring.style import STYLE
+
+    shown = [name for name in ("test", *reversed(experiment.scores)) if name in experiment.scores][:1]
+    parts = [report_scores.error_rates(experiment.scores)]
+    parts += [report_run.curves(experiment.training), report_run.the_pass(experiment.training)]
+    parts += [
+        report_run.where_time_went(experiment.times),
+        report_run.decoding(experiment.tuning, experiment.decoded),
+    ]
+    for name in shown:
+        item = experiment.scores[name]
+        parts += [
+            report_scores.confused(name, item),
+            report_scores.by_speaker(name, item),
+            report_scores.worst_utterances(name, item),
+        ]
+    parts.append(report_run.settings_used(experiment.settings))
+    if experiment.faults:
+        parts.append(section("Not read", *(paragraph(fault, "absent") for fault in experiment.faults)))
+    title = f"{experiment.name}: recognition report"
+    summary = _summary(experiment, shown, duration)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<p class="kicker">Yibian <span lang="zh">一遍</span> · Mandarin recognition in one pass</p>
+<h1>{escape(experiment.run)} · {escape(experiment.name)}</h1>
+{paragraph(summary)}
+</header>
+<main>
+{chr(10).join(part for part in parts if part)}
+</main>
+<footer><p>Beside each hyp.txt lie Kaldi's own files of the same scores: cer, wer, per_utt, per_spk, ops, and
+aligned.txt for reading.</p></footer>
+</body>
+</html>
+"""
+
+
+def _summary(experiment: Experiment, shown: list[str], duration) -> str:
+    """The run in a sentence or two."""
+    sentences = []
+    for name in shown:
+        cer = experiment.scores[name]["cer"]
+        if cer["rate"] is not None:
+            between = " (95 % interval {:.1f} to {:.1f})".format(*cer["interval"]) if cer["interval"] else ""
+            sentences.append(f"Of the characters of {name}, {cer['rate']:.1f} in a hundred came out wrong{between}.")
+    done = experiment.training.done if experiment.training else {}
+    if done.get("frames_seen") and done.get("seconds"):
+        sentences.append(
+            f"The network saw {done['frames_seen']:,} frames in one pass of {duration(float(done['seconds']))}."
+        )
+    if experiment.times:
+        sentences.append(f"All stages together took {duration(sum(item.seconds for item in experiment.times))}.")
+    return " ".join(sentences) or "This run has no result yet."

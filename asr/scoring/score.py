@@ -1,0 +1,184 @@
+"""Character and word error rates of one decoded set, with everything needed to see where they come from.
+
+Reads   the reference transcripts (Kaldi text), the hypotheses (hyp.txt, one line an utterance), decode.json
+        beside hyp.txt, which must say that decoding finished, and utt2spk (by default the one beside --ref)
+Writes  cer wer (Kaldi's lines), per_utt per_spk ops (Kaldi's layouts, in characters), aligned.txt for
+        reading, scores.json with every number, for `report`
+
+    python -m asr score --ref exp/mini/data/test/text --hyp exp/mini/dnn/decode_test/hyp.txt \\
+        --out exp/mini/dnn/decode_test
+
+Last lines: `test %CER 12.34 [ e / n, i ins, d del, s sub ]` and `test %WER ...`. Both sides go through the one
+normalisation, asr.corpus.transcript.normalise, first. The error rate is the sum of the errors over the sum of
+the reference lengths. An utterance without a hypothesis counts as deletions, and is named.
+
+Units. CER: a Han character is one unit, and so is a Latin word or a number; with `--latin letter` every Latin
+letter and digit is one. WER: Mandarin is written without spaces, so that words exist only where the text brings
+them. Where most references and most hypotheses hold spaces between words, these are the words; otherwise the
+words are Han characters and Latin words, and the WER differs from the CER by `--latin letter` alone.
+`--words text` and `--words character` decide it by hand.
+
+Intervals are 95 % bootstrap intervals over utterances, seeded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say, warn
+from asr.corpus.transcript import HAN, characters, normalise
+from asr.errors import InputError
+from asr.scoring.results import result_lines, score_texts, write_results
+from asr.settings import option
+from asr.stamp import Stamp
+from asr.tables import read_bytes, read_table
+
+ONE_HAN = re.compile(f"[{HAN}]")
+HAN_GAP_HAN = re.compile(f"[{HAN}] [{HAN}]")
+HAN_PAIR = re.compile(f"[{HAN}][{HAN}]")
+NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True)
+class Settings:
+    ref: Path = option(help="reference transcripts: Kaldi text")
+    hyp: Path = option(help="hypotheses: Kaldi text, a key alone for an empty one")
+    out: Path = option(help="folder for the results")
+    utt2spk: Path | None = option(None, help="utterance to speaker; none: utt2spk beside --ref, where there is one")
+    set_name: str | None = option(None, help="name in the lines; none: from --out, decode_NAME")
+    latin: str = option("word", help="what counts as one unit in CER", choices=("word", "letter"))
+    words: str = option("auto", help="what counts as one unit in WER", choices=("auto", "text", "character"))
+    spoken: bool = option(True, help="speak digits, dates and units out on both sides before counting")
+    allow_incomplete: bool = option(False, help="score although decoding did not finish")
+    seed: int = option(1, help="of the bootstrap")
+    force: bool = option(False, help="score again although nothing changed", affects=False)
+
+
+def run(settings: Settings) -> None:
+    """Score one set; raises InputError where decoding did not finish or the two sides do not belong together."""
+    _check_complete(settings)
+    utt2spk = settings.utt2spk or settings.ref.parent / "utt2spk"
+    if not utt2spk.exists() and settings.utt2spk is None:
+        utt2spk = None
+    inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
+    stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs)
+    if not settings.force and stamp.fresh():
+        _say_again(settings.out / "scores.json")
+        return
+
+    references, hypotheses, missing = _read(settings)
+    speakers = _speakers(utt2spk, references)
+    by_character = score_texts(references, hypotheses, _character_units(settings.latin), settings.seed)
+    spaced = uses_words(settings.words, references.values(), hypotheses.values())
+    by_word = score_texts(references, hypotheses, str.split if spaced else _character_units("word"), settings.seed)
+
+    name = settings.set_name or settings.out.resolve().name.removeprefix("decode_")
+    word_unit = "words of the text" if spaced else "Han characters and Latin words"
+    lines = result_lines(name, by_character, by_word, word_unit)
+    head = {
+        "set": name,
+        "reference": str(settings.ref),
+        "latin": settings.latin,
+        "spoken": settings.spoken,
+        "word_unit": word_unit,
+        "lines": lines,
+    }
+    stamp.record(write_results(settings.out, head, by_character, by_word, speakers, missing))
+    _say(name, lines, missing)
+
+
+def uses_words(choice: str, references: Iterable[str], hypotheses: Iterable[str]) -> bool:
+    """Whether WER counts the words that the spaces mark (True) or Han characters and Latin words (False)."""
+    if choice != "auto":
+        return choice == "text"
+    return _segmented(references) and _segmented(hypotheses)
+
+
+def _segmented(texts: Iterable[str]) -> bool:
+    """Most texts of five Han characters or more hold both a space between Han characters and a word of several."""
+    marked = [
+        bool(HAN_GAP_HAN.search(text) and HAN_PAIR.search(text))
+        for text in texts
+        if len(ONE_HAN.findall(text)) >= 5  # shorter ones may well be a single word
+    ]
+    return sum(marked) * 2 > len(marked)
+
+
+def _character_units(latin: str) -> Callable[[str], list[str]]:
+    return lambda text: characters(text, latin=latin)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _check_complete(settings: Settings) -> None:
+    """Refuse the output of a decoding that is unfinished: its error rate would be of something else."""
+    if settings.allow_incomplete:
+        return
+    advice = "decode again, or pass --allow-incomplete to count what is missing as deletions"
+    record = settings.hyp.parent / "decode.json"
+    if not record.exists():
+        raise InputError(f"no such file, so decoding did not finish; {advice}", file=record)
+    try:
+        content = json.loads(read_bytes(record))
+    except ValueError as error:
+        raise InputError(f"is not JSON ({error}); {advice}", file=record) from error
+    if not isinstance(content, dict) or content.get("complete") is not True:
+        raise InputError(f'does not say "complete": true, so decoding did not finish; {advice}', file=record)
+    if not settings.hyp.exists():
+        raise InputError(f"no such file, so decoding did not finish; {advice}", file=settings.hyp)
+
+
+def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Normalised references and hypotheses by utterance in C order, and who has no hypothesis."""
+    raw_references = read_table(settings.ref, allow_empty=True)
+    if not raw_references:
+        raise InputError("holds no utterance", file=settings.ref)
+    raw_hypotheses = read_table(settings.hyp, allow_empty=True) if settings.hyp.exists() else {}
+    for line, key in enumerate(raw_hypotheses, 1):
+        if key not in raw_references:
+            raise InputError(
+                f"this utterance is not in {settings.ref}; these hypotheses are of another set",
+                file=settings.hyp,
+                line=line,
+                key=key,
+            )
+    order = sorted(raw_references, key=str.encode)
+    references = {key: normalise(raw_references[key], spoken=settings.spoken) for key in order}
+    hypotheses = {
+        key: normalise(raw_hypotheses[key], spoken=settings.spoken) for key in order if key in raw_hypotheses
+    }
+    return references, hypotheses, [key for key in order if key not in hypotheses]
+
+
+def _speakers(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
+    """{utterance: speaker}; without utt2spk every utterance is its own speaker, as Kaldi has it."""
+    if path is None:
+        return {key: key for key in keys}
+    table = read_table(path)
+    for key in keys:
+        if key not in table:
+            raise InputError("this utterance of the reference has no speaker", file=path, key=key)
+    return {key: table[key] for key in keys}
+
+
+# ---------------------------------------------------------------- saying
+
+
+def _say(name: str, lines: Sequence[str], missing: Sequence[str]) -> None:
+    if missing:
+        more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
+        named = ", ".join(missing[:NAMED_AT_MOST]) + more
+        warn(f"{name}: without a hypothesis, counted as deletions: {len(missing)} ({named})")
+    for line in lines:
+        say(line)
+
+
+def _say_again(path: Path) -> None:
+    """The lines of an earlier, still valid scoring: run.sh ends with them however much it skipped."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    _say(record["set"], record["lines"], record["missing"])

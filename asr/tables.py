@@ -1,0 +1,435 @@
+"""Kaldi tables: text tables, scp files, archives of matrices and integer vectors. Strict, UTF-8, no shell.
+
+The only module that imports kaldi_io. What kaldi_io leaves to its caller is checked here: short reads (a cut
+float vector would come back short), UTF-8 keys, duplicate keys, non-finite values, and names ending in `|`,
+which it would run in a shell.
+
+    table = read_table("data/train/text")                       # {utterance: rest of line}
+    for key, matrix in read_matrices("feats.1.ark"): ...        # float32, (frames, dimension)
+    reader = MatrixReader("data/train/feats.scp"); reader["utt"]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from asr.errors import InputError
+
+
+def _import_kaldi_io() -> Any:
+    # At import kaldi_io prints a warning unless KALDI_ROOT exists, and then prepends to PATH through a shell.
+    saved = {name: os.environ.get(name) for name in ("KALDI_ROOT", "PATH")}
+    os.environ["KALDI_ROOT"] = "/"
+    try:
+        import kaldi_io
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+    return kaldi_io
+
+
+kaldi_io = _import_kaldi_io()
+
+
+# ---------------------------------------------------------------- writing whole or not at all
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file beside `path`; on success fsync and rename it onto `path`, on failure remove it."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    encoding = None if "b" in mode else "utf-8"
+    try:
+        with open(number, mode, encoding=encoding, newline=None if "b" in mode else "\n") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+        sync_directory(target.parent)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in `path` durable."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+# ---------------------------------------------------------------- text tables
+
+
+def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", allow_empty: bool = False) -> dict[str, str]:
+    """Read `key value...` lines. Values are stripped; a key alone needs `allow_empty`.
+
+    Raises InputError naming file, line and key: missing file, wrong encoding, empty line, duplicate key.
+    A byte-order mark at the start of the file and CRLF line ends are tolerated here (validation names them).
+    """
+    table: dict[str, str] = {}
+    for number, line in read_lines(path, encoding=encoding):
+        key, _, value = line.strip().partition(" ") if "\t" not in line else _split_any(line)
+        if not key:
+            raise InputError("empty line", file=path, line=number)
+        if key in table:
+            raise InputError("this key has occurred before", file=path, line=number, key=key)
+        value = value.strip()
+        if not value and not allow_empty:
+            raise InputError("nothing after the key", file=path, line=number, key=key)
+        table[key] = value
+    return table
+
+
+def _split_any(line: str) -> tuple[str, str, str]:
+    parts = line.strip().split(None, 1)
+    return (parts[0] if parts else "", " ", parts[1] if len(parts) > 1 else "")
+
+
+def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line without its end); gzip by `.gz`. Undecodable bytes are an InputError."""
+    data = read_bytes(path)
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    if encoding.lower().replace("-", "") in ("utf16", "utf16le", "utf16be"):
+        lines = decode_or_refuse(data, encoding, path, 1, None).split("\n")
+        if lines and not lines[-1]:
+            lines.pop()
+        yield from enumerate((line.rstrip("\r") for line in lines), 1)
+        return
+    raw = data.split(b"\n")
+    if raw and not raw[-1]:
+        raw.pop()
+    for number, item in enumerate(raw, 1):
+        key = item.split(None, 1)[0].decode("ascii", "replace") if item.split(None, 1) else None
+        yield number, decode_or_refuse(item, encoding, path, number, key).rstrip("\r")
+
+
+def decode_or_refuse(
+    data: bytes, encoding: str, path: str | os.PathLike[str], line: int | None, key: str | None
+) -> str:
+    """Decode, or say which encoding this looks like (GB18030 is tried) and what to do."""
+    try:
+        return data.decode(encoding)
+    except LookupError as error:
+        raise InputError(f"unknown encoding {encoding}") from error
+    except UnicodeDecodeError as error:
+        guess = ""
+        if encoding.lower().replace("-", "") == "utf8":
+            with contextlib.suppress(UnicodeDecodeError):
+                data.decode("gb18030")
+                guess = " (GBK?); convert it or pass --encoding gb18030"
+        raise InputError(f"is not {encoding.upper()}{guess}", file=path, line=line, key=key) from error
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The whole (gunzipped) file; a missing, unreadable or cut one is an InputError."""
+    try:
+        if os.fspath(path).endswith(".gz"):
+            with gzip.open(path, "rb") as handle:
+                return handle.read()
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("no such file", file=path) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from error
+
+
+def write_table(path: str | os.PathLike[str], table: Mapping[str, str]) -> None:
+    """Write `key value` lines in C order (by UTF-8 bytes), whole or not at all."""
+    with atomic(path) as handle:
+        for key in sorted(table, key=lambda k: k.encode()):
+            handle.write(f"{key} {table[key]}".rstrip() + "\n")
+
+
+def read_scp(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> dict[str, str]:
+    """Read an scp; an entry that is a pipe (`... |`) is refused unless `allow_pipes`."""
+    table = read_table(path)
+    if not allow_pipes:
+        for number, (key, value) in enumerate(table.items(), 1):
+            if value.endswith("|") or value.startswith("|"):
+                raise InputError(
+                    "is a pipe, which would run a shell command; pass --allow-pipes if you trust it",
+                    file=path,
+                    line=number,
+                    key=key,
+                )
+    return table
+
+
+# ---------------------------------------------------------------- archives
+
+
+class _Strict:
+    """A binary file whose reads are whole or an InputError; what kaldi_io is given to read from."""
+
+    mode = "rb"
+
+    def __init__(self, handle: IO[bytes], path: str | os.PathLike[str]) -> None:
+        self.handle, self.path, self.key = handle, path, None
+
+    def read(self, size: int) -> bytes:
+        if size < 0:
+            raise InputError("negative length: not a Kaldi archive, or damaged", file=self.path, key=self.key)
+        data = self._guard(self.handle.read, size)
+        if len(data) != size:
+            raise InputError("the file ends in the middle of this entry", file=self.path, key=self.key)
+        return data
+
+    def readline(self) -> bytes:
+        return self._guard(self.handle.readline)
+
+    def read_key(self) -> str | None:
+        """The next key, None at the end of the file."""
+        data = bytearray()
+        while True:
+            byte = self._guard(self.handle.read, 1)
+            if not byte:
+                if data.strip():
+                    raise InputError("the file ends inside a key", file=self.path)
+                return None
+            if byte in b" \t" and data:
+                break
+            if byte not in b"\r\n \t":
+                data += byte
+            if len(data) > 4096:
+                raise InputError("no key found: not a Kaldi archive", file=self.path)
+        try:
+            self.key = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError("a key is not UTF-8: not a Kaldi archive, or damaged", file=self.path) from error
+        return self.key
+
+    def _guard(self, call, *args) -> bytes:
+        try:
+            return call(*args)
+        except (OSError, EOFError, zlib.error, MemoryError, OverflowError) as error:
+            raise InputError(f"cannot be read: {error}", file=self.path, key=self.key) from error
+
+
+@contextlib.contextmanager
+def open_strict(path: str | os.PathLike[str]) -> Iterator[_Strict]:
+    """Open an archive (gzip by `.gz`) for whole reads. Never a pipe."""
+    name = os.fspath(path)
+    try:
+        handle: IO[bytes] = gzip.open(name, "rb") if name.endswith(".gz") else open(name, "rb")  # type: ignore[assignment]
+    except OSError as error:
+        raise InputError(f"cannot be opened: {error.strerror}", file=path) from error
+    with handle:
+        yield _Strict(handle, path)
+
+
+def _decode(strict: _Strict, read: Any) -> np.ndarray:
+    """Run a kaldi_io reader on `strict`; whatever it trips over becomes an InputError."""
+    try:
+        return read(strict)
+    except InputError:
+        raise
+    except Exception as error:  # kaldi_io raises bare asserts, ValueError, IndexError, its own classes
+        reason = str(error) or type(error).__name__
+        raise InputError(f"not a Kaldi entry, or damaged ({reason})", file=strict.path, key=strict.key) from error
+
+
+def _matrix(strict: _Strict) -> np.ndarray:
+    matrix = np.asarray(_decode(strict, kaldi_io.read_mat))
+    if matrix.ndim != 2:
+        raise InputError("is not a matrix", file=strict.path, key=strict.key)
+    matrix = matrix if matrix.dtype == np.float64 else matrix.astype(np.float32, copy=False)
+    if not np.isfinite(matrix).all():
+        raise InputError("holds a NaN or an infinity", file=strict.path, key=strict.key)
+    return matrix
+
+
+def _entries(path: str | os.PathLike[str], read) -> Iterator[tuple[str, np.ndarray]]:
+    seen: set[str] = set()
+    with open_strict(path) as strict:
+        while (key := strict.read_key()) is not None:
+            if key in seen:
+                raise InputError("this key has occurred before", file=path, key=key)
+            seen.add(key)
+            yield key, read(strict)
+
+
+def read_matrices(path: str | os.PathLike[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (key, matrix) of an archive, binary (plain or compressed) or text; float32 or float64 as stored."""
+    return _entries(path, _matrix)
+
+
+def read_int_vectors(path: str | os.PathLike[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (key, int32 vector) of a binary archive (ali.N.gz, pdf.ark) or a text one."""
+    return _entries(path, _int_vector)
+
+
+def _int_vector(strict: _Strict) -> np.ndarray:
+    mark = strict.read(1)
+    if mark != b"\0":  # text: the rest of the line
+        line = mark if mark == b"\n" else mark + strict.readline()
+        if not line.endswith(b"\n"):
+            raise InputError("the file ends in the middle of this entry", file=strict.path, key=strict.key)
+        try:
+            return np.array([int(item) for item in line.split()], dtype=np.int32)
+        except (ValueError, OverflowError) as error:
+            raise InputError(
+                "neither a binary nor a text integer vector", file=strict.path, key=strict.key
+            ) from error
+    if strict.read(1) != b"B":
+        raise InputError("neither a binary nor a text integer vector", file=strict.path, key=strict.key)
+    return _decode(_Replay(b"\0B", strict), kaldi_io.read_vec_int).astype(np.int32, copy=False)
+
+
+class _Replay:
+    """`first`, then what `strict` gives: kaldi_io wants to read the binary mark itself."""
+
+    mode = "rb"
+
+    def __init__(self, first: bytes, strict: _Strict) -> None:
+        self.first, self.strict, self.path, self.key = first, strict, strict.path, strict.key
+
+    def read(self, size: int) -> bytes:
+        if self.first:
+            data, self.first = self.first[:size], self.first[size:]
+            return data
+        return self.strict.read(size)
+
+
+class MatrixReader(Mapping[str, np.ndarray]):
+    """Random access to the matrices of an scp (`key path:offset` lines); keeps one file open."""
+
+    def __init__(self, scp: str | os.PathLike[str]) -> None:
+        self.scp = Path(scp)
+        self.where: dict[str, tuple[str, int]] = {}
+        for key, value in read_scp(scp).items():
+            path, colon, offset = value.rpartition(":")
+            self.where[key] = (path, int(offset)) if colon and offset.isdigit() else (value, 0)
+        self._open: tuple[str, IO[bytes]] | None = None
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        path, offset = self.where[key]
+        if self._open is None or self._open[0] != path:
+            if self._open is not None:
+                self._open[1].close()
+            try:
+                self._open = (path, open(path, "rb"))
+            except OSError as error:
+                self._open = None
+                raise InputError(f"{path}: cannot be opened: {error.strerror}", file=self.scp, key=key) from error
+        strict = _Strict(self._open[1], path)
+        strict.key = key  # type: ignore[assignment]
+        strict.handle.seek(offset)
+        return _matrix(strict)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.where)
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+
+def write_matrices(
+    ark: str | os.PathLike[str],
+    entries: Iterable[tuple[str, np.ndarray]],
+    *,
+    scp: str | os.PathLike[str] | None = None,
+    compress: bool = False,
+) -> dict[str, str]:
+    """Write a binary archive (float32; float64 stays double; `compress`: Kaldi's CM format) and its scp.
+
+    Returns {key: "absolute/ark:offset"}. The archive appears whole or not at all.
+    """
+    where: dict[str, str] = {}
+    target = Path(ark).resolve()
+    with atomic(target, "wb") as handle:
+        for key, matrix in entries:
+            handle.write(key.encode() + b" ")
+            where[key] = f"{target}:{handle.tell()}"
+            handle.write(_compressed(matrix) if compress else _plain_matrix(matrix))
+    if scp is not None:
+        write_table(scp, where)
+    return where
+
+
+def _plain_matrix(matrix: np.ndarray) -> bytes:
+    matrix = np.ascontiguousarray(matrix, dtype=np.float64 if matrix.dtype == np.float64 else np.float32)
+    tag = b"\0BDM " if matrix.dtype == np.float64 else b"\0BFM "
+    return tag + struct.pack("<bibi", 4, matrix.shape[0], 4, matrix.shape[1]) + matrix.tobytes()
+
+
+def _compressed(matrix: np.ndarray) -> bytes:
+    """Kaldi's kSpeechFeature compression (compressed-matrix.cc): a byte an element, quartiles a column."""
+    matrix = np.asarray(matrix, dtype=np.float32)
+    rows, columns = matrix.shape
+    low, span = float(matrix.min()), float(matrix.max() - matrix.min())
+    span = span if span > 0 else 1.0 + abs(low)
+    ordered = np.sort(matrix, axis=0)
+    picks = ordered[[0, rows // 4, 3 * rows // 4, rows - 1]]
+    header = np.clip((picks - low) / span * 65535 + 0.499, 0, 65535).astype(np.int64)
+    for row in range(1, 4):  # strictly increasing, as Kaldi keeps them
+        header[row] = np.maximum(header[row], header[row - 1] + 1)
+    for row in range(3, -1, -1):
+        header[row] = np.minimum(header[row], 65535 - (3 - row))
+    p0, p25, p75, p100 = (header.astype(np.float32) * np.float32(span / 65535.0) + np.float32(low)).reshape(
+        4, 1, columns
+    )
+    codes = np.where(
+        matrix < p25,
+        np.clip((matrix - p0) / (p25 - p0) * 64 + 0.5, 0, 64),
+        np.where(
+            matrix < p75,
+            np.clip(64 + (matrix - p25) / (p75 - p25) * 128 + 0.5, 64, 192),
+            np.clip(192 + (matrix - p75) / (p100 - p75) * 63 + 0.5, 192, 255),
+        ),
+    ).reshape(rows, columns)
+    head = b"\0BCM " + struct.pack("<ffii", low, span, rows, columns)
+    return head + header.T.astype("<u2").tobytes() + codes.astype(np.uint8).T.tobytes()
+
+
+def write_int_vectors(path: str | os.PathLike[str], entries: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write a binary archive of int32 vectors as Kaldi does (ali.N.gz); gzip by `.gz`, with no time stamp."""
+    with contextlib.ExitStack() as stack:
+        handle: Any = stack.enter_context(atomic(path, "wb"))
+        if os.fspath(path).endswith(".gz"):
+            packer = gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0, compresslevel=6)
+            handle = stack.enter_context(packer)
+        for key, vector in entries:
+            body = np.empty(len(vector), dtype=[("size", "i1"), ("value", "<i4")])
+            body["size"], body["value"] = 4, vector
+            handle.write(key.encode() + b" \0B" + struct.pack("<bi", 4, len(vector)) + body.tobytes())
+
+
+def read_symbols(path: str | os.PathLike[str]) -> dict[str, int]:
+    """Read words.txt or phones.txt: {symbol: id}, ids unique."""
+    table: dict[str, int] = {}
+    ids: set[int] = set()
+    for number, line in read_lines(path):
+        parts = line.split()
+        if len(parts) != 2 or not parts[1].isdigit():
+            raise InputError(f"'{line}' is not `symbol id`", file=path, line=number)
+        if parts[0] in table or int(parts[1]) in ids:
+            raise InputError("symbol or id has occurred before", file=path, line=number, key=parts[0])
+        table[parts[0]] = int(parts[1])
+        ids.add(int(parts[1]))
+    return table
+
+
+if sys.byteorder != "little":
+    raise ImportError("Kaldi's binary files are little-endian and so must this machine be")

@@ -1,0 +1,216 @@
+"""Workers as processes on this machine; weights and gradients in shared memory, messages over pipes.
+
+Each worker has a weight slot and a gradient slot of its own. At any moment a slot belongs to one side: a message
+hands both over, the answer hands them back. So there is no lock that a killed worker could hold, and no torn read.
+The server runs here, in the parent, one push after the other.
+
+A dead or silent worker is replaced (at most `max_restarts` times in all) and its chunk leased anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import torch
+import torch.multiprocessing
+
+from asr.console import warn
+from asr.errors import InputError
+from asr.training.ledger import Ledger
+from asr.training.server import ParameterServer, Push
+from asr.training.worker import Chunk, Job, work
+
+#: non-finite gradients in a row that end the run
+MAX_NONFINITE = 20
+
+
+class PipeLink:
+    """The worker's end."""
+
+    def __init__(self, pipe: Connection, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+        self.pipe, self.weights, self.gradient = pipe, weights, gradient
+        self.sequence = self.version = 0
+
+    def lease(self) -> Chunk | None:
+        """Ask for a chunk; waits while others hold the last ones."""
+        self.pipe.send(("lease",))
+        chunk, self.version = self.pipe.recv()
+        return chunk
+
+    def push(self, frames: int, loss: float, correct: int) -> None:
+        """Hand the gradient over and wait for the next weights."""
+        self.sequence += 1
+        self.pipe.send(("push", self.sequence, self.version, frames, loss, correct))
+        self.version = self.pipe.recv()
+
+
+def _worker_main(pipe: Connection, job: Job, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
+    torch.set_num_threads(job.threads)
+    try:
+        work(job, PipeLink(pipe, weights, gradient))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone, and so is the reason to live
+    except InputError as error:
+        pipe.send(("error", error))
+    except Exception:
+        pipe.send(("crash", traceback.format_exc()))
+
+
+@dataclass
+class _Member:
+    number: int
+    process: BaseProcess
+    pipe: Connection
+    weights: torch.Tensor
+    gradient: torch.Tensor
+    heard: float
+    idle: bool = False  # has asked for a chunk when none was waiting
+
+
+class LocalEngine:
+    """Runs one pass. `on_push(loss_sum, correct, frames)` and `on_chunk()` are called in the parent."""
+
+    def __init__(
+        self,
+        server: ParameterServer,
+        ledger: Ledger,
+        job: Job,
+        *,
+        workers: int,
+        max_restarts: int = 3,
+        timeout_s: float = 120.0,
+        on_push: Callable[[float, int, int], None],
+        on_chunk: Callable[[], None],
+    ) -> None:
+        self.server, self.ledger, self.job = server, ledger, job
+        self.workers, self.restarts_left, self.timeout_s = workers, max_restarts, timeout_s
+        self.on_push, self.on_chunk = on_push, on_chunk
+        self.context = torch.multiprocessing.get_context("spawn")
+        self.members: dict[int, _Member] = {}
+        self.started = 0
+        self.first_cause = ""
+
+    def run(self) -> None:
+        """Work through the ledger. Raises InputError for bad data, RuntimeError when workers keep dying."""
+        try:
+            for _ in range(min(self.workers, max(1, len(self.ledger.waiting)))):
+                self._start()
+            while not self.ledger.complete:
+                self._turn()
+        finally:
+            self._stop()
+
+    def _start(self) -> None:
+        here, there = self.context.Pipe()
+        size = self.server.weights.numel()
+        weights = torch.zeros(size).share_memory_()
+        gradient = torch.zeros(size).share_memory_()
+        process = self.context.Process(
+            target=_worker_main, args=(there, self.job, weights, gradient), daemon=True, name=f"worker {self.started}"
+        )
+        process.start()
+        there.close()
+        self.members[self.started] = _Member(self.started, process, here, weights, gradient, time.monotonic())
+        self.started += 1
+
+    def _turn(self) -> None:
+        pipes = {member.pipe: member for member in self.members.values()}
+        ends = {member.process.sentinel: member for member in self.members.values()}
+        ready = wait([*pipes, *ends], timeout=1.0)
+        for item in ready:
+            member = pipes.get(item)  # type: ignore[call-overload]
+            if member is not None and member.number in self.members:
+                self._hear(member)
+        for item in ready:
+            member = ends.get(item)  # type: ignore[call-overload]
+            if member is not None and member.number in self.members and not member.pipe.poll():
+                self._bury(member, f"{member.process.name} ended with exit code {member.process.exitcode}")
+        now = time.monotonic()
+        for member in list(self.members.values()):
+            if not member.idle and now - member.heard > self.timeout_s:
+                self._bury(member, f"{member.process.name} was silent for {self.timeout_s:.0f} s")
+
+    def _hear(self, member: _Member) -> None:
+        try:
+            message = member.pipe.recv()
+        except (EOFError, OSError):
+            self._bury(member, f"{member.process.name} (exit code {member.process.exitcode}) closed its pipe")
+            return
+        member.heard = time.monotonic()
+        kind = message[0]
+        if kind == "push":
+            self._take_push(member, *message[1:])
+        elif kind == "lease":
+            self._answer_lease(member)
+        elif kind == "error":
+            raise message[1]
+        else:
+            self._bury(member, message[1])
+
+    def _take_push(
+        self, member: _Member, sequence: int, version: int, frames: int, loss: float, correct: int
+    ) -> None:
+        verdict = self.server.apply(Push(member.number, sequence, version, frames, member.gradient))
+        self.ledger.count(member.number, frames, verdict == "applied")
+        if verdict == "applied":
+            self.on_push(loss, correct, frames)
+        elif self.server.nonfinite_in_a_row >= MAX_NONFINITE:
+            some = ", ".join(self.ledger.leases[member.number].utterances[:3])
+            raise InputError(
+                f"{MAX_NONFINITE} gradients in a row were not finite; the last ones among {some}, ...: "
+                "lower --eta0, or look at their features"
+            )
+        self._reply(member, self.server.pull(member.weights))
+
+    def _answer_lease(self, member: _Member) -> None:
+        if member.number in self.ledger.leases:
+            self.ledger.finish(member.number)
+            self.on_chunk()
+        chunk = self.ledger.take(member.number)
+        member.idle = chunk is None
+        if chunk is not None:
+            self._reply(member, (chunk, self.server.pull(member.weights)))
+
+    def _reply(self, member: _Member, answer: object) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end is noticed by its sentinel
+            member.pipe.send(answer)
+
+    def _bury(self, member: _Member, cause: str) -> None:
+        """Take a worker out, give its chunk to another, and start a new one in its place."""
+        del self.members[member.number]
+        member.process.kill()
+        member.process.join()
+        member.pipe.close()
+        self.first_cause = self.first_cause or cause
+        self.ledger.give_back(member.number)
+        if self.restarts_left <= 0:
+            raise RuntimeError(f"workers keep dying; the first one: {self.first_cause}")
+        self.restarts_left -= 1
+        warn(f"{cause.strip().splitlines()[-1]}; starting another ({self.restarts_left} restarts left)")
+        for other in self.members.values():
+            if other.idle:
+                self._answer_lease(other)
+        self._start()
+
+    def _stop(self) -> None:
+        """Send every worker home, and end the ones that do not go."""
+        for member in self.members.values():
+            if member.idle:
+                self._reply(member, (None, self.server.version))
+            else:
+                member.process.terminate()
+        for member in self.members.values():
+            member.process.join(timeout=5)
+            if member.process.is_alive():
+                member.process.kill()
+                member.process.join()
+            member.pipe.close()
+        self.members.clear()

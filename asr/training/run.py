@@ -1,0 +1,129 @@
+"""Train the acoustic model: one pass of asynchronous averaged SGD.
+
+Reads   --train-data (feats.scp cmvn.scp features.json), --dev-data (the same, for held-out figures), and
+        --ali (pdf.ark ali_train_pdf.counts final.mdl tree) as the align stage leaves them.
+Writes  --out: config.json final.safetensors (averaged) raw.safetensors ali_train_pdf.counts final.mdl tree
+        phones.txt settings.json log/train.jsonl, and while it runs log/checkpoint-*.
+The same command again resumes a killed run from its last checkpoint.
+
+    python -m asr train --train-data exp/mini/data/train --dev-data exp/mini/data/dev --ali exp/mini/ali \\
+        --out exp/mini/model --workers 2
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say
+from asr.errors import InputError
+from asr.settings import option, save
+from asr.stamp import Stamp
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the training stage."""
+
+    train_data: Path = option(help="data directory to train on")
+    ali: Path = option(help="alignment folder of the align stage")
+    out: Path = option(help="model folder to write")
+    dev_data: Path | None = option(
+        None, help="data directory for held-out figures; none: a slice of train is kept out"
+    )
+    method: str = option("async-asgd", help="training method")
+    workers: int = option(0, help="worker processes; 0: one per core. With 1 the run is repeatable bit for bit")
+    seed: int = option(1, help="of weights and shuffling")
+    layers: int = option(4, help="hidden layers")
+    width: int = option(512, help="units per hidden layer")
+    activation: str = option("relu", help="of the hidden units", choices=("relu", "sigmoid", "tanh", "gelu"))
+    context: int = option(5, help="frames spliced on each side")
+    minibatch: int = option(256, help="frames per push")
+    chunk_frames: int = option(32768, help="frames that a worker is given, and shuffles, at a time")
+    eta0: float = option(0.2, help="learning rate for the gradient of a minibatch's mean loss")
+    end_ratio: float = option(3.0, help="eta0 over the rate at the end of the pass")
+    decay_power: float = option(0.75, help="c of eta(n) = eta0 (1 + a eta0 n)^-c")
+    warmup: float = option(0.02, help="share of the pass over which the rate rises to eta0")
+    average_from: float = option(0.5, help="share of the pass after which the weights are averaged (t0)")
+    max_norm: float = option(0.0, help="longest gradient that enters unscaled; 0: any")
+    max_staleness: int = option(64, help="a push older than this many versions is refused")
+    prior_scale: float = option(1.0, help="scale of the log priors that decoding subtracts")
+    precision: str = option("auto", help="of the matrix products", choices=("auto", "float32", "bfloat16"))
+    heldout_frames: int = option(8192, help="held-out frames looked at while training")
+    heldout_fraction: float = option(0.02, help="share of train kept out where there are no dev alignments")
+    evaluations: int = option(20, help="held-out figures during the pass")
+    checkpoint_frames: int = option(200000, help="frames between checkpoints, at the least", affects=False)
+    max_restarts: int = option(3, help="worker deaths that are survived", affects=False)
+    worker_timeout_s: float = option(120.0, help="silence after which a worker is replaced", affects=False)
+    force: bool = option(False, help="train again even if nothing changed", affects=False)
+
+
+ALIGNMENT_FILES = ("pdf.ark", "ali_train_pdf.counts", "final.mdl", "tree", "phones.txt")
+DATA_FILES = ("feats.scp", "features.json", "utt2num_frames")
+
+
+def run(settings: Settings) -> None:
+    """The train stage."""
+    _check(settings)
+    inputs = [settings.ali / name for name in ALIGNMENT_FILES]
+    for data in filter(None, (settings.train_data, settings.dev_data)):
+        inputs += [data / name for name in DATA_FILES]
+        inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []
+    workers = settings.workers or len(os.sched_getaffinity(0))
+    precision = _precision(settings.precision)
+    stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=[workers, precision])
+    if not settings.force and stamp.fresh():
+        return
+    settings.out.mkdir(parents=True, exist_ok=True)
+    for name in ("ali_train_pdf.counts", "final.mdl", "tree", "phones.txt"):
+        shutil.copyfile(settings.ali / name, settings.out / name)
+    save(settings, settings.out / "settings.json")
+
+    from asr.training.one_pass import train
+
+    train(settings, workers, precision, stamp.key)
+    names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "final.mdl", "tree")
+    stamp.record([settings.out / name for name in (*names, "phones.txt", "log/train.jsonl")])
+
+
+def _check(settings: Settings) -> None:
+    def refuse(name: str, rule: str) -> None:
+        raise InputError(f"train: --{name.replace('_', '-')} is {getattr(settings, name)}; it must be {rule}")
+
+    for name in (
+        "layers",
+        "width",
+        "minibatch",
+        "chunk_frames",
+        "evaluations",
+        "heldout_frames",
+        "checkpoint_frames",
+    ):
+        if getattr(settings, name) < 1:
+            refuse(name, "at least 1")
+    for name in ("eta0", "decay_power", "worker_timeout_s"):
+        if not getattr(settings, name) > 0:
+            refuse(name, "above 0")
+    for name in ("workers", "context", "max_staleness", "max_norm", "max_restarts", "seed"):
+        if not getattr(settings, name) >= 0:
+            refuse(name, "0 or more")
+    for name in ("warmup", "average_from", "heldout_fraction"):
+        if not 0 <= getattr(settings, name) < 1:
+            refuse(name, "at least 0 and below 1")
+    if not settings.end_ratio >= 1:
+        refuse("end_ratio", "at least 1")
+
+
+def _precision(wanted: str) -> str:
+    """bfloat16 where this CPU multiplies it in hardware, unless the user says otherwise."""
+    if wanted != "auto":
+        return wanted
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return "float32"
+    fast = "amx_bf16" in flags or "avx512_bf16" in flags
+    say(f"train: {'bfloat16' if fast else 'float32'} matrix products (this CPU has {'' if fast else 'no '}bfloat16)")
+    return "bfloat16" if fast else "float32"

@@ -1,0 +1,93 @@
+"""Prepare data that is already in Kaldi's form: mend it, normalise its transcripts, cut a dev set.
+
+Reads Kaldi data directories (wav.scp text utt2spk spk2utt [segments]): --train-dir, --test-dir and perhaps
+--dev-dir. Writes OUT/{train,dev,test}, sorted, with absolute paths and normalised transcripts. Without --dev-dir, dev
+is cut from train by speaker and text. What cannot be mended is dropped and named, up to --max-missing.
+
+    python recipes/kaldi/prepare.py --train-dir data/train --test-dir data/test --out exp/kaldi/data
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say
+from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.repair import mend
+from asr.corpus.split import split
+from asr.corpus.transcript import characters, normalise
+from asr.errors import InputError
+from asr.settings import option, resolve
+
+
+@dataclass(frozen=True)
+class Settings:
+    train_dir: Path = option(help="Kaldi data directory to train on")
+    test_dir: Path = option(help="Kaldi data directory to test on")
+    out: Path = option(help="folder to write train, dev and test into")
+    dev_dir: Path | None = option(None, help="Kaldi data directory to tune on; none: cut from train")
+    dev_fraction: float = option(0.1, help="part of train that dev gets when it is cut from it")
+    spoken: bool = option(True, help="say numbers, dates and units in Han characters")
+    latin: str = option("word", help="Latin words whole, or spelled", choices=("word", "letter"))
+    rate_hz: int = option(16000, help="sample rate that every sound has to have")
+    resample: bool = option(False, help="accept higher rates, which are then converted on reading")
+    encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
+    allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
+    max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped")
+    seed: int = option(1, help="which speakers or sentences dev gets")
+    nj: int = option(0, help="threads; 0: one per core", affects=False)
+
+
+def inputs(settings: Settings) -> list[Path]:
+    """What the sets depend on: the tables. Sounds are opened, not hashed."""
+    folders = [settings.train_dir, settings.test_dir, settings.dev_dir]
+    return [folder for folder in folders if folder is not None]
+
+
+def run(settings: Settings) -> None:
+    """Write the three sets; InputError where a directory is wrong beyond mending."""
+    sources = {"train": settings.train_dir, "dev": settings.dev_dir, "test": settings.test_dir}
+    for name in sources:
+        refuse_same(settings.out / name, *inputs(settings))
+    sets = {name: _normalised(folder, settings) for name, folder in sources.items() if folder is not None}
+    if settings.dev_dir is None:
+        sets["train"], sets["dev"] = split(
+            sets["train"],
+            fraction=settings.dev_fraction,
+            max_missing=settings.max_missing,
+            seed=settings.seed,
+            name=settings.train_dir,
+        )
+    for name, data in sets.items():
+        data.write(settings.out / name)
+        units = sum(len(characters(text)) for text in data.text.values())
+        say(f"{name}: {len(data.utt2spk)} utterances of {len(data.spk2utt)} speakers, {units} characters")
+
+
+def _normalised(folder: Path, settings: Settings) -> DataDir:
+    data = mend(
+        folder,
+        max_missing=settings.max_missing,
+        rate_hz=settings.rate_hz,
+        resample=settings.resample,
+        encoding=settings.encoding,
+        allow_pipes=settings.allow_pipes,
+        nj=settings.nj,
+    )
+    return data.with_text({key: _written(text, settings) for key, text in data.text.items()})
+
+
+def _written(text: str, settings: Settings) -> str:
+    text = normalise(text, spoken=settings.spoken)
+    return text if settings.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
+
+
+if __name__ == "__main__":
+    try:
+        run(resolve(Settings, "prepare", sys.argv[1:], __doc__))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

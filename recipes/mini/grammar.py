@@ -1,0 +1,89 @@
+"""The sentences of the mini corpus: everyday Mandarin from word lists (words.txt) and phrases (phrases.txt).
+
+A sentence is a list of words; the word "，" is a pause and is not written. Lists are dealt out like a pack of cards:
+every word of a list comes once before any comes again, so that rare words and syllables do occur.
+
+    grammar = Grammar("1 train"); grammar.sentence()  # ["小刘", "把", "雨伞", "放", "在", "茶馆", "了"]
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from recipes.mini import numbers
+
+FOLDER = Path(__file__).parent
+PAUSE = "，"
+SHORTEST, LONGEST = 4, 32  # characters of a sentence
+MAKERS = numbers.MAKERS
+
+
+def read_words() -> dict[str, list[str]]:
+    """The word lists of words.txt."""
+    return {name: [word for line in lines for word in line.split()] for name, lines in _read("words.txt", ":")}
+
+
+def read_phrases() -> dict[str, list[list[str]]]:
+    """The rules of phrases.txt: for each name its alternatives, an alternative being a list of words and {names}."""
+    return {
+        name: [alternative.split() for line in lines for alternative in line.split("|")]
+        for name, lines in _read("phrases.txt", "=")
+    }
+
+
+def _read(name: str, sign: str) -> list[tuple[str, list[str]]]:
+    groups: dict[str, list[str]] = {}
+    for line in (FOLDER / name).read_text(encoding="utf-8").splitlines():
+        line = line.partition("#")[0].strip()
+        if line:
+            head, _, rest = line.partition(sign)
+            groups.setdefault(head.strip(), []).append(rest)
+    return list(groups.items())
+
+
+class Grammar:
+    """An endless, seeded source of sentences; the same `key` gives the same sentences."""
+
+    def __init__(self, key: str) -> None:
+        self.random = random.Random(key)  # a string seeds through SHA-512, whatever PYTHONHASHSEED
+        self.cards: dict[str, list[list[str]]] = {name: [[w] for w in ws] for name, ws in read_words().items()}
+        self.cards |= read_phrases()
+        self.packs: dict[str, list[list[str]]] = {}
+
+    def sentence(self) -> list[str]:
+        """The words of the next sentence, of SHORTEST to LONGEST characters without its pauses."""
+        while True:
+            words = self._expand(["{sentence}"])
+            if SHORTEST <= len(written(words)) <= LONGEST:
+                return words
+
+    def _expand(self, items: list[str]) -> list[str]:
+        words: list[str] = []
+        for item in items:
+            if not item.startswith("{"):
+                words.append(item)
+            elif (name := item[1:-1]) == "name":
+                words.append(self._name())
+            elif name in MAKERS:
+                words.extend(MAKERS[name](self.random))
+            else:
+                words.extend(self._expand(self._deal(name)))
+        return words
+
+    def _name(self) -> str:
+        """A personal name: a surname and one or, mostly, two characters of a given name."""
+        given = [self._deal("given")[0] for _ in range(1 if self.random.random() < 0.25 else 2)]
+        return self._deal("surname")[0] + "".join(given)
+
+    def _deal(self, name: str) -> list[str]:
+        pack = self.packs.get(name)
+        if not pack:
+            pack = self.packs[name] = list(self.cards[name])
+            self.random.shuffle(pack)
+        return pack.pop()
+
+
+def written(words: list[str]) -> str:
+    """The transcript: Han characters without spaces, pauses left out."""
+    return "".join(word for word in words if word != PAUSE)
