@@ -18,10 +18,10 @@ _log: IO[str] | None = None
 
 
 def open_log(path: Path) -> None:
-    """Copy every following line to `path`, which is begun anew."""
+    """Copy every following line to the end of `path`."""
     global _log
     path.parent.mkdir(parents=True, exist_ok=True)
-    _log = open(path, "w", encoding="utf-8", buffering=1)
+    _log = open(path, "a", encoding="utf-8", buffering=1)
 
 
 def log_only(text: str) -> None:

@@ -1,8 +1,9 @@
-"""Training examples: which utterances form a chunk, and a chunk's frames as shuffled, spliced minibatches.
+"""Training examples: which utterances form a block, and a block's frames as shuffled, spliced minibatches.
 
-A pass over the data is a list of chunks (the unit that a worker is given), each about `chunk_frames` frames of
-randomly chosen whole utterances; within a chunk the frames are shuffled. Both orders depend only on the seed, the
-pass and the chunk. At any time a worker holds one chunk, so memory does not grow with the corpus.
+A pass over the data is a list of blocks, each about `block_frames` frames of randomly chosen whole utterances.
+Within a block all frames are shuffled, so that a minibatch mixes as many speakers and sentences as memory allows.
+Both orders depend only on the seed, the pass and the block. At any time a worker holds one block: memory does not
+grow with the corpus.
 """
 
 from __future__ import annotations
@@ -50,30 +51,39 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Some utterances that one worker works through; `index` counts from 0 within the pass."""
+class Block:
+    """Some utterances whose frames are shuffled together; `index` counts from 0 within the pass."""
 
     index: int
     utterances: tuple[str, ...]
     frames: int
 
+    def minibatches(self, size: int) -> list[int]:
+        """Frames of each minibatch: as even as can be and at most `size`, so that none is a small remainder."""
+        parts = max(1, -(-self.frames // size))
+        small, larger = divmod(self.frames, parts)
+        return [small + 1] * larger + [small] * (parts - larger)
 
-def plan_chunks(lengths: Mapping[str, int], chunk_frames: int, seed: int, pass_: int = 0) -> list[Chunk]:
-    """All utterances, shuffled, in chunks of at least `chunk_frames` frames (the last may be smaller)."""
+
+def plan_blocks(lengths: Mapping[str, int], block_frames: int, seed: int, pass_: int = 0) -> list[Block]:
+    """All utterances, shuffled, in blocks of about equal size and at most about `block_frames` frames."""
     order = sorted(lengths, key=lambda key: key.encode())
     np.random.default_rng([seed, pass_]).shuffle(order)
-    chunks: list[Chunk] = []
+    total = sum(lengths.values())
+    wanted = total / max(1, -(-total // block_frames))
+    blocks: list[Block] = []
     members: list[str] = []
-    frames = 0
+    frames = done = 0
     for utterance in order:
         members.append(utterance)
         frames += lengths[utterance]
-        if frames >= chunk_frames:
-            chunks.append(Chunk(len(chunks), tuple(members), frames))
+        if done + frames >= wanted * (len(blocks) + 1):
+            blocks.append(Block(len(blocks), tuple(members), frames))
+            done += frames
             members, frames = [], 0
-    if members:
-        chunks.append(Chunk(len(chunks), tuple(members), frames))
-    return chunks
+    if members:  # rounding alone can leave some
+        blocks.append(Block(len(blocks), tuple(members), frames))
+    return blocks
 
 
 def load_block(
@@ -109,13 +119,18 @@ def splice(features: torch.Tensor, rows: torch.Tensor, bounds: torch.Tensor, con
 
 
 def minibatches(
-    block: tuple[torch.Tensor, torch.Tensor, torch.Tensor], size: int, context: int, seed: list[int]
+    block: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    sizes: list[int],
+    context: int,
+    seed: list[int],
+    first: int = 0,
+    stop: int | None = None,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (spliced inputs, targets) over all frames of a block once, in random order.
+    """Yield (spliced inputs, targets) of minibatches `first` to `stop` of a block.
 
-    The frames are dealt out evenly: every minibatch has `size` frames or a few fewer, none is a small remainder.
+    All `sizes` together hold every frame once, in an order that depends on `seed` alone.
     """
     features, targets, bounds = block
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(targets)))
-    for rows in order.tensor_split(max(1, -(-len(targets) // size))):
+    for rows in order.split(sizes)[first:stop]:
         yield splice(features, rows, bounds, context), targets[rows]

@@ -29,6 +29,7 @@ class NetworkConfig:
     layers: int = 4
     width: int = 512
     activation: str = "relu"
+    layer_norm: bool = False
 
     @property
     def input_dim(self) -> int:
@@ -47,7 +48,10 @@ class FeedForward(nn.Module):
         sizes = [config.input_dim] + [config.width] * config.layers
         stack: list[nn.Module] = []
         for fan_in, fan_out in itertools.pairwise(sizes):
-            stack += [nn.Linear(fan_in, fan_out), ACTIVATIONS[config.activation]()]
+            stack.append(nn.Linear(fan_in, fan_out))
+            if config.layer_norm:
+                stack.append(nn.LayerNorm(fan_out))
+            stack.append(ACTIVATIONS[config.activation]())
         self.hidden = nn.Sequential(*stack)
         self.output = nn.Linear(sizes[-1], config.num_pdfs)
 

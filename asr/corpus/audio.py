@@ -15,8 +15,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
-import struct
 import subprocess
 from collections.abc import Iterator
 from typing import IO, Any
@@ -24,11 +22,11 @@ from typing import IO, Any
 import numpy as np
 
 from asr.console import warn
+from asr.corpus.sound_header import missing_bytes
 from asr.errors import InputError
 
 SCALE = 32768.0
 MAX_OVERSHOOT_S = 0.5  # how far a segment may reach past the end, as in Kaldi's extract-segments
-STREAMED_BYTES = 0x7FFF0000  # a data chunk of about this size or more: its writer could not know the length
 
 UNKNOWN_FRAMES = 1 << 40  # libsndfile gives a number beyond this for a flac whose writer could not know the length
 
@@ -120,14 +118,13 @@ def _opened(source: str | os.PathLike[str], allow_pipes: bool, key: str | None) 
         size = stream.seek(0, os.SEEK_END)
         if size == 0:
             raise SoundError("empty audio", "is empty (0 bytes)", file=name, key=key)
-        missing = _missing_bytes(stream, size)
+        missing = missing_bytes(stream, size)
         stream.seek(0)
         try:
             # by name where there is one: libsndfile then reads by itself, beside other threads
             sound = soundfile.SoundFile(stream if isinstance(stream, io.BytesIO) else name)
         except (soundfile.SoundFileError, RuntimeError) as error:
-            message = f"is no sound file that can be read ({_reason(error)})"
-            raise SoundError("unreadable audio", message, file=name, key=key) from error
+            raise _unopened(stream, _reason(error), name, key) from error
         with sound:
             yield sound, missing
 
@@ -153,32 +150,6 @@ def _run_pipe(command: str, allow_pipes: bool, key: str | None) -> bytes:
         message = f"the pipe failed with status {done.returncode}" + (f": {said[-1]}" if said else "")
         raise SoundError("unreadable audio", message, file=command + "|", key=key)
     return done.stdout
-
-
-def _missing_bytes(stream: IO[bytes], size: int) -> int | None:
-    """How many bytes of samples a RIFF or NIST header promises that the file has not; None: it cannot be told."""
-    stream.seek(0)
-    head = stream.read(12)
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        place = 12
-        while len(chunk := stream.read(8)) == 8:
-            length = struct.unpack("<I", chunk[4:])[0]
-            place += 8
-            if chunk[:4] == b"data":
-                return None if length >= STREAMED_BYTES else max(0, place + length - size)
-            place += length + length % 2
-            stream.seek(place)
-    if head[:7] == b"NIST_1A":
-        stream.seek(0)
-        text = stream.read(1024).decode("ascii", "replace")
-        names = ("sample_count", "channel_count", "sample_n_bytes")
-        fields = [re.search(rf"\n{name} -i (\d+)", text) for name in names]
-        offset = re.match(r"NIST_1A\s+(\d+)", text)
-        coding = re.search(r"\nsample_coding -s\d+ (\S+)", text)
-        if offset and all(fields) and (coding is None or coding[1] in ("pcm", "ulaw", "alaw")):
-            promised = np.prod([int(field[1]) for field in fields if field])
-            return max(0, int(offset[1]) + int(promised) - size)
-    return None
 
 
 def _check_length(sound: Any, missing: int | None, name: str, key: str | None) -> None:
@@ -244,8 +215,16 @@ def _truncated(frames: int, name: str, key: str | None) -> SoundError:
     return SoundError("truncated audio", f"is truncated: it ends before frame {frames}", file=name, key=key)
 
 
+def _unopened(stream: IO[bytes], reason: str, name: str, key: str | None) -> SoundError:
+    """A file that begins like a sound but cannot be opened has lost its rest."""
+    stream.seek(0)
+    if stream.read(4) in (b"fLaC", b"RIFF", b"OggS", b"NIST"):
+        return SoundError("truncated audio", f"is truncated or damaged ({reason})", file=name, key=key)
+    return SoundError("unreadable audio", f"is no sound file that can be read ({reason})", file=name, key=key)
+
+
 def _reason(error: Exception) -> str:
-    said = str(getattr(error, "error_string", "") or error).strip().rstrip(".")
+    said = str(getattr(error, "error_string", "") or error).removeprefix("Error : ").strip().rstrip(".")
     return said or type(error).__name__
 
 

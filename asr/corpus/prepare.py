@@ -67,15 +67,19 @@ def run(script: ModuleType, settings: Any) -> None:
 def load(path: Path) -> ModuleType:
     """The script at `path` as a module under its own file's name, its folder first on the path of modules.
 
-    So a script may import its neighbours, and the processes that it spawns find them too.
+    So a script may import its neighbours, and the processes that it spawns find them too. What another recipe's
+    modules of the same names left behind in this process is forgotten first.
     """
     if not path.is_file():
         raise InputError("no such script", file=path)
-    name = path.stem
+    for neighbour in path.resolve().parent.glob("*.py"):
+        if neighbour.stem in sys.stdlib_module_names:
+            raise InputError("hides a module of Python's own; give it another name", file=neighbour)
+        sys.modules.pop(neighbour.stem, None)
+    name, home = path.stem, str(path.resolve().parent)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None or name in sys.stdlib_module_names:
-        raise InputError("cannot be loaded as a script; name it prepare.py", file=path)
-    home = str(path.resolve().parent)
+    if spec is None or spec.loader is None:
+        raise InputError("is no Python file", file=path)
     if sys.path[0] != home:
         sys.path.insert(0, home)
     module = importlib.util.module_from_spec(spec)

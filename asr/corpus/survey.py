@@ -181,7 +181,7 @@ def _check_keys(
     problems: list[Problem],
 ) -> None:
     """Every utterance has to be in all three of: wav.scp or segments, text, utt2spk."""
-    tables = {
+    tables: dict[str, dict[str, int | None]] = {
         sounds_name: {key: lines.get(key) for key in sounds},
         "text": {key: entry.line for key, entry in text.items()},
         "utt2spk": {key: entry.line or None for key, entry in utt2spk.items()},

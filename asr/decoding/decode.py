@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.decoding.outcome import check_faults, figures, say_figures
+from asr.decoding.outcome import Outcome, check_faults, figures, say_figures
 from asr.decoding.pool import Graph, SearchPool, processes_for
 from asr.decoding.tune_set import STORE_PREFIX, TuneSet
 from asr.decoding.tuning import Trial
@@ -71,7 +71,9 @@ def run(settings: Settings) -> None:
     inputs = [model_dir / name for name in ("config.json", "ali_train_pdf.counts", "final.mdl")]
     inputs += [model_dir / f"{settings.weights}.safetensors", graph / "HCLG.fst", graph / "words.txt"]
     inputs += [data / name for name in ("utt2spk", "feats.scp", *(("text",) if settings.tune else ()))]
-    inputs += [path for path in (data / "cmvn.scp", data / "features.json") if path.is_file()]
+    # the feature stage's stamp tells when the archives behind an unchanged feats.scp are others
+    maybe = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
+    inputs += [path for path in maybe if path.is_file()]
     stamp = Stamp(settings.out / ".done.decode.json", "decode", settings, inputs, extra=fixed)
     if not settings.force and stamp.fresh():
         return
@@ -152,7 +154,8 @@ def decode_set(
     """Decode all of DATA's utterances; writes hyp.txt and decode.json and returns the latter's content.
 
     `loglikes_of(utterance)` gives float32 (frames, pdfs), or raises InputError where it cannot. `fixed`: LM weight
-    and penalty; None: choose them first. Raises InputError when more than `max_missing` of the utterances have no result.
+    and penalty; None: choose them first. Raises InputError when more than `max_missing` of the utterances have no
+    result.
     """
     out = settings.out
     (out / "decode.json").unlink(missing_ok=True)  # its presence says that decoding finished
@@ -164,36 +167,35 @@ def decode_set(
         shutil.rmtree(stale)
     graph = Graph(used_graph(settings), settings.model / "final.mdl", settings.beam, settings.max_active)
     nj = processes_for(settings.nj, len(utterances))
-    record: dict[str, Any] = {"complete": True, "graph": str(graph.graph_dir), "weights": settings.weights}
+    computing = _Clocked(loglikes_of)
+    tuning: dict[str, Any] = {}
     with SearchPool(graph, nj) as pool, tempfile.TemporaryDirectory(prefix=STORE_PREFIX, dir=out) as folder:
-        computing = _Clocked(loglikes_of)
         if fixed is None:
+            most_frames = settings.tune_minutes * 60_000 / frame_shift_ms
             tune_set = TuneSet.make(
-                settings.data,
-                utterances,
-                computing,
-                Path(folder),
-                settings.tune_minutes * 60_000 / frame_shift_ms,
-                settings.seed,
-                settings.latin,
+                settings.data, utterances, computing, Path(folder), most_frames, settings.seed, settings.latin
             )
             best, trials = tune_set.choose(pool, settings.lm_weights, settings.insertion_penalties)
             fixed, computing.known = (best.lm_weight, best.penalty), tune_set.store
-            record |= _tuning_record(tune_set, best, trials, settings)
+            tuning = _tuning_record(tune_set, best, trials, settings)
         started = time.monotonic()
         what = f"decode: {settings.data.name}"
         outcomes = pool.decode(utterances, computing, lm_weight=fixed[0], penalty=fixed[1], what=what)
         wall_s = time.monotonic() - started
     check_faults(outcomes, settings.max_missing, settings.data)
     cpu_s = computing.cpu_s + sum(outcome.cpu_s for outcome in outcomes.values())
-    record |= {"lm_weight": fixed[0], "penalty": fixed[1], "beam": settings.beam, "max_active": settings.max_active}
+    record = {"complete": True, "lm_weight": fixed[0], "penalty": fixed[1], "graph": str(graph.graph_dir), **tuning}
     record |= figures(outcomes, frame_shift_ms, wall_s, cpu_s, nj) | {"settings": as_dict(settings)}
+    _write(out, outcomes, record)
+    say_figures(record, settings.data.name)
+    return record
+
+
+def _write(out: Path, outcomes: Mapping[str, Outcome], record: Mapping[str, Any]) -> None:
     write_table(out / "hyp.txt", {key: " ".join(outcome.words) for key, outcome in outcomes.items()})
     with atomic(out / "decode.json") as handle:
         json.dump(record, handle, ensure_ascii=False, indent=1)
         handle.write("\n")
-    say_figures(record, settings.data.name)
-    return record
 
 
 class _Clocked:

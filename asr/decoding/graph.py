@@ -196,11 +196,10 @@ def _determinise(fst: Any, blamed: Path, advice: str) -> None:
 
     limit = max(STATES_ALWAYS_ALLOWED, STATE_GROWTH * fst.num_states)
     try:
-        unfinished = kaldifst.determinize_star(fst, use_log=True, max_states=limit)
-    except RuntimeError as error:  # kaldifst's word for "not functional": one input, two outputs of no common start
-        raise InputError(f"cannot be determinised ({error}); {advice}", file=blamed) from error
-    if unfinished:
-        raise InputError(f"cannot be determinised within {limit:,} states; {advice}", file=blamed)
+        kaldifst.determinize_star(fst, use_log=True, max_states=limit)
+    except RuntimeError as error:  # one input has two outputs, or the limit was passed; the reason ends its message
+        reason = (str(error).partition("[E] ")[2] or str(error)).splitlines()[0]
+        raise InputError(f"cannot be determinised ({reason}); {advice}", file=blamed) from error
 
 
 def _without(fst: Any, labels: list[int]) -> Any:

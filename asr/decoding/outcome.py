@@ -42,7 +42,7 @@ def check_faults(outcomes: Mapping[str, Outcome], max_missing: float, data: Path
 def figures(
     outcomes: Mapping[str, Outcome], frame_shift_ms: float, wall_s: float, cpu_s: float, processes: int
 ) -> dict[str, Any]:
-    """What decode.json says of a decoding. Real-time factors: seconds per second of speech, by the clock and of CPU."""
+    """What decode.json says of a decoding. `rtf_*`: seconds per second of speech, by the clock and of CPU."""
     frames = sum(outcome.frames for outcome in outcomes.values())
     speech_s = frames * frame_shift_ms / 1000
     found = {key: outcome for key, outcome in outcomes.items() if outcome.fault is None}

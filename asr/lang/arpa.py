@@ -1,7 +1,7 @@
 """Read and write ARPA files of back-off language models, plain or gzipped.
 
-    write_arpa("lang/lm.arpa", model)
-    model = read_arpa("lm.arpa.gz")
+write_arpa("lang/lm.arpa", model)
+model = read_arpa("lm.arpa.gz")
 """
 
 from __future__ import annotations

@@ -70,6 +70,12 @@ def _pronounced(unit: str, seen: Counter[str], letters: str) -> list[tuple[str, 
         names = LETTER_NAMES[unit].split() if letters == "names" else []
         return [tuple(phone for name in names for phone in syllable_phones(name))] if names else [(NOISE,)]
     unit = _DIGITS.get(unit, unit)
+    if len(unit) > 1:  # a word of a ready-made language model: its characters as they are read in it
+        parts = [(LETTER_NAMES.get(part) or "").split() for part in unit] if unit.isascii() else []
+        syllables = [name for part in parts for name in part] if all(parts) else []
+        syllables = syllables or [syllable or "" for _, syllable in readings(unit)]
+        known = len(syllables) >= len(unit) and all(syllables)
+        return [tuple(phone for syllable in syllables for phone in syllable_phones(syllable))] if known else []
     if not is_han(unit):
         return []
     in_context = sorted(seen, key=lambda syllable: (-seen[syllable], syllable))
@@ -137,6 +143,13 @@ def read_lexicon(path: str | os.PathLike[str]) -> Lexicon:
     return lexicon
 
 
+def with_specials(lexicon: Lexicon) -> Lexicon:
+    """The lexicon with <SIL> and <SPN> in front where it lacks them."""
+    words = {word for word, _ in lexicon}
+    specials: Lexicon = [(SILENCE_WORD, (SILENCE,)), (OOV_WORD, (NOISE,))]
+    return [entry for entry in specials if entry[0] not in words] + lexicon
+
+
 def write_lexicon(path: str | os.PathLike[str], lexicon: Lexicon) -> None:
     """Write `word phone phone ...` lines in the lexicon's own order."""
     with atomic(path) as handle:
@@ -167,12 +180,13 @@ def disambiguated(lexicon: Lexicon) -> tuple[Lexicon, int]:
     return result, max(used.values(), default=0)
 
 
-def check_phones(lexicon: Lexicon, path: str | os.PathLike[str], phones: Iterable[str]) -> None:
-    """Refuse a lexicon that names a phone which is not among `phones`."""
+def check_phones(lexicon: Lexicon, path: str | os.PathLike[str] | None, phones: Iterable[str]) -> None:
+    """Refuse a lexicon (of the file `path`) that names phones which are not among `phones`."""
     known = set(phones)
-    for number, (word, sounds) in enumerate(lexicon, 1):
-        if strange := [phone for phone in sounds if phone not in known]:
-            raise InputError(f"the phone {strange[0]} is not in phones.txt", file=path, line=number, key=word)
+    strange = [(word, phone) for word, sounds in lexicon for phone in sounds if phone not in known]
+    if strange:
+        names = " ".join(list(dict.fromkeys(phone for _, phone in strange))[:12])
+        raise InputError(f"names phones that are not in phones.txt: {names}", file=path, key=strange[0][0])
 
 
 def is_disambiguation(phone: str) -> bool:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
+from typing import Any
 
 from asr.errors import InputError
 
 SILENCE = "SIL"
 NOISE = "SPN"
 SILENCE_PHONES = (SILENCE, NOISE)
-INITIALS = ("b c ch d f g h j k l m n p q r s sh t w x y z zh").split()
+INITIALS = (*"bcdfghjklmnpqrstwxyz", "zh", "ch", "sh")
 # Every final and the tones with which pypinyin's dictionaries of characters and phrases know it (a test
 # compares). The bare "n" is the hummed syllable of 嗯: n, ng, m, hm and hng are one phone sequence here.
 _FINAL_TONES = {
@@ -80,12 +81,10 @@ def readings(text: str) -> list[tuple[str, str | None]]:
     """Every Han character of `text` with its numbered pinyin in context (phrases), None where none is known."""
     from pypinyin import Style, lazy_pinyin
 
-    syllables = lazy_pinyin(
-        text,
-        style=Style.TONE3,
-        neutral_tone_with_five=True,
-        errors=lambda run: [None if is_han(character) else "" for character in run],
-    )
+    def unread(run: str) -> Any:  # pypinyin takes a list for one entry a character; its annotation does not say so
+        return [""] * len(run)
+
+    syllables = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True, errors=unread)
     if len(syllables) != len(text):  # one entry a character is what makes the pairs below right
         raise RuntimeError(f"pypinyin gave {len(syllables)} readings for {len(text)} characters of '{text}'")
     return [(c, s or None) for c, s in zip(text, syllables, strict=True) if is_han(c)]

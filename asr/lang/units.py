@@ -45,25 +45,31 @@ class WordUnits:
         number) that is not in the list becomes its letters when all of them are, else the one word `oov`; so does
         any other unknown character. Words of the list never cut a Latin word in pieces.
         """
-        return [word for piece in text.split() for word in self._piece(piece)]
+        return [word or self.oov for _, word in self.pairs(text)]
 
-    def _piece(self, piece: str) -> list[str]:
+    def unknown(self, text: str) -> list[str]:
+        """What `tokenise` would turn into `oov`, as it stands in the text."""
+        return [surface for surface, word in self.pairs(text) if word is None]
+
+    def pairs(self, text: str) -> list[tuple[str, str | None]]:
+        """`tokenise` with what every word was in the text; None for an unknown one."""
+        return [pair for piece in text.split() for pair in self._piece(piece)]
+
+    def _piece(self, piece: str) -> list[tuple[str, str | None]]:
         if whole := self._find(piece):
-            return [whole]
+            return [(piece, whole)]
         runs = {match.start(): match.end() for match in _RUN.finditer(piece)}
         inside = {place for start, end in runs.items() for place in range(start + 1, end)}
-        result: list[str] = []
+        result: list[tuple[str, str | None]] = []
         start = 0
         while start < len(piece):
             word, end = self._longest_at(piece, start, inside)
-            if word is not None:
-                result.append(word)
-            elif start in runs:
+            if word is None and start in runs:
                 end = runs[start]
-                letters = [self._find(letter) for letter in piece[start:end]]
-                result += [self.oov] if None in letters else [letter for letter in letters if letter]
+                letters = [(letter, self._find(letter)) for letter in piece[start:end]]
+                result += letters if all(known for _, known in letters) else [(piece[start:end], None)]
             else:
-                result.append(self.oov)
+                result.append((piece[start:end], word))
             start = end
         return result
 

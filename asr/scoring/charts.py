@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 # Stand-ins that matplotlib can draw with; in the SVG each becomes a variable of the page's style sheet.
 COLOURS = {
@@ -73,7 +74,7 @@ def _figure():
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none",  # letters stay letters, in the page's own font
         "svg.hashsalt": "report",  # the same names in every run
         "font.size": 9.0,

@@ -62,7 +62,7 @@ def per_speaker_lines(speakers: Mapping[str, Sequence[Counts]]) -> list[str]:
     """
     width = max([15, *(display_width(speaker) for speaker in speakers)])
     names = ("#SENT", "#WORD", "Corr", "Sub", "Ins", "Del", "Err", "S.Err")
-    lines = [pad("SPEAKER", width) + " id  " + "".join(f" {name:>10}" for name in names)]
+    lines = [pad("SPEAKER", width) + " id " + "".join(f" {name:>10}" for name in names)]
     everyone = [counts for items in speakers.values() for counts in items]
     for speaker, items in [*sorted(speakers.items(), key=lambda item: item[0].encode()), ("SUM", everyone)]:
         whole, wrong = total(items), sum(1 for item in items if item.errors)

@@ -51,8 +51,9 @@ class StageTime:
 
 @dataclass
 class Tuning:
-    """The trials on dev: {(language-model weight, penalty): character error rate in percent}."""
+    """The trials on one set, dev as a rule: {(language-model weight, penalty): character error rate in percent}."""
 
+    name: str
     rates: dict[tuple[float, float], float]
     chosen: tuple[float, float] | None
 
@@ -94,7 +95,7 @@ def read_experiment(exp: Path, model: Path) -> Experiment:
         elif record is not None:
             faults.append(f"{folder / 'scores.json'} is not what score writes.")
     decoded = {name: _json(folder / "decode.json", faults) for name, folder in folders.items()}
-    tuned = [_tuning(record) for record in decoded.values()]
+    tuned = [_tuning(name, record) for name, record in decoded.items()]
     settings = {name: _json(model / f"{name}.json", faults) for name in ("config", "settings")}
     return Experiment(
         run=exp.resolve().name,
@@ -179,7 +180,7 @@ def _times(path: Path, faults: list[str]) -> list[StageTime]:
     return sorted(last.values(), key=lambda item: (number(item.stage) is None, number(item.stage) or 0, item.name))
 
 
-def _tuning(record: Mapping[str, Any] | None) -> Tuning | None:
+def _tuning(name: str, record: Mapping[str, Any] | None) -> Tuning | None:
     trials = record.get("tuning") if record else None
     if not isinstance(trials, list) or record is None:
         return None
@@ -192,7 +193,7 @@ def _tuning(record: Mapping[str, Any] | None) -> Tuning | None:
             rates[values[0], values[1]] = values[2]  # type: ignore[index, assignment]
     weight, penalty = number(record.get("lm_weight")), number(record.get("penalty"))
     chosen = (weight, penalty) if weight is not None and penalty is not None else None
-    return Tuning(rates, chosen) if rates else None
+    return Tuning(name, rates, chosen) if rates else None
 
 
 def number(value: Any) -> float | None:

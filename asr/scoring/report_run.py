@@ -192,11 +192,11 @@ def _trials(found: Tuning) -> Iterator[str]:
     if found.chosen is not None:
         weight, penalty = found.chosen
         yield paragraph(
-            f"Language-model weight {weight:g} and insertion penalty {penalty:g} were chosen on dev and are used as "
-            "they are on every other set."
+            f"Language-model weight {weight:g} and insertion penalty {penalty:g} were chosen on {found.name} and are "
+            "used as they are on every other set."
         )
     heads = ["", *(f"penalty {penalty:g}" for penalty in penalties)]
-    yield table("Character error rate on dev, %", heads, rows, style="grid")
+    yield table(f"Character error rate on {found.name}, %", heads, rows, style="grid")
 
 
 def _decoding_row(name: str, record: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -61,9 +61,8 @@ class Settings:
 def run(settings: Settings) -> None:
     """Score one set; raises InputError where decoding did not finish or the two sides do not belong together."""
     _check_complete(settings)
-    utt2spk = settings.utt2spk or settings.ref.parent / "utt2spk"
-    if not utt2spk.exists() and settings.utt2spk is None:
-        utt2spk = None
+    beside = settings.ref.parent / "utt2spk"
+    utt2spk = settings.utt2spk or (beside if beside.exists() else None)
     inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
     stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs)
     if not settings.force and stamp.fresh():

@@ -62,7 +62,7 @@ svg.chart text { font-family: inherit !important; }
 .key .raw::before { border-top: .17rem dashed var(--raw); }
 .key .train::before { border-top: .12rem dotted var(--muted); }
 
-dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr));
+dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr));
   gap: .8rem 1.2rem; margin: .8rem 0; }
 dl.facts dt { font-size: .85rem; color: var(--muted); }
 dl.facts dd { margin: 0; font-size: 1.12rem; font-weight: 600; overflow-wrap: anywhere; }
@@ -101,8 +101,6 @@ td.context mark { background: var(--wrong-back); color: var(--wrong); border-rad
 .pairs .S em + em, .pairs .I em + em { color: var(--wrong); font-weight: 600; }
 .pairs small { font-size: .62rem; line-height: .8rem; color: var(--wrong); }
 .pairs .C em + em { color: var(--muted); }
-.sides { flex: none; }
-.pairs .sides em { font-size: .78rem; color: var(--muted); justify-self: start; padding-right: .5rem; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap; }
 details { margin: .6rem 0; }

@@ -1,7 +1,7 @@
 """Checkpoints of a training run: whole or absent, hash-checked, the last two kept, no pickle.
 
     log/checkpoint-<frames>.safetensors     weights, average
-    log/checkpoint-<frames>.json            counters, finished chunks, run key, SHA-256 of the former; written last
+    log/checkpoint-<frames>.json            counters, what is left, run key, SHA-256 of the former; written last
 
 A checkpoint exists once its JSON file does. One whose tensors are missing, cut or altered is passed over,
 which is said, and the one before it is taken.

@@ -28,8 +28,8 @@ class Heldout:
         self.precision = precision
         block = load_block(utterances, features, targets)
         take = min(frames, len(block[1]))
-        parts = list(minibatches(block, take, network.context, [0, 2]))
-        self.inputs, self.targets = parts[0]
+        sizes = [take, len(block[1]) - take]
+        self.inputs, self.targets = next(minibatches(block, sizes, network.context, [0, 2]))
 
     @torch.inference_mode()
     def evaluate(self, weights: torch.Tensor) -> tuple[float, float]:

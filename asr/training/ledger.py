@@ -1,84 +1,91 @@
-"""Who has which chunk: every chunk of the pass is worked through once, whatever happens to the workers.
+"""Who works on what: every minibatch of the pass enters once, whatever happens to the workers.
 
-A worker leases a chunk, and either finishes it or dies; a dead worker's chunk is leased to another from its start,
-and the frames of it that had already entered are counted as repeated.
+The pass is cut into leases of a few minibatches. A worker takes one, pushes its minibatches in order, takes the next.
+The ledger counts the pushes that arrived, so when a worker dies another goes on exactly where it stopped: at most the
+minibatch that was being computed is computed again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from asr.acoustic.examples import Chunk
+from asr.acoustic.examples import Block
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Minibatches `first` to `stop` (exclusive) of a block."""
+
+    block: int
+    first: int
+    stop: int
 
 
 class Ledger:
-    """Leases on chunks. Frames are those of pushes: `applied` entered the weights, `dropped` were refused."""
+    """Leases on minibatches, and the frames of the pushes: `applied` entered the weights, `dropped` were refused."""
 
-    def __init__(self, chunks: Sequence[Chunk], finished: Iterable[int] = (), counts: dict | None = None) -> None:
-        self.chunks = list(chunks)
-        self.finished = set(finished)
-        self.waiting = deque(chunk for chunk in self.chunks if chunk.index not in self.finished)
-        self.leases: dict[int, Chunk] = {}  # worker -> chunk
-        self.partial: dict[int, list[int]] = {}  # worker -> [applied, dropped] of its lease so far
-        counts = counts or {}
-        self.applied: int = counts.get("applied", 0)
-        self.repeated: int = counts.get("repeated", 0)
-        self.dropped: int = counts.get("dropped", 0)
+    def __init__(self, blocks: Sequence[Block], minibatch: int, lease_minibatches: int = 32) -> None:
+        self.sizes = {block.index: block.minibatches(minibatch) for block in blocks}
+        self.total = sum(block.frames for block in blocks)
+        self.waiting: deque[Lease] = deque()
+        for index, sizes in self.sizes.items():
+            for first in range(0, len(sizes), lease_minibatches):
+                self.waiting.append(Lease(index, first, min(first + lease_minibatches, len(sizes))))
+        self.held: dict[int, Lease] = {}  # worker -> what is left of its lease
+        self.applied = self.dropped = 0
 
-    def take(self, worker: int) -> Chunk | None:
-        """The next chunk for `worker`; None when none waits (others may still come back)."""
+    def take(self, worker: int) -> Lease | None:
+        """The next lease for `worker`; None when none waits (others may still come back)."""
         if not self.waiting:
             return None
-        chunk = self.waiting.popleft()
-        self.leases[worker], self.partial[worker] = chunk, [0, 0]
-        return chunk
+        self.held[worker] = self.waiting.popleft()
+        return self.held[worker]
 
     def count(self, worker: int, frames: int, applied: bool) -> None:
-        """A push of `frames` of the worker's chunk was applied or refused."""
-        self.partial[worker][0 if applied else 1] += frames
+        """The next minibatch of the worker's lease has come in, and was applied or refused."""
+        lease = self.held[worker]
+        if frames != self.sizes[lease.block][lease.first]:
+            raise RuntimeError(
+                f"a push of {frames} frames for {lease}, {self.sizes[lease.block][lease.first]} expected"
+            )
         if applied:
             self.applied += frames
         else:
             self.dropped += frames
-
-    def finish(self, worker: int) -> Chunk:
-        """The worker has done its whole chunk."""
-        chunk = self.leases.pop(worker)
-        self.partial.pop(worker)
-        self.finished.add(chunk.index)
-        return chunk
+        left = replace(lease, first=lease.first + 1)
+        if left.first < left.stop:
+            self.held[worker] = left
+        else:
+            del self.held[worker]
 
     def give_back(self, worker: int) -> None:
-        """The worker is gone: its chunk waits again, first in the queue."""
-        chunk = self.leases.pop(worker, None)
-        if chunk is None:
-            return
-        applied, dropped = self.partial.pop(worker)
-        self.repeated += applied
-        self.dropped -= dropped
-        self.waiting.appendleft(chunk)
+        """The worker is gone: what is left of its lease waits again, first in the queue."""
+        lease = self.held.pop(worker, None)
+        if lease is not None:
+            self.waiting.appendleft(lease)
 
     @property
     def complete(self) -> bool:
-        """Every chunk is finished."""
-        return len(self.finished) == len(self.chunks)
+        """Nothing waits and nobody holds anything."""
+        return not self.waiting and not self.held
 
-    def counts(self) -> dict[str, int]:
-        """For a checkpoint, in which unfinished leases are given back: their applied frames count as repeated."""
-        applied = sum(partial[0] for partial in self.partial.values())
-        dropped = sum(partial[1] for partial in self.partial.values())
-        return {
-            "applied": self.applied,
-            "repeated": self.repeated + applied,
-            "dropped": self.dropped - dropped,
-        }
+    def state(self) -> dict:
+        """For a checkpoint: what is left to do, and the counts."""
+        left = [*self.held.values(), *self.waiting]
+        leases = [[lease.block, lease.first, lease.stop] for lease in left]
+        return {"left": leases, "applied": self.applied, "dropped": self.dropped}
+
+    def restore(self, state: dict) -> None:
+        """Go back to a checkpoint."""
+        self.held.clear()
+        self.waiting = deque(Lease(*item) for item in state["left"])
+        self.applied, self.dropped = state["applied"], state["dropped"]
 
     def check(self) -> None:
-        """One pass is one pass: applied - repeated + dropped must be all frames. Raises RuntimeError."""
-        total = sum(chunk.frames for chunk in self.chunks)
-        if self.applied - self.repeated + self.dropped != total:
+        """One pass is one pass: applied + dropped must be all frames. Raises RuntimeError."""
+        if self.applied + self.dropped != self.total:
             raise RuntimeError(
-                f"frames do not add up: {self.applied} applied, {self.repeated} of them repeated, "
-                f"{self.dropped} dropped, but the pass has {total}"
+                f"frames do not add up: {self.applied} applied, {self.dropped} dropped, but the pass has {self.total}"
             )

@@ -1,4 +1,4 @@
-"""One pass from data to model folder: hands out the chunks, keeps the log and the checkpoints, writes the model."""
+"""One pass from data to model folder: hands out minibatches, keeps log and checkpoints, writes the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from asr.acoustic.examples import Targets, plan_chunks
+from asr.acoustic.examples import Targets, plan_blocks
 from asr.acoustic.model import save_weights, write_config
 from asr.acoustic.network import NetworkConfig, bind, build, flatten
 from asr.alignment.counts import read_counts
@@ -57,10 +57,12 @@ class _Pass:
             layers=settings.layers,
             width=settings.width,
             activation=settings.activation,
+            layer_norm=settings.layer_norm,
         )
         train_set, heldout = self._examples(description)
-        self.chunks = plan_chunks(train_set.lengths, settings.chunk_frames, settings.seed)
-        self.total = sum(chunk.frames for chunk in self.chunks)
+        blocks = plan_blocks(train_set.lengths, settings.block_frames, settings.seed)
+        self.ledger = Ledger(blocks, settings.minibatch)
+        self.total = self.ledger.total
         self.heldout = heldout
         write_config(
             settings.out,
@@ -71,7 +73,14 @@ class _Pass:
             training_frames=self.total,
         )
         self.job = Job(
-            settings.train_data, self.shape, train_set, settings.minibatch, settings.seed, precision, threads
+            data=settings.train_data,
+            network=self.shape,
+            targets=train_set,
+            blocks=tuple(blocks),
+            minibatch=settings.minibatch,
+            seed=settings.seed,
+            precision=precision,
+            threads=threads,
         )
         self.network = build(self.shape, settings.seed)
         self.server = ParameterServer(
@@ -83,10 +92,10 @@ class _Pass:
             max_norm=settings.max_norm,
         )
         self.elapsed_before = 0.0
-        self.ledger = self._resume()
+        self._resume()
         self.log = TrainingLog(self.logs / "train.jsonl", self.server.frames)
         self.started = time.monotonic()
-        self.saved_frames = self.server.frames
+        self.saved_at = self.started
         self.next_evaluation = self.server.frames
         self.window = [0.0, 0, 0, time.monotonic(), 0]  # loss, right, frames, since, staleness sum
 
@@ -121,15 +130,15 @@ class _Pass:
                 break
         return Heldout(self.shape, reader, targets, tuple(picked), self.settings.heldout_frames, self.precision)
 
-    def _resume(self) -> Ledger:
+    def _resume(self) -> None:
         saved = checkpoint.newest(self.logs, self.key)
         if saved is None:
             checkpoint.clear(self.logs)
-            return Ledger(self.chunks)
+            return
         self.server.restore(saved.weights, saved.average, saved.state["server"])
+        self.ledger.restore(saved.state["ledger"])
         self.elapsed_before = saved.state["elapsed_s"]
         say(f"train: resumed at {self.server.frames:,} of {self.total:,} frames")
-        return Ledger(self.chunks, saved.state["finished"], saved.state["ledger"])
 
     def run(self) -> None:
         """Run the pass to its end and write the model."""
@@ -147,7 +156,6 @@ class _Pass:
             max_restarts=self.settings.max_restarts,
             timeout_s=self.settings.worker_timeout_s,
             on_push=self._on_push,
-            on_chunk=self._on_chunk,
         )
         if self.next_evaluation == 0:
             self._evaluate()
@@ -162,18 +170,14 @@ class _Pass:
         window[2] += frames
         if self.server.frames >= self.next_evaluation:
             self._evaluate()
+        if time.monotonic() - self.saved_at >= self.settings.checkpoint_s:
+            self._save()
 
-    def _on_chunk(self) -> None:
-        if self.server.frames - self.saved_frames >= self.settings.checkpoint_frames and not self.ledger.complete:
-            state = {
-                "server": self.server.counters(),
-                "ledger": self.ledger.counts(),
-                "finished": sorted(self.ledger.finished),
-                "elapsed_s": self._elapsed(),
-            }
-            average = self.server.average.weights
-            checkpoint.write(self.logs, self.key, self.server.frames, self.server.weights, average, state)
-            self.saved_frames = self.server.frames
+    def _save(self) -> None:
+        state = {"server": self.server.counters(), "ledger": self.ledger.state(), "elapsed_s": self._elapsed()}
+        average = self.server.average.weights
+        checkpoint.write(self.logs, self.key, self.server.frames, self.server.weights, average, state)
+        self.saved_at = time.monotonic()
 
     def _evaluate(self) -> None:
         """Held-out figures of raw and averaged weights, one line and one event."""
@@ -229,7 +233,6 @@ class _Pass:
             "frames": server.frames,
             "seconds": self._elapsed(),
             "frames_seen": ledger.applied,
-            "frames_repeated": ledger.repeated,
             "frames_dropped": ledger.dropped,
             "averaged_pushes": server.average.k,
             "pushes": server.version,
@@ -242,7 +245,7 @@ class _Pass:
         checkpoint.clear(self.logs)
         say(
             f"train: done in {summary['seconds']:.0f} s; frames seen {ledger.applied:,}, "
-            f"repeated {ledger.repeated:,}, dropped {ledger.dropped:,}; "
+            f"dropped {ledger.dropped:,}; "
             f"pushes {server.version:,}, averaged {server.average.k:,}"
         )
 

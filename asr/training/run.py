@@ -39,9 +39,10 @@ class Settings:
     layers: int = option(4, help="hidden layers")
     width: int = option(512, help="units per hidden layer")
     activation: str = option("relu", help="of the hidden units", choices=("relu", "sigmoid", "tanh", "gelu"))
+    layer_norm: bool = option(False, help="normalise every hidden layer's inputs to its activation")
     context: int = option(5, help="frames spliced on each side")
     minibatch: int = option(256, help="frames per push")
-    chunk_frames: int = option(32768, help="frames that a worker is given, and shuffles, at a time")
+    block_frames: int = option(400000, help="frames that are shuffled together, and held in memory by a worker")
     eta0: float = option(0.2, help="learning rate for the gradient of a minibatch's mean loss")
     end_ratio: float = option(3.0, help="eta0 over the rate at the end of the pass")
     decay_power: float = option(0.75, help="c of eta(n) = eta0 (1 + a eta0 n)^-c")
@@ -54,7 +55,7 @@ class Settings:
     heldout_frames: int = option(8192, help="held-out frames looked at while training")
     heldout_fraction: float = option(0.02, help="share of train kept out where there are no dev alignments")
     evaluations: int = option(20, help="held-out figures during the pass")
-    checkpoint_frames: int = option(200000, help="frames between checkpoints, at the least", affects=False)
+    checkpoint_s: float = option(30.0, help="seconds between checkpoints", affects=False)
     max_restarts: int = option(3, help="worker deaths that are survived", affects=False)
     worker_timeout_s: float = option(120.0, help="silence after which a worker is replaced", affects=False)
     force: bool = option(False, help="train again even if nothing changed", affects=False)
@@ -96,14 +97,13 @@ def _check(settings: Settings) -> None:
         "layers",
         "width",
         "minibatch",
-        "chunk_frames",
+        "block_frames",
         "evaluations",
         "heldout_frames",
-        "checkpoint_frames",
     ):
         if getattr(settings, name) < 1:
             refuse(name, "at least 1")
-    for name in ("eta0", "decay_power", "worker_timeout_s"):
+    for name in ("eta0", "decay_power", "worker_timeout_s", "checkpoint_s"):
         if not getattr(settings, name) > 0:
             refuse(name, "above 0")
     for name in ("workers", "context", "max_staleness", "max_norm", "max_restarts", "seed"):

@@ -13,9 +13,10 @@ from typing import Protocol
 import torch
 from torch.nn.functional import cross_entropy
 
-from asr.acoustic.examples import Chunk, Targets, load_block, minibatches
+from asr.acoustic.examples import Block, Targets, load_block, minibatches
 from asr.acoustic.network import FeedForward, NetworkConfig, bind, build
 from asr.features.reader import FeatureReader
+from asr.training.ledger import Lease
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Job:
     data: Path
     network: NetworkConfig
     targets: Targets
+    blocks: tuple[Block, ...]
     minibatch: int
     seed: int
     precision: str  # float32 or bfloat16
@@ -37,8 +39,8 @@ class Link(Protocol):
     weights: torch.Tensor
     gradient: torch.Tensor
 
-    def lease(self) -> Chunk | None:
-        """The next chunk, None when the pass is over."""
+    def lease(self) -> Lease | None:
+        """The next minibatches to work on, None when the pass is over."""
 
     def push(self, frames: int, loss: float, correct: int) -> None:
         """Send `gradient`; `loss` is the sum of the frames' cross-entropies."""
@@ -49,9 +51,15 @@ def work(job: Job, link: Link) -> None:
     network = build(job.network, seed=0)
     bind(network, link.weights, link.gradient)
     features = FeatureReader(job.data)
-    while (chunk := link.lease()) is not None:
-        block = load_block(chunk.utterances, features, job.targets)
-        for inputs, targets in minibatches(block, job.minibatch, job.network.context, [job.seed, 1, chunk.index]):
+    held = -1
+    while (lease := link.lease()) is not None:
+        if lease.block != held:
+            held = lease.block
+            block = job.blocks[held]
+            frames = load_block(block.utterances, features, job.targets)
+            sizes = block.minibatches(job.minibatch)
+        context, order = job.network.context, [job.seed, 1, held]
+        for inputs, targets in minibatches(frames, sizes, context, order, lease.first, lease.stop):
             loss, correct = gradient_of(network, link.gradient, inputs, targets, job.precision)
             link.push(len(targets), loss * len(targets), correct)
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from recipes.mini import numbers
+from spoken_numbers import MAKERS
 
 FOLDER = Path(__file__).parent
 PAUSE = "，"
 SHORTEST, LONGEST = 4, 32  # characters of a sentence
-MAKERS = numbers.MAKERS
 
 
 def read_words() -> dict[str, list[str]]:

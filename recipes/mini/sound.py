@@ -103,10 +103,10 @@ def _coloured(random: np.random.Generator, length: int, slope: float) -> np.ndar
     return noise / np.sqrt(np.mean(noise**2))
 
 
-def add_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float, first: int, last: int) -> np.ndarray:
-    """`speech` plus `noise`, scaled so that the power of speech[first:last] is snr_db above that of the noise."""
+def scale_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float, first: int, last: int) -> np.ndarray:
+    """`noise` scaled so that its mean power is snr_db below that of speech[first:last]."""
     ratio = np.mean(speech[first:last] ** 2) / np.mean(noise**2)
-    return speech + noise * np.sqrt(ratio * 10.0 ** (-snr_db / 10.0))
+    return noise * np.sqrt(ratio * 10.0 ** (-snr_db / 10.0))
 
 
 def to_pcm(signal: np.ndarray, peak: float) -> np.ndarray:

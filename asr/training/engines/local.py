@@ -4,7 +4,7 @@ Each worker has a weight slot and a gradient slot of its own. At any moment a sl
 hands both over, the answer hands them back. So there is no lock that a killed worker could hold, and no torn read.
 The server runs here, in the parent, one push after the other.
 
-A dead or silent worker is replaced (at most `max_restarts` times in all) and its chunk leased anew.
+A dead or silent worker is replaced (at most `max_restarts` times in all) and the rest of its lease given to another.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import torch.multiprocessing
 
 from asr.console import warn
 from asr.errors import InputError
-from asr.training.ledger import Ledger
+from asr.training.ledger import Lease, Ledger
 from asr.training.server import ParameterServer, Push
-from asr.training.worker import Chunk, Job, work
+from asr.training.worker import Job, work
 
 #: non-finite gradients in a row that end the run
 MAX_NONFINITE = 20
@@ -38,11 +38,11 @@ class PipeLink:
         self.pipe, self.weights, self.gradient = pipe, weights, gradient
         self.sequence = self.version = 0
 
-    def lease(self) -> Chunk | None:
-        """Ask for a chunk; waits while others hold the last ones."""
+    def lease(self) -> Lease | None:
+        """Ask for work; waits while others hold the last leases."""
         self.pipe.send(("lease",))
-        chunk, self.version = self.pipe.recv()
-        return chunk
+        lease, self.version = self.pipe.recv()
+        return lease
 
     def push(self, frames: int, loss: float, correct: int) -> None:
         """Hand the gradient over and wait for the next weights."""
@@ -72,11 +72,11 @@ class _Member:
     weights: torch.Tensor
     gradient: torch.Tensor
     heard: float
-    idle: bool = False  # has asked for a chunk when none was waiting
+    idle: bool = False  # has asked for a lease when none was waiting
 
 
 class LocalEngine:
-    """Runs one pass. `on_push(loss_sum, correct, frames)` and `on_chunk()` are called in the parent."""
+    """Runs one pass. `on_push(loss_sum, correct, frames)` is called in the parent after each applied push."""
 
     def __init__(
         self,
@@ -88,11 +88,10 @@ class LocalEngine:
         max_restarts: int = 3,
         timeout_s: float = 120.0,
         on_push: Callable[[float, int, int], None],
-        on_chunk: Callable[[], None],
     ) -> None:
         self.server, self.ledger, self.job = server, ledger, job
         self.workers, self.restarts_left, self.timeout_s = workers, max_restarts, timeout_s
-        self.on_push, self.on_chunk = on_push, on_chunk
+        self.on_push = on_push
         self.context = torch.multiprocessing.get_context("spawn")
         self.members: dict[int, _Member] = {}
         self.started = 0
@@ -159,11 +158,12 @@ class LocalEngine:
         self, member: _Member, sequence: int, version: int, frames: int, loss: float, correct: int
     ) -> None:
         verdict = self.server.apply(Push(member.number, sequence, version, frames, member.gradient))
+        block = self.ledger.held[member.number].block
         self.ledger.count(member.number, frames, verdict == "applied")
         if verdict == "applied":
             self.on_push(loss, correct, frames)
         elif self.server.nonfinite_in_a_row >= MAX_NONFINITE:
-            some = ", ".join(self.ledger.leases[member.number].utterances[:3])
+            some = ", ".join(self.job.blocks[block].utterances[:3])
             raise InputError(
                 f"{MAX_NONFINITE} gradients in a row were not finite; the last ones among {some}, ...: "
                 "lower --eta0, or look at their features"
@@ -171,20 +171,17 @@ class LocalEngine:
         self._reply(member, self.server.pull(member.weights))
 
     def _answer_lease(self, member: _Member) -> None:
-        if member.number in self.ledger.leases:
-            self.ledger.finish(member.number)
-            self.on_chunk()
-        chunk = self.ledger.take(member.number)
-        member.idle = chunk is None
-        if chunk is not None:
-            self._reply(member, (chunk, self.server.pull(member.weights)))
+        lease = self.ledger.take(member.number)
+        member.idle = lease is None
+        if lease is not None:
+            self._reply(member, (lease, self.server.pull(member.weights)))
 
     def _reply(self, member: _Member, answer: object) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end is noticed by its sentinel
             member.pipe.send(answer)
 
     def _bury(self, member: _Member, cause: str) -> None:
-        """Take a worker out, give its chunk to another, and start a new one in its place."""
+        """Take a worker out, let another go on with its lease, and start a new one in its place."""
         del self.members[member.number]
         member.process.kill()
         member.process.join()

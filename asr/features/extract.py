@@ -1,0 +1,223 @@
+"""Features of a data directory: filter banks or MFCC, pitch, and normalisation statistics.
+
+Reads   --data: wav.scp [segments] utt2spk
+Writes  --out: feats.N.ark feats.N.scp stats.N.ark (a shard of utterances each) cmvn.ark
+        --data: feats.scp cmvn.scp utt2num_frames features.json
+A killed run goes on with the shards that are not there yet. The numbers do not depend on --nj.
+
+    python -m asr features --data exp/mini/data/train --out exp/mini/features/train
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asr.console import progress, say, warn
+from asr.corpus.datadir import DataDir, Utterance
+from asr.errors import InputError
+from asr.features import normalise
+from asr.features.compute import FeatureConfig, compute
+from asr.features.reader import DESCRIPTION
+from asr.settings import as_dict, option
+from asr.stamp import Stamp
+from asr.tables import atomic, read_matrices, read_table, write_matrices, write_table
+
+#: utterances a shard; fixed, so that the archives are the same whatever --nj is
+SHARD_UTTERANCES = 250
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the feature stage."""
+
+    data: Path = option(help="data directory")
+    out: Path = option(help="folder for the archives")
+    kind: str = option("fbank", help="kind of features", choices=("fbank", "mfcc"))
+    mel_bins: int = option(0, help="mel bins; 0: 40 for fbank, 23 for mfcc, as in Kaldi's recipes")
+    num_ceps: int = option(13, help="cepstra, for mfcc")
+    pitch: bool = option(True, help="append Kaldi's three pitch features")
+    rate_hz: int = option(16000, help="sample rate of the sound")
+    resample: bool = option(False, help="bring sound of a higher rate down to --rate-hz")
+    norm: str = option("speaker", help="whose statistics normalise", choices=("speaker", "utterance", "none"))
+    norm_vars: bool = option(True, help="normalise the variance too")
+    compress: bool = option(False, help="write Kaldi's compressed archives: a quarter of the size")
+    max_missing: float = option(0.0, help="share of utterances that may fail before the stage does")
+    allow_pipes: bool = option(False, help="run the commands that wav.scp may hold", affects=False)
+    nj: int = option(0, help="processes; 0: one per core", affects=False)
+
+    @property
+    def config(self) -> FeatureConfig:
+        """What `compute` is told."""
+        bins = self.mel_bins or (40 if self.kind == "fbank" else 23)
+        return FeatureConfig(self.kind, bins, self.num_ceps, self.pitch, self.rate_hz)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """The work of one process at a time: some utterances and the files to write."""
+
+    utterances: tuple[Utterance, ...]
+    features: Path
+    statistics: Path
+    settings: Settings
+
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        """All that the shard writes."""
+        return self.features, self.features.with_suffix(".scp"), self.statistics
+
+
+def run(settings: Settings) -> None:
+    """The feature stage for one data directory."""
+    if not 0 <= settings.max_missing < 1 or settings.mel_bins < 0 or settings.num_ceps < 1 or settings.nj < 0:
+        raise InputError("features: --max-missing is in [0, 1), --mel-bins, --num-ceps and --nj are counts")
+    tables = [settings.data / name for name in ("wav.scp", "segments", "utt2spk") if (settings.data / name).is_file()]
+    files = _sound_files(settings.data / "wav.scp")
+    stamp = Stamp(settings.data / ".done.features.json", "features", settings, tables, extra=files)
+    if stamp.fresh():
+        return
+    data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
+    shards = _shards(settings, list(data.utterances()), dict(files))
+    wanted = {path.name for shard in shards for path in shard.files}
+    _remove_stale(settings.out, wanted)
+    _extract(settings, shards, len(data.keys))
+    outputs = _write_tables(settings, shards, data)
+    stamp.record([*outputs, *(shard.features for shard in shards)])
+
+
+def _sound_files(scp: Path) -> list[tuple[str, list[int]]]:
+    """(path, [size, time]) of every sound file: what the stamp knows them by. Pipes have neither."""
+    result = []
+    for source in sorted(set(read_table(scp).values())):
+        state = [0, 0]
+        if not source.endswith("|") and os.path.exists(source):
+            status = os.stat(source)
+            state = [status.st_size, status.st_mtime_ns]
+        result.append((source, state))
+    return result
+
+
+def _shards(settings: Settings, utterances: list[Utterance], files: dict[str, list[int]]) -> list[_Shard]:
+    """Split into shards whose names carry a hash of all that their content depends on."""
+    shards = []
+    for start in range(0, len(utterances), SHARD_UTTERANCES):
+        some = tuple(utterances[start : start + SHARD_UTTERANCES])
+        about = [dataclasses.astuple(item) for item in some], [files.get(item.source) for item in some]
+        text = json.dumps([as_dict(settings, affecting_only=True), str(settings.out.resolve()), about])
+        name = f"{start // SHARD_UTTERANCES + 1}.{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+        shards.append(_Shard(some, settings.out / f"feats.{name}.ark", settings.out / f"stats.{name}.ark", settings))
+    return shards
+
+
+def _remove_stale(out: Path, wanted: set[str]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for pattern in ("feats.*.ark", "feats.*.scp", "stats.*.ark"):
+        for path in out.glob(pattern):
+            if path.name not in wanted:
+                path.unlink()
+
+
+def _extract(settings: Settings, shards: list[_Shard], total: int) -> None:
+    """Make the shards that are not there. Raises InputError when more utterances fail than --max-missing."""
+    missing = [shard for shard in shards if not shard.statistics.is_file()]
+    if len(missing) < len(shards):
+        say(f"features: {len(shards) - len(missing)} of {len(shards)} archives are there already")
+    if not missing:
+        return
+    failed: dict[_Shard, list[InputError]] = {}
+    processes = min(settings.nj or len(os.sched_getaffinity(0)), len(missing))
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_one_thread) as pool:
+        done = zip(missing, pool.imap(_make_shard, missing), strict=True)
+        for shard, errors in progress(done, len(missing), f"features: {settings.data.name}, archives"):
+            if errors:
+                failed[shard] = errors
+    _judge(settings, failed, total)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _make_shard(shard: _Shard) -> list[InputError]:
+    """Write the two archives of a shard; the statistics, written last, say that it is whole."""
+    from asr.corpus import audio
+
+    settings, failed = shard.settings, []
+    features: dict[str, np.ndarray] = {}
+    for item in shard.utterances:
+        try:
+            samples = audio.read(
+                item.source,
+                rate_hz=settings.rate_hz,
+                channel=item.channel,
+                start_s=item.start_s,
+                end_s=item.end_s,
+                resample=settings.resample,
+                allow_pipes=settings.allow_pipes,
+                key=item.key,
+            )
+            features[item.key] = compute(samples, settings.config, key=item.key)
+        except InputError as error:
+            failed.append(InputError(error.message, file=error.file or item.source, key=item.key))
+    scp = shard.features.with_suffix(".scp")
+    write_matrices(shard.features, features.items(), scp=scp, compress=settings.compress)
+    write_matrices(shard.statistics, ((key, normalise.statistics(matrix)) for key, matrix in features.items()))
+    return failed
+
+
+def _judge(settings: Settings, failed: dict[_Shard, list[InputError]], total: int) -> None:
+    """Bound the loss; past the bound the shards with a failure go, so that the next run meets it again."""
+    errors = [error for some in failed.values() for error in some]
+    for error in errors:
+        warn(f"{error}; the utterance is left out")
+    if len(errors) <= settings.max_missing * total:
+        return
+    for shard in failed:
+        shard.statistics.unlink()
+    first = errors[0]
+    message = (
+        f"{first.message} ({len(errors)} of {total} utterances fail, --max-missing allows {settings.max_missing:g})"
+    )
+    raise InputError(message, file=first.file, key=first.key)
+
+
+def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir) -> list[Path]:
+    """feats.scp, utt2num_frames, cmvn.ark and cmvn.scp, features.json."""
+    where: dict[str, str] = {}
+    frames: dict[str, str] = {}
+    sums: dict[str, np.ndarray] = {}
+    for shard in shards:
+        where.update(read_table(shard.features.with_suffix(".scp")))
+        for key, stats in read_matrices(shard.statistics):
+            frames[key] = str(int(stats[0, -1]))
+            owner = data.utt2spk[key] if settings.norm == "speaker" else key
+            sums[owner] = sums[owner] + stats if owner in sums else stats
+    write_table(settings.data / "feats.scp", where)
+    write_table(settings.data / "utt2num_frames", frames)
+    names = ["feats.scp", "utt2num_frames", DESCRIPTION]
+    (settings.data / "cmvn.scp").unlink(missing_ok=True)
+    if settings.norm != "none":
+        write_matrices(settings.out / "cmvn.ark", sorted(sums.items()), scp=settings.data / "cmvn.scp")
+        names.append("cmvn.scp")
+    description = {**dataclasses.asdict(settings.config), "dim": settings.config.dim}
+    description.update(norm=settings.norm, norm_vars=settings.norm_vars, compress=settings.compress)
+    with atomic(settings.data / DESCRIPTION) as handle:
+        json.dump(description, handle, indent=2)
+        handle.write("\n")
+    total = sum(int(count) for count in frames.values())
+    lost = len(data.keys) - len(frames)
+    say(
+        f"features: {settings.data.name}: {len(frames)} utterances, {total:,} frames ({total / 360000:.2f} h), "
+        f"{settings.config.dim} columns, normalised by {settings.norm}" + (f"; {lost} left out" if lost else "")
+    )
+    return [settings.data / name for name in names]

@@ -1,0 +1,59 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Option parsing of run.sh: `--name VALUE` or `--name=VALUE` sets a variable that run.sh has declared.
+
+wrong() { # message: one line, exit status 2
+  echo "run.sh: $1" >&2
+  exit 2
+}
+
+parse_options() {
+  local option value name
+  while (($#)); do
+    option=$1
+    shift
+    case $option in
+      -h | --help) usage; exit 0 ;;
+      --*=*) value=${option#*=} option=${option%%=*} ;;
+      --*)
+        (($#)) || wrong "$option: needs a value; see --help"
+        value=$1
+        shift
+        ;;
+      *) wrong "$option: not an option; see --help" ;;
+    esac
+    name=${option#--}
+    name=${name//-/_}
+    case $option in
+      --stage | --stop-stage | --nj | --workers | --seed)
+        [[ $value =~ ^[0-9]{1,9}$ ]] || wrong "$option $value: not a number"
+        printf -v "$name" '%d' "$((10#$value))"
+        ;;
+      --recipe | --model)
+        [[ $value =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || wrong "$option $value: a plain name, please"
+        printf -v "$name" '%s' "$value"
+        ;;
+      --hours) hours=$value ;;
+      --exp) exp=$(from_caller "$value") ;;
+      --train-dir | --test-dir | --dev-dir | --lang-dir | --ali-dir | --lm-text)
+        value=$(from_caller "$value")
+        [[ -e $value ]] || wrong "$option $value: no such file or folder"
+        printf -v "$name" '%s' "$value"
+        ;;
+      --set)
+        [[ $value == *.*=* ]] || wrong "--set $value: write --set VERB.KEY=VALUE"
+        settings+=(--set "$value")
+        ;;
+      *) wrong "$option: no such option; see --help" ;;
+    esac
+  done
+  [[ -f recipes/$recipe/prepare.py ]] || wrong "--recipe $recipe: there is no recipes/$recipe/prepare.py"
+  ((stage >= 1 && stage <= stop_stage && stop_stage <= 9)) ||
+    wrong "stages run from 1 to 9: --stage $stage --stop-stage $stop_stage"
+  if [[ $recipe != mini && -z $ali_dir ]]; then
+    wrong "--recipe $recipe needs --ali-dir: a Kaldi alignment directory of the training data"
+  fi
+}
+
+from_caller() { # path: as the caller meant it, from where run.sh was started
+  if [[ $1 == /* ]]; then echo "$1"; else realpath -m --relative-to="$PWD" "$started_in/$1"; fi
+}

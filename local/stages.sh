@@ -1,0 +1,37 @@
+# shellcheck shell=bash disable=SC2154
+# Runs the stages of run.sh: numbered, timed, each with a log of its own in $exp/log.
+
+asr() { # verb options...: run a verb with what every verb is given
+  local verb=$1 config=()
+  shift
+  [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
+  .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" --log "$log"
+}
+
+run_stage() { # number name: calls the function `name`; a failure ends the run with its status
+  local number=$1 name=$2 begun ended status=0
+  ((number >= stage && number <= stop_stage)) || return 0
+  mkdir -p "$exp/log"
+  log=$exp/log/$number-$name.log
+  : >"$log"
+  echo "== stage $number: $name"
+  begun=$EPOCHREALTIME
+  "$name" || status=$?
+  ended=$EPOCHREALTIME
+  # EPOCHREALTIME has six decimals after a point or, in some locales, a comma
+  printf '%s\t%s\t%d.%03d\t%s\n' "$number" "$name" $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000000)) \
+    $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "$status" >>"$exp/log/times.tsv"
+  if ((status)); then
+    echo "run.sh: stage $number ($name) failed with status $status; its log: $log" >&2
+    exit "$status"
+  fi
+}
+
+print_results() { # the error rates of dev and test, last of all
+  local set
+  ((stop_stage >= 8)) || return 0
+  [[ ! -f $exp/$model/report.html ]] || echo "report: $exp/$model/report.html"
+  for set in dev test; do
+    cat "$exp/$model/decode_$set/cer" "$exp/$model/decode_$set/wer"
+  done
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Sets up and runs the checks and tests. `--all` runs the slow ones too; other arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=local/setup.sh
+. local/setup.sh
+set_up test
+select=(-m 'not slow')
+if [[ ${1:-} == --all ]]; then
+  select=()
+  shift
+fi
+.venv/bin/ruff check .
+.venv/bin/ruff format --check --quiet . || { echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
+.venv/bin/mypy
+.venv/bin/shellcheck run.sh local/*.sh .ci/run
+.venv/bin/python -m pytest "${select[@]}" "$@"

@@ -1,0 +1,161 @@
+"""Who says what and where, before a sound is made: voices, sentences and scenes of train, dev and test.
+
+Everything is drawn from the seed and the name of the set, so that dev and test stay the same when train grows, and
+nothing depends on how many processes do the work. No voice and no sentence is in two sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from grammar import PAUSE, Grammar, written
+from phones import can_say
+from sound import KINDS
+from voice import Voice
+
+from asr.lang.pronunciation import sentence_syllables
+
+SETS = ("train", "dev", "test")
+PREFIX = {"train": "MTR", "dev": "MDV", "test": "MTS"}
+# espeak-ng's variants, without those that whisper, croak, echo, speak on one note or very slowly.
+VARIANTS = {
+    "dev": ("f3", "m3", "Annie", "Michael", "robert", "linda", "benjamin", "Mario"),
+    "test": ("f2", "m5", "Alicia", "Denis", "quincy", "belinda", "edward", "miguel"),
+    "train": tuple(
+        """Alex Andrea Andy Diogo Gene Gene2 Henrique Hugo Jacky Lee Mike Nguyen Reed RicishayMax RicishayMax2
+        RicishayMax3 Tweaky adam anika antonio boris david ed edward2 f1 f4 f5 fast grandma gustave ian iven iven2
+        iven3 iven4 john klatt klatt2 klatt3 klatt4 klatt5 klatt6 m1 m2 m4 m6 m7 m8 marcelo max michel mike2
+        norbert pablo paul pedro rob robosoft2 robosoft3 robosoft4 robosoft5 robosoft7 sandro shelby steph steph2
+        steph3 travis victor zac""".split()
+    ),
+}
+RATES, PITCHES, RANGES = (140, 210), (30, 70), (45, 85)
+SNR_DB, RT60_S, DIRECT_DB = (5.0, 20.0), (0.1, 0.5), (0.0, 12.0)
+LEAD_S, TRAIL_S, PEAK = (0.2, 0.5), (0.2, 0.5), (0.2, 0.9)
+BABBLERS = (3, 5)
+# For the estimate of a sentence's length: espeak-ng's mean seconds a syllable times its rate, and seconds a pause.
+_SYLLABLE_S, _PAUSE_S = 42.0, 0.17
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """text: as transcribed; words: the numbered syllables of each word, an empty one being a pause."""
+
+    text: str
+    words: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where an utterance is recorded. babble: what others say, and their voices; room: seconds and dB, or none."""
+
+    noise: str | None
+    snr_db: float
+    room: tuple[float, float] | None
+    lead_s: float
+    trail_s: float
+    peak: float
+    babble: tuple[tuple[Sentence, Voice], ...] = ()
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording to be made; `seed` seeds its noise and its room."""
+
+    key: str
+    speaker: str
+    sentence: Sentence
+    voice: Voice
+    scene: Scene
+    seed: tuple[int, ...]
+
+
+def set_hours(hours: float) -> dict[str, float]:
+    """Hours of each set when train has `hours`."""
+    return {"train": hours, "dev": min(0.2, hours / 4), "test": min(0.2, hours / 4)}
+
+
+def num_speakers(name: str, hours: float) -> int:
+    """8 in dev and in test; in train 20 an hour, from 16 to 1000."""
+    return len(VARIANTS[name]) if name != "train" else min(1000, max(16, round(20 * hours)))
+
+
+def make_plan(hours: float, seed: int, *, noise: bool = True, reverb: bool = True) -> dict[str, list[Utterance]]:
+    """The utterances of train, dev and test in the order of their making."""
+    taken: set[str] = set()
+    plan = {}
+    for name in ("dev", "test", "train"):  # train last: what it may not say is then known
+        voices = make_voices(name, num_speakers(name, hours), seed)
+        sentences = _make_sentences(name, set_hours(hours)[name] * 3600, voices, seed, taken)
+        plan[name] = _set_scenes(name, voices, sentences, seed, noise, reverb)
+    return {name: plan[name] for name in SETS}
+
+
+def make_voices(name: str, number: int, seed: int) -> list[Voice]:
+    """`number` different voices of a set: its variants in turn, each time with other settings."""
+    random = Random(f"{seed} voices {name}")
+    variants = list(VARIANTS[name])
+    random.shuffle(variants)
+    voices: dict[Voice, None] = {}
+    while len(voices) < number:
+        variant = variants[len(voices) % len(variants)]
+        voices[Voice(variant, random.randint(*RATES), random.randint(*PITCHES), random.randint(*RANGES))] = None
+    return list(voices)
+
+
+def _make_sentences(name: str, wanted_s: float, voices: list[Voice], seed: int, taken: set[str]) -> list[Sentence]:
+    """New sentences for the voices in turn until they last about `wanted_s`; their texts enter `taken`."""
+    grammar = Grammar(f"{seed} sentences {name}")
+    sentences: list[Sentence] = []
+    total_s = 0.0
+    while total_s < wanted_s:
+        sentence = read_aloud(grammar.sentence())
+        if sentence is None or sentence.text in taken:
+            continue
+        taken.add(sentence.text)
+        voice = voices[len(sentences) % len(voices)]
+        total_s += len(sentence.text) * _SYLLABLE_S / voice.rate + sentence.words.count(()) * _PAUSE_S
+        total_s += sum(LEAD_S) / 2 + sum(TRAIL_S) / 2
+        sentences.append(sentence)
+    return sentences
+
+
+def read_aloud(words: list[str]) -> Sentence | None:
+    """The sentence with its reading in context; None where a character's reading cannot be synthesised."""
+    text = written(words)
+    syllables = sentence_syllables(text)
+    if len(syllables) != len(text) or not all(map(can_say, syllables)):
+        return None
+    rest = iter(syllables)
+    return Sentence(text, tuple(() if word == PAUSE else tuple(next(rest) for _ in word) for word in words))
+
+
+def _set_scenes(
+    name: str, voices: list[Voice], sentences: list[Sentence], seed: int, noise: bool, reverb: bool
+) -> list[Utterance]:
+    utterances = []
+    for number, sentence in enumerate(sentences):
+        place, turn = number % len(voices), number // len(voices)
+        speaker = f"{PREFIX[name]}{place + 1:04d}"
+        scene = _scene(Random(f"{seed} scene {name} {number}"), voices, sentences, place, noise, reverb)
+        own_seed = (seed, SETS.index(name), number)
+        utterances.append(
+            Utterance(f"{speaker}W{turn + 1:05d}", speaker, sentence, voices[place], scene, own_seed)
+        )
+    return utterances
+
+
+def _scene(
+    random: Random, voices: list[Voice], sentences: list[Sentence], place: int, noise: bool, reverb: bool
+) -> Scene:
+    kind, snr_db = random.choice(KINDS), random.uniform(*SNR_DB)
+    room = (random.uniform(*RT60_S), random.uniform(*DIRECT_DB))
+    lead_s, trail_s, peak = random.uniform(*LEAD_S), random.uniform(*TRAIL_S), random.uniform(*PEAK)
+    babble: list[tuple[Sentence, Voice]] = []
+    if noise and kind == "babble":  # anyone of the set but the speaker, saying anything that the set says
+        others = voices[:place] + voices[place + 1 :]
+        babble = [(random.choice(sentences), random.choice(others)) for _ in range(random.randint(*BABBLERS))]
+    return Scene(
+        kind if noise else None, snr_db, room if reverb else None, lead_s, trail_s, peak, tuple(babble)
+    )

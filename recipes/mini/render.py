@@ -1,0 +1,108 @@
+"""From one planned utterance to its wav file and its phones: the work of one process.
+
+The samples depend on the utterance alone (its plan and its seed), not on what the process made before.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+import wave
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from pathlib import Path
+
+import numpy as np
+import phones
+import sound
+import voice
+from plan import Sentence, Utterance
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """phones: (phone, frames) of the recording; none, and the reason, when its phones could not be placed."""
+
+    key: str
+    phones: list[tuple[str, int]] | None
+    reason: str
+    samples: int
+    widened: int
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """speech and noise at 16 kHz and the same scale; noise is None without noise. parts: the phones' ends."""
+
+    speech: np.ndarray
+    noise: np.ndarray | None
+    parts: list[phones.Segment]
+
+
+def start_worker() -> None:
+    """Let this process end with its parent, even one that was killed and could not say so."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def render(task: tuple[Utterance, Path]) -> Rendered:
+    """Make the recording of an utterance and write it as a wav file, whole or not at all."""
+    utterance, path = task
+    start_s = time.process_time()
+    try:
+        mixture = mix(utterance)
+        frames = phones.num_frames(len(mixture.speech))
+        timed, widened = phones.in_frames(mixture.parts, frames)
+    except phones.UnmatchedError as error:
+        return Rendered(utterance.key, None, str(error), 0, 0, time.process_time() - start_s)
+    signal = mixture.speech if mixture.noise is None else mixture.speech + mixture.noise
+    write_wav(path, sound.to_pcm(signal, utterance.scene.peak))
+    return Rendered(utterance.key, timed, "", len(signal), widened, time.process_time() - start_s)
+
+
+def mix(utterance: Utterance) -> Mixture:
+    """Speech in its room, and its noise at the level that the scene asks for."""
+    scene = utterance.scene
+    random = np.random.default_rng(utterance.seed)
+    spoken = say(utterance.sentence, utterance.voice)
+    lead, trail = (round(seconds * voice.RATE_HZ) for seconds in (scene.lead_s, scene.trail_s))
+    samples = np.pad(spoken.samples.astype(np.float64), (lead, trail))
+    words = [list(word) for word in utterance.sentence.words if word]
+    total_s = len(samples) / voice.RATE_HZ
+    parts = phones.segments(words, spoken.words, voice.RATE_HZ, lead / voice.RATE_HZ, total_s)
+    room = None if scene.room is None else sound.make_room(random, *scene.room)
+    speech = sound.resample(samples, room)
+    if scene.noise is None:
+        return Mixture(speech, None, parts)
+    others = [say(sentence, other).samples for sentence, other in scene.babble]
+    noise = sound.make_noise(scene.noise, len(speech), random, others)
+    first, last = (round(part.end_s * sound.OUT_HZ) for part in (parts[0], parts[-2]))
+    return Mixture(speech, sound.scale_noise(speech, noise, scene.snr_db, first, last), parts)
+
+
+def say(sentence: Sentence, speaker: voice.Voice) -> voice.Spoken:
+    """A sentence as the synthesiser says it."""
+    words = [phones.spelling(list(word)) if word else voice.PAUSE for word in sentence.words]
+    return voice.synthesise(words, speaker)
+
+
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    """A 16-bit mono wav file at 16 kHz, written beside and renamed."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(sound.OUT_HZ)
+        writer.writeframes(samples.tobytes())
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(buffer.getvalue())
+    os.replace(beside, path)

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Yibian: from a Mandarin corpus to a character error rate. See --help.
+set -euo pipefail
+started_in=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat <<EOF
+usage: ./run.sh [options]
+
+  --recipe NAME        corpus recipe, a folder of recipes/      (default: mini, synthesised on the spot)
+  --exp DIR            where everything goes                    (default: exp/NAME)
+  --model NAME         name of the model folder in it           (default: asgd)
+  --stage N            first stage to run                       (default: 1)
+  --stop-stage N       last stage to run                        (default: 9)
+  --nj N               processes; 0: one per core               (default: 0)
+  --workers N          training workers; 0: one per core        (default: 0; 1: repeatable bit for bit)
+  --seed N             of corpus, splits, weights, shuffling    (default: 1)
+  --set VERB.KEY=VALUE any setting of any stage, repeatable; python -m asr VERB --help lists them
+  -h, --help           this text
+
+stages: 1 prepare  2 features  3 lang  4 align  5 train  6 graph  7 decode  8 score  9 report
+
+mini:   --hours H      hours of training speech, 0.1 to 200     (default: 3)
+kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data directories
+        --lang-dir D   Kaldi lang directory
+        --ali-dir D    Kaldi alignment directory (ali.*.gz final.mdl tree)
+        --lm-text FILE more language model text, for the model that tunes on a dev set cut from train
+
+The same command again does only what is out of date, and goes on where a killed run stopped.
+  ./run.sh
+  ./run.sh --recipe kaldi --train-dir data/train --test-dir data/test --lang-dir data/lang --ali-dir exp/tri1_ali
+EOF
+}
+
+recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1
+hours='' train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' settings=()
+# shellcheck source=local/options.sh
+. local/options.sh
+parse_options "$@"
+exp=${exp:-exp/$recipe}
+# shellcheck source=local/setup.sh
+. local/setup.sh
+set_up
+# shellcheck source=local/stages.sh
+. local/stages.sh
+
+prepare() {
+  asr prepare --script "recipes/$recipe/prepare.py" --out "$exp/data" --seed "$seed" --nj "$nj" \
+    ${hours:+--hours "$hours"} ${train_dir:+--train-dir "$train_dir"} ${test_dir:+--test-dir "$test_dir"} \
+    ${dev_dir:+--dev-dir "$dev_dir"}
+}
+features() {
+  local set
+  for set in train dev test; do
+    asr features --data "$exp/data/$set" --out "$exp/features/$set" --nj "$nj" || return
+  done
+}
+lang() {
+  if [[ -n $lang_dir ]]; then
+    asr lang --lang-dir "$lang_dir" --out "$exp/lang" ${lm_text:+--lm-text "$lm_text"} \
+      ${tune_lm:+--tune-text "$exp/data/train/text"}
+  else
+    asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --phones "$ali_dir/phones.txt" \
+      --out "$exp/lang" ${lm_text:+--lm-text "$lm_text"}
+  fi
+}
+align() {
+  asr align --ali-dir "$ali_dir" --train-data "$exp/data/train" --dev-data "$exp/data/dev" --lang "$exp/lang" \
+    --out "$exp/ali"
+}
+train() {
+  asr train --train-data "$exp/data/train" --dev-data "$exp/data/dev" --ali "$exp/ali" --out "$exp/$model" \
+    --workers "$workers" --seed "$seed"
+}
+graph() {
+  asr graph --lang "$exp/lang" --model-dir "$exp/ali" --out "$exp/$model/graph" || return
+  if [[ -n $tune_lm ]]; then
+    asr graph --lang "$exp/lang" --g "$exp/lang/tune/G.fst" --model-dir "$exp/ali" --out "$exp/$model/graph_tune"
+  fi
+}
+decode() {
+  asr decode --data "$exp/data/dev" --model "$exp/$model" --graph "$exp/$model/graph" --tune true \
+    --out "$exp/$model/decode_dev" --nj "$nj" ${tune_lm:+--tune-graph "$exp/$model/graph_tune"} || return
+  asr decode --data "$exp/data/test" --model "$exp/$model" --graph "$exp/$model/graph" \
+    --tuned "$exp/$model/decode_dev/decode.json" --out "$exp/$model/decode_test" --nj "$nj"
+}
+score() {
+  local set
+  for set in dev test; do
+    asr score --ref "$exp/data/$set/text" --hyp "$exp/$model/decode_$set/hyp.txt" --set-name "$set" \
+      --utt2spk "$exp/data/$set/utt2spk" --out "$exp/$model/decode_$set" || return
+  done
+}
+report() {
+  asr report --exp "$exp" --model "$exp/$model" --out "$exp/$model/report.html"
+}
+
+# mini brings its alignments along; a dev set cut from train has been seen by a language model that the user gives
+[[ $recipe != mini ]] || ali_dir=${ali_dir:-$exp/synth_ali}
+tune_lm=''
+[[ -z $lang_dir || -n $dev_dir ]] || tune_lm=yes
+
+run_stage 1 prepare
+run_stage 2 features
+run_stage 3 lang
+run_stage 4 align
+run_stage 5 train
+run_stage 6 graph
+run_stage 7 decode
+run_stage 8 score
+run_stage 9 report
+print_results

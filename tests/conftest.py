@@ -1,0 +1,35 @@
+"""What every test may use: the shared real data, and the command line run in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asr.cli import main
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real Mandarin speech and real Kaldi output."""
+    if not (SHARED / "kaldi_aishell_sample").is_dir():
+        pytest.skip(f"the real data is not there: {SHARED}")
+    return SHARED
+
+
+@pytest.fixture
+def refused(capsys):
+    """refused(argv) -> the one line on stderr of a command that must end with status 2."""
+
+    def run(argv: list[str]) -> str:
+        capsys.readouterr()
+        status = main([str(item) for item in argv])
+        error = capsys.readouterr().err
+        assert status == 2, error
+        lines = [line for line in error.splitlines() if not line.startswith("warning: ")]
+        assert len(lines) == 1, error
+        return lines[0]
+
+    return run

@@ -1,0 +1,252 @@
+"""The search: against Kaldi's own, against an exhaustive Viterbi search in plain Python, and by hand."""
+
+import random
+
+import numpy as np
+import pytest
+
+from asr.alignment.transition_model import read_transition_model
+from asr.decoding.fst import ARC, Fst, write_const
+from asr.decoding.search import Decoder, load_graph, with_word_cost
+from asr.errors import InputError
+from asr.tables import read_table
+
+NUM_PDFS = 11
+
+
+# ---------------------------------------------------------------- Kaldi
+
+
+def test_kaldis_words_and_likelihoods(kaldi_sample, kaldi_graph, kaldi_loglikes):
+    """latgen-faster-mapped with the same graph, scale, beam and max-active; its best path frame by frame."""
+    search, model = kaldi_sample / "search", kaldi_sample / "tri1_ali" / "final.mdl"
+    decoder = Decoder(kaldi_graph, model, acoustic_scale=0.0833, beam=15, max_active=7000)
+    words, tids = read_table(search / "words.txt"), read_table(search / "tids.txt")
+    per_frame = read_table(search / "expected_loglike_per_frame.txt")
+    pdf_of = read_transition_model(model).tid_to_pdf
+    assert len(kaldi_loglikes) == 10
+    for utterance, loglikes in kaldi_loglikes.items():
+        result = decoder.decode(loglikes)
+        assert list(result.words) == words[utterance].split()
+        assert result.reached_final
+        expected, frames = per_frame[utterance].split()
+        assert len(loglikes) == int(frames)
+        assert -(result.cost_graph + result.cost_acoustic) / len(loglikes) == pytest.approx(float(expected), abs=1e-4)
+        expected_pdfs = pdf_of[np.array(tids[utterance].split(), dtype=int)]
+        np.testing.assert_array_equal(result.pdfs, expected_pdfs)
+        along = loglikes[np.arange(len(loglikes)), expected_pdfs].sum() * 0.0833
+        assert result.cost_acoustic == pytest.approx(-along, rel=1e-4)
+
+
+def test_a_float64_or_strided_matrix_gives_the_same(kaldi_sample, kaldi_graph, kaldi_loglikes):
+    decoder = Decoder(kaldi_graph, kaldi_sample / "tri1_ali" / "final.mdl", acoustic_scale=0.0833)
+    loglikes = kaldi_loglikes["BAC009S0150W0026"]
+    wide = np.repeat(loglikes, 2, axis=1)[:, ::2]
+    assert decoder.decode(loglikes.astype(np.float64)).words == decoder.decode(loglikes).words
+    assert decoder.decode(wide).words == decoder.decode(loglikes).words
+
+
+# ---------------------------------------------------------------- the exhaustive search
+
+
+def viterbi(states, finals, pdf_of, loglikes, scale, penalty):
+    """(cost, words, whether final) of the best path, over every state and with no beam. Labels: transition-ids."""
+    infinity = (float("inf"), ())
+
+    def through_epsilons(costs):
+        for _ in states:  # costs are not negative, so no best path has more epsilon arcs in a row than states
+            for state, arcs in enumerate(states):
+                for label, word, weight, to in arcs:
+                    if label == 0 and costs[state][0] < float("inf"):
+                        cost = costs[state][0] + weight + penalty * (word != 0)
+                        if cost < costs[to][0]:
+                            costs[to] = (cost, costs[state][1] + (word,) * (word != 0))
+        return costs
+
+    costs = through_epsilons([(0.0, ()) if state == 0 else infinity for state in range(len(states))])
+    for frame in loglikes:
+        after = [infinity] * len(states)
+        for state, arcs in enumerate(states):
+            for label, word, weight, to in arcs:
+                if label and costs[state][0] < float("inf"):
+                    cost = costs[state][0] + weight + penalty * (word != 0) - scale * float(frame[pdf_of[label]])
+                    if cost < after[to][0]:
+                        after[to] = (cost, costs[state][1] + (word,) * (word != 0))
+        costs = through_epsilons(after)
+    ends = [(costs[state][0] + cost, costs[state][1]) for state, cost in finals.items()]
+    if min((cost for cost, _ in ends), default=float("inf")) < float("inf"):
+        return *min(ends), True
+    return *min(costs), False
+
+
+def random_graph(rng: random.Random, num_tids: int):
+    count = rng.randint(2, 8)
+    states = []
+    for _ in range(count):
+        arcs = []
+        for _ in range(rng.randint(0, 4)):
+            label = 0 if rng.random() < 0.25 else rng.randint(1, num_tids)
+            word = rng.choice([0, 0, 2, 3, 4])
+            arcs.append((label, word, round(rng.uniform(0, 3), 3), rng.randrange(count)))
+        states.append(arcs)
+    states[0].append((rng.randint(1, num_tids), 0, 0.5, rng.randrange(count)))
+    finals = {state: round(rng.uniform(0, 2), 3) for state in range(count) if rng.random() < 0.3}
+    return states, finals
+
+
+def test_a_wide_beam_finds_what_an_exhaustive_search_finds(toy_model, write_graph, tmp_path):
+    rng, numbers = random.Random(1), np.random.default_rng(1)
+    model = read_transition_model(toy_model / "final.mdl")
+    names = {2: "甲", 3: "乙", 4: "丙"}
+    seen = {"final": 0, "not final": 0, "lost": 0}
+    for trial in range(100):
+        states, finals = random_graph(rng, model.num_transition_ids)
+        loglikes = numbers.normal(-5, 3, (rng.randint(1, 7), NUM_PDFS)).astype(np.float32)
+        scale, penalty = rng.choice([0.1, 0.5, 1.0]), rng.choice([0.0, 0.7])
+        folder = write_graph(tmp_path / str(trial), states, finals)
+        weights = {"acoustic_scale": scale, "insertion_penalty": penalty}
+        decoder = Decoder(folder, toy_model / "final.mdl", beam=1000, max_active=10_000, **weights)
+        result = decoder.decode(loglikes)
+        cost, words, is_final = viterbi(states, finals, model.tid_to_pdf, loglikes, scale, penalty)
+        if cost == float("inf"):
+            assert not result.found and result.words == ()
+            seen["lost"] += 1
+            continue
+        assert result.cost_graph + result.cost_acoustic == pytest.approx(cost, abs=1e-3)
+        assert result.words == tuple(names[word] for word in words)
+        assert result.reached_final == is_final
+        assert len(result.pdfs) == len(loglikes)
+        seen["final" if is_final else "not final"] += 1
+    assert min(seen.values()) >= 5, seen
+
+
+# ---------------------------------------------------------------- by hand
+
+
+@pytest.fixture
+def either(write_graph, tmp_path, toy_model):
+    """甲 (one word, cost 1.0) or 乙 乙 (two words, cost 0.3 each), two frames. Returns (folder, pdfs, first tids)."""
+    model = read_transition_model(toy_model / "final.mdl")
+    first = {pdf: int(np.flatnonzero(model.tid_to_pdf == pdf)[-1]) for pdf in (5, 8)}
+    states = [[(first[5], 2, 1.0, 1), (first[8], 3, 0.3, 2)], [(first[5], 0, 0.0, 3)], [(first[8], 3, 0.3, 3)], []]
+    return write_graph(tmp_path / "either", states, {3: 0.25}), toy_model / "final.mdl"
+
+
+def flat(first: float, second: float) -> np.ndarray:
+    """Two frames where pdf 5 has log-likelihood `first` and pdf 8 `second`."""
+    loglikes = np.full((2, NUM_PDFS), -50.0, np.float32)
+    loglikes[:, 5], loglikes[:, 8] = first, second
+    return loglikes
+
+
+def test_costs_by_hand(either):
+    result = Decoder(*either, acoustic_scale=0.1).decode(flat(-4, -6))
+    # 甲: graph 1.0, final 0.25, acoustic 0.1 * 8; 乙乙: 0.6, 0.25, 0.1 * 12: the same
+    assert result.cost_graph + result.cost_acoustic == pytest.approx(2.05, abs=1e-5)
+    result = Decoder(*either, acoustic_scale=0.1).decode(flat(-4, -5))
+    assert result.words == ("乙", "乙")
+    assert (result.cost_graph, result.cost_acoustic) == pytest.approx((0.85, 1.0), abs=1e-5)
+    assert result.pdfs.tolist() == [8, 8]
+
+
+def test_the_lm_weight_is_one_over_the_acoustic_scale(either):
+    """乙乙 is 0.4 cheaper in the graph and 4 worse acoustically: they are even at scale 0.1, LM weight 10."""
+    decoder, loglikes = Decoder(*either), flat(-4, -6)
+    for lm_weight, words in ((9, ("甲",)), (11, ("乙", "乙"))):
+        decoder.set_weights(acoustic_scale=1 / lm_weight, insertion_penalty=0.0)
+        assert decoder.decode(loglikes).words == words
+
+
+def test_the_insertion_penalty_is_paid_for_every_word(either):
+    """At scale 0.1 乙乙 costs 1.85 and 甲 2.05; with one word more, it loses at a penalty above 0.2."""
+    decoder, loglikes = Decoder(*either, acoustic_scale=0.1), flat(-4, -5)
+    for penalty, words, cost in (
+        (0.15, ("乙", "乙"), 1.85 + 0.3),
+        (0.25, ("甲",), 2.05 + 0.25),
+        (-1, ("乙",) * 2, -0.15),
+    ):
+        decoder.set_weights(acoustic_scale=0.1, insertion_penalty=penalty)
+        result = decoder.decode(loglikes)
+        assert result.words == words
+        assert result.cost_graph + result.cost_acoustic == pytest.approx(cost, abs=1e-5)
+    decoder.set_weights(acoustic_scale=0.1, insertion_penalty=0.0)
+    assert decoder.decode(loglikes).cost_graph == pytest.approx(0.85, abs=1e-5)
+
+
+def test_a_word_cost_leaves_the_graph_itself_alone(either):
+    num_pdfs, graph = load_graph(*either)
+    dearer = with_word_cost(graph, 0.5)
+    assert num_pdfs == NUM_PDFS
+    np.testing.assert_allclose(graph.arcs["weight"], [1.0, 0.3, 0.0, 0.3])
+    np.testing.assert_allclose(dearer.arcs["weight"], [1.5, 0.8, 0.0, 0.8])
+    assert graph.arcs["ilabel"].tolist() == [6, 9, 6, 9]
+
+
+def test_a_path_that_may_not_end_is_kept(either):
+    """One frame: nobody reaches the final state, and the best of the unfinished is 乙 at 0.3 + 0.1 * 5."""
+    result = Decoder(*either, acoustic_scale=0.1).decode(flat(-4, -5)[:1])
+    assert result.found and not result.reached_final
+    assert result.words == ("乙",)
+    assert result.cost_graph + result.cost_acoustic == pytest.approx(0.8, abs=1e-5)
+
+
+def test_more_frames_than_the_graph_has_and_none_at_all(either):
+    decoder = Decoder(*either)
+    for loglikes in (np.repeat(flat(-4, -5), 4, axis=0), flat(-4, -5)[:0]):
+        result = decoder.decode(loglikes)
+        assert (result.found, result.reached_final, result.words) == (False, False, ())
+
+
+def test_silence_and_the_unknown_word_are_no_words(write_graph, toy_model, tmp_path):
+    words = ["<eps>", "<SIL>", "A", "<UNK>", "[NOISE]", "!SIL"]
+    states = [[(1, word + 1, 0.0, word + 1)] for word in range(5)] + [[]]
+    folder = write_graph(tmp_path / "graph", states, {5: 0.0}, words=words)
+    result = Decoder(folder, toy_model / "final.mdl").decode(np.zeros((5, NUM_PDFS), np.float32))
+    assert result.words == ("A",)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_columns_that_are_not_the_graphs_pdfs_are_refused(either):
+    decoder = Decoder(*either)
+    with pytest.raises(InputError, match="10 columns, the graph has 11 pdfs"):
+        decoder.decode(np.zeros((3, 10), np.float32))
+    for value in (np.nan, np.inf, -np.inf):
+        loglikes = flat(-4, -5)
+        loglikes[1, 3] = value
+        with pytest.raises(InputError, match="NaN or an infinity"):
+            decoder.decode(loglikes)
+
+
+def test_a_graph_of_another_model_is_refused(kaldi_sample, kaldi_graph, either, toy_model, tmp_path):
+    with pytest.raises(InputError, match=r"496 pdfs, .*final.mdl has 11"):
+        Decoder(kaldi_graph, toy_model / "final.mdl")
+    with pytest.raises(InputError, match=r"11 pdfs, .*final.mdl has 496"):
+        Decoder(either[0], kaldi_sample / "tri1_ali" / "final.mdl")
+
+
+def test_a_transition_id_beyond_the_model_is_refused(write_graph, toy_model, tmp_path):
+    folder = write_graph(tmp_path / "graph", [[(999, 0, 0.0, 0)]], {0: 0.0})
+    with pytest.raises(InputError, match=r"transition-id 999, .* only 30: not of one model"):
+        Decoder(folder, toy_model / "final.mdl")
+
+
+def test_a_word_that_words_txt_lacks_is_refused(write_graph, toy_model, tmp_path):
+    folder = write_graph(tmp_path / "graph", [[(1, 9, 0.0, 0)]], {0: 0.0})
+    with pytest.raises(InputError, match=r"words\.txt: has no word 9"):
+        Decoder(folder, toy_model / "final.mdl")
+
+
+def test_a_graph_without_states_is_refused(write_graph, toy_model, tmp_path):
+    folder = write_graph(tmp_path / "graph", [[]], {0: 0.0})
+    write_const(folder / "HCLG.fst", Fst(-1, np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, ARC)))
+    with pytest.raises(InputError, match="is an empty graph"):
+        Decoder(folder, toy_model / "final.mdl")
+
+
+@pytest.mark.parametrize("name", ["HCLG.fst", "words.txt"])
+def test_a_missing_file_is_named(either, name):
+    (either[0] / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: no such file"):
+        Decoder(*either)

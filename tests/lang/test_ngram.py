@@ -1,0 +1,141 @@
+import math
+
+import numpy as np
+import pytest
+
+from asr.errors import InputError
+from asr.lang.ngram import FALLBACK_DISCOUNTS, discounts_of, estimate, perplexity, word_log_probabilities
+
+TOY = [["a", "b"], ["a", "c"], ["b"]]
+
+
+def table(model, length):
+    """{words: (p, back-off)} of one order."""
+    order = model.orders[length - 1]
+    grams = [" ".join(model.words[i] for i in row) for row in model.tokens(length)]
+    return dict(zip(grams, zip(np.exp(order.logp), np.exp(order.backoff), strict=True), strict=True))
+
+
+def test_discounts_by_hand():
+    counts = np.array([1] * 8 + [2] * 4 + [3] * 3 + [4] * 2 + [9] * 5)  # Y = 8 / (8 + 2·4) = 1/2
+    assert discounts_of(counts) == pytest.approx((1 - 4 / 8, 2 - 1.5 * 3 / 4, 3 - 2 * 2 / 3))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [],
+        [1, 1, 2],
+        [1, 2, 3, 3, 3, 3, 4],  # D2 = 2 - 3·(1/3)·4 < 0
+    ],
+)
+def test_discounts_fall_back_on_tiny_or_odd_counts(counts):
+    assert discounts_of(np.array(counts, dtype=np.int64)) == FALLBACK_DISCOUNTS
+
+
+def test_a_toy_bigram_by_hand():
+    # Words that precede: a 1 (<s>), b 2, c 1, </s> 2; six in all. The discounts (1/2, 1, 3/2) take 3 of them, so
+    # half of the unigram mass is uniform over a b c </s>.
+    model = estimate(TOY, 2)
+    assert model.discounts == (FALLBACK_DISCOUNTS, FALLBACK_DISCOUNTS)
+    one, two = table(model, 1), table(model, 2)
+    assert {word: p for word, (p, _) in one.items() if word != "<s>"} == pytest.approx(
+        {"a": 5 / 24, "b": 7 / 24, "c": 5 / 24, "</s>": 7 / 24}
+    )
+    # <s>: a twice, b once; (1 + 1/2) of 3 are taken. a: b, c once each; 1 of 2. b: </s> twice; 1 of 2. c: 1/2 of 1.
+    assert {gram: p for gram, (p, _) in two.items()} == pytest.approx(
+        {
+            "<s> a": 1 / 3 + 5 / 48,
+            "<s> b": 1 / 6 + 7 / 48,
+            "a b": 1 / 4 + 7 / 48,
+            "a c": 1 / 4 + 5 / 48,
+            "b </s>": 1 / 2 + 7 / 48,
+            "c </s>": 1 / 2 + 7 / 48,
+        }
+    )
+    assert {word: backoff for word, (_, backoff) in one.items()} == pytest.approx(
+        {"<s>": 0.5, "a": 0.5, "b": 0.5, "c": 0.5, "</s>": 1.0}
+    )
+
+
+def test_a_unigram_uses_plain_counts():
+    one = table(estimate(TOY, 1), 1)  # a 2, b 2, c 1, </s> 3 of 8; discounts take 1 + 1 + 1/2 + 3/2 = 4
+    assert one["a"][0] == pytest.approx((2 - 1) / 8 + 0.5 / 4)
+    assert one["</s>"][0] == pytest.approx((3 - 1.5) / 8 + 0.5 / 4)
+    assert one["<s>"][0] == pytest.approx(1e-99)
+
+
+def test_a_trigram_keeps_counts_of_what_begins_a_sentence():
+    # "<s> a" cannot be preceded: its bigram count stays 2 in a trigram model; "a b" was preceded by <s> alone.
+    two = table(estimate(TOY, 3), 2)
+    assert two["<s> a"][0] == pytest.approx(1 / 3 + 5 / 48)
+    assert two["b </s>"][0] == pytest.approx(1 / 2 + 7 / 48)  # after "a b" and after "<s> b"
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_probabilities_after_every_history_sum_to_one(order):
+    generator = np.random.default_rng(order)
+    words = [f"w{i}" for i in range(12)]
+    sentences = [
+        [words[min(11, int(i))] for i in generator.zipf(1.5, generator.integers(0, 9)) - 1] for _ in range(200)
+    ]
+    model = estimate(sentences, order)
+    histories = {(), ("w11", "w11", "w3"), ("w2", "w9")}
+    histories |= {
+        tuple(model.words[i] for i in row) for length in range(1, order) for row in model.tokens(length).tolist()
+    }
+    predicted = [word for word in model.words if word not in ("<s>", "</s>")]
+    seen = 0
+    for history in histories:
+        if "</s>" in history:
+            continue
+        inside = [word for word in history if word != "<s>"]
+        place = len(inside)
+        logs = [word_log_probabilities(model, [[*inside, word]])[0][place] for word in predicted]
+        logs.append(word_log_probabilities(model, [inside])[0][place])
+        assert math.fsum(np.exp(logs)) == pytest.approx(1.0, abs=1e-9), history
+        seen += 1
+    assert seen > 3 if order > 1 else seen == 3
+
+
+def test_perplexity_by_hand():
+    model = estimate(TOY, 2)
+    measured = perplexity(model, [["a", "c"], ["c"]])
+    # p(a|<s>) p(c|a) p(</s>|c); then c after <s> and backed off: 1/2 · 5/24, then p(</s>|c)
+    by_hand = (1 / 3 + 5 / 48) * (1 / 4 + 5 / 48) * (1 / 2 + 7 / 48) * 0.5 * 5 / 24 * (1 / 2 + 7 / 48)
+    assert measured.log_probability == pytest.approx(math.log(by_hand))
+    assert (measured.sentences, measured.words, measured.oov) == (2, 5, 0)
+    assert measured.perplexity == pytest.approx(by_hand ** (-1 / 5))
+
+
+def test_an_unknown_word_is_left_out_and_cuts_the_history():
+    model = estimate(TOY, 2)
+    logs, unknown = word_log_probabilities(model, [["a", "X", "c"]])
+    assert unknown.tolist() == [False, True, False, False]
+    assert logs[1] == 0
+    assert logs[2] == pytest.approx(math.log(5 / 24))  # p(c) with no history and no back-off weight
+    measured = perplexity(model, [["a", "X", "c"]])
+    assert (measured.words, measured.oov) == (3, 1)
+    assert math.isnan(perplexity(model, []).perplexity)
+
+
+def test_the_order_of_the_sentences_does_not_matter():
+    one, other = estimate(TOY, 3), estimate(TOY[::-1], 3)
+    assert one.words == other.words
+    for left, right in zip(one.orders, other.orders, strict=True):
+        assert left.key.tolist() == right.key.tolist() and left.logp.tolist() == right.logp.tolist()
+
+
+@pytest.mark.parametrize(
+    ("sentences", "order", "complaint"),
+    [([], 3, "no words"), ([[], []], 3, "no words"), ([["a", "</s>"]], 3, "the word </s>"), (TOY, 0, "order 0")],
+)
+def test_what_gives_no_model(sentences, order, complaint):
+    with pytest.raises(InputError, match=complaint):
+        estimate(sentences, order)
+
+
+def test_orders_longer_than_any_sentence_are_empty():
+    model = estimate([["a"]], 5)
+    assert [len(order) for order in model.orders] == [3, 2, 1, 0, 0]
+    assert perplexity(model, [["a"], ["a", "a"]]).words == 5

@@ -1,0 +1,47 @@
+import pytest
+
+from asr.lang.units import WordUnits, is_special, tokenise
+
+CHARACTERS = ["<eps>", "<SIL>", "<SPN>", *"我们去唱歌三", *"KTV", "#0", "<s>", "</s>"]
+WORDS = ["<eps>", "<UNK>", "我", "我们", "们", "唱", "唱歌", "歌曲", "loft", "K歌", "G", "O", "A", "1", "2", "#0"]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "text", "words"),
+    [
+        (CHARACTERS, "我们去唱歌", "我 们 去 唱 歌"),
+        (CHARACTERS, "我们 去 KTV唱歌", "我 们 去 K T V 唱 歌"),
+        (CHARACTERS, "去KTB", "去 <SPN>"),  # one unknown Latin word, not K T and an unknown B
+        (CHARACTERS, "去淮海", "去 <SPN> <SPN>"),
+        (CHARACTERS, "", ""),
+        (CHARACTERS, "<s> #0", "<SPN> <SPN>"),  # symbols of words.txt that nobody says
+        (WORDS, "我们唱歌曲", "我们 唱歌 <SPN>"),  # the longest from the left, not the best split
+        (WORDS, "唱 歌曲", "唱 歌曲"),  # a space ends a word
+        (WORDS, "我LOFT", "我 loft"),  # the list's own spelling
+        (WORDS, "K歌", "K歌"),
+        (WORDS, "OK歌", "<SPN> <SPN>"),  # a word does not begin inside a Latin one
+        (WORDS, "GOOGLE", "<SPN>"),
+        (WORDS, "GO", "G O"),
+        (WORDS, "12", "1 2"),
+        (WORDS, "13A", "<SPN> A"),
+    ],
+)
+def test_a_text_becomes_words_of_the_list(symbols, text, words):
+    assert tokenise(text, symbols) == words.split()
+
+
+def test_upper_and_lower_case_are_told_apart_where_the_list_does():
+    assert tokenise("A a b B", ["A", "a", "b"]) == ["A", "a", "b", "b"]
+
+
+def test_unknown_words_are_given_as_they_stand():
+    units = WordUnits(CHARACTERS, oov="<UNK>")
+    assert units.tokenise("我GO淮") == ["我", "<UNK>", "<UNK>"]
+    assert units.unknown("我GO淮") == ["GO", "淮"]
+    assert tokenise("淮", units) == ["<UNK>"]
+    assert "我" in units and "淮" not in units and "<SPN>" not in units
+
+
+def test_what_is_no_word():
+    assert all(map(is_special, ["<eps>", "<s>", "</s>", "#0", "#12", "[NOISE]", "!SIL", "<SPOKEN_NOISE>"]))
+    assert not any(map(is_special, ["我", "#", "A", "<", "10"]))

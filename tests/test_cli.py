@@ -1,0 +1,97 @@
+"""The command line: exit statuses, one line for wrong input, the log, and which way the imports point."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asr import console
+from asr.cli import VERBS, main
+
+ROOT = Path(__file__).resolve().parents[1]
+FOUNDATIONS = {"errors", "tables", "settings", "console", "stamp"}
+#: a package may import the foundations, itself, and what stands before it in its row
+MAY_IMPORT = {
+    "corpus": set(),
+    "features": {"corpus"},
+    "lang": {"corpus"},
+    "alignment": {"corpus", "lang"},
+    "acoustic": {"corpus", "features", "lang", "alignment"},
+    "training": {"corpus", "features", "lang", "alignment", "acoustic"},
+    "decoding": {"corpus", "features", "lang", "alignment", "acoustic"},
+    "scoring": {"corpus", "lang", "decoding"},
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_settings_run_and_usage(verb):
+    module = importlib.import_module(VERBS[verb])
+    assert callable(module.run)
+    assert f"python -m asr {verb}" in module.__doc__
+
+
+def test_overview_lists_every_verb(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {verb} " in out for verb in VERBS)
+
+
+def test_unknown_verb(refused):
+    assert refused(["fly"]).startswith("no verb 'fly'; there are: prepare, ")
+
+
+def test_help_costs_no_torch():
+    code = "import sys; from asr.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
+    code += "assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_log_gets_the_error_line(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(console, "_log", None)
+    refused(["train", "--log", tmp_path / "x.log"])
+    assert "--train-data is required" in (tmp_path / "x.log").read_text()
+    monkeypatch.setattr(console, "_log", None)
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for path in sorted((ROOT / "asr").rglob("*.py")):
+        parts = path.relative_to(ROOT / "asr").with_suffix("").parts
+        owner = parts[0]
+        allowed = MAY_IMPORT.get(owner)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name.split(".")[0] in ("recipes", "local", "tests"):
+                    wrong.append(f"{path}: {name}")
+                if not name.startswith("asr.") or allowed is None:
+                    continue
+                target = name.split(".")[1]
+                if target not in allowed | FOUNDATIONS | {owner}:
+                    wrong.append(f"{path}: {name}")
+    assert not wrong
+
+
+def test_foundations_import_no_package():
+    for name in FOUNDATIONS:
+        tree = ast.parse((ROOT / "asr" / f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asr."):
+                assert node.module.split(".")[1] in FOUNDATIONS
+
+
+def test_asr_names_no_corpus():
+    for path in (ROOT / "asr").rglob("*.py"):
+        text = path.read_text(encoding="utf-8").lower()
+        assert "aishell" not in text and "thchs" not in text, path
+
+
+def test_only_tables_imports_kaldi_io():
+    users = [path.name for path in (ROOT / "asr").rglob("*.py") if "import kaldi_io" in path.read_text("utf-8")]
+    assert users == ["tables.py"]

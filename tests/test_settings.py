@@ -1,0 +1,60 @@
+"""Settings: defaults < recipe.cfg < --set < options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from asr.errors import InputError
+from asr.settings import as_dict, option, resolve
+
+
+@dataclass(frozen=True)
+class Example:
+    data: Path = option(help="d")
+    kind: str = option("fbank", help="k", choices=("fbank", "mfcc"))
+    eta0: float = option(0.5, help="e")
+    pitch: bool = option(True, help="p")
+    weights: tuple[int, ...] = option((1, 2), help="w")
+    other: Path | None = option(None, help="o")
+    nj: int = option(0, help="n", affects=False)
+
+
+def test_order_of_sources(tmp_path):
+    config = tmp_path / "recipe.cfg"
+    config.write_text("[example]\nkind = mfcc  # a remark\neta0 = 0.25\nweights = 3,4\n[else]\nkind = x\n")
+    got = resolve(Example, "example", ["--data", "d", "--config", str(config)])
+    assert (got.kind, got.eta0, got.weights, got.pitch) == ("mfcc", 0.25, (3, 4), True)
+    argv = ["--data=d", "--config", str(config), "--set", "example.eta0=2", "--set", "else.eta0=9", "--pitch", "no"]
+    got = resolve(Example, "example", argv)
+    assert (got.eta0, got.pitch) == (2.0, False)
+    assert resolve(Example, "example", [*argv, "--eta0", "3"]).eta0 == 3.0
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "--data is required"),
+        (["--data", "d", "--kind", "plp"], "--kind: 'plp' is none of fbank, mfcc"),
+        (["--data", "d", "--eta0", "high"], "--eta0: 'high' is no float"),
+        (["--data", "d", "--pitch", "maybe"], "--pitch: 'maybe' is neither true nor false"),
+        (["--data", "d", "--set", "example.etta=1"], "--set example.etta: no such setting; known: data, eta0"),
+        (["--data", "d", "--set", "eta0"], "write --set VERB.KEY=VALUE"),
+        (["--data", "d", "--eta", "1"], "unrecognized arguments: --eta 1"),
+        (["--data", "d", "--config", "nowhere.cfg"], "nowhere.cfg: not a readable settings file"),
+    ],
+)
+def test_wrong_settings(argv, message):
+    with pytest.raises(InputError) as caught:
+        resolve(Example, "example", argv)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_only_changes_speed_is_left_out():
+    settings = Example(Path("d"), nj=7)
+    assert as_dict(settings)["nj"] == 7
+    assert "nj" not in as_dict(settings, affecting_only=True)
+    assert as_dict(settings)["weights"] == [1, 2]
