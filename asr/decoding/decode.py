@@ -52,7 +52,7 @@ class Settings:
     tuned: Path | None = option(None, help="decode.json of the set that they were chosen on")
     tune_graph: Path | None = option(None, help="with --tune: decode over this graph instead of GRAPH")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
-    lm_weights: tuple[float, ...] = option((6.0, 8.0, 10.0, 12.0, 14.0), help="LM weights to try")
+    lm_weights: tuple[float, ...] = option((4.0, 6.0, 8.0, 10.0, 12.0), help="LM weights to try")
     insertion_penalties: tuple[float, ...] = option((0.0, 0.5, 1.0), help="insertion penalties to try")
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
     beam: float = option(13.0, help="paths worse than the best by more are dropped")

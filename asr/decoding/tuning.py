@@ -1,8 +1,10 @@
-"""Chooses the language-model weight and the word insertion penalty in about a dozen decodings.
+"""Chooses the language-model weight and the word insertion penalty in half a dozen decodings.
 
-The error rate is close to convex in both and nearly separable, so the weights are tried first with the penalty
-nearest to zero, then the penalties with the best weight. Where the best is the outermost of its axis, the axis is
-continued by its last step as long as that helps; then the gaps beside the best weight are halved once.
+The error rate is close to convex in both and nearly separable. So the search walks along the weights with the penalty
+nearest to zero, then along the penalties with the best weight: from the middle of the given values to the neighbour
+that is better, as long as that helps, past the outermost value by its last step. A decoding with a high LM weight is
+slow (the acoustic scores are scaled down and the beam lets more pass), so downhill is tried on the low side first.
+Last, the gaps beside the best weight are halved once.
 
     best, trials = choose(evaluate, lm_weights=(6, 8, 10), penalties=(0, 0.5, 1))
 """
@@ -39,9 +41,8 @@ def choose(
 ) -> tuple[Trial, list[Trial]]:
     """The best trial and all trials in their order. `evaluate(lm_weight, penalty)` gives (errors, reference units).
 
-    All given values are tried (at the first penalty, and at the best weight); `most_trials` bounds what is tried
-    beyond them. Fewest errors win. Of equal ones that wins which is nearest to the middle of the values tried on its
-    axis, since the optimum of other data is as likely on either side; then the smaller.
+    At most `most_trials` are tried. Fewest errors win; of equal ones the one that was tried first, which is nearest
+    to where the walk began.
     """
     weights, steps = sorted(set(lm_weights)), sorted(set(penalties))
     if not weights or not steps or weights[0] <= 0:
@@ -49,46 +50,61 @@ def choose(
     first_penalty = min(steps, key=lambda value: (abs(value), value))
     trials: dict[tuple[float, float], Trial] = {}
 
-    def attempt(lm_weight: float, penalty: float) -> Trial:
+    def attempt(lm_weight: float, penalty: float) -> int | None:
+        """Errors with these weights; None where there may be no more trials."""
         if (lm_weight, penalty) not in trials:
+            if len(trials) >= most_trials:
+                return None
             trials[lm_weight, penalty] = Trial(lm_weight, penalty, *evaluate(lm_weight, penalty))
-        return trials[lm_weight, penalty]
+        return trials[lm_weight, penalty].errors
 
-    def spare(kept: int) -> bool:
-        return len(trials) + kept < most_trials
-
-    tried = {weight: attempt(weight, first_penalty) for weight in weights}
-    kept = len(steps) - 1  # trials that the penalties will need
-    _continue(tried, lambda weight: attempt(weight, first_penalty), lambda: spare(kept), least=0.0)
+    start = weights[(len(weights) - 1) // 2]
+    tried = _walk(weights, start, lambda weight: attempt(weight, first_penalty), above=0.0)
     for weight in _halves(sorted(tried), _best(tried)):
-        if spare(kept):
-            tried[weight] = attempt(weight, first_penalty)
+        errors = attempt(weight, first_penalty)
+        if errors is not None:
+            tried[weight] = errors
     weight = _best(tried)
-    tried = {penalty: attempt(weight, penalty) for penalty in steps}
-    _continue(tried, lambda penalty: attempt(weight, penalty), lambda: spare(0), least=float("-inf"))
-    return tried[_best(tried)], list(trials.values())
+    tried = _walk(steps, first_penalty, lambda penalty: attempt(weight, penalty), above=float("-inf"))
+    return trials[weight, _best(tried)], list(trials.values())
 
 
-def _best(tried: dict[float, Trial]) -> float:
-    middle = (min(tried) + max(tried)) / 2
-    return min(tried, key=lambda value: (tried[value].errors, abs(value - middle), value))
+def _best(tried: dict[float, int]) -> float:
+    return min(tried, key=lambda value: tried[value])  # of equal ones the first that was tried
 
 
-def _continue(
-    tried: dict[float, Trial], attempt: Callable[[float], Trial], spare: Callable[[], bool], least: float
-) -> None:
-    """Add values beyond the best one while it is the outermost and better than its neighbour."""
-    while len(tried) > 1 and spare():
-        values, best = sorted(tried), _best(tried)
-        if best == values[-1] and tried[best].errors < tried[values[-2]].errors:
-            value = best + (best - values[-2])
-        elif best == values[0] and tried[best].errors < tried[values[1]].errors:
-            value = best - (values[1] - best)
-        else:
-            return
-        if value <= least:
-            return
-        tried[value] = attempt(value)
+def _walk(
+    values: list[float], start: float, attempt: Callable[[float], int | None], above: float
+) -> dict[float, int]:
+    """{value: errors} in the order tried: downhill from `start`, below it first, and above where below is no better."""
+    tried: dict[float, int] = {}
+    errors = attempt(start)
+    if errors is None:
+        return tried
+    tried[start] = errors
+    for side in (-1, 1):
+        here = start
+        while (following := _next(values, here, side)) is not None and following > above:
+            errors = attempt(following)
+            if errors is None:
+                return tried
+            tried[following] = errors
+            if errors >= tried[here]:
+                break
+            here = following
+        if here != start:
+            break  # downhill on this side: the other one is uphill
+    return tried
+
+
+def _next(values: list[float], here: float, side: int) -> float | None:
+    """The neighbour of `here` on that side; past the outermost one, a step as long as the last. None: no step known."""
+    beyond = [value for value in values if (value - here) * side > 0]
+    if beyond:
+        return min(beyond, key=lambda value: abs(value - here))
+    if len(values) < 2:
+        return None
+    return here + side * (abs(values[-1] - values[-2]) if side > 0 else abs(values[1] - values[0]))
 
 
 def _halves(values: list[float], best: float) -> list[float]:

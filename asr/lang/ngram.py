@@ -217,16 +217,14 @@ def word_log_probabilities(model: Ngram, sentences: Sequence[Sequence[str]]) -> 
         prefix, word = rows[-1][starts], tokens[starts + length - 1]
         row[starts] = _find(model.orders[length - 1], np.where((prefix >= 0) & (word >= 0), prefix * size + word, -1))
         rows.append(row)
-    score = np.where(rows[0] >= 0, model.orders[0].logp[rows[0]], 0.0)
+    score = _at(model.orders[0].logp, rows[0])
     for length in range(2, n + 1):
         start = np.maximum(places - length + 1, 0)
-        whole = ends[start] == ends  # else the history would begin in the sentence before
-        row = np.where(whole & (places >= length - 1), rows[length - 1][start], -1)
-        history = np.where(whole & (places >= length - 1), rows[length - 2][start], -1)
-        backoff = np.where(history >= 0, model.orders[length - 2].backoff[history], 0.0)
-        orders = model.orders[length - 1]
-        seen = orders.logp[row] if len(orders) else np.zeros(len(row))
-        score = np.where(row >= 0, seen, score + backoff)
+        whole = (ends[start] == ends) & (places >= length - 1)  # else it would begin in the sentence before
+        row = np.where(whole, rows[length - 1][start], -1)
+        history = np.where(whole, rows[length - 2][start], -1)
+        backed_off = score + _at(model.orders[length - 2].backoff, history)
+        score = np.where(row >= 0, _at(model.orders[length - 1].logp, row), backed_off)
     predicted = tokens != ids[BEGIN]
     unknown = (rows[0] < 0)[predicted]
     return np.where(unknown, 0.0, score[predicted]), unknown
@@ -239,6 +237,14 @@ def perplexity(model: Ngram, sentences: Sequence[Sequence[str]]) -> Perplexity:
     logs, unknown = word_log_probabilities(model, sentences)
     oov = int(np.count_nonzero(unknown))
     return Perplexity(len(sentences), len(logs) - oov, oov, float(logs.sum()))
+
+
+def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """values[rows], 0 where a row is -1."""
+    result = np.zeros(len(rows))
+    found = rows >= 0
+    result[found] = values[rows[found]]
+    return result
 
 
 def _find(order: Order, keys: np.ndarray) -> np.ndarray:

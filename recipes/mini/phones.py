@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from asr.lang.pronunciation import SILENCE, syllable_phones
@@ -130,11 +131,11 @@ def in_frames(parts: list[Segment], frames: int) -> tuple[list[tuple[str, int]],
         bounds.append(end)
     if len(phones) * LEAST_FRAMES > frames:
         raise UnmatchedError(f"{frames} frames for {len(phones)} phones")
-    widened = sum(stop - start < LEAST_FRAMES for start, stop in zip(bounds, bounds[1:], strict=False))
+    widened = sum(stop - start < LEAST_FRAMES for start, stop in pairwise(bounds))
     for place in range(1, len(bounds)):
         bounds[place] = max(bounds[place], bounds[place - 1] + LEAST_FRAMES)
     bounds[-1] = frames
     for place in range(len(bounds) - 2, 0, -1):
         bounds[place] = min(bounds[place], bounds[place + 1] - LEAST_FRAMES)
-    counts = [stop - start for start, stop in zip(bounds, bounds[1:], strict=False)]
+    counts = [stop - start for start, stop in pairwise(bounds)]
     return list(zip(phones, counts, strict=True)), widened

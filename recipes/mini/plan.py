@@ -19,16 +19,17 @@ from asr.lang.pronunciation import sentence_syllables
 SETS = ("train", "dev", "test")
 PREFIX = {"train": "MTR", "dev": "MDV", "test": "MTS"}
 # espeak-ng's variants, without those that whisper, croak, echo, speak on one note or very slowly.
+_FOR_TRAIN = """
+    Alex Andrea Andy Diogo Gene Gene2 Henrique Hugo Jacky Lee Mike Nguyen Reed RicishayMax RicishayMax2
+    RicishayMax3 Tweaky adam anika antonio boris david ed edward2 f1 f4 f5 fast grandma gustave ian iven iven2
+    iven3 iven4 john klatt klatt2 klatt3 klatt4 klatt5 klatt6 m1 m2 m4 m6 m7 m8 marcelo max michel mike2
+    norbert pablo paul pedro rob robosoft2 robosoft3 robosoft4 robosoft5 robosoft7 sandro shelby steph steph2
+    steph3 travis victor zac
+"""
 VARIANTS = {
     "dev": ("f3", "m3", "Annie", "Michael", "robert", "linda", "benjamin", "Mario"),
     "test": ("f2", "m5", "Alicia", "Denis", "quincy", "belinda", "edward", "miguel"),
-    "train": tuple(
-        """Alex Andrea Andy Diogo Gene Gene2 Henrique Hugo Jacky Lee Mike Nguyen Reed RicishayMax RicishayMax2
-        RicishayMax3 Tweaky adam anika antonio boris david ed edward2 f1 f4 f5 fast grandma gustave ian iven iven2
-        iven3 iven4 john klatt klatt2 klatt3 klatt4 klatt5 klatt6 m1 m2 m4 m6 m7 m8 marcelo max michel mike2
-        norbert pablo paul pedro rob robosoft2 robosoft3 robosoft4 robosoft5 robosoft7 sandro shelby steph steph2
-        steph3 travis victor zac""".split()
-    ),
+    "train": tuple(_FOR_TRAIN.split()),
 }
 RATES, PITCHES, RANGES = (140, 210), (30, 70), (45, 85)
 SNR_DB, RT60_S, DIRECT_DB = (5.0, 20.0), (0.1, 0.5), (0.0, 12.0)
@@ -140,9 +141,7 @@ def _set_scenes(
         speaker = f"{PREFIX[name]}{place + 1:04d}"
         scene = _scene(Random(f"{seed} scene {name} {number}"), voices, sentences, place, noise, reverb)
         own_seed = (seed, SETS.index(name), number)
-        utterances.append(
-            Utterance(f"{speaker}W{turn + 1:05d}", speaker, sentence, voices[place], scene, own_seed)
-        )
+        utterances.append(Utterance(f"{speaker}W{turn + 1:05d}", speaker, sentence, voices[place], scene, own_seed))
     return utterances
 
 
@@ -156,6 +155,4 @@ def _scene(
     if noise and kind == "babble":  # anyone of the set but the speaker, saying anything that the set says
         others = voices[:place] + voices[place + 1 :]
         babble = [(random.choice(sentences), random.choice(others)) for _ in range(random.randint(*BABBLERS))]
-    return Scene(
-        kind if noise else None, snr_db, room if reverb else None, lead_s, trail_s, peak, tuple(babble)
-    )
+    return Scene(kind if noise else None, snr_db, room if reverb else None, lead_s, trail_s, peak, tuple(babble))

@@ -62,6 +62,8 @@ def run(settings: Settings) -> None:
     for name in SETS:  # whatever happens from here on, no table may speak of what is not there
         for table in ("wav.scp", "text", "utt2spk", "spk2utt"):
             (out / name / table).unlink(missing_ok=True)
+    if settings.hours > 10:
+        say("prepare: choosing voices and sentences (a minute for 200 hours)")
     plan = make_plan(settings.hours, settings.seed, noise=settings.noise, reverb=settings.reverb)
     wavs = {name: _wav_paths(out.parent / "wav" / name, plan[name]) for name in SETS}
     alignment: dict[str, list[tuple[str, int]]] = {}
@@ -84,7 +86,9 @@ def _check(settings: Settings) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if needed > free:
-        raise InputError(f"{settings.hours:g} hours need {needed / 1e9:.1f} GB, only {free / 1e9:.1f} GB are free", file=place)
+        raise InputError(
+            f"{settings.hours:g} hours need {needed / 1e9:.1f} GB, only {free / 1e9:.1f} GB are free", file=place
+        )
 
 
 def _processes(nj: int) -> int:
@@ -106,7 +110,9 @@ def _render_all(
     rendered = list(progress(results, len(tasks), f"prepare: {name}"))
     failed = [item for item in rendered if item.phones is None]
     if len(failed) > MOST_DROPPED * len(rendered):
-        raise InputError(f"{name}: {len(failed)} of {len(rendered)} utterances have no phone times: {failed[0].reason}")
+        raise InputError(
+            f"{name}: {len(failed)} of {len(rendered)} utterances have no phone times: {failed[0].reason}"
+        )
     _report(name, utterances, rendered, len(failed))
     return {item.key: item.phones for item in rendered if item.phones is not None}
 

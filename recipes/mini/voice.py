@@ -1,11 +1,12 @@
 """Speech from the synthesiser: the espeak-ng library of the espeakng-loader wheel, called through ctypes.
 
-The library keeps state that no call resets (the phase of the glottal wave, echo buffers, random numbers), so that what
-it says depends on what it said before. Therefore the library is loaded afresh for every utterance (some 2 ms) and its
-random numbers are seeded: the same call gives the same samples in any process and in any order.
+The library keeps state that no call resets (the phase of the glottal wave, echo buffers, random numbers), so that
+what it says depends on what it said before. Therefore the library is loaded afresh for every utterance (some 2 ms)
+and its random numbers are seeded: the same call gives the same samples in any process and in any order.
 
 It is given pinyin, one word at a time with the tone as a digit (voice `cmn-latn-pinyin`): the reading is then ours,
-not the synthesiser's. Its phoneme events do not carry the tone, but its pitch does; it applies third-tone sandhi itself.
+not the synthesiser's. Its phoneme events do not carry the tone, but its pitch does. It applies third-tone sandhi by
+itself, in sound only.
 """
 
 from __future__ import annotations
@@ -73,18 +74,20 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 def synthesise(words: list[str], voice: Voice) -> Spoken:
     """Say `words`: pinyin with tone digits (`yin2hang2`), PAUSE between phrases.
 
-    Raises RuntimeError when the library refuses or when another user of it keeps it loaded.
+    Raises RuntimeError when the library or the variant is missing, or when another user of it keeps it loaded.
     """
     import _ctypes
 
     import espeakng_loader
 
-    path = espeakng_loader.get_library_path()
+    path, data_path = espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+    if not os.path.isfile(os.path.join(data_path, "voices", "!v", voice.variant)):
+        raise RuntimeError(f"espeak-ng has no variant {voice.variant}")  # it would take the plain voice unasked
     if _is_loaded(path):
-        raise RuntimeError("espeak-ng is already loaded in this process: its speech would not be reproducible")
+        raise RuntimeError("espeak-ng stays loaded in this process: its speech would not be reproducible")
     library = ctypes.CDLL(path)
     try:
-        return _say(library, espeakng_loader.get_data_path(), words, voice)
+        return _say(library, data_path, words, voice)
     finally:
         library.espeak_Terminate()
         _ctypes.dlclose(library._handle)
@@ -121,7 +124,7 @@ def _say(library: ctypes.CDLL, data_path: str, words: list[str], voice: Voice) -
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     library.espeak_SetSynthCallback(receive)
     if library.espeak_SetVoiceByName(f"{LANGUAGE}+{voice.variant}".encode()) != 0:
-        raise RuntimeError(f"espeak-ng has no voice {LANGUAGE}+{voice.variant}")
+        raise RuntimeError(f"espeak-ng refuses voice {LANGUAGE}+{voice.variant}")
     for parameter, value in ((_RATE, voice.rate), (_PITCH, voice.pitch), (_RANGE, voice.pitch_range)):
         library.espeak_SetParameter(parameter, value, 0)
     text = (" ".join(words).replace(" " + PAUSE, PAUSE) + ".").encode()

@@ -1,0 +1,192 @@
+import gzip
+import math
+from pathlib import Path
+
+import pytest
+
+from asr.errors import InputError
+from asr.lang.langdir import building, phone_sets, phone_table, word_table, write_lang
+from asr.lang.lexicon import read_lexicon
+from asr.lang.lexicon_fst import check_fst, lexicon_fst, write_grammar
+
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+KALDI = SHARED / "kaldi_aishell_sample"
+SMALL = [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",)), ("一", ("y", "i1")), ("衣", ("y", "i1")), ("饿", ("e4",))]
+
+
+def arcs(path):
+    """Start state, and for every state its final cost and its arcs in a fixed order."""
+    import kaldifst
+
+    fst = kaldifst.StdVectorFst.read(str(path))
+    states = [
+        (
+            str(fst.final(state)),
+            sorted(
+                (arc.ilabel, arc.olabel, round(arc.weight.value, 5) + 0.0, arc.nextstate)
+                for arc in kaldifst.ArcIterator(fst, state)
+            ),
+        )
+        for state in range(fst.num_states)
+    ]
+    return fst.start, states
+
+
+@pytest.fixture(scope="module")
+def kaldis_again(tmp_path_factory):
+    """The lang directory that we make of Kaldi's lexicon, phones and language model."""
+    if not KALDI.is_dir():
+        pytest.skip(f"{KALDI} is absent")
+    out = tmp_path_factory.mktemp("lang")
+    with building(out) as folder:
+        write_lang(folder, read_lexicon(KALDI / "lang/lexicon.txt"), phones=KALDI / "tri1_ali/phones.txt")
+        arpa = folder / "lm.arpa"
+        arpa.write_bytes(gzip.decompress((KALDI / "lang/lm.arpa.gz").read_bytes()))
+        write_grammar(arpa, folder / "words.txt", folder / "G.fst")
+    return out
+
+
+def test_every_text_file_is_kaldis(kaldis_again):
+    made = sorted(path.relative_to(kaldis_again) for path in kaldis_again.rglob("*") if path.is_file())
+    texts = [name for name in made if name.suffix != ".fst" and name.name != "lm.arpa"]
+    assert len(texts) == 30
+    assert [
+        name for name in texts if (kaldis_again / name).read_bytes() != (KALDI / "lang" / name).read_bytes()
+    ] == []
+
+
+@pytest.mark.parametrize("name", ["L.fst", "L_disambig.fst", "G.fst"])
+def test_every_transducer_is_kaldis_state_by_state(kaldis_again, name):
+    assert arcs(kaldis_again / name) == arcs(KALDI / "lang" / name)
+
+
+def test_without_an_alignment_the_phones_are_the_whole_inventory(tmp_path):
+    symbols = write_lang(tmp_path, SMALL)
+    assert list(symbols.phones)[:4] == ["<eps>", "SIL", "SPN", "a1"]
+    assert len(symbols.real_phones) == 191
+    assert symbols.disambiguation == ["#0", "#1", "#2", "#3"]  # #3 follows an optional silence
+    assert symbols.words == {
+        "<eps>": 0,
+        "<SIL>": 1,
+        "<SPN>": 2,
+        "一": 3,
+        "衣": 4,
+        "饿": 5,
+        "#0": 6,
+        "<s>": 7,
+        "</s>": 8,
+    }
+    assert (tmp_path / "oov.int").read_text() == "2\n"
+    assert (tmp_path / "phones/silence.csl").read_text() == "1:2\n"
+
+
+def test_path_costs_of_the_lexicon_by_hand(tmp_path):
+    import kaldifst
+
+    phones, words = phone_table(3), word_table(SMALL)
+
+    def cost(sounds, spoken):
+        line = kaldifst.compose(
+            kaldifst.make_linear_acceptor([phones[phone] for phone in sounds]),
+            lexicon_fst(SMALL, phones, words, silence_probability=0.2),
+        )
+        kaldifst.arcsort(line, sort_type="olabel")
+        both = kaldifst.compose(line, kaldifst.make_linear_acceptor([words[word] for word in spoken]))
+        if both.start < 0:
+            return math.inf
+        best = kaldifst.shortest_path(both)
+        state, total = best.start, 0.0
+        while best.num_arcs(state):
+            (arc,) = kaldifst.ArcIterator(best, state)
+            total, state = total + arc.weight.value, arc.nextstate
+        return total + best.final(state).value
+
+    silent, spoken = -math.log(0.2), -math.log(0.8)
+    assert cost(["y", "i1"], ["一"]) == pytest.approx(2 * spoken, abs=1e-5)
+    assert cost(["y", "i1"], ["衣"]) == pytest.approx(2 * spoken, abs=1e-5)
+    assert cost(["SIL", "y", "i1", "SIL", "e4"], ["一", "饿"]) == pytest.approx(2 * silent + spoken, abs=1e-5)
+    assert cost(["y", "e4"], ["一", "饿"]) == math.inf
+
+
+def test_no_silence_at_all():
+    import kaldifst
+
+    phones, words = phone_table(3), word_table(SMALL)
+    fst = lexicon_fst(SMALL[2:], phones, words, silence_probability=0.0, silence_disambiguation="#3")
+    labels = {arc.ilabel for state in range(fst.num_states) for arc in kaldifst.ArcIterator(fst, state)}
+    assert labels == {phones[name] for name in ("y", "i1", "e4", "#0")}
+
+
+def test_given_phones_keep_their_ids_and_new_symbols_go_last(tmp_path):
+    given = {"<eps>": 0, "SIL": 7, "SPN": 2, "y": 3, "i1": 9, "e4": 4, "#0": 12, "unused": 11}
+    path = tmp_path / "phones.txt"
+    path.write_text("".join(f"{phone} {number}\n" for phone, number in given.items()))
+    symbols = write_lang(tmp_path / "lang", SMALL, phones=path)
+    assert symbols.phones == given | {"#1": 13, "#2": 14, "#3": 15}
+    assert symbols.real_phones == ["SPN", "y", "e4", "SIL", "i1", "unused"]
+    assert "<ForPhones>\n2 7\n</ForPhones>\n<State> 0 <PdfClass> 0 <Transition> 0 0.25" in (
+        tmp_path / "lang/topo"
+    ).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("SIL 1\nSPN 2\n", "<eps> must have the id 0"),
+        ("<eps> 0\nSIL 1\ny 2\n", "lacks the phone SPN"),
+        ("<eps> 0\nSIL 1\nSPN 2\ny 3\ni1 4\n", r"饿: names phones that are not in phones.txt: e4"),
+        ("<eps> 0\nSIL 1\nSPN one\n", r"phones.txt:3: 'SPN one' is not"),
+    ],
+)
+def test_phones_that_do_not_serve(tmp_path, table, complaint):
+    (tmp_path / "phones.txt").write_text(table)
+    with pytest.raises(InputError, match=complaint), building(tmp_path / "lang") as folder:
+        write_lang(folder, SMALL, phones=tmp_path / "phones.txt")
+    assert [item.name for item in tmp_path.iterdir()] == ["phones.txt"]
+
+
+def test_phone_sets_join_the_tones_of_a_final():
+    assert phone_sets(["SIL", "a1", "a2", "ai1", "b", "n", "n2", "v3"]) == [
+        ["SIL"],
+        ["a1", "a2"],
+        ["ai1"],
+        ["b"],
+        ["n", "n2"],
+        ["v3"],
+    ]
+
+
+def test_a_folder_is_whole_or_as_it_was(tmp_path):
+    out = tmp_path / "lang"
+    with building(out) as folder:
+        (folder / "phones").mkdir()
+        for name in ("words.txt", "old.txt", "phones/a.int"):
+            (folder / name).write_text("first")
+    with pytest.raises(RuntimeError), building(out, stale=("old.txt",)) as folder:
+        (folder / "words.txt").write_text("second")
+        raise RuntimeError
+    assert (out / "words.txt").read_text() == (out / "old.txt").read_text() == "first"
+    (out / ".building.killed").mkdir()
+    with building(out, stale=("old.txt", "words.txt", "never")) as folder:
+        (folder / "words.txt").write_text("third")
+    assert sorted(str(item.relative_to(out)) for item in out.rglob("*")) == ["phones", "phones/a.int", "words.txt"]
+    assert (out / "words.txt").read_text() == "third"
+
+
+def test_a_grammar_that_kaldilm_refuses_is_one_line(tmp_path):
+    (tmp_path / "lm.arpa").write_text("\\data\\\nngram 1=1\n\n\\1-grams:\n-0.3\n\n\\end\\\n")
+    (tmp_path / "words.txt").write_text("<eps> 0\na 1\n#0 2\n<s> 3\n</s> 4\n")
+    with pytest.raises(InputError, match=r"^theirs\.arpa: kaldilm could not make G\.fst of it: .*n-gram") as caught:
+        write_grammar(tmp_path / "lm.arpa", tmp_path / "words.txt", tmp_path / "G.fst", Path("theirs.arpa"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(b"", "no OpenFst"), (b"text", "no OpenFst"), (b"\xd6\xfd\xb2~\0\0", "neither")]
+)
+def test_what_is_no_transducer(tmp_path, content, complaint):
+    (tmp_path / "G.fst").write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        check_fst(tmp_path / "G.fst")
+    with pytest.raises(InputError, match="cannot be read"):
+        check_fst(tmp_path / "none.fst")

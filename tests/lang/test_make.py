@@ -1,0 +1,265 @@
+import gzip
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asr.cli import main
+
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+KALDI = SHARED / "kaldi_aishell_sample"
+TEXT = "u1 银行行长去KTV\nu2 我去中国银行\nu3 长江很长\nu4 我们行走\n"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text(TEXT, encoding="utf-8")
+    Path("dev").write_text("v1 我去长江\nv2 我爱GOOGLE和KTV\n", encoding="utf-8")
+    Path("more.txt").write_text("今天3点，去长江。\n\n……\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def kaldi_lang(here):
+    if not KALDI.is_dir():
+        pytest.skip(f"{KALDI} is absent")
+    shutil.copytree(KALDI / "lang", "theirs", copy_function=shutil.copyfile)
+    for folder in ("theirs", "theirs/phones"):
+        os.chmod(folder, 0o755)
+    return Path("theirs")
+
+
+def lang(options):
+    return main(["lang", *options.split()])
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_text_becomes_a_whole_lang_directory(here, capsys):
+    assert lang("--text text --lm-text more.txt --dev-text dev --out lang") == 0
+    said = capsys.readouterr().out
+    # 中国长江走我们去很银行今天三点 and K T V, with <SIL> and <SPN>
+    assert "lang: 20 words, " in said
+    assert "lang: 3-gram model of 5 sentences, 29 words: 20 + " in said
+    assert "lang: dev: 2 sentences, 11 words, 3 unknown (27.27 %); perplexity " in said
+    assert Path("lang/oov_counts.txt").read_text(encoding="utf-8") == "GOOGLE 1\n和 1\n爱 1\n"
+    lexicon = Path("lang/lexicon.txt").read_text(encoding="utf-8").splitlines()
+    assert "行 h ang2" in lexicon and "行 x ing2" in lexicon and "K k ei4" in lexicon
+    facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
+    assert facts["dev"]["unknown"] == 3 and facts["ngrams"][0] == 20 and facts["settings"]["order"] == 3
+    wanted = {"L.fst", "L_disambig.fst", "G.fst", "words.txt", "phones.txt", "topo", "oov.int", "phones/disambig.int"}
+    assert wanted <= set(files("lang"))
+    assert Path("lang/oov.txt").read_text() == "<SPN>\n"
+
+
+def test_sentences_cost_in_g_what_the_model_says(here):
+    import kaldifst
+
+    from asr.lang.arpa import read_arpa
+    from asr.lang.ngram import perplexity
+    from asr.tables import read_symbols
+
+    assert lang("--text text --lm-text more.txt --out lang") == 0
+    grammar = kaldifst.StdVectorFst.read("lang/G.fst")
+    words = read_symbols("lang/words.txt")
+    model = read_arpa("lang/lm.arpa")
+
+    def cost(sentence):
+        state, total = grammar.start, 0.0
+        for word in sentence:
+            while True:
+                found = {arc.ilabel: arc for arc in kaldifst.ArcIterator(grammar, state)}
+                arc = found.get(words[word]) or found[words["#0"]]
+                total, state = total + arc.weight.value, arc.nextstate
+                if arc.ilabel == words[word]:
+                    break
+        while math.isinf(grammar.final(state).value):
+            (arc,) = [arc for arc in kaldifst.ArcIterator(grammar, state) if arc.ilabel == words["#0"]]
+            total, state = total + arc.weight.value, arc.nextstate
+        return total + grammar.final(state).value
+
+    for sentence in (["我", "去", "中", "国"], ["长", "江"], ["走", "走", "K"], ["三", "点"]):
+        assert cost(sentence) == pytest.approx(-perplexity(model, [sentence]).log_probability, abs=1e-3)
+
+
+def test_the_same_bytes_whatever_the_hash_seed(here):
+    made = []
+    for seed in ("1", "77"):
+        command = [sys.executable, "-m", "asr", "lang", "--text", "text", "--lm-text", "more.txt", "--out", "lang"]
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        subprocess.run([*command, "--force"], check=True, env=environment, stdout=subprocess.DEVNULL)
+        made.append(files("lang"))
+    assert made[0] == made[1]
+
+
+def test_only_what_changed_runs_again(here, capsys):
+    command = "--text text --dev-text dev --out lang"
+    assert lang(command) == 0
+    before = files("lang")
+    capsys.readouterr()
+    assert lang(command) == 0
+    assert capsys.readouterr().out == "lang: up to date\n"
+    assert lang(f"{command} --order 2") == 0
+    assert files("lang")["G.fst"] != before["G.fst"]
+    Path("text").write_text(TEXT + "u5 犀牛\n", encoding="utf-8")
+    assert lang(command) == 0
+    assert "犀 x i1" in Path("lang/lexicon.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_other_orders_give_a_grammar(here, order):
+    assert lang(f"--text text --out lang --order {order}") == 0
+    assert f"ngram {order}=" in Path("lang/lm.arpa").read_text(encoding="utf-8")
+
+
+def test_the_ids_of_an_alignment_are_kept(here):
+    if not KALDI.is_dir():
+        pytest.skip(f"{KALDI} is absent")
+    phones = KALDI / "tri1_ali/phones.txt"
+    assert lang(f"--text text --phones {phones} --out lang") == 0
+    assert Path("lang/phones.txt").read_text() == phones.read_text()
+    assert Path("lang/topo").read_text() == (KALDI / "lang/topo").read_text()
+
+
+def test_ready_lexicon_and_language_model(here, capsys):
+    Path("my.txt").write_text(
+        "我们 w o3 m en5\n去 q v4\n中国 zh ong1 g uo2\n".replace("q v4", "q u4"), encoding="utf-8"
+    )
+    Path("my.arpa").write_text(
+        "\\data\\\nngram 1=4\n\n\\1-grams:\n-1\t<s>\n-0.5\t</s>\n-0.4\t我们\n-0.9\t犀牛\n\n\\end\\\n",
+        encoding="utf-8",
+    )
+    Path("dev").write_text("v1 我们去淮海\n", encoding="utf-8")
+    assert lang("--text text --lexicon my.txt --arpa my.arpa --dev-text dev --out lang") == 0
+    words = Path("lang/words.txt").read_text(encoding="utf-8").split()[::2]
+    assert words == ["<eps>", "<SIL>", "<SPN>", "中国", "去", "我们", "#0", "<s>", "</s>"]
+    assert "4 words, 2 unknown" in capsys.readouterr().out
+    assert Path("lang/lm.arpa").read_text(encoding="utf-8").count("犀牛") == 1  # there, but not in G
+    assert lang("--text text --arpa my.arpa --out lang") == 0
+    assert "犀牛 x i1 n iu2" in Path("lang/lexicon.txt").read_text(encoding="utf-8")
+
+
+def test_a_given_directory_is_taken_over_and_gets_a_grammar_for_tuning(kaldi_lang, capsys):
+    assert lang("--text text --out lang") == 0
+    command = f"--lang-dir theirs --out lang --phones {KALDI}/tri1_ali/phones.txt --dev-text dev --text text"
+    assert lang(f"{command} --tune-text text --lm-text more.txt") == 0
+    said = capsys.readouterr().out
+    assert "lang: theirs: 2,956 words, 36 files taken over" in said
+    assert "lang: tune: 3-gram model of 5 sentences" in said
+    ours, theirs = files("lang"), files("theirs")
+    assert {name: ours[name] for name in theirs} == theirs
+    extra = {"tune/G.fst", "tune/lm.arpa", "oov_counts.txt", "lang.json", ".done.lang.json"}
+    assert set(ours) - set(theirs) == extra  # lm.arpa of the run before is gone
+    assert b"\tK" in ours["tune/lm.arpa"] and b"GOOGLE" not in ours["tune/lm.arpa"]
+    assert lang(command) == 0
+    assert not Path("lang/tune/G.fst").exists()
+
+
+def test_class_files_are_completed(kaldi_lang):
+    Path("theirs/phones/silence.int").unlink()
+    Path("theirs/phones/silence.csl").unlink()
+    Path("theirs/phones/disambig.int").unlink()
+    assert lang("--lang-dir theirs --out lang") == 0
+    for name in ("silence.int", "disambig.int"):
+        assert Path("lang/phones", name).read_text() == (KALDI / "lang/phones" / name).read_text()
+
+
+def broken(folder, name, content=None):
+    def breaking():
+        path = Path(folder, name)
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+
+    return breaking
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        (broken("theirs", "G.fst"), "theirs: is not a complete lang directory: G.fst is missing; a lang directory"),
+        (broken("theirs", "words.txt"), "theirs: is not a complete lang directory: words.txt is missing"),
+        (broken("theirs", "G.fst", b"0 1 2 2 0.5\n"), "theirs/G.fst: is no OpenFst file"),
+        (broken("theirs", "words.txt", b"<eps> 0\na 1\na 2\n"), "theirs/words.txt:3: a: symbol or id has occurred"),
+        (broken("theirs", "words.txt", b"<eps> 0\na 1\n"), "theirs/words.txt: lacks #0"),
+        (broken("theirs", "phones/disambig.int", b"169\n999\n"), "theirs/phones/disambig.int:2: '999' is not in"),
+        (broken("theirs", "phones/silence.int", b""), "theirs/phones/silence.int: is empty"),
+        (broken("theirs", "phones.txt", b"<eps> 0\nSIL 1\nSPN 2\nb 3\n"), "theirs/phones/disambig.int:1: '169'"),
+        (broken("theirs", "oov.txt", b"<nothing>\n"), "theirs/oov.txt: '<nothing>' is not in words.txt"),
+        (lambda: shutil.rmtree("theirs/phones"), "lang directory: phones/disambig.int is missing"),
+        (lambda: shutil.rmtree("theirs"), "theirs: is no folder"),
+    ],
+)
+def test_an_incomplete_directory_is_refused(kaldi_lang, capsys, fault, complaint):
+    fault()
+    assert lang("--lang-dir theirs --out lang") == 2
+    error = capsys.readouterr().err
+    assert complaint in error and error.count("\n") == 1
+    assert not Path("lang").exists()
+
+
+def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
+    table = Path("theirs/phones.txt").read_text().replace("a1 3\na2 4", "a2 3\na1 4")
+    Path("ali_phones.txt").write_text(table)
+    assert lang("--lang-dir theirs --phones ali_phones.txt --out lang") == 2
+    assert "theirs/phones.txt: is not the phone table of ali_phones.txt (see phone a1)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("", "pass --text to make a lang directory or --lang-dir"),
+        ("--text absent", "absent: cannot be read: No such file"),
+        ("--text empty", "empty: holds no text"),
+        ("--text silent", "silent: holds no text"),
+        ("--text twice", "twice:2: u1: this key has occurred before"),
+        ("--text gbk", "gbk:1: u1: is not UTF-8 (GBK?)"),
+        ("--text text --lm-text marks", "marks: holds no text"),
+        ("--text text --dev-text empty", "empty: holds no text"),
+        ("--text text --phones english", "english: lacks the phones "),
+        ("--text text --phones empty", "empty: lacks the phones SIL SPN "),
+        ("--text text --phones silent", "silent:1: 'u1' is not `symbol id`"),
+        ("--text text --lexicon lexicon", "lexicon: 我: names phones that are not in phones.txt: ow3"),
+        ("--text text --arpa arpa", "arpa:5: '-0.3' is not `log10-probability 1 word(s) [back-off]`"),
+        ("--text text --arpa cut.arpa.gz", "cut.arpa.gz: cannot be read"),
+        ("--text text --order 0", "--order 0 is not in 1 ... 9"),
+        ("--text text --silence-prob 1", "--silence-prob 1.0 is not in [0, 1)"),
+        ("--text text --most-pronunciations 0", "leaves none"),
+        ("--text text --tune-text text", "--tune-text goes with --lang-dir"),
+        ("--lang-dir lang", "the same folder"),
+        ("--lang-dir . --arpa arpa", "cannot go with --lang-dir"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, complaint):
+    Path("empty").write_text("")
+    Path("silent").write_text("u1\nu2 。。\n")
+    Path("twice").write_text("u1 a\nu1 b\n")
+    Path("gbk").write_bytes("u1 银行\n".encode("gbk"))
+    Path("marks").write_text("。\n!\n")
+    Path("english").write_text("<eps> 0\nSIL 1\nSPN 2\nHH 3\nOW1 4\n")
+    Path("lexicon").write_text("我 w ow3\n", encoding="utf-8")
+    arpa = "\\data\\\nngram 1=1\n\n\\1-grams:\n-0.3\n\n\\end\\\n"
+    Path("arpa").write_text(arpa)
+    Path("cut.arpa.gz").write_bytes(gzip.compress(arpa.encode())[:-5])
+    before = files(".")
+    assert lang(f"{options} --out lang") == 2
+    error = capsys.readouterr().err
+    assert complaint in error and error.count("\n") == 1
+    assert files(".") == before and not Path("lang").exists()
+
+
+def test_a_failing_run_leaves_the_older_directory_whole(here):
+    assert lang("--text text --out lang") == 0
+    before = files("lang")
+    Path("broken.arpa").write_text("\\data\\\n")
+    assert lang("--text text --arpa broken.arpa --out lang") == 2
+    del before[".done.lang.json"]  # it no longer belongs to the settings last asked for
+    assert files("lang") == before
