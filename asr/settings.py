@@ -44,8 +44,8 @@ def resolve(cls: type, verb: str, argv: list[str], usage: str = "") -> Any:
     given = vars(parser.parse_args(argv))
     texts: dict[str, tuple[str, str | list[str]]] = {}
     if given["config"]:
-        for key, text in _config_section(Path(given["config"]), verb).items():
-            texts[key] = (f"{given['config']} [{verb}] {key}", text)
+        for key, value in _config_section(Path(given["config"]), verb).items():
+            texts[key] = (f"{given['config']} [{verb}] {key}", value)
     for assignment in given["set"] or []:
         name, equals, text = assignment.partition("=")
         section, dot, key = name.partition(".")
@@ -102,7 +102,8 @@ def _parser(cls: type, verb: str, usage: str) -> argparse.ArgumentParser:
             help=f"{field.metadata['help']} ({default})".replace("%", "%%"),
             metavar=among.strip() or _metavar(hints[field.name]),
             action="append" if _is_tuple(hints[field.name]) else "store",
-            **({"nargs": "?", "const": "true"} if hints[field.name] is bool else {}),
+            nargs="?" if hints[field.name] is bool else None,
+            const="true" if hints[field.name] is bool else None,
         )
     parser.add_argument("--config", metavar="FILE", help="recipe.cfg: an INI file with a section per verb")
     parser.add_argument("--set", metavar="VERB.KEY=VALUE", action="append", help="one setting, above --config")

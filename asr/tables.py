@@ -186,7 +186,8 @@ class _Strict:
     mode = "rb"
 
     def __init__(self, handle: IO[bytes], path: str | os.PathLike[str]) -> None:
-        self.handle, self.path, self.key = handle, path, None
+        self.handle, self.path = handle, path
+        self.key: str | None = None
 
     def read(self, size: int) -> bytes:
         if size < 0:
@@ -239,7 +240,7 @@ def open_strict(path: str | os.PathLike[str]) -> Iterator[_Strict]:
         yield _Strict(handle, path)
 
 
-def _decode(strict: _Strict, read: Any) -> np.ndarray:
+def _decode(strict: _Strict | _Replay, read: Any) -> np.ndarray:
     """Run a kaldi_io reader on `strict`; whatever it trips over becomes an InputError."""
     try:
         return read(strict)
@@ -334,7 +335,7 @@ class MatrixReader(Mapping[str, np.ndarray]):
                 self._open = None
                 raise InputError(f"{path}: cannot be opened: {error.strerror}", file=self.scp, key=key) from error
         strict = _Strict(self._open[1], path)
-        strict.key = key  # type: ignore[assignment]
+        strict.key = key
         strict.handle.seek(offset)
         return _matrix(strict)
 

@@ -64,7 +64,7 @@ class AcousticModel:
     def log_posteriors(self, features: np.ndarray) -> torch.Tensor:
         """Natural-log posteriors (frames, num_pdfs) of normalised features (frames, dim)."""
         config = self.network.config
-        matrix = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+        matrix = torch.from_numpy(np.array(features, dtype=np.float32))
         if matrix.ndim != 2 or matrix.shape[1] != config.feature_dim:
             raise InputError(f"features of shape {tuple(matrix.shape)}, the network wants (*, {config.feature_dim})")
         padded = torch.cat([matrix[:1].expand(config.context, -1), matrix, matrix[-1:].expand(config.context, -1)])

@@ -76,7 +76,7 @@ def _best(tried: dict[float, int]) -> float:
 def _walk(
     values: list[float], start: float, attempt: Callable[[float], int | None], above: float
 ) -> dict[float, int]:
-    """{value: errors} in the order tried: downhill from `start`, below it first, and above where below is no better."""
+    """{value: errors} in the order tried: downhill from `start`, first below it, else above."""
     tried: dict[float, int] = {}
     errors = attempt(start)
     if errors is None:
@@ -98,7 +98,7 @@ def _walk(
 
 
 def _next(values: list[float], here: float, side: int) -> float | None:
-    """The neighbour of `here` on that side; past the outermost one, a step as long as the last. None: no step known."""
+    """The neighbour of `here` on that side; past the outermost one by a step as long as the last. None: no step."""
     beyond = [value for value in values if (value - here) * side > 0]
     if beyond:
         return min(beyond, key=lambda value: abs(value - here))

@@ -121,15 +121,15 @@ class LocalEngine:
         self.started += 1
 
     def _turn(self) -> None:
-        pipes = {member.pipe: member for member in self.members.values()}
-        ends = {member.process.sentinel: member for member in self.members.values()}
-        ready = wait([*pipes, *ends], timeout=1.0)
+        pipes: dict[object, _Member] = {member.pipe: member for member in self.members.values()}
+        ends: dict[object, _Member] = {member.process.sentinel: member for member in self.members.values()}
+        ready = wait([*pipes, *ends], timeout=1.0)  # type: ignore[list-item]
         for item in ready:
-            member = pipes.get(item)  # type: ignore[call-overload]
+            member = pipes.get(item)
             if member is not None and member.number in self.members:
                 self._hear(member)
         for item in ready:
-            member = ends.get(item)  # type: ignore[call-overload]
+            member = ends.get(item)
             if member is not None and member.number in self.members and not member.pipe.poll():
                 self._bury(member, f"{member.process.name} ended with exit code {member.process.exitcode}")
         now = time.monotonic()
