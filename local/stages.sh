@@ -9,7 +9,7 @@ asr() { # verb options...: run a verb with what every verb is given
 }
 
 run_stage() { # number name: calls the function `name`; a failure ends the run with its status
-  local number=$1 name=$2 begun ended status=0
+  local number=$1 name=$2 begun ended said='' status=0
   ((number >= stage && number <= stop_stage)) || return 0
   mkdir -p "$exp/log"
   log=$exp/log/$number-$name.log
@@ -18,9 +18,12 @@ run_stage() { # number name: calls the function `name`; a failure ends the run w
   begun=$EPOCHREALTIME
   "$name" || status=$?
   ended=$EPOCHREALTIME
+  if ((status == 0)) && ! grep -qv ': up to date$' "$log"; then
+    said=skipped # a stage whose every verb was up to date says nothing about how long it takes
+  fi
   # EPOCHREALTIME has six decimals after a point or, in some locales, a comma
   printf '%s\t%s\t%d.%03d\t%s\n' "$number" "$name" $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000000)) \
-    $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "$status" >>"$exp/log/times.tsv"
+    $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "${said:-$status}" >>"$exp/log/times.tsv"
   if ((status)); then
     echo "run.sh: stage $number ($name) failed with status $status; its log: $log" >&2
     exit "$status"

@@ -96,7 +96,7 @@ class _Pass:
         self.log = TrainingLog(self.logs / "train.jsonl", self.server.frames)
         self.started = time.monotonic()
         self.saved_at = self.started
-        self.next_evaluation = self.server.frames
+        self.next_evaluation = self._after(self.server.frames)
         self.window = [0.0, 0, 0, time.monotonic(), 0]  # loss, right, frames, since, staleness sum
 
     def _examples(self, description: dict[str, Any]) -> tuple[Targets, Heldout]:
@@ -157,7 +157,7 @@ class _Pass:
             timeout_s=self.settings.worker_timeout_s,
             on_push=self._on_push,
         )
-        if self.next_evaluation == 0:
+        if self.server.frames == 0:
             self._evaluate()
         engine.run()
         self.ledger.check()
@@ -216,12 +216,17 @@ class _Pass:
             eta=eta,
         )
         self.window = [0.0, 0, 0, time.monotonic(), 0]
+        self.next_evaluation = self._after(server.frames)
+
+    def _after(self, frames: int) -> int:
+        """The next point of the pass at which held-out figures are due."""
         step = self.total / self.settings.evaluations
-        self.next_evaluation = int((server.frames // step + 1) * step)
+        return int((frames // step + 1) * step)
 
     def _finish(self) -> None:
         server, ledger = self.server, self.ledger
-        self._evaluate()
+        if self.window[2]:  # else the last push was looked at
+            self._evaluate()
         if not torch.isfinite(server.weights).all():
             raise RuntimeError("the weights are not finite; lower --eta0")
         bind(self.network, server.weights)

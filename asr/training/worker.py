@@ -34,13 +34,16 @@ class Job:
 
 
 class Link(Protocol):
-    """A worker's way to the server. `lease` and `push` return when `weights` holds what to use next."""
+    """A worker's way to the server. Every call returns when `weights` holds what to use next."""
 
     weights: torch.Tensor
     gradient: torch.Tensor
 
     def lease(self) -> Lease | None:
         """The next minibatches to work on, None when the pass is over."""
+
+    def pull(self) -> None:
+        """Get the newest weights: those of the lease are old once a block has been loaded."""
 
     def push(self, frames: int, loss: float, correct: int) -> None:
         """Send `gradient`; `loss` is the sum of the frames' cross-entropies."""
@@ -58,6 +61,7 @@ def work(job: Job, link: Link) -> None:
             block = job.blocks[held]
             frames = load_block(block.utterances, features, job.targets)
             sizes = block.minibatches(job.minibatch)
+            link.pull()
         context, order = job.network.context, [job.seed, 1, held]
         for inputs, targets in minibatches(frames, sizes, context, order, lease.first, lease.stop):
             loss, correct = gradient_of(network, link.gradient, inputs, targets, job.precision)

@@ -27,8 +27,8 @@ _FOR_TRAIN = """
     steph3 travis victor zac
 """
 VARIANTS = {
-    "dev": ("f3", "m3", "Annie", "Michael", "robert", "linda", "benjamin", "Mario"),
-    "test": ("f2", "m5", "Alicia", "Denis", "quincy", "belinda", "edward", "miguel"),
+    "dev": ("f3", "m3", "Annie", "Michael", "robert", "belinda", "benjamin", "Mario"),
+    "test": ("f2", "m5", "Alicia", "Denis", "quincy", "linda", "edward", "miguel"),
     "train": tuple(_FOR_TRAIN.split()),
 }
 RATES, PITCHES, RANGES = (140, 210), (30, 70), (45, 85)
@@ -94,15 +94,22 @@ def make_plan(hours: float, seed: int, *, noise: bool = True, reverb: bool = Tru
 
 
 def make_voices(name: str, number: int, seed: int) -> list[Voice]:
-    """`number` different voices of a set: its variants in turn, each time with other settings."""
+    """`number` different voices of a set: its variants in turn, with settings spread evenly over their ranges."""
     random = Random(f"{seed} voices {name}")
     variants = list(VARIANTS[name])
     random.shuffle(variants)
-    voices: dict[Voice, None] = {}
-    while len(voices) < number:
-        variant = variants[len(voices) % len(variants)]
-        voices[Voice(variant, random.randint(*RATES), random.randint(*PITCHES), random.randint(*RANGES))] = None
-    return list(voices)
+    while True:
+        settings = zip(*(_spread(random, *limits, number) for limits in (RATES, PITCHES, RANGES)), strict=True)
+        voices = [Voice(variants[place % len(variants)], *values) for place, values in enumerate(settings)]
+        if len(set(voices)) == number:
+            return voices
+
+
+def _spread(random: Random, low: int, high: int, number: int) -> list[int]:
+    """`number` values from low to high in random order, one from each of as many equal parts of the range."""
+    values = [round(low + (high - low) * (part + random.random()) / number) for part in range(number)]
+    random.shuffle(values)
+    return values
 
 
 def _make_sentences(name: str, wanted_s: float, voices: list[Voice], seed: int, taken: set[str]) -> list[Sentence]:

@@ -44,6 +44,11 @@ class PipeLink:
         lease, self.version = self.pipe.recv()
         return lease
 
+    def pull(self) -> None:
+        """Ask for the newest weights."""
+        self.pipe.send(("pull",))
+        self.version = self.pipe.recv()
+
     def push(self, frames: int, loss: float, correct: int) -> None:
         """Hand the gradient over and wait for the next weights."""
         self.sequence += 1
@@ -149,6 +154,8 @@ class LocalEngine:
             self._take_push(member, *message[1:])
         elif kind == "lease":
             self._answer_lease(member)
+        elif kind == "pull":
+            self._reply(member, self.server.pull(member.weights))
         elif kind == "error":
             raise message[1]
         else:

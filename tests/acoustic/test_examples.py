@@ -1,0 +1,50 @@
+"""Splicing and minibatches, against indices worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from asr.acoustic.examples import Block, Targets, load_block, minibatches, plan_blocks, splice
+from asr.errors import InputError
+
+
+def test_splice_repeats_the_ends_of_each_utterance():
+    features = {"a": np.array([[1.0], [2.0], [3.0]], np.float32), "b": np.array([[7.0], [8.0]], np.float32)}
+    targets = Targets({"a": np.array([0, 1, 2]), "b": np.array([3, 4])}, num_pdfs=5)
+    frames, labels, bounds = load_block(("a", "b"), features, targets)
+    assert labels.tolist() == [0, 1, 2, 3, 4]
+    spliced = splice(frames, torch.arange(5), bounds, 2)
+    assert spliced.tolist() == [[1, 1, 1, 2, 3], [1, 1, 2, 3, 3], [1, 2, 3, 3, 3], [7, 7, 7, 8, 8], [7, 7, 8, 8, 8]]
+
+
+def test_every_frame_once_in_even_minibatches():
+    block = Block(0, ("a",), 1003)
+    sizes = block.minibatches(256)
+    assert sizes == [251, 251, 251, 250]
+    data = (torch.arange(1003.0).unsqueeze(1), torch.arange(1003), torch.tensor([[0, 1002]]).expand(1003, 2))
+    parts = list(minibatches(data, sizes, 0, [1, 2]))
+    assert [len(labels) for _, labels in parts] == sizes
+    seen = torch.cat([labels for _, labels in parts])
+    assert sorted(seen.tolist()) == list(range(1003)) and seen.tolist() != list(range(1003))
+    rest = list(minibatches(data, sizes, 0, [1, 2], first=2, stop=3))
+    assert len(rest) == 1 and torch.equal(rest[0][1], parts[2][1])
+
+
+def test_blocks_hold_every_utterance_once_and_are_even():
+    lengths = {f"u{n}": 100 + n for n in range(50)}
+    blocks = plan_blocks(lengths, 2000, seed=1)
+    assert sorted(name for block in blocks for name in block.utterances) == sorted(lengths)
+    assert sum(block.frames for block in blocks) == sum(lengths.values())
+    assert [block.index for block in blocks] == list(range(4))
+    assert max(block.frames for block in blocks) - min(block.frames for block in blocks) < 300
+    assert plan_blocks(dict(reversed(lengths.items())), 2000, seed=1) == blocks
+    assert plan_blocks(lengths, 2000, seed=2) != blocks
+    assert len(plan_blocks(lengths, 10**9, seed=1)) == 1
+
+
+def test_lengths_that_differ_are_refused():
+    targets = Targets({"a": np.array([0, 1])}, num_pdfs=2)
+    with pytest.raises(InputError, match="a: 3 frames of features, 2 of alignment"):
+        load_block(("a",), {"a": np.zeros((3, 1), np.float32)}, targets)

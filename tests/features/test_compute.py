@@ -1,0 +1,77 @@
+"""Features against Kaldi's own, of eight real utterances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.errors import InputError
+from asr.features import normalise
+from asr.features.compute import FeatureConfig, compute, num_frames
+from asr.tables import read_matrices
+
+
+@pytest.fixture(scope="module")
+def kaldi(shared):
+    folder = shared / "kaldi_aishell_sample" / "features"
+    names = {"fbank": "fbank40", "mfcc": "mfcc13", "pitch": "pitch3"}
+    tables = {kind: dict(read_matrices(folder / f"{name}.txt.gz")) for kind, name in names.items()}
+    tables["stats"] = dict(read_matrices(folder / "fbank40.cmvn_stats.txt.gz"))
+    return tables
+
+
+@pytest.fixture(scope="module")
+def sounds(shared, kaldi):
+    folder = shared / "aishell_sample" / "flac"
+    return {
+        key: soundfile.read(folder / f"{key}.flac", dtype="int16")[0].astype(np.float32) for key in kaldi["fbank"]
+    }
+
+
+def test_filter_banks_equal_kaldis(kaldi, sounds):
+    for key, wanted in kaldi["fbank"].items():
+        got = compute(sounds[key], FeatureConfig(pitch=False))
+        assert got.shape == wanted.shape and got.dtype == np.float32
+        assert np.abs(got - wanted).max() < 1e-2
+
+
+def test_mfcc_equal_kaldis(kaldi, sounds):
+    for key, wanted in kaldi["mfcc"].items():
+        got = compute(sounds[key], FeatureConfig(kind="mfcc", mel_bins=23, pitch=False))
+        assert np.abs(got - wanted).max() < 1e-2
+
+
+def test_pitch_equals_kaldis_on_nearly_every_frame(kaldi, sounds):
+    close = []
+    for key, wanted in kaldi["pitch"].items():
+        got = compute(sounds[key], FeatureConfig())[:, 40:]
+        assert got.shape == wanted.shape
+        close.append((np.abs(got - wanted) < 1e-2).all(axis=1))
+    assert np.concatenate(close).mean() >= 0.99
+
+
+def test_normalisation_statistics_equal_kaldis(shared, kaldi):
+    folder = shared / "kaldi_aishell_sample" / "features"
+    compressed = dict(read_matrices(folder / "fbank40.compressed.ark"))
+    assert compressed.keys() == kaldi["stats"].keys()
+    for key, features in compressed.items():
+        np.testing.assert_allclose(normalise.statistics(features), kaldi["stats"][key], rtol=1e-5)
+
+
+def test_normalised_has_zero_mean_and_unit_variance():
+    features = np.random.default_rng(1).normal(3, 2, size=(500, 4)).astype(np.float32)
+    got = normalise.apply(features, normalise.statistics(features))
+    np.testing.assert_allclose(got.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(got.std(axis=0), 1, atol=1e-4)
+    only_mean = normalise.apply(features, normalise.statistics(features), variance=False)
+    np.testing.assert_allclose(only_mean.std(axis=0), features.std(axis=0), rtol=1e-4)
+
+
+def test_frames_are_counted_as_snip_edges_does():
+    assert [num_frames(n, 16000) for n in (399, 400, 559, 560, 16000)] == [0, 1, 1, 2, 98]
+
+
+def test_too_short_sound_is_refused():
+    with pytest.raises(InputError, match="u: 399 samples are shorter than one 25 ms window"):
+        compute(np.zeros(399, np.float32), FeatureConfig(), key="u")

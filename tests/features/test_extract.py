@@ -1,0 +1,123 @@
+"""The feature stage on hand-made sounds: tables, sharding, resuming, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.cli import main
+from asr.features import extract
+from asr.features.compute import FeatureConfig, compute
+from asr.features.reader import FeatureReader
+from asr.tables import MatrixReader, read_table
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Five utterances of two speakers, about half a second each."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    lines = {"wav.scp": [], "text": [], "utt2spk": []}
+    for number in range(5):
+        key, speaker = f"s{number % 2}-u{number}", f"s{number % 2}"
+        samples = (rng.normal(0, 2000, size=8000 + 160 * number)).astype(np.int16)
+        soundfile.write(tmp_path / f"{key}.wav", samples, 16000)
+        lines["wav.scp"].append(f"{key} {tmp_path / key}.wav")
+        lines["text"].append(f"{key} 你好")
+        lines["utt2spk"].append(f"{key} {speaker}")
+    for name, content in lines.items():
+        (folder / name).write_text("\n".join(content) + "\n", encoding="utf-8")
+    return folder
+
+
+def run(data, *options) -> int:
+    return main(["features", "--data", str(data), "--out", str(data.parent / "out"), "--nj", "1", *options])
+
+
+def test_tables(data, monkeypatch):
+    assert run(data) == 0
+    frames = {key: int(value) for key, value in read_table(data / "utt2num_frames").items()}
+    assert frames == {f"s{n % 2}-u{n}": 48 + n for n in range(5)}
+    samples, _ = soundfile.read(data.parent / "s0-u2.wav", dtype="int16")
+    wanted = compute(samples.astype(np.float32), FeatureConfig())
+    np.testing.assert_allclose(MatrixReader(data / "feats.scp")["s0-u2"], wanted, atol=1e-5)
+    reader = FeatureReader(data, {"kind": "fbank", "dim": 43})
+    speaker = np.concatenate([reader[key] for key in reader if key.startswith("s0")])
+    np.testing.assert_allclose(speaker.mean(axis=0), 0, atol=1e-4)
+    assert read_table(data / "cmvn.scp").keys() == {"s0", "s1"}
+
+
+def test_second_run_does_nothing_and_a_new_sound_is_noticed(data, capsys):
+    assert run(data) == 0
+    capsys.readouterr()
+    assert run(data) == 0
+    assert capsys.readouterr().out == "features: up to date\n"
+    soundfile.write(data.parent / "s0-u2.wav", np.ones(4000, np.int16), 16000)
+    assert run(data) == 0
+    assert read_table(data / "utt2num_frames")["s0-u2"] == "23"
+
+
+def test_killed_run_goes_on_with_what_is_missing(data, monkeypatch, capsys):
+    monkeypatch.setattr(extract, "SHARD_UTTERANCES", 2)
+    assert run(data) == 0
+    archives = sorted((data.parent / "out").glob("feats.*.ark"))
+    assert len(archives) == 3
+    before = {path: path.stat().st_mtime_ns for path in archives}
+    tables = {path.name: path.read_bytes() for path in data.iterdir() if path.name != ".done.features.json"}
+    (data / ".done.features.json").unlink()
+    (data / "feats.scp").unlink()
+    next((data.parent / "out").glob("stats.2.*")).unlink()  # the second shard was not finished
+    capsys.readouterr()
+    assert run(data) == 0
+    assert "2 of 3 archives are there already" in capsys.readouterr().out
+    changed = [path.name.split(".")[1] for path in archives if path.stat().st_mtime_ns != before[path]]
+    assert changed == ["2"]
+    assert tables == {path.name: path.read_bytes() for path in data.iterdir() if path.name != ".done.features.json"}
+
+
+def test_processes_change_nothing(data, monkeypatch):
+    assert run(data) == 0
+    first = next((data.parent / "out").glob("feats.*.ark")).read_bytes()
+    (data / ".done.features.json").unlink()
+    for path in (data.parent / "out").iterdir():
+        path.unlink()
+    assert run(data, "--nj", "2") == 0
+    assert next((data.parent / "out").glob("feats.*.ark")).read_bytes() == first
+
+
+@pytest.mark.parametrize(("norm", "keys"), [("utterance", 5), ("none", None)])
+def test_other_normalisations(data, norm, keys):
+    assert run(data, "--norm", norm, "--compress", "true", "--pitch", "false") == 0
+    reader = FeatureReader(data)
+    if keys is None:
+        assert not (data / "cmvn.scp").exists()
+        assert reader["s0-u0"].mean() > 5
+    else:
+        assert len(read_table(data / "cmvn.scp")) == keys
+        np.testing.assert_allclose(reader["s0-u0"].mean(axis=0), 0, atol=0.05)
+    assert reader["s0-u0"].shape == (48, 40)
+
+
+def test_one_bad_sound_stops_the_stage_unless_it_may_be_missing(data, refused, capsys):
+    path = data.parent / "s1-u3.wav"
+    path.write_bytes(path.read_bytes()[:5000])
+    argv = ["features", "--data", data, "--out", data.parent / "out", "--nj", "1"]
+    line = refused(argv)
+    assert line.startswith(f"{path}: s1-u3: is truncated") and "1 of 5 utterances fail" in line
+    assert not (data / "feats.scp").exists()
+    assert refused(argv) == line, "the second run must not take the archives for whole"
+    assert run(data, "--max-missing", "0.2") == 0
+    assert "1 left out" in capsys.readouterr().out
+    assert set(read_table(data / "feats.scp")) == {"s0-u0", "s0-u2", "s0-u4", "s1-u1"}
+
+
+def test_features_that_the_model_was_not_trained_on(data, tmp_path):
+    assert run(data) == 0
+    with pytest.raises(Exception, match=r"features.json: kind is fbank, but the model was trained with mfcc"):
+        FeatureReader(data, {"kind": "mfcc"})
+    content = json.loads((data / "features.json").read_text())
+    assert content["dim"] == 43 and content["norm"] == "speaker"

@@ -1,0 +1,132 @@
+"""Schedule, average, server: numbers worked out by hand, and pushes that must not enter."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from asr.errors import InputError
+from asr.training import methods
+from asr.training.average import Average
+from asr.training.schedule import Schedule
+from asr.training.server import ParameterServer, Push
+
+
+def test_rate_falls_to_the_wanted_ratio():
+    schedule = Schedule(eta0=0.4, total=1000, end_ratio=8, c=0.75)
+    # a = (8^(4/3) - 1) / (0.4 * 1000) = 15 / 400
+    assert schedule.a == pytest.approx(15 / 400)
+    assert schedule.eta(0) == pytest.approx(0.4)
+    assert schedule.eta(1000) == pytest.approx(0.05)
+    assert schedule.eta(500) == pytest.approx(0.4 * 8.5**-0.75)
+
+
+def test_constant_rate_and_warm_up():
+    assert Schedule(eta0=0.4, total=1000).eta(700) == pytest.approx(0.4)
+    rising = Schedule(eta0=0.4, total=1000, warmup=0.1)
+    assert rising.eta(49) == pytest.approx(0.2)
+    assert rising.eta(99) == rising.eta(500) == pytest.approx(0.4)
+
+
+def test_average_is_the_mean_from_t0_on():
+    average = Average(torch.tensor([9.0]), t0_frames=20)
+    raw = torch.tensor([0.0])
+    for value, frames in ((1.0, 10), (2.0, 20), (3.0, 30), (7.0, 40)):
+        raw.fill_(value)
+        average.update(raw, frames)
+        if frames == 10:
+            assert average.current(raw) is raw, "before t0 there is no average"
+    assert average.k == 3
+    assert average.current(raw).item() == pytest.approx((2 + 3 + 7) / 3)
+
+
+def make(**options) -> ParameterServer:
+    settings = dict(t0_frames=0, method=methods.get("async-asgd"))
+    return ParameterServer(torch.tensor([1.0, 2.0]), Schedule(0.5, 100), **{**settings, **options})
+
+
+def push(server, values, *, sequence=1, version=None, worker=0, frames=4) -> str:
+    version = server.version if version is None else version
+    return server.apply(Push(worker, sequence, version, frames, torch.tensor(values)))
+
+
+def test_three_pushes_by_hand():
+    server = make()
+    for sequence, gradient in enumerate(([2.0, 0.0], [0.0, 4.0], [2.0, 4.0]), 1):
+        assert push(server, gradient, sequence=sequence, version=sequence - 1) == "applied"
+    # w: (0, 2), (0, 0), (-1, -2); their mean (-1/3, 0)
+    assert server.weights.tolist() == [-1.0, -2.0]
+    torch.testing.assert_close(server.average.weights, torch.tensor([-1 / 3, 0.0]))
+    assert (server.version, server.frames) == (3, 12)
+    assert server.staleness == {0: 3}
+
+
+def test_staleness_is_counted_and_bounded():
+    server = make(max_staleness=2)
+    for sequence in range(1, 5):
+        push(server, [0.0, 0.0], sequence=sequence)
+    assert push(server, [9.0, 9.0], worker=1, version=2) == "applied"
+    assert push(server, [9.0, 9.0], worker=1, sequence=2, version=2) == "stale"
+    assert push(server, [9.0, 9.0], worker=1, sequence=3, version=99) == "stale", "a version from the future"
+    assert server.staleness == {0: 4, 2: 1} and server.refused == {"stale": 2}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_nothing_non_finite_enters(value):
+    server = make()
+    assert push(server, [value, 1.0]) == "nonfinite"
+    assert server.weights.tolist() == [1.0, 2.0] and server.average.k == 0 and server.version == 0
+    assert server.nonfinite_in_a_row == 1
+    assert push(server, [1.0, 1.0], sequence=2) == "applied"
+    assert server.nonfinite_in_a_row == 0
+
+
+def test_a_push_enters_at_most_once():
+    server = make()
+    assert push(server, [1.0, 1.0], sequence=3) == "applied"
+    assert push(server, [1.0, 1.0], sequence=3) == "duplicate"
+    assert push(server, [1.0, 1.0], sequence=2) == "duplicate"
+    assert server.weights.tolist() == [0.5, 1.5]
+
+
+def test_a_push_of_another_shape_or_kind_is_refused():
+    server = make()
+    assert push(server, [1.0]) == "shape"
+    wrong = Push(0, 2, 0, 4, torch.tensor([1.0, 1.0], dtype=torch.float64))
+    assert server.apply(wrong) == "shape"
+    assert server.refused == {"shape": 2} and server.version == 0
+
+
+def test_a_long_gradient_is_scaled_down():
+    server = make(max_norm=2.5)
+    push(server, [3.0, 4.0])  # length 5: half of it enters
+    assert server.weights.tolist() == [1 - 0.5 * 1.5, 2 - 0.5 * 2.0]
+    assert server.clipped == 1
+
+
+def test_counters_come_back():
+    server = make()
+    push(server, [2.0, 0.0])
+    push(server, [math.nan, 0.0], sequence=2)
+    other = make()
+    other.restore(server.weights, server.average.weights, server.counters())
+    assert other.counters() == server.counters()
+    assert other.weights.tolist() == server.weights.tolist()
+
+
+def test_mean_of_a_noisy_quadratic_beats_its_last_point():
+    """f(w) = |w|^2 / 2 with unit gradient noise at a constant rate: averaging gets closer to 0."""
+    generator = torch.Generator().manual_seed(4)
+    weights = torch.full((50,), 5.0)
+    server = ParameterServer(weights, Schedule(0.3, 2000), t0_frames=500, method=methods.get("async-asgd"))
+    for sequence in range(1, 2001):
+        gradient = server.weights + torch.randn(50, generator=generator)
+        server.apply(Push(0, sequence, server.version, 1, gradient))
+    assert server.average.weights.square().mean() < 0.1 * server.weights.square().mean()
+
+
+def test_unknown_method():
+    with pytest.raises(InputError, match="no training method 'adam'; there are: async-asgd"):
+        methods.get("adam")

@@ -1,0 +1,98 @@
+"""The train verb with real worker processes on a small problem."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from asr.acoustic.model import AcousticModel
+from asr.cli import main
+from asr.features.reader import FeatureReader
+from asr.tables import read_int_vectors
+
+
+def events(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "model" / "log" / "train.jsonl").read_text().splitlines()]
+
+
+def weights(folder) -> bytes:
+    return (folder / "model" / "final.safetensors").read_bytes() + (folder / "model" / "raw.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("layer_norm", ["true", "false"])
+def test_two_workers_learn_in_one_pass(problem, layer_norm):
+    folder, argv = problem
+    assert main([*argv, "--workers", "2", "--layer-norm", layer_norm]) == 0
+    model = AcousticModel.load(folder / "model")
+    reader = FeatureReader(folder / "dev", model.config["features"])
+    wanted = dict(read_int_vectors(folder / "ali" / "pdf.ark"))
+    right = [np.mean(model.log_likelihoods(reader[key]).argmax(axis=1) == wanted[key]) for key in reader]
+    assert np.mean(right) > 0.85
+    done = events(folder)[-1]
+    total = sum(len(vector) for key, vector in wanted.items() if key.startswith("train"))
+    assert done["event"] == "done" and done["frames_seen"] == total and done["frames_dropped"] == 0
+    assert sum(done["staleness_histogram"]) == done["pushes"]
+    stale = sum(place * count for place, count in enumerate(done["staleness_histogram"]))
+    assert stale / done["pushes"] < 2  # one other worker: about one push in between
+    heldout = [event for event in events(folder) if event["event"] == "heldout"]
+    assert heldout[0]["frames"] == 0 and heldout[-1]["ce_average"] < 0.5 < heldout[0]["ce_average"]
+    assert not list((folder / "model" / "log").glob("checkpoint-*"))
+
+
+def test_one_worker_is_repeatable_and_a_second_run_is_skipped(problem, capsys):
+    folder, argv = problem
+    assert main([*argv, "--workers", "1"]) == 0
+    first = weights(folder)
+    capsys.readouterr()
+    assert main([*argv, "--workers", "1"]) == 0
+    assert capsys.readouterr().out == "train: up to date\n"
+    assert main([*argv, "--workers", "1", "--force"]) == 0
+    assert weights(folder) == first
+    assert main([*argv, "--workers", "1", "--seed", "2"]) == 0
+    assert weights(folder) != first
+
+
+def test_without_dev_alignments_a_slice_of_train_is_kept_out(problem, capsys):
+    folder, argv = problem
+    place = argv.index("--dev-data")
+    assert main([*argv[:place], *argv[place + 2 :], "--workers", "1", "--heldout-fraction", "0.1"]) == 0
+    total = sum(len(v) for key, v in read_int_vectors(folder / "ali" / "pdf.ark") if key.startswith("train"))
+    assert 0.8 * total < events(folder)[-1]["frames_seen"] < total
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--eta0", "0"), "train: --eta0 is 0.0; it must be above 0"),
+        (("--eta0", "nan"), "train: --eta0 is nan; it must be above 0"),
+        (("--average-from", "1"), "train: --average-from is 1.0; it must be at least 0 and below 1"),
+        (("--minibatch", "0"), "train: --minibatch is 0; it must be at least 1"),
+        (("--end-ratio", "0.5"), "train: --end-ratio is 0.5; it must be at least 1"),
+        (("--method", "magic"), "no training method 'magic'; there are: async-asgd"),
+    ],
+)
+def test_wrong_settings(problem, refused, option, message):
+    folder, argv = problem
+    assert refused([*argv, *option]) == message
+    assert not (folder / "model" / "final.safetensors").exists()
+
+
+def test_missing_alignment_folder(problem, refused):
+    folder, argv = problem
+    (folder / "ali" / "pdf.ark").unlink()
+    assert refused(argv) == f"{folder}/ali/pdf.ark: cannot be read: No such file or directory"
+
+
+def test_truncated_features_end_the_run_with_one_line(problem, refused):
+    folder, argv = problem
+    path = folder / "train" / "feats.ark"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert refused([*argv, "--workers", "1"]).endswith("train099: the file ends in the middle of this entry")
+
+
+def test_a_rate_that_is_far_too_high_stops_the_run_and_names_utterances(problem, refused):
+    _, argv = problem
+    line = refused([*argv, "--workers", "1", "--eta0", "1e30", "--warmup", "0"])
+    assert "20 gradients in a row were not finite" in line and "train0" in line and "--eta0" in line
