@@ -35,6 +35,6 @@ print_results() { # the error rates of dev and test, last of all
   ((stop_stage >= 8)) || return 0
   [[ ! -f $exp/$model/report.html ]] || echo "report: $exp/$model/report.html"
   for set in dev test; do
-    cat "$exp/$model/decode_$set/cer" "$exp/$model/decode_$set/wer"
+    sed -sn "1s/^/$set /p" "$exp/$model/decode_$set/cer" "$exp/$model/decode_$set/wer"
   done
 }
