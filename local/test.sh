@@ -13,5 +13,5 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check --quiet . || { echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 .venv/bin/mypy
-.venv/bin/shellcheck run.sh local/*.sh .ci/run
+.venv/bin/shellcheck run.sh local/*.sh local/bench/*.sh .ci/run
 .venv/bin/python -m pytest "${select[@]}" "$@"
