@@ -26,6 +26,9 @@ kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data direc
         --lang-dir D   Kaldi lang directory
         --ali-dir D    Kaldi alignment directory (ali.*.gz final.mdl tree)
         --lm-text FILE more language model text, for the model that tunes on a dev set cut from train
+        --encoding E   of the transcripts                       (default: utf-8)
+        --resample     bring sound of a higher sample rate down to 16 kHz
+        --allow-pipes  run the commands that wav.scp may hold
 
 The same command again does only what is out of date, and goes on where a killed run stopped.
   ./run.sh
@@ -34,7 +37,7 @@ EOF
 }
 
 recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1
-hours='' train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' settings=()
+train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' settings=()
 # shellcheck source=local/options.sh
 . local/options.sh
 parse_options "$@"
@@ -47,7 +50,7 @@ set_up
 
 prepare() {
   asr prepare --script "recipes/$recipe/prepare.py" --out "$exp/data" --seed "$seed" --nj "$nj" \
-    ${hours:+--hours "$hours"} ${train_dir:+--train-dir "$train_dir"} ${test_dir:+--test-dir "$test_dir"} \
+    ${train_dir:+--train-dir "$train_dir"} ${test_dir:+--test-dir "$test_dir"} \
     ${dev_dir:+--dev-dir "$dev_dir"}
 }
 features() {

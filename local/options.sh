@@ -13,6 +13,10 @@ parse_options() {
     shift
     case $option in
       -h | --help) usage; exit 0 ;;
+      --resample | --allow-pipes)
+        settings+=(--set "prepare.${option#--}=true" --set "features.${option#--}=true")
+        continue
+        ;;
       --*=*) value=${option#*=} option=${option%%=*} ;;
       --*)
         (($#)) || wrong "$option: needs a value; see --help"
@@ -32,7 +36,7 @@ parse_options() {
         [[ $value =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || wrong "$option $value: a plain name, please"
         printf -v "$name" '%s' "$value"
         ;;
-      --hours) hours=$value ;;
+      --hours | --encoding) settings+=(--set "prepare.${option#--}=$value") ;;
       --exp) exp=$(from_caller "$value") ;;
       --train-dir | --test-dir | --dev-dir | --lang-dir | --ali-dir | --lm-text)
         value=$(from_caller "$value")

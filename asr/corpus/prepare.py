@@ -9,7 +9,7 @@ have changed.
 
 A script is a module with `Settings` (at least `out: Path`, `seed: int` and `nj: int`; of its other settings
 `rate_hz`, `resample` and `allow_pipes` also guide the validation), `run(settings)`, and `inputs(settings)`, the
-files and folders it depends on.
+files and folders it depends on; and, where it makes more than the sets, `outputs(settings)`, those files.
 """
 
 from __future__ import annotations
@@ -59,9 +59,8 @@ def run(script: ModuleType, settings: Any) -> None:
     script.run(settings)
     sets = {name: _validated(settings.out / name, settings) for name in SETS}
     _check_apart(settings.out, sets)
-    stamp.record(
-        settings.out / name / file for name in SETS for file in FILES if (settings.out / name / file).exists()
-    )
+    made = [settings.out / name / file for name in SETS for file in FILES if (settings.out / name / file).exists()]
+    stamp.record([*made, *(script.outputs(settings) if hasattr(script, "outputs") else ())])
 
 
 def load(path: Path) -> ModuleType:

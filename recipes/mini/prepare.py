@@ -54,11 +54,20 @@ def inputs(settings: Settings) -> list[Path]:
     return []
 
 
+def outputs(settings: Settings) -> list[Path]:
+    """What is made besides the data directories: the alignment."""
+    return [path for path in sorted(_ali_out(settings).iterdir()) if not path.name.startswith(".")]
+
+
+def _ali_out(settings: Settings) -> Path:
+    return (settings.ali_out or settings.out.resolve().parent / "synth_ali").resolve()
+
+
 def run(settings: Settings) -> None:
     """Make the three sets and their alignment."""
     _check(settings)
     out = settings.out.resolve()
-    ali_out = (settings.ali_out or out.parent / "synth_ali").resolve()
+    ali_out = _ali_out(settings)
     for name in SETS:  # whatever happens from here on, no table may speak of what is not there
         for table in ("wav.scp", "text", "utt2spk", "spk2utt"):
             (out / name / table).unlink(missing_ok=True)
