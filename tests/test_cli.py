@@ -79,8 +79,10 @@ def test_imports_point_one_way():
 
 
 def test_foundations_import_no_package():
-    for name in FOUNDATIONS:
-        tree = ast.parse((ROOT / "asr" / f"{name}.py").read_text(encoding="utf-8"))
+    paths = [path for path in (ROOT / "asr").rglob("*.py") if path.relative_to(ROOT / "asr").parts[0] == "tables"]
+    paths += [ROOT / "asr" / f"{name}.py" for name in FOUNDATIONS - {"tables"}]
+    for path in paths:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asr."):
                 assert node.module.split(".")[1] in FOUNDATIONS
@@ -92,6 +94,6 @@ def test_asr_names_no_corpus():
         assert "aishell" not in text and "thchs" not in text, path
 
 
-def test_only_tables_imports_kaldi_io():
+def test_one_module_imports_kaldi_io():
     users = [path.name for path in (ROOT / "asr").rglob("*.py") if "import kaldi_io" in path.read_text("utf-8")]
-    assert users == ["tables.py"]
+    assert users == ["archives.py"]

@@ -1,12 +1,8 @@
-"""Kaldi tables: text tables, scp files, archives of matrices and integer vectors. Strict, UTF-8, no shell.
+"""Archives of matrices and of integer vectors, binary and text, plain and compressed.
 
 The only module that imports kaldi_io. What kaldi_io leaves to its caller is checked here: short reads (a cut
 float vector would come back short), UTF-8 keys, duplicate keys, non-finite values, and names ending in `|`,
 which it would run in a shell.
-
-    table = read_table("data/train/text")                       # {utterance: rest of line}
-    for key, matrix in read_matrices("feats.1.ark"): ...        # float32, (frames, dimension)
-    reader = MatrixReader("data/train/feats.scp"); reader["utt"]
 """
 
 from __future__ import annotations
@@ -16,7 +12,6 @@ import gzip
 import os
 import struct
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +20,8 @@ from typing import IO, Any
 import numpy as np
 
 from asr.errors import InputError
+from asr.tables.text import read_scp, write_table
+from asr.tables.writing import atomic
 
 
 def _import_kaldi_io() -> Any:
@@ -44,140 +41,8 @@ def _import_kaldi_io() -> Any:
 
 kaldi_io = _import_kaldi_io()
 
-
-# ---------------------------------------------------------------- writing whole or not at all
-
-
-@contextlib.contextmanager
-def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file beside `path`; on success fsync and rename it onto `path`, on failure remove it."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    encoding = None if "b" in mode else "utf-8"
-    try:
-        with open(number, mode, encoding=encoding, newline=None if "b" in mode else "\n") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-        sync_directory(target.parent)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename in `path` durable."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-# ---------------------------------------------------------------- text tables
-
-
-def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", allow_empty: bool = False) -> dict[str, str]:
-    """Read `key value...` lines. Values are stripped; a key alone needs `allow_empty`.
-
-    Raises InputError naming file, line and key: missing file, wrong encoding, empty line, duplicate key.
-    A byte-order mark at the start of the file and CRLF line ends are tolerated here (validation names them).
-    """
-    table: dict[str, str] = {}
-    for number, line in read_lines(path, encoding=encoding):
-        key, _, value = line.strip().partition(" ") if "\t" not in line else _split_any(line)
-        if not key:
-            raise InputError("empty line", file=path, line=number)
-        if key in table:
-            raise InputError("this key has occurred before", file=path, line=number, key=key)
-        value = value.strip()
-        if not value and not allow_empty:
-            raise InputError("nothing after the key", file=path, line=number, key=key)
-        table[key] = value
-    return table
-
-
-def _split_any(line: str) -> tuple[str, str, str]:
-    parts = line.strip().split(None, 1)
-    return (parts[0] if parts else "", " ", parts[1] if len(parts) > 1 else "")
-
-
-def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line without its end); gzip by `.gz`. Undecodable bytes are an InputError."""
-    data = read_bytes(path)
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
-    if encoding.lower().replace("-", "") in ("utf16", "utf16le", "utf16be"):
-        lines = decode_or_refuse(data, encoding, path, 1, None).split("\n")
-        if lines and not lines[-1]:
-            lines.pop()
-        yield from enumerate((line.rstrip("\r") for line in lines), 1)
-        return
-    raw = data.split(b"\n")
-    if raw and not raw[-1]:
-        raw.pop()
-    for number, item in enumerate(raw, 1):
-        key = item.split(None, 1)[0].decode("ascii", "replace") if item.split(None, 1) else None
-        yield number, decode_or_refuse(item, encoding, path, number, key).rstrip("\r")
-
-
-def decode_or_refuse(
-    data: bytes, encoding: str, path: str | os.PathLike[str], line: int | None, key: str | None
-) -> str:
-    """Decode, or say which encoding this looks like (GB18030 is tried) and what to do."""
-    try:
-        return data.decode(encoding)
-    except LookupError as error:
-        raise InputError(f"unknown encoding {encoding}") from error
-    except UnicodeDecodeError as error:
-        guess = ""
-        if encoding.lower().replace("-", "") == "utf8":
-            with contextlib.suppress(UnicodeDecodeError):
-                data.decode("gb18030")
-                guess = " (GBK?); convert it or pass --encoding gb18030"
-        raise InputError(f"is not {encoding.upper()}{guess}", file=path, line=line, key=key) from error
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The whole (gunzipped) file; a missing, unreadable or cut one is an InputError."""
-    try:
-        if os.fspath(path).endswith(".gz"):
-            with gzip.open(path, "rb") as handle:
-                return handle.read()
-        return Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise InputError("no such file", file=path) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from error
-
-
-def write_table(path: str | os.PathLike[str], table: Mapping[str, str]) -> None:
-    """Write `key value` lines in C order (by UTF-8 bytes), whole or not at all."""
-    with atomic(path) as handle:
-        for key in sorted(table, key=lambda k: k.encode()):
-            handle.write(f"{key} {table[key]}".rstrip() + "\n")
-
-
-def read_scp(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> dict[str, str]:
-    """Read an scp; an entry that is a pipe (`... |`) is refused unless `allow_pipes`."""
-    table = read_table(path)
-    if not allow_pipes:
-        for number, (key, value) in enumerate(table.items(), 1):
-            if value.endswith("|") or value.startswith("|"):
-                raise InputError(
-                    "is a pipe, which would run a shell command; pass --allow-pipes if you trust it",
-                    file=path,
-                    line=number,
-                    key=key,
-                )
-    return table
-
-
-# ---------------------------------------------------------------- archives
+if sys.byteorder != "little":
+    raise ImportError("Kaldi's binary files are little-endian and so must this machine be")
 
 
 class _Strict:
@@ -415,22 +280,3 @@ def write_int_vectors(path: str | os.PathLike[str], entries: Iterable[tuple[str,
             body = np.empty(len(vector), dtype=[("size", "i1"), ("value", "<i4")])
             body["size"], body["value"] = 4, vector
             handle.write(key.encode() + b" \0B" + struct.pack("<bi", 4, len(vector)) + body.tobytes())
-
-
-def read_symbols(path: str | os.PathLike[str]) -> dict[str, int]:
-    """Read words.txt or phones.txt: {symbol: id}, ids unique."""
-    table: dict[str, int] = {}
-    ids: set[int] = set()
-    for number, line in read_lines(path):
-        parts = line.split()
-        if len(parts) != 2 or not parts[1].isdigit():
-            raise InputError(f"'{line}' is not `symbol id`", file=path, line=number)
-        if parts[0] in table or int(parts[1]) in ids:
-            raise InputError("symbol or id has occurred before", file=path, line=number, key=parts[0])
-        table[parts[0]] = int(parts[1])
-        ids.add(int(parts[1]))
-    return table
-
-
-if sys.byteorder != "little":
-    raise ImportError("Kaldi's binary files are little-endian and so must this machine be")

@@ -1,0 +1,35 @@
+"""Kaldi tables: text tables, scp files, archives of matrices and integer vectors. Strict, UTF-8, no shell.
+
+table = read_table("data/train/text")                       # {utterance: rest of line}
+for key, matrix in read_matrices("feats.1.ark"): ...        # float32, (frames, dimension)
+reader = MatrixReader("data/train/feats.scp"); reader["utt"]
+"""
+
+from asr.tables.archives import (
+    MatrixReader,
+    open_strict,
+    read_int_vectors,
+    read_matrices,
+    write_int_vectors,
+    write_matrices,
+)
+from asr.tables.text import decode_or_refuse, read_bytes, read_lines, read_scp, read_symbols, read_table, write_table
+from asr.tables.writing import atomic, sync_directory
+
+__all__ = [
+    "MatrixReader",
+    "atomic",
+    "decode_or_refuse",
+    "open_strict",
+    "read_bytes",
+    "read_int_vectors",
+    "read_lines",
+    "read_matrices",
+    "read_scp",
+    "read_symbols",
+    "read_table",
+    "sync_directory",
+    "write_int_vectors",
+    "write_matrices",
+    "write_table",
+]
