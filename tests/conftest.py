@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from training_problem import make_problem
 
 from asr.cli import main
 
@@ -33,3 +34,9 @@ def refused(capsys):
         return lines[0]
 
     return run
+
+
+@pytest.fixture
+def problem(tmp_path):
+    """(folder, argv of the train verb) of a training problem that takes seconds."""
+    return make_problem(tmp_path)

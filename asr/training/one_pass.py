@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from pathlib import Path
@@ -221,7 +222,7 @@ class _Pass:
     def _after(self, frames: int) -> int:
         """The next point of the pass at which held-out figures are due."""
         step = self.total / self.settings.evaluations
-        return int((frames // step + 1) * step)
+        return math.ceil((frames // step + 1) * step)
 
     def _finish(self) -> None:
         server, ledger = self.server, self.ledger

@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-from conftest import problem  # noqa: F401  (the fixture)
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -58,7 +55,7 @@ def pushed(log: Path) -> int:
 
 
 @pytest.fixture
-def slow(problem):  # noqa: F811
+def slow(problem):
     """The problem with a minibatch so small that there is time to interfere."""
     folder, argv = problem
     place = argv.index("--minibatch")

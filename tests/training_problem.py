@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
-import pytest
 
 from asr.features import normalise
 from asr.tables import write_int_vectors, write_matrices, write_table
 
 
-@pytest.fixture
-def problem(tmp_path):
+def make_problem(tmp_path: Path) -> tuple[Path, list[str]]:
     """(folder, argv of the train verb). Class means are two standard deviations apart."""
     rng = np.random.default_rng(8)
     means = rng.normal(0, 2, size=(4, 6))
