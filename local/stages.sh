@@ -4,12 +4,14 @@
 asr() { # verb options...: run a verb with what every verb is given
   local verb=$1 config=()
   shift
+  calls=$((calls + 1))
   [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
   .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" --log "$log"
 }
 
 run_stage() { # number name: calls the function `name`; a failure ends the run with its status
   local number=$1 name=$2 begun ended said='' status=0
+  calls=0
   ((number >= stage && number <= stop_stage)) || return 0
   mkdir -p "$exp/log"
   log=$exp/log/$number-$name.log
@@ -18,7 +20,7 @@ run_stage() { # number name: calls the function `name`; a failure ends the run w
   begun=$EPOCHREALTIME
   "$name" || status=$?
   ended=$EPOCHREALTIME
-  if ((status == 0)) && ! grep -qv ': up to date$' "$log"; then
+  if ((status == 0 && calls == $(grep -c ': up to date$' "$log" || true))); then
     said=skipped # a stage whose every verb was up to date says nothing about how long it takes
   fi
   # EPOCHREALTIME has six decimals after a point or, in some locales, a comma

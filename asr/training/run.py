@@ -17,7 +17,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.console import say
 from asr.errors import InputError
 from asr.settings import option, save
 from asr.stamp import Stamp
@@ -124,6 +123,4 @@ def _precision(wanted: str) -> str:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return "float32"
-    fast = "amx_bf16" in flags or "avx512_bf16" in flags
-    say(f"train: {'bfloat16' if fast else 'float32'} matrix products (this CPU has {'' if fast else 'no '}bfloat16)")
-    return "bfloat16" if fast else "float32"
+    return "bfloat16" if "amx_bf16" in flags or "avx512_bf16" in flags else "float32"

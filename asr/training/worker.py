@@ -18,6 +18,9 @@ from asr.acoustic.network import FeedForward, NetworkConfig, bind, build
 from asr.features.reader import FeatureReader
 from asr.training.ledger import Lease
 
+#: how often a minibatch whose gradient came too late is computed again before it is dropped
+TRIES = 3
+
 
 @dataclass(frozen=True)
 class Job:
@@ -45,8 +48,8 @@ class Link(Protocol):
     def pull(self) -> None:
         """Get the newest weights: those of the lease are old once a block has been loaded."""
 
-    def push(self, frames: int, loss: float, correct: int) -> None:
-        """Send `gradient`; `loss` is the sum of the frames' cross-entropies."""
+    def push(self, frames: int, loss: float, correct: int, *, last_try: bool) -> bool:
+        """Send `gradient`; `loss` is the sum of the frames' cross-entropies. False: too stale, compute it again."""
 
 
 def work(job: Job, link: Link) -> None:
@@ -64,8 +67,10 @@ def work(job: Job, link: Link) -> None:
             link.pull()
         context, order = job.network.context, [job.seed, 1, held]
         for inputs, targets in minibatches(frames, sizes, context, order, lease.first, lease.stop):
-            loss, correct = gradient_of(network, link.gradient, inputs, targets, job.precision)
-            link.push(len(targets), loss * len(targets), correct)
+            for left in reversed(range(TRIES)):
+                loss, correct = gradient_of(network, link.gradient, inputs, targets, job.precision)
+                if link.push(len(targets), loss * len(targets), correct, last_try=left == 0):
+                    break
 
 
 def gradient_of(

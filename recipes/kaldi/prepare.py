@@ -29,7 +29,7 @@ class Settings:
     test_dir: Path = option(help="Kaldi data directory to test on")
     out: Path = option(help="folder to write train, dev and test into")
     dev_dir: Path | None = option(None, help="Kaldi data directory to tune on; none: cut from train")
-    dev_fraction: float = option(0.1, help="part of train that dev gets when it is cut from it")
+    dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it")
     spoken: bool = option(True, help="say numbers, dates and units in Han characters")
     latin: str = option("word", help="Latin words whole, or spelled", choices=("word", "letter"))
     rate_hz: int = option(16000, help="sample rate that every sound has to have")

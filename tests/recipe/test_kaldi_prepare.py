@@ -46,9 +46,9 @@ def files(folder: Path) -> dict[Path, bytes]:
 def test_sets(sample: Path, prepared: Path) -> None:
     source = DataDir.read(sample / "train")
     train, dev, test = (DataDir.read(prepared / name) for name in ("train", "dev", "test"))
-    assert (len(train.keys), len(dev.keys), len(test.keys)) == (702, 78, 120)
+    assert (len(train.keys), len(dev.keys), len(test.keys)) == (741, 39, 120)
     assert sorted([*train.keys, *dev.keys]) == source.keys
-    assert [len(keys) for keys in dev.spk2utt.values()] == [39, 39]
+    assert [len(keys) for keys in dev.spk2utt.values()] == [19, 20]
     assert not set(train.text.values()) & set(dev.text.values())
     whole = {**train.text, **dev.text}
     assert whole == {key: normalise(text) for key, text in source.text.items()}

@@ -41,6 +41,16 @@ def test_two_workers_learn_in_one_pass(problem, layer_norm):
     assert not list((folder / "model" / "log").glob("checkpoint-*"))
 
 
+def test_what_came_too_late_is_computed_again(problem):
+    folder, argv = problem
+    assert main([*argv, "--workers", "2", "--max-staleness", "0"]) == 0
+    done = events(folder)[-1]
+    total = sum(len(v) for key, v in read_int_vectors(folder / "ali" / "pdf.ark") if key.startswith("train"))
+    assert done["refused"]["stale"] > 0 and len(done["staleness_histogram"]) == 1
+    assert done["frames_seen"] + done["frames_dropped"] == total
+    assert done["frames_dropped"] < 0.7 * total
+
+
 def test_one_worker_is_repeatable_and_a_second_run_is_skipped(problem, capsys):
     folder, argv = problem
     assert main([*argv, "--workers", "1"]) == 0

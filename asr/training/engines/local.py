@@ -49,11 +49,12 @@ class PipeLink:
         self.pipe.send(("pull",))
         self.version = self.pipe.recv()
 
-    def push(self, frames: int, loss: float, correct: int) -> None:
+    def push(self, frames: int, loss: float, correct: int, *, last_try: bool) -> bool:
         """Hand the gradient over and wait for the next weights."""
         self.sequence += 1
-        self.pipe.send(("push", self.sequence, self.version, frames, loss, correct))
-        self.version = self.pipe.recv()
+        self.pipe.send(("push", self.sequence, self.version, frames, loss, correct, last_try))
+        taken, self.version = self.pipe.recv()
+        return taken
 
 
 def _worker_main(pipe: Connection, job: Job, weights: torch.Tensor, gradient: torch.Tensor) -> None:
@@ -162,9 +163,12 @@ class LocalEngine:
             self._bury(member, message[1])
 
     def _take_push(
-        self, member: _Member, sequence: int, version: int, frames: int, loss: float, correct: int
+        self, member: _Member, sequence: int, version: int, frames: int, loss: float, correct: int, last_try: bool
     ) -> None:
         verdict = self.server.apply(Push(member.number, sequence, version, frames, member.gradient))
+        if verdict == "stale" and not last_try:
+            self._reply(member, (False, self.server.pull(member.weights)))
+            return
         block = self.ledger.held[member.number].block
         self.ledger.count(member.number, frames, verdict == "applied")
         if verdict == "applied":
@@ -175,7 +179,7 @@ class LocalEngine:
                 f"{MAX_NONFINITE} gradients in a row were not finite; the last ones among {some}, ...: "
                 "lower --eta0, or look at their features"
             )
-        self._reply(member, self.server.pull(member.weights))
+        self._reply(member, (True, self.server.pull(member.weights)))
 
     def _answer_lease(self, member: _Member) -> None:
         lease = self.ledger.take(member.number)
