@@ -118,19 +118,23 @@ def splice(features: torch.Tensor, rows: torch.Tensor, bounds: torch.Tensor, con
     return features[window.reshape(-1)].view(len(rows), -1)
 
 
+def shuffled(frames: int, seed: list[int]) -> torch.Tensor:
+    """A random order of `frames` rows, int64, that depends on `seed` alone."""
+    return torch.from_numpy(np.random.default_rng(seed).permutation(frames))
+
+
 def minibatches(
     block: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    order: torch.Tensor,
     sizes: list[int],
     context: int,
-    seed: list[int],
     first: int = 0,
     stop: int | None = None,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (spliced inputs, targets) of minibatches `first` to `stop` of a block.
+    """Yield (spliced inputs, targets) of minibatches `first` to `stop` of a block whose rows come in `order`.
 
-    All `sizes` together hold every frame once, in an order that depends on `seed` alone.
+    All `sizes` together hold every frame once.
     """
     features, targets, bounds = block
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(targets)))
     for rows in order.split(sizes)[first:stop]:
         yield splice(features, rows, bounds, context), targets[rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import cross_entropy
 
-from asr.acoustic.examples import Targets, load_block, minibatches
+from asr.acoustic.examples import Targets, load_block, minibatches, shuffled
 from asr.acoustic.network import NetworkConfig, bind, build
 from asr.features.reader import FeatureReader
 
@@ -28,8 +28,8 @@ class Heldout:
         self.precision = precision
         block = load_block(utterances, features, targets)
         take = min(frames, len(block[1]))
-        sizes = [take, len(block[1]) - take]
-        self.inputs, self.targets = next(minibatches(block, sizes, network.context, [0, 2]))
+        order = shuffled(len(block[1]), [0, 2])[:take]
+        self.inputs, self.targets = next(minibatches(block, order, [take], network.context))
 
     @torch.inference_mode()
     def evaluate(self, weights: torch.Tensor) -> tuple[float, float]:

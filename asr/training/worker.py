@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch.nn.functional import cross_entropy
 
-from asr.acoustic.examples import Block, Targets, load_block, minibatches
+from asr.acoustic.examples import Block, Targets, load_block, minibatches, shuffled
 from asr.acoustic.network import FeedForward, NetworkConfig, bind, build
 from asr.features.reader import FeatureReader
 from asr.training.ledger import Lease
@@ -63,10 +63,10 @@ def work(job: Job, link: Link) -> None:
             held = lease.block
             block = job.blocks[held]
             frames = load_block(block.utterances, features, job.targets)
+            order = shuffled(block.frames, [job.seed, 1, held])
             sizes = block.minibatches(job.minibatch)
             link.pull()
-        context, order = job.network.context, [job.seed, 1, held]
-        for inputs, targets in minibatches(frames, sizes, context, order, lease.first, lease.stop):
+        for inputs, targets in minibatches(frames, order, sizes, job.network.context, lease.first, lease.stop):
             for left in reversed(range(TRIES)):
                 loss, correct = gradient_of(network, link.gradient, inputs, targets, job.precision)
                 if link.push(len(targets), loss * len(targets), correct, last_try=left == 0):
