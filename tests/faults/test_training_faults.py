@@ -60,6 +60,8 @@ def slow(problem):
     folder, argv = problem
     place = argv.index("--minibatch")
     argv[place + 1] = "2"
+    # with so many pushes a second, a worker that the machine lets wait is hundreds of versions late: no bound here
+    argv += ["--max-staleness", "1000000"]
     return folder, [*argv, "--evaluations", "40", "--checkpoint-s", "0.05", "--eta0", "0.05"]
 
 
@@ -77,16 +79,14 @@ def total_frames(folder: Path) -> int:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_lost_worker_is_replaced_and_every_frame_enters_once(slow, how):
     folder, argv = slow
-    run = start([*argv, "--workers", "2", "--worker-timeout-s", "3"])
+    run = start([*argv, "--workers", "2", "--worker-timeout-s", "5"])
     wait_for(lambda: pushed(folder / "model" / "log" / "train.jsonl") > 0)
     victim = children(run.pid)[0]
     os.kill(victim, how)
     output, _ = run.communicate(timeout=120)
     assert run.returncode == 0, output
     assert "starting another" in output
-    event = done(folder)
-    assert event["frames_seen"] + event["frames_dropped"] == total_frames(folder)
-    assert event["frames_dropped"] <= 0.01 * total_frames(folder)  # too late, three times over
+    assert done(folder)["frames_seen"] == total_frames(folder)
     assert not Path(f"/proc/{victim}").exists()
 
 

@@ -27,6 +27,8 @@ from asr.training.ledger import Lease, Ledger
 from asr.training.server import ParameterServer, Push
 from asr.training.worker import Job, work
 
+#: how much longer a new worker may be silent: it has to start Python and load torch first
+STARTUP_S = 60.0
 #: non-finite gradients in a row that end the run
 MAX_NONFINITE = 20
 
@@ -123,7 +125,8 @@ class LocalEngine:
         )
         process.start()
         there.close()
-        self.members[self.started] = _Member(self.started, process, here, weights, gradient, time.monotonic())
+        heard = time.monotonic() + STARTUP_S
+        self.members[self.started] = _Member(self.started, process, here, weights, gradient, heard)
         self.started += 1
 
     def _turn(self) -> None:
