@@ -115,7 +115,8 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         odd = sorted(set(tensors) ^ set(wanted))
         raise InputError(f"its tensors do not fit config.json: {', '.join(odd[:3])}", file=path)
     with torch.no_grad():
-        for name, value in tensors.items():
+        for name in wanted:  # the file's own order is not repeatable
+            value = tensors[name]
             if value.shape != wanted[name].shape:
                 raise InputError(
                     f"has shape {tuple(value.shape)}, config.json says {tuple(wanted[name].shape)}",
