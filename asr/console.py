@@ -6,6 +6,7 @@ rich bar; elsewhere a plain line every ten seconds.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import IO, TypeVar
 T = TypeVar("T")
 PLAIN_PERIOD_S = 10.0
 _log: IO[str] | None = None
+_shown = False  # a status line stands on the terminal
 
 
 def open_log(path: Path) -> None:
@@ -32,14 +34,32 @@ def log_only(text: str) -> None:
 
 def say(text: str) -> None:
     """A line of information on stdout."""
+    _wipe()
     print(text, flush=True)
     log_only(text)
 
 
 def warn(text: str) -> None:
     """A line that the user should see on stderr; the verb goes on."""
+    _wipe()
     print(f"warning: {text}", file=sys.stderr, flush=True)
     log_only(f"warning: {text}")
+
+
+def status(text: str) -> None:
+    """A line that the next one overwrites; only where the output is a terminal."""
+    global _shown
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{text[:width]}\033[K", end="", flush=True)
+        _shown = True
+
+
+def _wipe() -> None:
+    global _shown
+    if _shown:
+        print("\r\033[K", end="", flush=True)
+        _shown = False
 
 
 def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:

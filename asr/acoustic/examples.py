@@ -8,7 +8,8 @@ grow with the corpus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,13 @@ class Targets:
     def __getitem__(self, utterance: str) -> torch.Tensor:
         start = self.start[utterance]
         return self.flat[start : start + self.lengths[utterance]]
+
+    def only(self, names: Iterable[str]) -> Targets:
+        """Those of some utterances; the vectors are shared, not copied."""
+        part = copy.copy(self)
+        part.lengths = {name: self.lengths[name] for name in names}
+        part.start = {name: self.start[name] for name in part.lengths}
+        return part
 
     @classmethod
     def read(cls, archive: Path, num_pdfs: int, wanted: Mapping[str, object]) -> Targets:
@@ -112,7 +120,7 @@ def splice(features: torch.Tensor, rows: torch.Tensor, bounds: torch.Tensor, con
 
     Past an utterance's ends its first and last frames are repeated (splice-feats).
     """
-    window = rows.unsqueeze(1) + torch.arange(-context, context + 1)
+    window = rows.unsqueeze(1) + torch.arange(-context, context + 1, device=rows.device)
     limits = bounds[rows]
     window = torch.minimum(torch.maximum(window, limits[:, :1]), limits[:, 1:])
     return features[window.reshape(-1)].view(len(rows), -1)

@@ -37,6 +37,51 @@ class NetworkConfig:
         return (2 * self.context + 1) * self.feature_dim
 
 
+class _Straight(torch.autograd.Function):
+    """x Wᵀ + b whose backward pass writes the gradients of W and b to their place: none is allocated or zeroed."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, weight_grad, bias_grad, low):
+        ctx.into = weight_grad, bias_grad
+        if low:
+            x, weight = x.bfloat16(), weight.bfloat16()
+        ctx.save_for_backward(x, weight)
+        if low:
+            return torch.mm(x, weight.t()).float().add_(bias)
+        return torch.addmm(bias, x, weight.t())
+
+    @staticmethod
+    def backward(ctx, slope):
+        x, weight = ctx.saved_tensors
+        weight_grad, bias_grad = ctx.into
+        torch.sum(slope, 0, out=bias_grad)
+        if slope.dtype == x.dtype:
+            torch.mm(slope.t(), x, out=weight_grad)
+        else:
+            slope = slope.to(x.dtype)
+            weight_grad.copy_(torch.mm(slope.t(), x))
+        back = torch.mm(slope, weight).float() if ctx.needs_input_grad[0] else None
+        return back, None, None, None, None, None
+
+
+class Affine(nn.Linear):
+    """nn.Linear; once `bind` gave it a place for its gradient, a backward pass overwrites that place (no zero_grad).
+
+    `low` takes the three matrix products to bfloat16; weights, bias and gradients stay float32.
+    """
+
+    straight = False
+    low = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(frames, in) -> (frames, out)."""
+        if self.straight and torch.is_grad_enabled():
+            return _Straight.apply(x, self.weight, self.bias, self.weight.grad, self.bias.grad, self.low)
+        if self.low:
+            return torch.mm(x.bfloat16(), self.weight.bfloat16().t()).float().add_(self.bias)
+        return super().forward(x)
+
+
 class FeedForward(nn.Module):
     """`layers` hidden layers of `width` units, then a linear layer to the pdfs."""
 
@@ -48,12 +93,12 @@ class FeedForward(nn.Module):
         sizes = [config.input_dim] + [config.width] * config.layers
         stack: list[nn.Module] = []
         for fan_in, fan_out in itertools.pairwise(sizes):
-            stack.append(nn.Linear(fan_in, fan_out))
+            stack.append(Affine(fan_in, fan_out))
             if config.layer_norm:
                 stack.append(nn.LayerNorm(fan_out))
             stack.append(ACTIVATIONS[config.activation]())
         self.hidden = nn.Sequential(*stack)
-        self.output = nn.Linear(sizes[-1], config.num_pdfs)
+        self.output = Affine(sizes[-1], config.num_pdfs)
 
     def forward(self, spliced: torch.Tensor) -> torch.Tensor:
         """(frames, input_dim) -> logits (frames, num_pdfs)."""
@@ -92,7 +137,10 @@ def flatten(network: nn.Module) -> torch.Tensor:
 
 
 def bind(network: nn.Module, weights: torch.Tensor, gradient: torch.Tensor | None = None) -> None:
-    """Make the parameters (and their gradients) views of flat vectors: who writes one, writes the other."""
+    """Make the parameters (and their gradients) views of flat vectors: who writes one, writes the other.
+
+    With `gradient`, a backward pass overwrites the gradients of Affine layers and adds to all others (`clear`).
+    """
     place = 0
     for parameter in network.parameters():
         size = parameter.numel()
@@ -100,5 +148,24 @@ def bind(network: nn.Module, weights: torch.Tensor, gradient: torch.Tensor | Non
         if gradient is not None:
             parameter.grad = gradient[place : place + size].view_as(parameter)
         place += size
+    for layer in network.modules():
+        if isinstance(layer, Affine):
+            layer.straight = gradient is not None
     if place != weights.numel():
         raise ValueError(f"{weights.numel()} weights for a network of {place}")
+
+
+def clear(network: nn.Module) -> None:
+    """Zero the gradients that a backward pass adds to; those of bound Affine layers it overwrites anyway."""
+    for layer in network.modules():
+        if not (isinstance(layer, Affine) and layer.straight):
+            for parameter in layer.parameters(recurse=False):
+                if parameter.grad is not None:
+                    parameter.grad.zero_()
+
+
+def set_precision(network: nn.Module, precision: str) -> None:
+    """float32 or bfloat16 matrix products; everything else stays float32."""
+    for layer in network.modules():
+        if isinstance(layer, Affine):
+            layer.low = precision == "bfloat16"

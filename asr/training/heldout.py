@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from asr.acoustic.examples import Targets, load_block, minibatches, shuffled
-from asr.acoustic.network import NetworkConfig, bind, build
+from asr.acoustic.network import ACTIVATIONS, NetworkConfig, bind, build, set_precision
 from asr.features.reader import FeatureReader
 
 BATCH_FRAMES = 2048
+#: a sigmoid or tanh unit within this share of its range from an end counts as saturated
+SATURATED = 0.02
+
+
+class Figures(NamedTuple):
+    """On the held-out frames: mean cross-entropy in nats, share of frames classified right."""
+
+    ce: float
+    accuracy: float
 
 
 class Heldout:
@@ -23,22 +35,47 @@ class Heldout:
         utterances: tuple[str, ...],
         frames: int,
         precision: str,
+        device: str = "cpu",
     ) -> None:
-        self.network = build(network, seed=0).eval()
-        self.precision = precision
+        self.network = build(network, seed=0).eval().to(device)
+        set_precision(self.network, precision)
         block = load_block(utterances, features, targets)
         take = min(frames, len(block[1]))
         order = shuffled(len(block[1]), [0, 2])[:take]
-        self.inputs, self.targets = next(minibatches(block, order, [take], network.context))
+        inputs, labels = next(minibatches(block, order, [take], network.context))
+        self.inputs, self.targets = inputs.to(device), labels.to(device)
 
     @torch.inference_mode()
-    def evaluate(self, weights: torch.Tensor) -> tuple[float, float]:
-        """(mean cross-entropy in nats, share of frames classified right) of flat `weights`."""
+    def evaluate(self, weights: torch.Tensor, frames: int | None = None) -> Figures:
+        """Cross-entropy and accuracy of flat `weights`, on the first `frames` frames only where that is given."""
         bind(self.network, weights)
         loss = right = 0.0
-        for inputs, targets in zip(self.inputs.split(BATCH_FRAMES), self.targets.split(BATCH_FRAMES), strict=True):
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
-                logits = self.network(inputs)
-            loss += float(cross_entropy(logits.float(), targets, reduction="sum"))
+        every, wanted = self.inputs[:frames], self.targets[:frames]
+        for inputs, targets in zip(every.split(BATCH_FRAMES), wanted.split(BATCH_FRAMES), strict=True):
+            logits = self.network(inputs)
+            loss += float(cross_entropy(logits, targets, reduction="sum"))
             right += float((logits.argmax(dim=1) == targets).sum())
-        return loss / len(self.targets), right / len(self.targets)
+        return Figures(loss / len(wanted), right / len(wanted))
+
+    @torch.inference_mode()
+    def idle_units(self, weights: torch.Tensor) -> list[float]:
+        """Share of units in each hidden layer that do nothing on a few hundred held-out frames.
+
+        ReLU and GELU: dead, at most 0 on every frame. Sigmoid and tanh: saturated, near an end of its range on nine
+        frames of ten. A run whose share grows towards 1 will not converge.
+        """
+        bind(self.network, weights)
+        shares: list[float] = []
+        outputs = self.inputs[:512]
+        for layer in self.network.hidden:
+            outputs = layer(outputs)
+            if isinstance(layer, nn.Sigmoid):
+                idle = ((outputs - 0.5).abs() > 0.5 - SATURATED).float().mean(dim=0) > 0.9
+            elif isinstance(layer, nn.Tanh):
+                idle = (outputs.abs() > 1 - 2 * SATURATED).float().mean(dim=0) > 0.9
+            elif isinstance(layer, tuple(ACTIVATIONS.values())):
+                idle = (outputs <= 0).all(dim=0)
+            else:
+                continue
+            shares.append(float(idle.float().mean()))
+        return shares

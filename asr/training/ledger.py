@@ -1,8 +1,9 @@
-"""Who works on what: every minibatch of the pass enters once, whatever happens to the workers.
+"""Who works on what: every minibatch of a pass enters once, whatever happens to the workers.
 
-The pass is cut into leases of a few minibatches. A worker takes one, pushes its minibatches in order, takes the next.
-The ledger counts the pushes that arrived, so when a worker dies another goes on exactly where it stopped: at most the
-minibatch that was being computed is computed again.
+A pass is cut into leases of a few minibatches. A worker takes one, pushes its minibatches in order, takes the next.
+The ledger counts the pushes that arrived, so when a worker dies another goes on exactly where it stopped: at most
+what was being computed is computed again. A worker keeps to the block that it holds in memory and is told early which
+one comes next, so that it can read ahead; it helps with another's block only when no block is left untouched.
 """
 
 from __future__ import annotations
@@ -13,75 +14,136 @@ from dataclasses import dataclass, replace
 
 from asr.acoustic.examples import Block
 
+#: leases left in a worker's block when it is told which block comes next
+AHEAD = 3
+
 
 @dataclass(frozen=True)
 class Lease:
-    """Minibatches `first` to `stop` (exclusive) of a block."""
+    """Minibatches `first` to `stop` (exclusive) of a block of a pass; `ahead`: the block that will come next."""
 
+    pass_: int
     block: int
     first: int
     stop: int
+    ahead: int | None = None
 
 
 class Ledger:
-    """Leases on minibatches, and the frames of the pushes: `applied` entered the weights, `dropped` were refused."""
+    """Leases on minibatches, and the frames of the pushes.
 
-    def __init__(self, blocks: Sequence[Block], minibatch: int, lease_minibatches: int = 32) -> None:
+    applied: entered the weights; dropped: were refused for good; repeated: computed or applied more than once.
+    """
+
+    def __init__(self, blocks: Sequence[Block], minibatch: int, lease_minibatches: int = 32, pass_: int = 0) -> None:
+        self.pass_ = pass_
+        self.blocks = blocks
         self.sizes = {block.index: block.minibatches(minibatch) for block in blocks}
         self.total = sum(block.frames for block in blocks)
-        self.waiting: deque[Lease] = deque()
+        self.waiting: dict[int, deque[Lease]] = {}
         for index, sizes in self.sizes.items():
-            for first in range(0, len(sizes), lease_minibatches):
-                self.waiting.append(Lease(index, first, min(first + lease_minibatches, len(sizes))))
+            leases = (
+                Lease(pass_, index, first, min(first + lease_minibatches, len(sizes)))
+                for first in range(0, len(sizes), lease_minibatches)
+            )
+            self.waiting[index] = deque(leases)
         self.held: dict[int, Lease] = {}  # worker -> what is left of its lease
-        self.applied = self.dropped = 0
+        self.home: dict[int, int] = {}  # worker -> the block that it has in memory
+        self.next_home: dict[int, int] = {}  # worker -> the block that it was told to read ahead
+        self.applied = self.dropped = self.repeated = 0
+        self.dropped_before = self.repeated_before = 0  # in earlier passes
 
     def take(self, worker: int) -> Lease | None:
         """The next lease for `worker`; None when none waits (others may still come back)."""
-        if not self.waiting:
+        block = self._block_for(worker)
+        if block is None:
             return None
-        self.held[worker] = self.waiting.popleft()
+        lease = self.waiting[block].popleft()
+        if self.home.get(worker) != block:
+            self.home[worker] = block
+            self.next_home.pop(worker, None)
+        if len(self.waiting[block]) < AHEAD and worker not in self.next_home:
+            untouched = self._untouched()
+            if untouched is not None:
+                self.next_home[worker] = untouched
+        self.held[worker] = replace(lease, ahead=self.next_home.get(worker))
         return self.held[worker]
 
-    def count(self, worker: int, frames: int, applied: bool) -> None:
-        """The next minibatch of the worker's lease has come in, and was applied or refused."""
+    def _block_for(self, worker: int) -> int | None:
+        for block in (self.home.get(worker), self.next_home.get(worker), self._untouched()):
+            if block is not None and self.waiting[block]:
+                return block
+        fullest = max(self.waiting, key=lambda block: len(self.waiting[block]), default=None)
+        return fullest if fullest is not None and self.waiting[fullest] else None
+
+    def _untouched(self) -> int | None:
+        taken = {*self.home.values(), *self.next_home.values()}
+        return next((block for block, left in self.waiting.items() if left and block not in taken), None)
+
+    def count(self, worker: int, minibatches: int, frames: int, applied: bool) -> None:
+        """The next `minibatches` of the worker's lease have come in, and were applied or refused.
+
+        None at all is a further push for minibatches already counted: its frames were repeated.
+        """
+        if minibatches == 0:
+            self.repeated += frames
+            return
         lease = self.held[worker]
-        if frames != self.sizes[lease.block][lease.first]:
-            raise RuntimeError(
-                f"a push of {frames} frames for {lease}, {self.sizes[lease.block][lease.first]} expected"
-            )
+        expected = sum(self.sizes[lease.block][lease.first : min(lease.first + minibatches, lease.stop)])
+        if frames != expected:
+            raise RuntimeError(f"a push of {frames} frames in {minibatches} minibatches of {lease}, not {expected}")
         if applied:
             self.applied += frames
         else:
             self.dropped += frames
-        left = replace(lease, first=lease.first + 1)
+        left = replace(lease, first=lease.first + minibatches)
         if left.first < left.stop:
             self.held[worker] = left
         else:
             del self.held[worker]
 
     def give_back(self, worker: int) -> None:
-        """The worker is gone: what is left of its lease waits again, first in the queue."""
+        """The worker is gone: what is left of its lease waits again, first in the queue.
+
+        The minibatch that it was at is counted as repeated, whether or not it had begun.
+        """
+        self.home.pop(worker, None)
+        self.next_home.pop(worker, None)
         lease = self.held.pop(worker, None)
         if lease is not None:
-            self.waiting.appendleft(lease)
+            self.repeated += self.sizes[lease.block][lease.first]
+            self.waiting[lease.block].appendleft(replace(lease, ahead=None))
+
+    def carry(self, before: Ledger) -> None:
+        """Take over the sums of the pass before this one."""
+        self.dropped_before = before.dropped_before + before.dropped
+        self.repeated_before = before.repeated_before + before.repeated
 
     @property
     def complete(self) -> bool:
         """Nothing waits and nobody holds anything."""
-        return not self.waiting and not self.held
+        return not self.held and not any(self.waiting.values())
 
     def state(self) -> dict:
         """For a checkpoint: what is left to do, and the counts."""
-        left = [*self.held.values(), *self.waiting]
-        leases = [[lease.block, lease.first, lease.stop] for lease in left]
-        return {"left": leases, "applied": self.applied, "dropped": self.dropped}
+        left = [*self.held.values(), *(lease for leases in self.waiting.values() for lease in leases)]
+        leases = sorted([lease.block, lease.first, lease.stop] for lease in left)
+        counts = {"applied": self.applied, "dropped": self.dropped, "repeated": self.repeated}
+        before = {"dropped_before": self.dropped_before, "repeated_before": self.repeated_before}
+        return {"pass": self.pass_, "left": leases, **counts, **before}
 
     def restore(self, state: dict) -> None:
-        """Go back to a checkpoint."""
+        """Go back to a checkpoint of the same pass."""
+        if state["pass"] != self.pass_:
+            raise RuntimeError(f"a checkpoint of pass {state['pass']}, not {self.pass_}")
         self.held.clear()
-        self.waiting = deque(Lease(*item) for item in state["left"])
-        self.applied, self.dropped = state["applied"], state["dropped"]
+        self.home.clear()
+        self.next_home.clear()
+        self.waiting = {index: deque() for index in self.sizes}
+        for block, first, stop in state["left"]:
+            self.waiting[block].append(Lease(self.pass_, block, first, stop))
+        self.applied, self.dropped, self.repeated = state["applied"], state["dropped"], state["repeated"]
+        self.dropped_before, self.repeated_before = state["dropped_before"], state["repeated_before"]
 
     def check(self) -> None:
         """One pass is one pass: applied + dropped must be all frames. Raises RuntimeError."""

@@ -17,6 +17,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.console import say
 from asr.errors import InputError
 from asr.settings import option, save
 from asr.stamp import Stamp
@@ -32,7 +33,12 @@ class Settings:
     dev_data: Path | None = option(
         None, help="data directory for held-out figures; none: a slice of train is kept out"
     )
-    method: str = option("async-asgd", help="training method")
+    method: str = option("async-asgd", help="training method; see asr/training/methods")
+    method_options: tuple[str, ...] = option((), help="the method's own settings, NAME=VALUE")
+    engine: str = option(
+        "local", help="processes, or a seeded simulation of any number of workers", choices=("local", "simulated")
+    )
+    device: str = option("cpu", help="where workers compute", choices=("cpu", "cuda"))
     workers: int = option(0, help="worker processes; 0: one per core. With 1 the run is repeatable bit for bit")
     seed: int = option(1, help="of weights and shuffling")
     layers: int = option(4, help="hidden layers")
@@ -42,18 +48,25 @@ class Settings:
     context: int = option(5, help="frames spliced on each side")
     minibatch: int = option(256, help="frames per push")
     block_frames: int = option(400000, help="frames that are shuffled together, and held in memory by a worker")
-    eta0: float = option(0.2, help="learning rate for the gradient of a minibatch's mean loss")
+    eta0: str = option(
+        "0.2", help="learning rate for the gradient of a minibatch's mean loss; auto: found on 1 % of the data"
+    )
     end_ratio: float = option(3.0, help="eta0 over the rate at the end of the pass")
     decay_power: float = option(0.75, help="c of eta(n) = eta0 (1 + a eta0 n)^-c")
     warmup: float = option(0.02, help="share of the pass over which the rate rises to eta0")
-    average_from: float = option(0.6, help="share of the pass after which the weights are averaged (t0)")
+    average_from: float = option(0.6, help="share of the pass after which the average shown begins (t0)")
+    max_passes: int = option(20, help="most passes, for methods that make several")
     max_norm: float = option(0.0, help="longest gradient that enters unscaled; 0: any")
     max_staleness: int = option(64, help="a push older than this many versions is refused")
     prior_scale: float = option(1.0, help="scale of the log priors that decoding subtracts")
     precision: str = option("auto", help="of the matrix products", choices=("auto", "float32", "bfloat16"))
     heldout_frames: int = option(8192, help="held-out frames looked at while training")
     heldout_fraction: float = option(0.02, help="share of train kept out where there are no dev alignments")
-    evaluations: int = option(20, help="held-out figures during the pass")
+    evaluations: int = option(10, help="held-out figures during a pass", affects=False)
+    tensorboard: bool = option(False, help="write TensorBoard event files to OUT/tensorboard too", affects=False)
+    speed_spread: float = option(0.1, help="simulated: sigma of a minibatch's lognormal time")
+    speed_slow: float = option(1.0, help="simulated: time of the slowest worker over that of the fastest")
+    server_share: float = option(0.02, help="simulated: time of a push over that of a minibatch")
     checkpoint_s: float = option(30.0, help="seconds between checkpoints", affects=False)
     max_restarts: int = option(3, help="worker deaths that are survived", affects=False)
     worker_timeout_s: float = option(120.0, help="silence after which a worker is replaced", affects=False)
@@ -71,8 +84,8 @@ def run(settings: Settings) -> None:
     for data in filter(None, (settings.train_data, settings.dev_data)):
         inputs += [data / name for name in DATA_FILES]
         inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []
-    workers = settings.workers or len(os.sched_getaffinity(0))
-    precision = _precision(settings.precision)
+    workers = _workers(settings)
+    precision = _precision(settings.precision, settings.device)
     stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=[workers, precision])
     if not settings.force and stamp.fresh():
         return
@@ -81,7 +94,7 @@ def run(settings: Settings) -> None:
         shutil.copyfile(settings.ali / name, settings.out / name)
     save(settings, settings.out / "settings.json")
 
-    from asr.training.one_pass import train
+    from asr.training.trainer import train
 
     train(settings, workers, precision, stamp.key)
     names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "final.mdl", "tree")
@@ -99,10 +112,23 @@ def _check(settings: Settings) -> None:
         "block_frames",
         "evaluations",
         "heldout_frames",
+        "max_passes",
     ):
         if getattr(settings, name) < 1:
             refuse(name, "at least 1")
-    for name in ("eta0", "decay_power", "worker_timeout_s", "checkpoint_s"):
+    if settings.eta0 != "auto":
+        try:
+            usable = 0 < float(settings.eta0) < float("inf")
+        except ValueError:
+            usable = False
+        if not usable:
+            refuse("eta0", "above 0, or auto")
+    for name in ("server_share", "speed_spread"):
+        if not 0 <= getattr(settings, name) < 10:
+            refuse(name, "at least 0 and below 10")
+    if not settings.speed_slow >= 1:
+        refuse("speed_slow", "at least 1")
+    for name in ("decay_power", "worker_timeout_s", "checkpoint_s"):
         if not getattr(settings, name) > 0:
             refuse(name, "above 0")
     for name in ("workers", "context", "max_staleness", "max_norm", "max_restarts", "seed"):
@@ -115,10 +141,31 @@ def _check(settings: Settings) -> None:
         refuse("end_ratio", "at least 1")
 
 
-def _precision(wanted: str) -> str:
-    """bfloat16 where this CPU multiplies it in hardware, unless the user says otherwise."""
+def _workers(settings: Settings) -> int:
+    from asr.training import methods
+
+    method = methods.get(settings.method, settings.method_options)
+    if method.SERIAL:
+        if settings.workers > 1:
+            say(f"train: {settings.method} is serial: one worker, not {settings.workers}")
+        return 1
+    if settings.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("--device cuda: this torch sees no GPU; use --device cpu")
+        return settings.workers or torch.cuda.device_count()
+    return settings.workers or len(os.sched_getaffinity(0))
+
+
+def _precision(wanted: str, device: str) -> str:
+    """bfloat16 where this CPU (or GPU) multiplies it in hardware, unless the user says otherwise."""
     if wanted != "auto":
         return wanted
+    if device == "cuda":
+        import torch
+
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

@@ -1,89 +1,135 @@
-"""A worker: pull weights, gradient of one minibatch, push; knows nothing of how the bytes travel.
+"""A worker: lease, pull weights, gradient of a minibatch, push; knows nothing of how the bytes travel.
 
-The link that an engine gives it has two flat vectors, `weights` and `gradient`, that the network's parameters and
-their gradients are views of. So a pull and a push copy nothing on this side.
+`work` is a generator: it yields what it wants to say and is sent the answer, so an engine drives it over a pipe, over
+a network, or in an event queue. Its two flat vectors, `weights` and `gradient`, are the slots that the network's
+parameters and their gradients are views of: a pull and a push copy nothing on this side.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch.nn.functional import cross_entropy
 
-from asr.acoustic.examples import Block, Targets, load_block, minibatches, shuffled
-from asr.acoustic.network import FeedForward, NetworkConfig, bind, build
-from asr.features.reader import FeatureReader
 from asr.training.ledger import Lease
-
-#: how often a minibatch whose gradient came too late is computed again before it is dropped
-TRIES = 3
+from asr.training.methods.base import Method
 
 
-@dataclass(frozen=True)
-class Job:
-    """What every worker of a run needs to know; travels to the worker's process."""
+class Loss(NamedTuple):
+    """Of one minibatch: mean loss in nats, frames, frames classified right."""
 
-    data: Path
-    network: NetworkConfig
-    targets: Targets
-    blocks: tuple[Block, ...]
-    minibatch: int
-    seed: int
-    precision: str  # float32 or bfloat16
-    threads: int
+    mean: float
+    frames: int
+    correct: int
 
 
-class Link(Protocol):
-    """A worker's way to the server. Every call returns when `weights` holds what to use next."""
+class Objective(Protocol):
+    """What is minimised, in the worker's process."""
 
-    weights: torch.Tensor
-    gradient: torch.Tensor
+    def bind(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Use these flat vectors from now on."""
 
-    def lease(self) -> Lease | None:
-        """The next minibatches to work on, None when the pass is over."""
+    def batches(self, lease: Lease) -> Iterator[Any]:
+        """The minibatches of a lease, in order."""
 
-    def pull(self) -> None:
-        """Get the newest weights: those of the lease are old once a block has been loaded."""
-
-    def push(self, frames: int, loss: float, correct: int, *, last_try: bool) -> bool:
-        """Send `gradient`; `loss` is the sum of the frames' cross-entropies. False: too stale, compute it again."""
+    def gradient(self, batch: Any) -> Loss:
+        """Put the gradient of the mean loss at the bound weights into the bound gradient."""
 
 
-def work(job: Job, link: Link) -> None:
+class Job(Protocol):
+    """What a worker's process is told: it travels there and opens the objective."""
+
+    @property
+    def threads(self) -> int:
+        """For the worker's torch."""
+
+    def open(self) -> Objective:
+        """Made in the worker's process."""
+
+    def names(self, lease: Lease) -> tuple[str, ...]:
+        """The utterances that a lease takes its frames from."""
+
+
+class WantLease(NamedTuple):
+    """The next minibatches to work on, please."""
+
+
+class WantWeights(NamedTuple):
+    """The newest weights, please: those of the lease are old once a block has been loaded."""
+
+
+class Sent(NamedTuple):
+    """The slots hold a push."""
+
+    sequence: int
+    version: int
+    frames: int
+    minibatches: int
+    loss: float  # sum over frames
+    correct: int
+    last_try: bool
+
+
+class Answer(NamedTuple):
+    """The slot holds weights of `version`; `eta` is the rate of the next push. lease: None when the run is over."""
+
+    version: int
+    eta: float
+    taken: bool = True
+    lease: Lease | None = None
+
+
+class Replica:
+    """The worker's side of the conversation, as a method's `work` sees it."""
+
+    def __init__(self, objective: Objective, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+        self.objective, self.weights, self.gradient = objective, weights, gradient
+        self.sequence = self.version = 0
+        self.eta = 0.0
+
+    def gradient_at(self, batch: Any) -> Loss:
+        """The gradient of a minibatch at `weights` into `gradient`."""
+        return self.objective.gradient(batch)
+
+    def push(self, loss: Loss, *, minibatches: int = 1, last_try: bool = True) -> Generator[Sent, Answer, bool]:
+        """Hand the slots over and wait for the next weights. False: too stale, compute it again."""
+        self.sequence += 1
+        total = loss.mean * loss.frames
+        answer = yield Sent(self.sequence, self.version, loss.frames, minibatches, total, loss.correct, last_try)
+        self.version, self.eta = answer.version, answer.eta
+        return answer.taken
+
+    def pull(self) -> Generator[WantWeights, Answer, None]:
+        """Wait for the newest weights."""
+        answer = yield WantWeights()
+        self.version, self.eta = answer.version, answer.eta
+
+    def lease(self) -> Generator[WantLease, Answer, Lease | None]:
+        """Wait for work."""
+        answer = yield WantLease()
+        self.version, self.eta = answer.version, answer.eta
+        return answer.lease
+
+
+def work(
+    objective: Objective, method: Method, weights: torch.Tensor, gradient: torch.Tensor
+) -> Generator[Any, Answer, None]:
     """Work through leases until there are none."""
-    network = build(job.network, seed=0)
-    bind(network, link.weights, link.gradient)
-    features = FeatureReader(job.data)
-    held = -1
-    while (lease := link.lease()) is not None:
-        if lease.block != held:
-            held = lease.block
-            block = job.blocks[held]
-            frames = load_block(block.utterances, features, job.targets)
-            order = shuffled(block.frames, [job.seed, 1, held])
-            sizes = block.minibatches(job.minibatch)
-            link.pull()
-        for inputs, targets in minibatches(frames, order, sizes, job.network.context, lease.first, lease.stop):
-            for left in reversed(range(TRIES)):
-                loss, correct = gradient_of(network, link.gradient, inputs, targets, job.precision)
-                if link.push(len(targets), loss * len(targets), correct, last_try=left == 0):
-                    break
+    objective.bind(weights, gradient)
+    replica = Replica(objective, weights, gradient)
+    held = None
+    while (lease := (yield from replica.lease())) is not None:
+        batches = objective.batches(lease)
+        if (lease.pass_, lease.block) != held:
+            held = (lease.pass_, lease.block)
+            batches = iter(batches)
+            first = next(batches)  # loads the block, which takes a while
+            batches = _with_first(first, batches)
+            yield from replica.pull()
+        yield from method.work(replica, batches)
 
 
-def gradient_of(
-    network: FeedForward, gradient: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor, precision: str
-) -> tuple[float, int]:
-    """Put the gradient of the mean cross-entropy into `gradient`; returns (mean loss, frames classified right).
-
-    In bfloat16 only the matrix products are; weights, gradient, softmax and loss stay float32.
-    """
-    gradient.zero_()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        logits = network(inputs)
-    logits = logits.float()
-    loss = cross_entropy(logits, targets)
-    loss.backward()
-    return float(loss.detach()), int((logits.detach().argmax(dim=1) == targets).sum())
+def _with_first(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest

@@ -6,7 +6,7 @@ nothing depends on how many processes do the work. No voice and no sentence is i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from grammar import PAUSE, Grammar, written
@@ -100,9 +100,16 @@ def make_voices(name: str, number: int, seed: int) -> list[Voice]:
     random.shuffle(variants)
     while True:
         settings = zip(*(_spread(random, *limits, number) for limits in (RATES, PITCHES, RANGES)), strict=True)
-        voices = [Voice(variants[place % len(variants)], *values) for place, values in enumerate(settings)]
+        voices = [_bearable(Voice(variants[place % len(variants)], *values)) for place, values in enumerate(settings)]
         if len(set(voices)) == number:
             return voices
+
+
+def _bearable(speaker: Voice) -> Voice:
+    """espeak-ng crashes on variant rob when a low pitch meets a wide range (its pitch would fall below its table)."""
+    if speaker.variant == "rob" and speaker.pitch_range - speaker.pitch > 40:
+        return replace(speaker, pitch=50, pitch_range=min(speaker.pitch_range, 80))
+    return speaker
 
 
 def _spread(random: Random, low: int, high: int, number: int) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "recipes" / "mini"))
 
 import phones
+import plan
 import sound
 import voice
 
@@ -33,6 +34,15 @@ def test_speech_does_not_depend_on_what_was_said_before():
 def test_unknown_voice_is_refused():
     with pytest.raises(RuntimeError, match="no variant nobody"):
         voice.synthesise(["ma1"], voice.Voice("nobody", 160, 50, 50))
+
+
+def test_no_voice_makes_the_synthesiser_crash():
+    """Found at 20 hours: a fault inside espeak-ng, variant rob at pitch 30 with range 84."""
+    for number in (398, 400):
+        for speaker in plan.make_voices("train", number, 1):
+            if speaker.variant == "rob":
+                assert speaker.pitch_range - speaker.pitch <= 40
+    assert len(voice.synthesise(["ma3", "fan2", "ni3"], voice.Voice("rob", 189, 50, 80)).samples) > 10000
 
 
 def test_syllable_table_is_the_synthesisers():

@@ -1,32 +1,41 @@
-"""Published training methods, a short file each: what the server does with a push.
+"""Published training methods side by side, a short file each: what a worker sends and what the server does with it.
 
-A method names itself, cites its source, and is one function on flat float32 vectors that works in place.
+    method = get("dc-asgd", ("dc_lambda=0.04",))
+
+Each file cites its source and states its formula; the base class (base.py) is plain SGD.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import torch
+import dataclasses
+import typing
+from collections.abc import Sequence
 
 from asr.errors import InputError
-from asr.training.methods import async_asgd
+from asr.training.methods.asgd import Asgd
+from asr.training.methods.async_asgd import AsyncAsgd
+from asr.training.methods.async_sgd import AsyncSgd
+from asr.training.methods.base import Method
+from asr.training.methods.linear_decay import LinearDecay
+from asr.training.methods.sgd import Sgd
+
+METHODS: dict[str, type[Method]] = {method.NAME: method for method in (AsyncAsgd, Asgd, AsyncSgd, Sgd, LinearDecay)}
 
 
-class Method(Protocol):
-    """What the server asks of a method."""
-
-    NAME: str
-
-    def apply(self, weights: torch.Tensor, gradient: torch.Tensor, eta: float) -> None:
-        """Move `weights` by one push."""
-
-
-METHODS: dict[str, Method] = {async_asgd.NAME: async_asgd}
-
-
-def get(name: str) -> Method:
-    """The method of that name."""
+def get(name: str, options: Sequence[str] = ()) -> Method:
+    """The method of that name, with its own settings from `name=value` texts."""
     if name not in METHODS:
-        raise InputError(f"no training method '{name}'; there are: {', '.join(METHODS)}")
-    return METHODS[name]
+        raise InputError(f"no training method '{name}'; there are: {', '.join(sorted(METHODS))}")
+    cls = METHODS[name]
+    hints = typing.get_type_hints(cls)
+    known = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+    values = {}
+    for text in options:
+        key, _, value = text.partition("=")
+        if key not in known:
+            raise InputError(f"--method-options {text}: {name} has {', '.join(known) or 'no options'}")
+        try:
+            values[key] = known[key](value)
+        except ValueError as error:
+            raise InputError(f"--method-options {text}: no {known[key].__name__}") from error
+    return cls(**values)

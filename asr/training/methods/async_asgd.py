@@ -1,17 +1,19 @@
-"""Asynchronous averaged SGD: w <- w - eta(n) g, whenever a push arrives; the server averages w.
+"""Asynchronous averaged SGD: w <- w - eta(n) g whenever a push arrives, w̄ the mean of w from t0 on. The default.
 
-You & Xu, Improving Training Time of Deep Neural Network With Asynchronous Averaged SGD. The average is the
-server's own matter (asr/training/average.py): one sample an applied push, so this file has only the step.
-With one worker it is serial ASGD (You, Wang & Xu 2014).
+You & Xu, Improving Training Time of Deep Neural Network With Asynchronous Averaged SGD. Step and average are those of
+the server (base.py, average.py): one sample an applied push; workers pull w, never w̄.
 """
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
 
-NAME = "async-asgd"
+from asr.training.methods.base import Method
 
 
-def apply(weights: torch.Tensor, gradient: torch.Tensor, eta: float) -> None:
-    """w <- w - eta g, in place."""
-    weights.add_(gradient, alpha=-eta)
+@dataclass
+class AsyncAsgd(Method):
+    """One pass, any number of workers; the result is the average."""
+
+    NAME = "async-asgd"
+    AVERAGED = True

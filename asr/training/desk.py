@@ -1,0 +1,93 @@
+"""Where workers' messages are answered: server and ledger together. An engine only carries messages and slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from asr.console import warn
+from asr.errors import InputError
+from asr.training.ledger import Ledger
+from asr.training.server import ParameterServer, Push
+from asr.training.worker import Answer, Job, Sent, WantLease, WantWeights
+
+#: non-finite gradients in a row that end the run
+MAX_NONFINITE = 20
+
+
+class Desk:
+    """Answers one message at a time. `on_push(loss_sum, correct, frames)` is called after each applied push."""
+
+    def __init__(
+        self,
+        server: ParameterServer,
+        job: Job,
+        *,
+        max_restarts: int = 3,
+        on_push: Callable[[float, int, int], None],
+    ) -> None:
+        self.server, self.job, self.on_push = server, job, on_push
+        self.ledger: Ledger | None = None
+        self.idle: set[int] = set()  # workers that have asked for a lease when none was waiting
+        self.max_restarts, self.restarts = max_restarts, 0
+        self.first_cause = ""
+
+    @property
+    def complete(self) -> bool:
+        """The pass is done."""
+        return self.ledger is None or self.ledger.complete
+
+    def answer(self, worker: int, message: Any, weights: torch.Tensor, gradient: torch.Tensor) -> Answer | None:
+        """The answer, its weights in the slot; None: the worker has to wait for a lease."""
+        if isinstance(message, Sent):
+            return self._take(worker, message, weights, gradient)
+        if isinstance(message, WantWeights):
+            return Answer(self.server.pull(worker, weights), self.server.eta)
+        if isinstance(message, WantLease):
+            return self.lease(worker, weights)
+        raise RuntimeError(f"worker {worker} says {message!r}")
+
+    def lease(self, worker: int, weights: torch.Tensor) -> Answer | None:
+        """A lease for a worker that wants one, if one waits."""
+        lease = self.ledger.take(worker) if self.ledger is not None else None
+        if lease is None:
+            self.idle.add(worker)
+            return None
+        self.idle.discard(worker)
+        return Answer(self.server.pull(worker, weights), self.server.eta, lease=lease)
+
+    def _take(self, worker: int, sent: Sent, weights: torch.Tensor, gradient: torch.Tensor) -> Answer:
+        ledger = self.ledger
+        assert ledger is not None
+        mean = sent.loss / max(sent.frames, 1)
+        push = Push(worker, sent.sequence, sent.version, sent.frames, gradient, weights, sent.minibatches, mean)
+        lease = ledger.held.get(worker)
+        verdict = self.server.apply(push, into=weights)
+        self.server.served.add(worker)
+        if verdict == "stale" and not sent.last_try:
+            ledger.repeated += sent.frames
+            return Answer(self.server.version, self.server.eta, taken=False)
+        ledger.count(worker, sent.minibatches, sent.frames, verdict == "applied")
+        if verdict == "applied" and sent.minibatches:
+            self.on_push(sent.loss, sent.correct, sent.frames)
+        elif self.server.nonfinite_in_a_row >= MAX_NONFINITE:
+            names = self.job.names(lease) if lease is not None else ()
+            raise InputError(
+                f"{MAX_NONFINITE} gradients in a row were not finite; the last ones among "
+                f"{', '.join(names[:3])}, ...: lower --eta0, or look at their features"
+            )
+        return Answer(self.server.version, self.server.eta)
+
+    def lost(self, worker: int, cause: str) -> None:
+        """A worker is gone: its lease waits again. Raises RuntimeError when that has happened too often."""
+        self.first_cause = self.first_cause or cause
+        self.idle.discard(worker)
+        if self.ledger is not None:
+            self.ledger.give_back(worker)
+        if self.restarts >= self.max_restarts:
+            raise RuntimeError(f"workers keep dying; the first one: {self.first_cause}")
+        self.restarts += 1
+        left = self.max_restarts - self.restarts
+        warn(f"{cause.strip().splitlines()[-1]}; starting another ({left} restarts left)")

@@ -1,0 +1,107 @@
+"""What a training run works on: the network's shape, the training frames and the held-out frames."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr.acoustic.examples import Targets
+from asr.acoustic.network import NetworkConfig
+from asr.alignment.counts import read_counts
+from asr.console import say
+from asr.errors import InputError
+from asr.features.reader import FeatureReader, describe
+from asr.tables import read_table
+from asr.training.heldout import Heldout
+from asr.training.speech import SpeechJob
+
+if TYPE_CHECKING:
+    from asr.training.run import Settings
+
+
+@dataclass(frozen=True)
+class Materials:
+    """job: what workers get; features: features.json of the training data."""
+
+    shape: NetworkConfig
+    job: SpeechJob
+    heldout: Heldout
+    features: dict[str, Any]
+
+    @property
+    def frames(self) -> int:
+        """Training frames in a pass."""
+        return sum(self.job.targets.lengths.values())
+
+
+def gather(settings: Settings, *, precision: str, threads: int) -> Materials:
+    """Read alignments and lengths, keep held-out frames. Raises InputError where they do not fit."""
+    counts = read_counts(settings.ali / "ali_train_pdf.counts")
+    features = describe(settings.train_data)
+    shape = NetworkConfig(
+        feature_dim=features["dim"],
+        num_pdfs=len(counts),
+        context=settings.context,
+        layers=settings.layers,
+        width=settings.width,
+        activation=settings.activation,
+        layer_norm=settings.layer_norm,
+    )
+    targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, _frame_counts(settings.train_data))
+    if not targets.lengths:
+        raise InputError("no utterance of the training data is aligned", file=settings.ali / "pdf.ark")
+    targets, reader, dev, names = _keep_out(settings, targets, shape, features)
+    heldout = Heldout(
+        shape, reader, dev, _sample(names, dev, settings), settings.heldout_frames, precision, settings.device
+    )
+    job = SpeechJob(
+        data=settings.train_data,
+        network=shape,
+        targets=targets,
+        block_frames=settings.block_frames,
+        minibatch=settings.minibatch,
+        seed=settings.seed,
+        precision=precision,
+        threads=threads,
+        device=settings.device,
+    )
+    return Materials(shape, job, heldout, features)
+
+
+def _keep_out(
+    settings: Settings, targets: Targets, shape: NetworkConfig, features: dict[str, Any]
+) -> tuple[Targets, FeatureReader, Targets, list[str]]:
+    """(what is trained on, reader and targets of what is held out, its utterances): dev, or a slice of train."""
+    if settings.dev_data is not None:
+        dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, _frame_counts(settings.dev_data))
+        if dev.lengths:
+            return targets, FeatureReader(settings.dev_data, features), dev, list(dev.lengths)
+        say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
+    kept = [name for name in targets.lengths if unit_hash(name) < settings.heldout_fraction]
+    if not kept or len(kept) == len(targets.lengths):
+        raise InputError(f"--heldout-fraction {settings.heldout_fraction} keeps {len(kept)} utterances out")
+    rest = targets.only(name for name in targets.lengths if name not in set(kept))
+    return rest, FeatureReader(settings.train_data), targets, kept
+
+
+def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str, ...]:
+    """Whole utterances with about twice as many frames as are looked at."""
+    picked: list[str] = []
+    frames = 0
+    for name in sorted(names, key=unit_hash):
+        picked.append(name)
+        frames += targets.lengths[name]
+        if frames >= 2 * settings.heldout_frames:
+            break
+    return tuple(picked)
+
+
+def _frame_counts(data: Path) -> dict[str, int]:
+    return {key: int(value) for key, value in read_table(data / "utt2num_frames").items()}
+
+
+def unit_hash(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") / (1 << 56)

@@ -1,0 +1,118 @@
+"""What a training run shows of itself: the live line, held-out figures, and the events of the log."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from asr.console import say, status
+from asr.training.heldout import Heldout
+from asr.training.log import TrainingLog
+from asr.training.server import ParameterServer
+
+#: held-out figures during the pass may cost this share of the training between them
+COST = 0.02
+STATUS_S = 1.0
+
+
+class Watch:
+    """Counts what is pushed; says, logs and shows it. One for the whole run, `begin_pass` for each pass."""
+
+    def __init__(self, server: ParameterServer, heldout: Heldout, log: TrainingLog, evaluations: int) -> None:
+        self.server, self.heldout, self.log, self.evaluations = server, heldout, log, evaluations
+        self.pass_, self.first, self.total = 0, 0, 1
+        self.next_evaluation = 0
+        self.ce_raw = self.ce_average = math.nan
+        self._clear()
+
+    def begin_pass(self, pass_: int, first: int, total: int) -> None:
+        """Frames `first` to `first + total` of the server's count are this pass."""
+        self.pass_, self.first, self.total = pass_, first, total
+        step = total / self.evaluations
+        # evaluating costs a third of training a frame, and raw and average are looked at
+        self.frames = max(256, min(len(self.heldout.targets), math.ceil(COST * step * 3 / 2)))
+        self._plan()
+        self._clear()
+
+    def _plan(self) -> None:
+        step = self.total / self.evaluations
+        self.next_evaluation = self.first + math.ceil(((self.server.frames - self.first) // step + 1) * step)
+
+    def _clear(self) -> None:
+        self.loss, self.right, self.seen = 0.0, 0, 0
+        self.norm, self.pushes, self.stale = self.server.norm_sum, self.server.version, self._staleness_sum()
+        self.since = self.shown = time.monotonic()
+
+    def _staleness_sum(self) -> int:
+        return sum(value * count for value, count in self.server.staleness.items())
+
+    def on_push(self, loss: float, right: int, frames: int) -> None:
+        """A push was applied: the sum of its frames' losses, how many were right."""
+        self.loss += loss
+        self.right += right
+        self.seen += frames
+        if self.server.frames >= self.next_evaluation:
+            self.evaluate()
+        elif (now := time.monotonic()) - self.shown >= STATUS_S:
+            self.shown = now
+            status(self._line())
+
+    def evaluate(self) -> None:
+        """Held-out figures of raw and averaged weights: one line, one or two events."""
+        server = self.server
+        raw = self.heldout.evaluate(server.weights, self.frames)
+        averaged = server.averaged()
+        average = raw if averaged is server.weights else self.heldout.evaluate(averaged, self.frames)
+        self.ce_raw, self.ce_average = raw.ce, average.ce
+        if self.seen:
+            self.log.write("progress", **self._progress())
+            say(self._line())
+        self.log.write(
+            "heldout",
+            frames=server.frames,
+            pass_=self.pass_,
+            ce_raw=raw.ce,
+            ce_average=average.ce,
+            accuracy_raw=raw.accuracy,
+            accuracy_average=average.accuracy,
+            eta=server.eta,
+            idle_units=self.heldout.idle_units(server.weights),
+        )
+        self._plan()
+        self._clear()
+
+    def _progress(self) -> dict[str, Any]:
+        server = self.server
+        pushes = max(server.version - self.pushes, 1)
+        return {
+            "frames": server.frames,
+            "pass_": self.pass_,
+            "frames_per_s": self.speed,
+            "staleness_mean": (self._staleness_sum() - self.stale) / pushes,
+            "train_ce": self.loss / self.seen,
+            "train_accuracy": self.right / self.seen,
+            "gradient_norm_mean": (server.norm_sum - self.norm) / pushes,
+            "eta": server.eta,
+            "refused": dict(server.refused),
+        }
+
+    @property
+    def speed(self) -> float:
+        """Frames a second since the last held-out figures."""
+        return self.seen / max(time.monotonic() - self.since, 1e-9)
+
+    def _line(self) -> str:
+        server = self.server
+        now = self._progress()
+        done = server.frames - self.first
+        nth = f"pass {self.pass_ + 1} " if self.pass_ else ""
+        heldout = (
+            "" if math.isnan(self.ce_raw) else f", held out: raw {self.ce_raw:.3f}, average {self.ce_average:.3f}"
+        )
+        left = max(self.total - done, 0) / max(self.speed, 1e-9)
+        return (
+            f"train: {nth}{100 * done / self.total:3.0f} %  {self.speed:,.0f} frames/s  "
+            f"staleness {now['staleness_mean']:.2f}  eta {now['eta']:.4f}  "
+            f"cross-entropy train {now['train_ce']:.3f}{heldout}  {left:.0f} s left"
+        )
