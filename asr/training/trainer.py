@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -296,6 +297,7 @@ class Trainer:
             "done",
             frames=server.frames,
             seconds=seconds,
+            cpu_s=_cpu_s(),  # of this process and its workers; a resumed run's earlier parts are not in it
             passes=ledger.pass_ + 1,
             frames_seen=server.frames,
             frames_dropped=dropped,
@@ -318,3 +320,8 @@ class Trainer:
 
     def _elapsed(self) -> float:
         return self.elapsed_before + time.monotonic() - self.started
+
+
+def _cpu_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
