@@ -57,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             module.run(resolve(module.Settings, verb, arguments, module.__doc__ or ""))
         sys.stdout.flush()
     except InputError as error:
+        console.wipe()
         print(error, file=sys.stderr)
         console.log_only(str(error))
         return 2
@@ -64,9 +65,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left, as `| head` does
         return 1
     except KeyboardInterrupt:
+        console.wipe()
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     except Exception:
+        console.wipe()
         traceback.print_exc()
         console.log_only(traceback.format_exc())
         return 1

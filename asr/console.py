@@ -6,6 +6,7 @@ rich bar; elsewhere a plain line every ten seconds.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -34,32 +35,46 @@ def log_only(text: str) -> None:
 
 def say(text: str) -> None:
     """A line of information on stdout."""
-    _wipe()
+    wipe()
     print(text, flush=True)
     log_only(text)
 
 
 def warn(text: str) -> None:
     """A line that the user should see on stderr; the verb goes on."""
-    _wipe()
+    wipe()
     print(f"warning: {text}", file=sys.stderr, flush=True)
     log_only(f"warning: {text}")
 
 
-def status(text: str) -> None:
-    """A line that the next one overwrites; only where the output is a terminal."""
+def status(text: str, short: str = "") -> None:
+    """A line that the next one overwrites; only on a terminal. `short`: where that is too narrow for the text."""
     global _shown
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns - 1
-        print(f"\r{text[:width]}\033[K", end="", flush=True)
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        width = shutil.get_terminal_size().columns - 1  # a cursor in the last column would go on to the next line
+        line = text if len(text) <= width or not short else short
+        print(f"\r{line[:width]}\033[K", end="", flush=True)
         _shown = True
 
 
-def _wipe() -> None:
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 14 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def wipe() -> None:
+    """Take the status line away, before something else is written to the terminal."""
     global _shown
     if _shown:
-        print("\r\033[K", end="", flush=True)
         _shown = False
+        print("\r\033[K", end="", flush=True)
 
 
 def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:

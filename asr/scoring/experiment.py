@@ -2,7 +2,7 @@
 
 EXP/<model>/decode_<set>/scores.json   what `score` found
 EXP/<model>/decode_<set>/decode.json   lm_weight, penalty; of dev also `tuning`, one {lm_weight, penalty, cer} a trial
-EXP/<model>/log/train.jsonl            what `train` logged, one event a line
+EXP/<model>/log/train.jsonl            what `train` logged, one event a line (training_events.py)
 EXP/<model>/{config,settings}.json     network and settings
 EXP/log/times.tsv                      `stage name seconds status` by tabs, one line for each time a stage ran
 """
@@ -10,29 +10,18 @@ EXP/log/times.tsv                      `stage name seconds status` by tabs, one 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
+from asr.scoring.training_events import Training, number, read_training
 from asr.tables import read_lines
 
 FIRST_SETS = ("dev", "test")  # the order in which sets are shown; others follow by name
 SKIPPED = ("skipped", "fresh", "up-to-date")
 GOOD = ("0", "ok", "done")
-
-
-@dataclass
-class Training:
-    """Events of train.jsonl. `heldout` and `progress` are in order of frames, each number of frames once."""
-
-    start: dict[str, Any] = field(default_factory=dict)
-    heldout: list[dict[str, Any]] = field(default_factory=list)
-    progress: list[dict[str, Any]] = field(default_factory=list)
-    done: dict[str, Any] = field(default_factory=dict)
-    unreadable_lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +90,7 @@ def read_experiment(exp: Path, model: Path) -> Experiment:
         run=exp.resolve().name,
         name=model.resolve().name,
         scores=scores,
-        training=_training(model / "log" / "train.jsonl", faults),
+        training=read_training(model / "log" / "train.jsonl", faults),
         times=_times(exp / "log" / "times.tsv", faults),
         decoded={name: record for name, record in decoded.items() if record},
         tuning=next((item for item in tuned if item is not None), None),
@@ -128,38 +117,6 @@ def _json(path: Path, faults: list[str]) -> dict[str, Any] | None:
         faults.append(f"{path} holds no JSON object.")
         return None
     return content
-
-
-def _training(path: Path, faults: list[str]) -> Training | None:
-    if not path.is_file():
-        return None
-    training = Training()
-    try:
-        lines = list(read_lines(path))
-    except InputError as error:
-        faults.append(f"{error}.")
-        return None
-    for _, line in lines:
-        try:
-            event = json.loads(line)
-            kind = event["event"]
-        except (ValueError, TypeError, KeyError):
-            training.unreadable_lines += 1  # the line that a kill cut short
-            continue
-        if kind in ("heldout", "progress") and number(event.get("frames")) is not None:
-            _append(getattr(training, kind), event)
-        elif kind == "start":
-            training.start = event
-        elif kind == "done":
-            training.done = event.get("summary", event)
-    return training
-
-
-def _append(events: list[dict[str, Any]], event: dict[str, Any]) -> None:
-    """A run that went on from a checkpoint goes back in frames: what it does again replaces the first try."""
-    while events and events[-1]["frames"] >= event["frames"]:
-        events.pop()
-    events.append(event)
 
 
 def _times(path: Path, faults: list[str]) -> list[StageTime]:
@@ -194,19 +151,3 @@ def _tuning(name: str, record: Mapping[str, Any] | None) -> Tuning | None:
     weight, penalty = number(record.get("lm_weight")), number(record.get("penalty"))
     chosen = (weight, penalty) if weight is not None and penalty is not None else None
     return Tuning(name, rates, chosen) if rates else None
-
-
-def number(value: Any) -> float | None:
-    """`value` as a finite number, or None."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def series(events: Iterable[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
-    """(frames, values) of one field where it is a finite number."""
-    points = [(number(event.get("frames")), number(event.get(name))) for event in events]
-    kept = [(frames, value) for frames, value in points if frames is not None and value is not None]
-    return [frames for frames, _ in kept], [value for _, value in kept]

@@ -14,7 +14,7 @@ def section(title: str, *parts: str) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """`kind` is a class of the style sheet: `note`, or `absent` for what a run did not leave behind."""
+    """`kind` is a class of the style sheet: `note`, `warning`, or `absent` for what a run did not leave behind."""
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
@@ -46,6 +46,12 @@ def table(
     )
 
 
+def figures(charts: Iterable[str]) -> str:
+    """Charts side by side where there is room."""
+    found = [f"<figure>{chart}</figure>" for chart in charts]
+    return f'<div class="charts">{"".join(found)}</div>' if found else ""
+
+
 def bar(share: float) -> str:
     """A bar of `share` (0 to 1) of its cell; the figure itself stands in another cell."""
     return f'<span style="width:{100 * min(max(share, 0.0), 1.0):.1f}%" aria-hidden="true"></span>'
@@ -58,20 +64,5 @@ def han(text: str) -> str:
 
 def facts(items: Iterable[tuple[str, str]]) -> str:
     """Named figures side by side."""
-    return (
-        '<dl class="facts">'
-        + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
-        + "</dl>"
-    )
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 14 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    found = [f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items]
+    return f'<dl class="facts">{"".join(found)}</dl>' if found else ""

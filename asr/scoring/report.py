@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.console import say
+from asr.console import duration, say
 from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp
@@ -55,13 +55,15 @@ def run(settings: Settings) -> None:
 
 def render(experiment: Experiment) -> str:
     """The page as text."""
-    from asr.scoring import report_run, report_scores
-    from asr.scoring.markup import duration, paragraph, section
+    from asr.scoring import report_choices, report_pass, report_run, report_scores, report_training
+    from asr.scoring.markup import paragraph, section
     from asr.scoring.style import STYLE
 
     shown = [name for name in ("test", *reversed(experiment.scores)) if name in experiment.scores][:1]
     parts = [report_scores.error_rates(experiment.scores)]
-    parts += [report_run.curves(experiment.training), report_run.the_pass(experiment.training)]
+    training = experiment.training
+    parts += [report_training.learning_curves(training), report_pass.the_pass(training)]
+    parts += [report_choices.averaging(training), report_choices.rate_search(training)]
     parts += [
         report_run.where_time_went(experiment.times),
         report_run.decoding(experiment.tuning, experiment.decoded),
@@ -77,7 +79,7 @@ def render(experiment: Experiment) -> str:
     if experiment.faults:
         parts.append(section("Not read", *(paragraph(fault, "absent") for fault in experiment.faults)))
     title = f"{experiment.name}: recognition report"
-    summary = _summary(experiment, shown, duration)
+    summary = _summary(experiment, shown)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -102,8 +104,10 @@ aligned.txt for reading.</p></footer>
 """
 
 
-def _summary(experiment: Experiment, shown: list[str], duration) -> str:
+def _summary(experiment: Experiment, shown: list[str]) -> str:
     """The run in a sentence or two."""
+    from asr.scoring.training_events import number
+
     sentences = []
     for name in shown:
         cer = experiment.scores[name]["cer"]
@@ -111,10 +115,11 @@ def _summary(experiment: Experiment, shown: list[str], duration) -> str:
             between = " (95 % interval {:.1f} to {:.1f})".format(*cer["interval"]) if cer["interval"] else ""
             sentences.append(f"Of the characters of {name}, {cer['rate']:.1f} in a hundred came out wrong{between}.")
     done = experiment.training.done if experiment.training else {}
-    if done.get("frames_seen") and done.get("seconds"):
-        sentences.append(
-            f"The network saw {done['frames_seen']:,} frames in one pass of {duration(float(done['seconds']))}."
-        )
+    frames, seconds, passes = (number(done.get(name)) for name in ("frames_seen", "seconds", "passes"))
+    if frames and seconds:
+        passes = max(passes or 1, 1)
+        times = "one pass" if passes == 1 else f"{passes:.0f} passes"
+        sentences.append(f"The network saw {frames:,.0f} frames in {times}, in {duration(seconds)}.")
     if experiment.times:
         sentences.append(f"All stages together took {duration(sum(item.seconds for item in experiment.times))}.")
     return " ".join(sentences) or "This run has no result yet."

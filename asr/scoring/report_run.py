@@ -1,4 +1,4 @@
-"""The report's sections about how the model came about: curves, the pass, times, tuning, settings."""
+"""The report's sections about the run: times, decoding and its tuning, settings."""
 
 from __future__ import annotations
 
@@ -6,139 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from asr.scoring.charts import AVERAGE, INK, MUTED, RAW, Curve, bar_chart, line_chart
-from asr.scoring.experiment import StageTime, Training, Tuning, number, series
-from asr.scoring.markup import bar, duration, facts, paragraph, section, table
-
-
-def curves(training: Training | None) -> str:
-    """Held-out cross-entropy and accuracy of the raw and of the averaged weights."""
-    if training is None:
-        return section("Learning curves", paragraph("There is no training log (log/train.jsonl).", "absent"))
-    raw, average = series(training.heldout, "ce_raw"), series(training.heldout, "ce_average")
-    if not raw[0] or not average[0]:
-        return section("Learning curves", paragraph("The training log holds no held-out figures yet.", "absent"))
-    lines = [Curve(*raw, RAW, "--"), Curve(*average, AVERAGE, width=2.2)]
-    train = series(training.progress, "train_ce")
-    if train[0]:
-        lines.insert(0, Curve(*train, MUTED, ":", 1.2))
-    text = f"Cross-entropy on held-out frames over frames seen: {_ends('raw', raw)}; {_ends('averaged', average)}."
-    figures = [line_chart(lines, "Cross-entropy, nats a frame", text, "ce")]
-    right_raw, right_average = series(training.heldout, "accuracy_raw"), series(training.heldout, "accuracy_average")
-    if right_raw[0] and right_average[0]:
-        text = (
-            "Frames classified rightly, in percent, over frames seen: "
-            f"{_ends('raw', right_raw, 100)}; {_ends('averaged', right_average, 100)}."
-        )
-        lines = [Curve(*right_raw, RAW, "--"), Curve(*right_average, AVERAGE, width=2.2)]
-        figures.append(line_chart(lines, "Held-out frames classified rightly, %", text, "accuracy", percent=True))
-    keys = [
-        f'<li class="average">averaged weights, {average[1][-1]:.3f} at the end</li>',
-        f'<li class="raw">raw weights, {raw[1][-1]:.3f}</li>',
-    ]
-    if train[0]:
-        keys.append(f'<li class="train">training frames before they are learnt from, {train[1][-1]:.3f}</li>')
-    return section(
-        "Learning curves",
-        f'<ul class="key">{"".join(keys)}</ul>',
-        f'<div class="charts">{"".join(f"<figure>{figure}</figure>" for figure in figures)}</div>',
-        paragraph(_verdict(raw[1][-1], average[1][-1]), "note"),
-        _unfinished(training),
-    )
-
-
-def _ends(name: str, curve: tuple[Sequence[float], Sequence[float]], scale: float = 1.0) -> str:
-    return f"{name} weights from {scale * curve[1][0]:.2f} to {scale * curve[1][-1]:.2f}"
-
-
-def _verdict(raw: float, average: float) -> str:
-    gain = raw - average
-    if abs(gain) < 0.0005:
-        return "At the end raw and averaged weights do equally well. The averaged ones are decoded."
-    better = "better" if gain > 0 else "worse"
-    return f"At the end the averaged weights, the ones decoded, are {abs(gain):.3f} nats {better} than the raw ones."
-
-
-def _unfinished(training: Training) -> str:
-    sentences = []
-    if not training.done:
-        sentences.append("The training log has no end: training is still running, or was stopped.")
-    if training.unreadable_lines:
-        sentences.append(f"Lines of the training log that could not be read: {training.unreadable_lines}.")
-    return paragraph(" ".join(sentences), "absent") if sentences else ""
-
-
-# ---------------------------------------------------------------- the pass
-
-
-def the_pass(training: Training | None) -> str:
-    """What became of each frame and each push, and how stale the pushes were."""
-    if training is None or not (training.done or training.progress):
-        return ""
-    done, parts = training.done, []
-    found = list(_pass_facts(training))
-    if found:
-        parts.append(facts(found))
-    repeated, dropped = number(done.get("frames_repeated")), number(done.get("frames_dropped"))
-    if repeated == 0 and dropped == 0:
-        parts.append(paragraph("One pass, literally: every training frame entered the weights once.", "note"))
-    refused = {reason: times for reason, times in (done.get("refused") or {}).items() if times}
-    if refused:
-        listed = ", ".join(f"{reason} {times:,}" for reason, times in refused.items())
-        parts.append(paragraph(f"Pushes that the server refused: {listed}.", "note"))
-    figures = list(_pass_charts(training))
-    if figures:
-        parts.append(f'<div class="charts">{"".join(f"<figure>{figure}</figure>" for figure in figures)}</div>')
-    return section("The pass", *parts)
-
-
-def _pass_facts(training: Training) -> Iterator[tuple[str, str]]:
-    done = training.done
-    for name, label in (
-        ("frames_seen", "frames seen"),
-        ("frames_repeated", "frames repeated"),
-        ("frames_dropped", "frames dropped"),
-        ("pushes", "pushes"),
-        ("averaged_pushes", "pushes averaged"),
-    ):
-        if (value := number(done.get(name))) is not None:
-            yield label, f"{value:,.0f}"
-    if (workers := number(training.start.get("workers"))) is not None:
-        yield "workers", f"{workers:.0f}"
-    if (seconds := number(done.get("seconds"))) is not None:
-        yield "time", duration(seconds)
-        if (seen := number(done.get("frames_seen"))) and seconds > 0:
-            yield "frames a second", f"{seen / seconds:,.0f}"
-    histogram = _histogram(done)
-    if sum(histogram):
-        mean = sum(value * times for value, times in enumerate(histogram)) / sum(histogram)
-        yield "mean staleness", f"{mean:.2f} pushes"
-
-
-def _pass_charts(training: Training) -> Iterator[str]:
-    eta = series(training.heldout, "eta")
-    if len(eta[0]) > 1:
-        text = f"Learning rate over frames seen: from {eta[1][0]:.4g} to {eta[1][-1]:.4g}, at most {max(eta[1]):.4g}."
-        yield line_chart([Curve(*eta, INK)], "Learning rate η", text, "eta")
-    histogram = _histogram(training.done)
-    if len(histogram) > 1:
-        shares = [100 * times / sum(histogram) for times in histogram]
-        text = "Share of pushes by staleness: " + ", ".join(
-            f"{value}: {share:.1f} %" for value, share in list(enumerate(shares))[:8]
-        )
-        axis = "versions that the server moved on meanwhile"
-        yield bar_chart(shares, "Staleness of the pushes, % of them", axis, text + ".", "staleness")
-    elif histogram:
-        yield "<figcaption>No push was stale.</figcaption>"
-
-
-def _histogram(done: Mapping[str, Any]) -> list[float]:
-    values = done.get("staleness_histogram")
-    found = [number(value) or 0.0 for value in values] if isinstance(values, list) else []
-    return found if sum(found) else []
-
-
-# ---------------------------------------------------------------- times, tuning, settings
+from asr.console import duration
+from asr.scoring.experiment import StageTime, Tuning
+from asr.scoring.markup import bar, paragraph, section, table
+from asr.scoring.training_events import number
 
 
 def where_time_went(times: Sequence[StageTime]) -> str:

@@ -30,6 +30,7 @@ p { margin: .3rem 0 .8rem; max-width: 44rem; }
 .kicker { margin: 0; font-size: .9rem; }
 .note, figcaption, footer { font-size: .9rem; }
 .absent { font-style: italic; }
+.warning { color: var(--wrong); font-weight: 600; }
 a { color: var(--average); }
 code { font: .88em ui-monospace, "SF Mono", Consolas, "Liberation Mono", monospace; overflow-wrap: anywhere; }
 
@@ -51,7 +52,7 @@ code { font: .88em ui-monospace, "SF Mono", Consolas, "Liberation Mono", monospa
 
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(21rem, 100%), 1fr));
   gap: 1rem 1.5rem; }
-figure { margin: .6rem 0; min-width: 0; }
+figure { margin: .6rem 0; min-width: 0; max-width: 31rem; }
 svg.chart { display: block; width: 100%; height: auto; }
 svg.chart text { font-family: inherit !important; }
 .key { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; margin: .4rem 0; list-style: none;

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import timedelta
 from typing import Any
 
-from asr.console import say, status
+from asr.console import duration, say, status
 from asr.training.heldout import Heldout
 from asr.training.log import TrainingLog
 from asr.training.server import ParameterServer
@@ -36,8 +37,9 @@ class Watch:
         self._clear()
 
     def _plan(self) -> None:
-        step = self.total / self.evaluations
-        self.next_evaluation = self.first + math.ceil(((self.server.frames - self.first) // step + 1) * step)
+        """The next of the pass's points total/evaluations, 2 total/evaluations, ...; in whole numbers, exactly."""
+        passed = (self.server.frames - self.first) * self.evaluations // self.total
+        self.next_evaluation = self.first - (-(passed + 1) * self.total // self.evaluations)
 
     def _clear(self) -> None:
         self.loss, self.right, self.seen = 0.0, 0, 0
@@ -56,7 +58,7 @@ class Watch:
             self.evaluate()
         elif (now := time.monotonic()) - self.shown >= STATUS_S:
             self.shown = now
-            status(self._line())
+            status(self._line(), self._short_line())
 
     def evaluate(self) -> None:
         """Held-out figures of raw and averaged weights: one line, one or two events."""
@@ -78,6 +80,7 @@ class Watch:
             accuracy_average=average.accuracy,
             eta=server.eta,
             idle_units=self.heldout.idle_units(server.weights),
+            heldout_frames=min(self.frames, len(self.heldout.targets)),
         )
         self._plan()
         self._clear()
@@ -103,16 +106,29 @@ class Watch:
         return self.seen / max(time.monotonic() - self.since, 1e-9)
 
     def _line(self) -> str:
-        server = self.server
         now = self._progress()
-        done = server.frames - self.first
-        nth = f"pass {self.pass_ + 1} " if self.pass_ else ""
         heldout = (
             "" if math.isnan(self.ce_raw) else f", held out: raw {self.ce_raw:.3f}, average {self.ce_average:.3f}"
         )
-        left = max(self.total - done, 0) / max(self.speed, 1e-9)
         return (
-            f"train: {nth}{100 * done / self.total:3.0f} %  {self.speed:,.0f} frames/s  "
+            f"train: {self._place()}  {self.speed:,.0f} frames/s  "
             f"staleness {now['staleness_mean']:.2f}  eta {now['eta']:.4f}  "
-            f"cross-entropy train {now['train_ce']:.3f}{heldout}  {left:.0f} s left"
+            f"cross-entropy train {now['train_ce']:.3f}{heldout}  {duration(self._left())} left"
         )
+
+    def _short_line(self) -> str:
+        """What matters of it in less than 80 columns."""
+        heldout = "" if math.isnan(self.ce_raw) else f" ce raw {self.ce_raw:.3f} avg {self.ce_average:.3f}"
+        return (
+            f"{self._place()} {self.speed:,.0f}/s stale {self._progress()['staleness_mean']:.2f} "
+            f"eta {self.server.eta:.4f}{heldout} {timedelta(seconds=round(self._left()))} left"
+        )
+
+    def _place(self) -> str:
+        """How far the pass has come; which it is only where there are several."""
+        nth = f"pass {self.pass_ + 1} " if self.pass_ else ""
+        return f"{nth}{100 * (self.server.frames - self.first) / self.total:3.0f} %"
+
+    def _left(self) -> float:
+        """Seconds to the end of the pass at the present speed."""
+        return max(self.first + self.total - self.server.frames, 0) / max(self.speed, 1e-9)

@@ -1,0 +1,197 @@
+"""The live line on a real pseudo-terminal: overwritten, never mixed with lines, and nowhere but on a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from asr import console
+from asr.console import duration
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LIVE = re.compile(
+    r"train: +\d+ %  [\d,]+ frames/s  staleness \d+\.\d\d  eta 0\.\d{4}  cross-entropy train \d+\.\d{3}, "
+    r"held out: raw \d+\.\d{3}, average \d+\.\d{3}  [\d. minh]+s? left"
+)
+SHORT = re.compile(
+    r" *\d+ % [\d,]+/s stale \d+\.\d\d eta 0\.\d{4} ce raw \d+\.\d{3} avg \d+\.\d{3} \d:\d\d:\d\d left"
+)
+
+
+def on_terminal(code: str, arguments: list[str] = (), *, columns: int = 80, term: str = "xterm") -> tuple[int, str]:
+    """(exit status, what came out) of Python code whose input, output and errors are a terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment | {"TERM": term},
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while data := os.read(ours, 65536):
+            written += data
+    except OSError:  # how Linux says that the other side was closed
+        pass
+    os.close(ours)
+    return process.wait(timeout=60), written.decode()
+
+
+def screen(written: str, columns: int = 80) -> list[str]:
+    """The lines that a terminal shows in the end; a line that is too long goes on in the next."""
+    lines: list[list[str]] = [[]]
+    row = column = 0
+    for piece in re.findall(r"\x1b\[K|[^\x1b]", written):
+        if piece == "\r":
+            column = 0
+        elif piece == "\n":
+            row += 1
+        elif piece == "\x1b[K":
+            del lines[row][column:]
+        else:
+            if column == columns:
+                row, column = row + 1, 0
+            lines += [[] for _ in range(row + 1 - len(lines))]
+            lines[row][column : column + 1] = piece
+            column += 1
+        lines += [[] for _ in range(row + 1 - len(lines))]
+    shown = ["".join(line) for line in lines]
+    while shown and not shown[-1]:
+        shown.pop()
+    return shown
+
+
+def test_the_next_line_overwrites_and_lines_do_not_mix(tmp_path):
+    log = tmp_path / "x.log"
+    code = f"""
+from pathlib import Path
+from asr.console import open_log, say, status, warn
+open_log(Path({str(log)!r}))
+status("the first, a long one")
+status("the second")
+say("said")
+status("the third, before a warning")
+warn("careful")
+say("said again")
+status("the last")
+"""
+    status, written = on_terminal(code)
+    assert status == 0
+    assert screen(written) == ["said", "warning: careful", "said again", "the last"]
+    assert screen(written[: written.index("said")]) == []
+    assert screen(written[: written.index("said") - len("\r\x1b[K")]) == ["the second"]
+    assert log.read_text() == "said\nwarning: careful\nsaid again\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"), [(80, "long " * 15), (76, "long " * 15), (75, "short"), (40, "short"), (4, "sho")]
+)
+def test_a_line_never_wraps(columns, shown):
+    code = "from asr.console import say, status\nfor _ in range(3): status('long ' * 15, 'short')"
+    _, written = on_terminal(code, columns=columns)
+    assert screen(written, columns) == [shown]
+    _, written = on_terminal("from asr.console import status\nstatus('x' * 500); status('y' * 500)", columns=columns)
+    assert screen(written, columns) == ["y" * (columns - 1)]
+
+
+def test_a_terminal_that_cannot_overwrite_is_left_alone():
+    _, written = on_terminal("from asr.console import say, status\nstatus('x'); say('said')", term="dumb")
+    assert written == "said\r\n"
+
+
+def test_nothing_of_it_in_a_pipe_or_a_log(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_log", None)
+    console.open_log(tmp_path / "x.log")
+    console.status("live")
+    console.say("said")
+    console.status("live")
+    assert capsys.readouterr().out == "said\n"
+    assert (tmp_path / "x.log").read_text() == "said\n"
+    monkeypatch.setattr(console, "_log", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        ("InputError('wrong')", 2, "wrong"),
+        ("KeyboardInterrupt", 130, "interrupted; the same command goes on from here"),
+        ("RuntimeError('fault')", 1, "Traceback (most recent call last):"),
+    ],
+)
+def test_an_error_takes_the_live_line_away(error, status, line):
+    code = f"""
+import sys, types
+from asr import cli
+from asr.console import status
+from asr.errors import InputError
+def main(_):
+    status("half of it is done, and there is more to come")
+    raise {error}
+verb = sys.modules["verb"] = types.ModuleType("verb")
+verb.main = main
+cli.VERBS["verb"] = "verb"
+sys.exit(cli.main(["verb"]))
+"""
+    ended, written = on_terminal(code)
+    assert ended == status
+    assert "half of it" in written
+    assert screen(written)[0] == line
+
+
+# one thread: waiting for each other costs the threads of a tiny network more than they save
+TRAIN = """
+import os, sys
+os.sched_getaffinity = lambda _: {0}
+from asr.training import watch
+watch.STATUS_S = 0.0
+from asr.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("columns", "pattern"), [(200, LIVE), (80, SHORT)])
+def test_training_on_a_terminal(problem, columns, pattern):
+    folder, argv = problem
+    log = folder / "train.log"
+    argv = [*argv, "--engine", "simulated", "--workers", "3", "--minibatch", "200", "--log", str(log)]
+    status, written = on_terminal(TRAIN, argv, columns=columns)
+    assert status == 0
+    live = [line for line in written.split("\r") if line.endswith("\x1b[K") and line != "\x1b[K"]
+    assert len(live) > 30
+    assert all(pattern.fullmatch(line.removesuffix("\x1b[K")) for line in live), live
+    assert len({line[:20] for line in live}) > 20  # it moves
+    said = log.read_text().splitlines()
+    assert screen(written, 10**6) == said, "what is left on the screen is what was said"
+    assert "\x1b" not in log.read_text() and len(said) == 8
+    assert sum(LIVE.fullmatch(line) is not None for line in said) == 5  # one for each held-out figure
+    assert b"\x1b" not in (folder / "model" / "log" / "train.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (8040, "2 h 14 min"),
+    ],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
