@@ -1,9 +1,10 @@
 """Checkpoints of a training run: whole or absent, hash-checked, the last two kept, no pickle.
 
     log/checkpoint-<number>.safetensors     weights, averages, what else the run holds in vectors
-    log/checkpoint-<number>.json            counters, what is left, run key, SHA-256 of the former; written last
+    log/checkpoint-<number>.json            counters, what is left, run key, SHA-256 of the former and of all this;
+                                            written last
 
-A checkpoint exists once its JSON file does. One whose tensors are missing, cut or altered is passed over,
+A checkpoint exists once its JSON file does. One of which either file is missing, cut or altered is passed over,
 which is said, and the one before it is taken. Random state needs no place here: every order is drawn from
 (seed, pass, block) alone.
 """
@@ -16,16 +17,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from asr.console import warn
+from asr.console import say, warn
 from asr.errors import InputError
 from asr.tables import atomic
 
 KEPT = 2
+#: the files that `asr.tables.atomic` writes to
+HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -51,34 +55,55 @@ def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise InputError("its hash does not fit", file=path)
         return load(data)
-    except (OSError, ValueError, SafetensorError) as error:
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    except (ValueError, SafetensorError) as error:
         raise InputError(str(error), file=path) from error
 
 
 def write(folder: Path, key: str, number: int, tensors: Mapping[str, torch.Tensor], state: dict) -> None:
-    """Write a checkpoint, then remove all but the last two. `number` grows as the run goes on (frames seen)."""
-    stem = f"checkpoint-{number:012d}"
-    sha256 = write_tensors(folder / f"{stem}.safetensors", tensors)
-    with atomic(folder / f"{stem}.json") as handle:
-        json.dump({"key": key, "sha256": sha256, "state": state}, handle)
-    for old in sorted(folder.glob("checkpoint-*.json"))[:-KEPT]:
+    """Write a checkpoint, then remove all but the last two. `number` grows as the run goes on (frames seen).
+
+    Raises OSError where there is no room; then no part of it is left.
+    """
+    path = folder / f"checkpoint-{number:012d}.json"
+    record = {"key": key, "sha256": write_tensors(path.with_suffix(".safetensors"), tensors), "state": state}
+    try:
+        with atomic(path) as handle:
+            json.dump(record | {"check": _check(record)}, handle)
+    except OSError:
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
+        raise
+    there = sorted(folder.glob("checkpoint-*.json"))
+    place = there.index(path) + 1
+    # those past this one were passed over when the run resumed, and would outlive every whole one
+    for old in [*there[: max(0, place - KEPT)], *there[place:]]:
         _remove(old)
 
 
+def _check(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+
+
 def newest(folder: Path, key: str) -> Checkpoint | None:
-    """The newest whole checkpoint made with the run key `key`; None where there is none."""
-    for path in sorted(folder.glob("checkpoint-*.json"), reverse=True):
+    """The newest whole checkpoint made with the run key `key`; None, which is said, where there is none left."""
+    found = sorted(folder.glob("checkpoint-*.json"), reverse=True)
+    for path in found:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
+            if record.pop("check") != _check(record):
+                raise InputError("its hash does not fit", file=path)
             if record["key"] != key:
                 continue  # other data or settings: not ours to resume from
             tensors = read_tensors(path.with_suffix(".safetensors"), record["sha256"])
             return Checkpoint(tensors, dict(record["state"]))
         except InputError as error:
             reason = error.message
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = str(error)
         warn(f"{path}: not a whole checkpoint ({reason}); taking the one before it")
+    if found:
+        say(f"train: no checkpoint in {folder} is whole and of these data and settings; starting anew")
     return None
 
 
@@ -86,9 +111,16 @@ def clear(folder: Path) -> None:
     """Remove every checkpoint and every segment's mean: the run is finished, or begins anew."""
     for path in folder.glob("checkpoint-*.json"):
         _remove(path)
+    for path in folder.glob("segment-*.safetensors"):
+        path.unlink(missing_ok=True)
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a kill left behind: files that were being written, and tensors whose record never was."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        # also what a kill left behind while it was being written
-        if re.fullmatch(r"\.?(checkpoint|segment)-\d+\.(safetensors|json)(\..*\.tmp)?", path.name):
+        alone = path.match("checkpoint-*.safetensors") and not path.with_suffix(".json").exists()
+        if alone or HALF_WRITTEN.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 

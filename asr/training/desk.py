@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 from asr.console import warn
 from asr.errors import InputError
-from asr.training.ledger import Ledger
+from asr.training.ledger import Lease, Ledger
 from asr.training.server import ParameterServer, Push
 from asr.training.worker import Answer, Job, Sent, WantLease, WantWeights
 
@@ -33,6 +33,7 @@ class Desk:
         self.idle: set[int] = set()  # workers that have asked for a lease when none was waiting
         self.max_restarts, self.restarts = max_restarts, 0
         self.first_cause = ""
+        self.suspect: Lease | None = None  # the last one with a gradient that was not finite
 
     @property
     def complete(self) -> bool:
@@ -64,21 +65,40 @@ class Desk:
         mean = sent.loss / max(sent.frames, 1)
         push = Push(worker, sent.sequence, sent.version, sent.frames, gradient, weights, sent.minibatches, mean)
         lease = ledger.held.get(worker)
+        if lease is None and sent.minibatches:  # its worker was given up and its lease is another's by now
+            self.server.refused["late"] += 1
+            return Answer(self.server.pull(worker, weights), self.server.eta)
         verdict = self.server.apply(push, into=weights)
         self.server.served.add(worker)
+        if verdict == "duplicate":  # it was counted when it came first
+            return Answer(self.server.version, self.server.eta)
         if verdict == "stale" and not sent.last_try:
             ledger.repeated += sent.frames
             return Answer(self.server.version, self.server.eta, taken=False)
         ledger.count(worker, sent.minibatches, sent.frames, verdict == "applied")
+        self.counted(verdict, sent, lease)
+        return Answer(self.server.version, self.server.eta)
+
+    def counted(self, verdict: str, sent: Sent, lease: Lease | None) -> None:
+        """Server and ledger know of this push. Raises InputError where too many were not finite."""
         if verdict == "applied" and sent.minibatches:
             self.on_push(sent.loss, sent.correct, sent.frames)
-        elif self.server.nonfinite_in_a_row >= MAX_NONFINITE:
-            names = self.job.names(lease) if lease is not None else ()
-            raise InputError(
-                f"{MAX_NONFINITE} gradients in a row were not finite; the last ones among "
-                f"{', '.join(names[:3])}, ...: lower --eta0, or look at their features"
-            )
-        return Answer(self.server.version, self.server.eta)
+        elif verdict == "nonfinite":
+            self.suspect = lease or self.suspect
+            if self.server.nonfinite_in_a_row >= MAX_NONFINITE:
+                self._give_up(f"{MAX_NONFINITE} gradients in a row")
+
+    def _give_up(self, what: str) -> NoReturn:
+        names = self.job.names(self.suspect) if self.suspect is not None else ()
+        raise InputError(
+            f"{what} were not finite; the last ones among {', '.join(names[:3])}, ...: "
+            "lower --eta0, or look at their features"
+        )
+
+    def check(self) -> None:
+        """Something of the pass must have entered the weights. Raises InputError."""
+        if self.ledger is not None and self.ledger.dropped and not self.ledger.applied and self.suspect is not None:
+            self._give_up("all gradients of the pass")
 
     def lost(self, worker: int, cause: str) -> None:
         """A worker is gone: its lease waits again. Raises RuntimeError when that has happened too often."""

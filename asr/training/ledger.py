@@ -20,13 +20,17 @@ AHEAD = 3
 
 @dataclass(frozen=True)
 class Lease:
-    """Minibatches `first` to `stop` (exclusive) of a block of a pass; `ahead`: the block that will come next."""
+    """Minibatches `first` to `stop` (exclusive) of a block of a pass, or every `step`-th of them.
+
+    ahead: the block that will come next.
+    """
 
     pass_: int
     block: int
     first: int
     stop: int
     ahead: int | None = None
+    step: int = 1
 
 
 class Ledger:

@@ -85,9 +85,10 @@ def run(settings: Settings) -> None:
         inputs += [data / name for name in DATA_FILES]
         inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []
     workers = _workers(settings)
-    precision = _precision(settings.precision, settings.device)
+    precision = _precision(settings)
     stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=[workers, precision])
     if not settings.force and stamp.fresh():
+        _clear(settings.out / "log")
         return
     settings.out.mkdir(parents=True, exist_ok=True)
     for name in ("ali_train_pdf.counts", "final.mdl", "tree", "phones.txt"):
@@ -99,6 +100,15 @@ def run(settings: Settings) -> None:
     train(settings, workers, precision, stamp.key)
     names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "final.mdl", "tree")
     stamp.record([settings.out / name for name in (*names, "phones.txt", "log/train.jsonl")])
+    _clear(settings.out / "log")  # not before: a run that is killed in between goes on from its end
+
+
+def _clear(logs: Path) -> None:
+    """A finished run's checkpoints go."""
+    if any(logs.glob("checkpoint-*")) or any(logs.glob("segment-*")):
+        from asr.training import checkpoint
+
+        checkpoint.clear(logs)
 
 
 def _check(settings: Settings) -> None:
@@ -145,6 +155,11 @@ def _workers(settings: Settings) -> int:
     from asr.training import methods
 
     method = methods.get(settings.method, settings.method_options)
+    if method.ENGINE and (settings.engine == "simulated" or settings.device == "cuda"):
+        wrong = "--engine simulated" if settings.engine == "simulated" else f"--device {settings.device}"
+        raise InputError(f"{wrong}: {settings.method} has its own engine, which is for CPUs: leave it out")
+    if method.COURSE == "batch" and settings.max_norm:
+        raise InputError(f"--max-norm {settings.max_norm:g}: {settings.method} has a line search; leave it at 0")
     if method.SERIAL:
         if settings.workers > 1:
             say(f"train: {settings.method} is serial: one worker, not {settings.workers}")
@@ -158,11 +173,18 @@ def _workers(settings: Settings) -> int:
     return settings.workers or len(os.sched_getaffinity(0))
 
 
-def _precision(wanted: str, device: str) -> str:
-    """bfloat16 where this CPU (or GPU) multiplies it in hardware, unless the user says otherwise."""
-    if wanted != "auto":
-        return wanted
-    if device == "cuda":
+def _precision(settings: Settings) -> str:
+    """bfloat16 where this CPU (or GPU) multiplies it in hardware, unless the user says otherwise.
+
+    Whole-data methods get float32: rounded losses mislead their line searches.
+    """
+    from asr.training import methods
+
+    if settings.precision != "auto":
+        return settings.precision
+    if methods.get(settings.method, settings.method_options).COURSE == "batch":
+        return "float32"
+    if settings.device == "cuda":
         import torch
 
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"

@@ -81,8 +81,8 @@ class ParameterServer:
 
         `into`: the worker's slot, which gets the weights that come of it, as `pull` would do.
         """
-        if push.gradient.device != self.weights.device:  # a worker on another GPU
-            push = replace(push, gradient=push.gradient.to(self.weights.device))
+        if push.gradient.device != self.weights.device:
+            return self._apply_from_afar(push, into)
         reason, norm = self._judge(push)
         if reason != "applied":
             self.refused[reason] += 1
@@ -100,6 +100,15 @@ class ParameterServer:
         self.frames += push.frames if push.minibatches else 0
         self._pass_through(push, eta, into)
         return "applied"
+
+    def _apply_from_afar(self, push: Push, into: torch.Tensor | None) -> str:
+        """A push from another GPU: its slots are brought here, and the answer back."""
+        here = self.weights.device
+        near = push.pulled.to(here) if push.pulled is not None else self.weights.clone()
+        reason = self.apply(replace(push, gradient=push.gradient.to(here), pulled=near), near)
+        if into is not None:
+            into.copy_(near)
+        return reason
 
     def _pass_through(self, push: Push, eta: float, into: torch.Tensor | None) -> None:
         """Shard by shard: the step, the sample into the average, the answer into the slot."""
@@ -125,11 +134,13 @@ class ParameterServer:
         sent = self.method.sent(push)
         if sent.shape != self.weights.shape or sent.dtype != self.weights.dtype:
             return "shape", 0.0
-        if not 0 <= self.version - push.version <= self.max_staleness:
+        oldest = self.max_staleness if self.method.BOUNDED else self.version
+        if not 0 <= self.version - push.version <= oldest:
             return "stale", 0.0
         square = float(torch.dot(sent, sent))
         if not math.isfinite(square):
             self.nonfinite_in_a_row += 1
+            self.served.discard(push.worker)  # where it keeps weights of its own, they are the fault: it starts anew
             return "nonfinite", 0.0
         self.nonfinite_in_a_row = 0
         return "applied", math.sqrt(square)

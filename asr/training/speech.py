@@ -80,12 +80,18 @@ class SpeechObjective:
             self._open(lease)
         if lease.ahead is not None and (key := (lease.pass_, lease.ahead)) not in self.ahead:
             self.ahead[key] = self.reader.submit(self._load, *key)
-        yield from minibatches(self.block, self.order, self.sizes, self.job.network.context, lease.first, lease.stop)
+        part = lease.first, lease.stop, lease.step
+        yield from minibatches(self.block, self.order, self.sizes, self.job.network.context, *part)
 
     def _open(self, lease: Lease) -> None:
-        waiting = self.ahead.pop((lease.pass_, lease.block), None)
-        self.ahead.clear()  # the block of another: it was told to someone else meanwhile
-        self.block = waiting.result() if waiting is not None else self._load(lease.pass_, lease.block)
+        wanted = (lease.pass_, lease.block)
+        # always by the one thread, which may still be at a block that others have finished meanwhile: there is one
+        # open file
+        waiting = self.ahead.pop(wanted, None) or self.reader.submit(self._load, *wanted)
+        for other in self.ahead.values():
+            other.cancel()
+        self.ahead.clear()
+        self.block = waiting.result()
         self.block = tuple(part.to(self.device) for part in self.block)  # type: ignore[assignment]
         block = self.job.blocks(lease.pass_)[lease.block]
         self.order = shuffled(block.frames, [self.job.seed, 1, lease.pass_, lease.block]).to(self.device)

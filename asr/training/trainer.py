@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,8 @@ import torch
 from asr.acoustic.model import save_weights, write_config
 from asr.acoustic.network import bind, build, flatten
 from asr.console import say, warn
-from asr.training import checkpoint, engines, methods
+from asr.errors import InputError
+from asr.training import batch, checkpoint, engines, methods
 from asr.training.average import Average
 from asr.training.desk import Desk
 from asr.training.ledger import Ledger
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 WINDOWS = 20
 #: a checkpoint is not written before the training has taken so many times as long as writing the last one took
 CHECKPOINT_REST = 150.0
+MODEL_FILES = ("raw.safetensors", "final.safetensors")
 
 
 def train(settings: Settings, workers: int, precision: str, key: str) -> None:
@@ -63,6 +66,7 @@ class Trainer:
             self.logs / "train.jsonl",
             state["server"]["frames"] if saved else None,
             settings.out / "tensorboard" if settings.tensorboard else None,
+            state["ledger"]["pass"] if saved else 0,
         )
         self.eta0 = state.get("eta0") or self._rate()
         self.server = self._server()
@@ -79,6 +83,8 @@ class Trainer:
         self.desk = Desk(self.server, self.job, max_restarts=settings.max_restarts, on_push=self._on_push)
 
     def _saved(self) -> checkpoint.Checkpoint | None:
+        for folder in (self.settings.out, self.logs):
+            checkpoint.tidy(folder)
         saved = checkpoint.newest(self.logs, self.key)
         if saved is None:
             checkpoint.clear(self.logs)
@@ -86,12 +92,18 @@ class Trainer:
 
     def _rate(self) -> float:
         """eta0 as given, or found."""
+        if self._method().COURSE == "batch":
+            return 1.0  # of a line search: it takes the place of the rate
         if self.settings.eta0 != "auto":
             return float(self.settings.eta0)
         begun = time.monotonic()
         threads = torch.get_num_threads()
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        probe = Probe(self.materials, self._start(), self._method, min(self.workers, 64), self.settings.max_norm)
+        materials, workers = self.materials, min(self.workers, 64)
+        if self._method().ENGINE == "allreduce":  # ranks in step are as one worker with the minibatches of all
+            job = replace(materials.job, minibatch=materials.job.minibatch * self.workers)
+            materials, workers = replace(materials, job=job), 1
+        probe = Probe(materials, self._start(), self._method, workers, self.settings.max_norm)
         eta0, trials = find_rate(probe)
         torch.set_num_threads(threads)
         for trial in trials:
@@ -111,9 +123,8 @@ class Trainer:
         if method.AVERAGED:
             cuts = [self.total * place // WINDOWS for place in range(WINDOWS)]
             average = Average(weights, int(settings.average_from * self.total), cuts, self.logs)
-        schedule = Schedule(
-            self.eta0, self.total, settings.end_ratio, settings.decay_power, settings.warmup, method.LINEAR
-        )
+        end_ratio = 1.0 if method.CONSTANT else settings.end_ratio
+        schedule = Schedule(self.eta0, self.total, end_ratio, settings.decay_power, settings.warmup, method.LINEAR)
         return ParameterServer(
             weights, schedule, method, average, max_staleness=settings.max_staleness, max_norm=settings.max_norm
         )
@@ -131,7 +142,7 @@ class Trainer:
             for name, tensor in saved.tensors.items()
             if name.startswith("course.")
         }
-        self.lost_frames += self.log.lost_frames
+        self.lost_frames += self.log.lost_frames + self.log.lost_before
         self.log.write("resumed", frames=self.server.frames, lost_frames=self.log.lost_frames)
         say(f"train: resumed at {self.server.frames:,} frames, {self.ledger.applied:,} of {self.total:,} of its pass")
 
@@ -143,6 +154,8 @@ class Trainer:
             f"{server.weights.numel() / 1e6:.2f} M weights, {self.materials.shape.num_pdfs} pdfs, "
             f"{self.workers} workers, {self.precision}, eta0 {self.eta0:g}"
         )
+        for name in MODEL_FILES:  # of a run before: there is no model until this one is done
+            (settings.out / name).unlink(missing_ok=True)
         write_config(
             settings.out,
             self.materials.shape,
@@ -165,6 +178,7 @@ class Trainer:
         courses: dict[str, Callable[[engines.Engine], None]] = {
             "one": self._one_pass,
             "newbob": self._many_passes,
+            "batch": lambda engine: batch.Course(self, engine, self._save, self._elapsed).run(),
         }
         with engines.make(settings, self.desk, self.job, self.workers) as engine:
             self.watch.begin_pass(self.ledger.pass_, server.frames - self.ledger.applied, self.total)
@@ -176,6 +190,7 @@ class Trainer:
     def _one_pass(self, engine: engines.Engine) -> None:
         engine.run(self.ledger)
         self.ledger.check()
+        self.desk.check()
 
     def _many_passes(self, engine: engines.Engine) -> None:
         """Passes until newbob stops; the weights that are left are the best ones."""
@@ -191,8 +206,8 @@ class Trainer:
             self.course = self.newbob.state()
             engine.run(self.ledger)
             self.ledger.check()
-            if self.watch.seen:
-                self.watch.evaluate()
+            self.desk.check()
+            self._evaluate_end()
             figures = self.materials.heldout.evaluate(server.weights)
             eta = self.newbob.eta
             kept = self.newbob.judge(figures.ce)
@@ -249,6 +264,11 @@ class Trainer:
         self.checkpoints_s += took
         self.rest_s = max(self.settings.checkpoint_s, CHECKPOINT_REST * took)
 
+    def _evaluate_end(self) -> None:
+        """Held-out figures at the end of a pass, unless its last push had them, be it in a run that was killed."""
+        if self.log.heldout_at != self.server.frames:
+            self.watch.evaluate()
+
     def _choose(self) -> torch.Tensor:
         """The final weights: of all windows that end with the pass, the one best on held-out frames."""
         server, heldout = self.server, self.materials.heldout
@@ -273,18 +293,19 @@ class Trainer:
 
     def _finish(self) -> None:
         server, settings = self.server, self.settings
-        if self.watch.seen:  # else the last push was looked at
-            self.watch.evaluate()
+        self._evaluate_end()
         if not torch.isfinite(server.weights).all():
             raise RuntimeError("the weights are not finite; lower --eta0")
         final = self._choose()
-        bind(self.network, server.weights.cpu())
-        save_weights(self.network, settings.out / "raw.safetensors")
-        bind(self.network, final.cpu())
-        save_weights(self.network, settings.out / "final.safetensors")
+        for name, weights in zip(MODEL_FILES, (server.weights, final), strict=True):
+            bind(self.network, weights.cpu())
+            try:
+                save_weights(self.network, settings.out / name)
+            except OSError as error:
+                reason = f"{error.strerror}; the same command goes on from the last checkpoint"
+                raise InputError(f"cannot be written: {reason}", file=settings.out / name) from error
         self._summarise(final)
         self.log.close()
-        checkpoint.clear(self.logs)
 
     def _summarise(self, final: torch.Tensor) -> None:
         server, ledger = self.server, self.ledger

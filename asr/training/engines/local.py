@@ -7,17 +7,23 @@ The server runs here, in the parent, one push after the other.
 On GPUs the slots lie in GPU memory, w and its average on the first GPU, workers on each in turn: a push then never
 leaves it. A message is sent once the work that filled the slot is done (`synchronize`).
 
-A dead or silent worker is replaced and the rest of its lease given to another (see desk.py).
+A dead or silent worker is replaced and the rest of its lease given to another (see desk.py). A dead parent takes its
+workers with it, by the kernel's hand: also those that are stopped, or in the middle of something long.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import multiprocessing
+import os
 import selectors
 import signal
+import sys
 import time
 import traceback
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
@@ -26,12 +32,18 @@ import torch
 import torch.multiprocessing
 
 from asr.training.desk import Desk
+from asr.training.engines.parcel import Parcel
 from asr.training.ledger import Ledger
 from asr.training.methods.base import Method
 from asr.training.worker import Answer, Job, work
 
 #: how much longer a new worker may be silent: it has to start Python and load torch first
 STARTUP_S = 60.0
+#: for how long a turn waits for messages; it counts as no more when silence is judged
+TURN_S = 1.0
+#: characters of a worker's traceback that are kept: a message has to go in one piece, whenever its sender is killed
+TRACE = 4000
+_PR_SET_PDEATHSIG = 1
 
 
 class Failed(NamedTuple):
@@ -41,12 +53,16 @@ class Failed(NamedTuple):
     trace: str
 
 
-def _worker_main(pipe: Connection, job: Job, method: Method, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+def _worker_main(
+    pipe: Connection, parcel: Parcel, method: Method, weights: torch.Tensor, gradient: torch.Tensor
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
-    torch.set_num_threads(job.threads)
+    die_with_parent()
     from asr.errors import InputError
 
     try:
+        job: Job = parcel.open()
+        torch.set_num_threads(job.threads)
         worker = work(job.open(), method, weights, gradient)
         message = next(worker)
         while True:
@@ -60,7 +76,26 @@ def _worker_main(pipe: Connection, job: Job, method: Method, weights: torch.Tens
     except InputError as error:
         pipe.send(Failed(error, ""))
     except Exception:
-        pipe.send(Failed(None, traceback.format_exc()))
+        pipe.send(Failed(None, traceback.format_exc()[-TRACE:]))
+
+
+def start_masked(process: BaseProcess) -> None:
+    """Start a process that inherits a mask against ^C: while it still loads torch it would print a traceback."""
+    resource_tracker.ensure_running()  # which unblocks SIGINT when it starts its process
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+
+
+def die_with_parent() -> None:
+    """For a new process: the kernel is to end it when its parent dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:  # it died while this process started
+        os._exit(1)
 
 
 def _settle(slot: torch.Tensor) -> None:
@@ -76,19 +111,23 @@ class _Member:
     pipe: Connection
     weights: torch.Tensor
     gradient: torch.Tensor
-    heard: float
+    heard: float  # by the engine's clock
 
 
 class LocalEngine:
     """Runs passes: `run(ledger)` once for each; the workers stay in between. Leave it with `with`."""
 
     def __init__(self, desk: Desk, job: Job, method: Method, *, workers: int, timeout_s: float = 120.0) -> None:
-        self.desk, self.job, self.method = desk, job, method
+        self.desk, self.method = desk, method
+        self.parcel = Parcel.of(job)
         self.workers, self.timeout_s = workers, timeout_s
         self.context = torch.multiprocessing.get_context("spawn")
         self.selector = selectors.DefaultSelector()
         self.members: dict[int, _Member] = {}
         self.started = 0
+        #: seconds spent on turns, TURN_S a turn at most. Silence is judged by it: neither a long evaluation in this
+        #: process nor a ^Z that stopped everything is held against the workers
+        self.clock = 0.0
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -103,8 +142,6 @@ class LocalEngine:
         leases = sum(len(waiting) for waiting in ledger.waiting.values())
         while len(self.members) < min(self.workers, max(1, leases)):
             self._start()
-        for member in self.members.values():
-            member.heard = time.monotonic()
         self._wake()
         while not self.desk.complete:
             self._turn()
@@ -115,13 +152,13 @@ class LocalEngine:
         weights, gradient = self._slot(like), self._slot(like)
         process = self.context.Process(
             target=_worker_main,
-            args=(there, self.job, self.method, weights, gradient),
+            args=(there, self.parcel, self.method, weights, gradient),
             daemon=True,
             name=f"worker {self.started}",
         )
-        process.start()
+        start_masked(process)
         there.close()
-        member = _Member(self.started, process, here, weights, gradient, time.monotonic() + STARTUP_S)
+        member = _Member(self.started, process, here, weights, gradient, self.clock + STARTUP_S)
         self.members[self.started] = member
         self.selector.register(here, selectors.EVENT_READ, (member, "speaks"))
         self.selector.register(process.sentinel, selectors.EVENT_READ, (member, "ended"))
@@ -133,16 +170,18 @@ class LocalEngine:
         return torch.zeros_like(like, device=f"cuda:{self.started % torch.cuda.device_count()}")
 
     def _turn(self) -> None:
-        ready = [key.data for key, _ in self.selector.select(timeout=1.0)]
+        begun = time.monotonic()
+        ready = [key.data for key, _ in self.selector.select(timeout=TURN_S)]
         for member, event in ready:
             if event == "speaks" and member.number in self.members:
                 self._hear(member)
         for member, event in ready:
             if event == "ended" and member.number in self.members and not member.pipe.poll():
                 self._bury(member, f"{member.process.name} ended with exit code {member.process.exitcode}")
-        now = time.monotonic()
+        self.clock += min(time.monotonic() - begun, TURN_S)
         for member in list(self.members.values()):
-            if member.number not in self.desk.idle and now - member.heard > self.timeout_s:
+            silent = member.number not in self.desk.idle and self.clock - member.heard > self.timeout_s
+            if silent and not member.pipe.poll():
                 self._bury(member, f"{member.process.name} was silent for {self.timeout_s:.0f} s")
 
     def _hear(self, member: _Member) -> None:
@@ -152,7 +191,7 @@ class LocalEngine:
             member.process.join(timeout=1)
             self._bury(member, f"{member.process.name} (exit code {member.process.exitcode}) closed its pipe")
             return
-        member.heard = time.monotonic()
+        member.heard = self.clock
         if isinstance(message, Failed):
             if message.error is not None:
                 raise message.error
@@ -173,7 +212,7 @@ class LocalEngine:
             member = self.members[number]
             answer = self.desk.lease(number, member.weights)
             if answer is not None:
-                member.heard = time.monotonic()
+                member.heard = self.clock
                 self._reply(member, answer)
 
     def _bury(self, member: _Member, cause: str) -> None:
@@ -192,12 +231,13 @@ class LocalEngine:
         member.pipe.close()
 
     def _stop(self) -> None:
-        """Send every worker home, and end the ones that do not go."""
+        """Send those home that wait for work, and end the others, which do nothing any more that is wanted."""
         for member in self.members.values():
             if member.number in self.desk.idle:
                 self._reply(member, Answer(self.desk.server.version, 0.0))
             else:
-                member.process.terminate()
+                member.process.kill()
+        end = time.monotonic() + 5
         for member in list(self.members.values()):
-            member.process.join(timeout=5)
+            member.process.join(timeout=max(0.0, end - time.monotonic()))
             self._forget(member)

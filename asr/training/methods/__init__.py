@@ -12,14 +12,41 @@ import typing
 from collections.abc import Sequence
 
 from asr.errors import InputError
+from asr.training.methods.accumulate import Accumulate
 from asr.training.methods.asgd import Asgd
 from asr.training.methods.async_asgd import AsyncAsgd
 from asr.training.methods.async_sgd import AsyncSgd
 from asr.training.methods.base import Method
+from asr.training.methods.dc_asgd import DcAsgd
+from asr.training.methods.easgd import Easgd
+from asr.training.methods.hessian_free import HessianFree
+from asr.training.methods.isgd import Isgd
+from asr.training.methods.lbfgs import Lbfgs
+from asr.training.methods.lc_asgd import LcAsgd
 from asr.training.methods.linear_decay import LinearDecay
+from asr.training.methods.schedule_free import ScheduleFree
 from asr.training.methods.sgd import Sgd
+from asr.training.methods.sync_sgd import SyncSgd
 
-METHODS: dict[str, type[Method]] = {method.NAME: method for method in (AsyncAsgd, Asgd, AsyncSgd, Sgd, LinearDecay)}
+METHODS: dict[str, type[Method]] = {
+    method.NAME: method
+    for method in (
+        AsyncAsgd,
+        Asgd,
+        AsyncSgd,
+        Sgd,
+        LinearDecay,
+        Isgd,
+        DcAsgd,
+        LcAsgd,
+        Accumulate,
+        Easgd,
+        ScheduleFree,
+        Lbfgs,
+        HessianFree,
+        SyncSgd,
+    )
+}
 
 
 def get(name: str, options: Sequence[str] = ()) -> Method:

@@ -8,14 +8,16 @@ needs more (a norm, a loss) is worked out in `rate`, once a push. The worker's s
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
+from asr.errors import InputError
+
 if TYPE_CHECKING:
     from asr.training.server import Push
-    from asr.training.worker import Answer, Replica
+    from asr.training.worker import Answer, Loss, Replica
 
 #: how often a minibatch whose gradient came too late is computed again before it is dropped
 TRIES = 3
@@ -31,6 +33,18 @@ class Method:
     AVERAGED: ClassVar[bool] = False  # the result is an average of w, not w
     SERIAL: ClassVar[bool] = False  # one worker, no staleness
     LINEAR: ClassVar[bool] = False  # the rate falls straight to zero
+    CONSTANT: ClassVar[bool] = False  # the rate stays at eta0 after its warm-up, whatever --end-ratio says
+    BOUNDED: ClassVar[bool] = True  # a push older than --max-staleness is refused
+    ENGINE: ClassVar[str] = ""  # "allreduce": ranks in step instead of workers and a server
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, such as a worker's, is made of the settings alone: it holds nothing of the server's."""
+        return type(self), tuple(getattr(self, field.name) for field in fields(self) if field.init)
+
+    def require(self, holds: bool, name: str, rule: str) -> None:
+        """Raise InputError where setting `name` does not hold."""
+        if not holds:
+            raise InputError(f"--method-options {name}={getattr(self, name)}: it must be {rule}")
 
     # ---- the server's side
 
@@ -76,7 +90,25 @@ class Method:
     def work(self, replica: Replica, batches: Iterator[Any]) -> Generator[Any, Answer, None]:
         """Work through the minibatches of a lease: here a push a minibatch, computed again when it came too late."""
         for batch in batches:
-            for left in reversed(range(TRIES)):
-                loss = replica.gradient_at(batch)
-                if (yield from replica.push(loss, last_try=left == 0)):
-                    break
+            yield from self.push_one(replica, batch)
+
+    def push_one(self, replica: Replica, batch: Any) -> Generator[Any, Answer, Loss]:
+        """The gradient of a minibatch as a push. Returns the loss that went with it."""
+        for left in reversed(range(TRIES)):
+            loss = replica.gradient_at(batch)
+            if (yield from replica.push(loss, last_try=left == 0)):
+                break
+        return loss
+
+
+class Scratch:
+    """A shard-sized tensor that is made once and kept; what it holds between two uses means nothing."""
+
+    def __init__(self) -> None:
+        self.kept = torch.empty(0)
+
+    def like(self, shard: torch.Tensor) -> torch.Tensor:
+        """As many numbers as `shard` has, on its device."""
+        if self.kept.numel() < shard.numel() or self.kept.device != shard.device:
+            self.kept = torch.empty_like(shard)
+        return self.kept[: shard.numel()]

@@ -1,0 +1,74 @@
+"""Schedule-free SGD: averaging that needs no end of the pass to be known, and no falling rate.
+
+Defazio, Yang, Mehta, Mishchenko, Khaled & Cutkosky 2024, The Road Less Scheduled, NeurIPS (equations 3 to 5). The
+server holds the fast weights z and their average x, which is the result; workers compute at y between them:
+
+    y = (1 - beta) z + beta x,    z <- z - gamma g(y),    x <- (1 - c) x + c z,    c = gamma^2 / sum gamma^2
+
+gamma is constant after its warm-up. beta = 0 with a constant gamma is async-asgd that averages from the start;
+beta = 1 is primal averaging. In its asynchronous form g is that of the y that the worker pulled. Larger rates than
+those of SGD are usual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from asr.training.methods.base import Method
+
+if TYPE_CHECKING:
+    from asr.training.server import Push
+
+
+@dataclass
+class ScheduleFree(Method):
+    """One pass, any number of workers; the result is x, which is the server's w."""
+
+    NAME = "schedule-free"
+    CONSTANT = True
+
+    beta: float = 0.9
+
+    def __post_init__(self) -> None:
+        self.require(0 <= self.beta <= 1, "beta", "0 to 1")
+        self.squares = 0.0  # sum of gamma^2
+        self.c = 1.0
+
+    def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+        """z, which starts where x does."""
+        return {"z": weights.clone()}
+
+    def rate(self, push: Push, eta: float, staleness: int) -> float:
+        """gamma, and c with it."""
+        self.squares += eta * eta
+        self.c = eta * eta / self.squares if self.squares else 0.0
+        return eta
+
+    def step(
+        self,
+        w: torch.Tensor,
+        g: torch.Tensor,
+        eta: float,
+        pulled: torch.Tensor | None,
+        extra: tuple[torch.Tensor, ...],
+    ) -> None:
+        """z by the gradient, x by its share of z."""
+        (z,) = extra
+        z.add_(g, alpha=-eta)
+        w.lerp_(z, self.c)
+
+    def give(self, w: torch.Tensor, into: torch.Tensor, extra: tuple[torch.Tensor, ...], fresh: bool) -> None:
+        """y."""
+        (z,) = extra
+        into.copy_(z).lerp_(w.to(into.device), self.beta)
+
+    def counters(self) -> dict[str, Any]:
+        """The sum that c is made of."""
+        return {"squares": self.squares}
+
+    def restore(self, counters: dict[str, Any]) -> None:
+        """Go back to a checkpoint."""
+        self.squares = counters["squares"]
