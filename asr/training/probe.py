@@ -27,6 +27,7 @@ from asr.training.server import ParameterServer
 SHARE = 0.01
 #: a probe is at least so many minibatches: fewer say nothing about a rate
 LEAST_PUSHES = 250
+MOST = 0.05
 FIRST_GUESS = 0.1
 LOWEST, HIGHEST = 0.1 / 2**10, 0.1 * 2**8
 
@@ -71,6 +72,7 @@ class Probe:
         self.heldout = materials.heldout
         job = materials.job
         wanted = max(SHARE * materials.frames, LEAST_PUSHES * job.minibatch)
+        wanted = min(wanted, MOST * materials.frames)  # of a small corpus, a noisy answer rather than a second pass
         names, frames = [], 0
         for name in sorted(job.targets.lengths, key=lambda name: unit_hash("probe " + name)):
             names.append(name)

@@ -1,0 +1,214 @@
+"""What is wrong with the data, and messages that come twice, late or spoilt: refused, counted, named."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from runs import NO_REST, events, total_frames, wait_for, weights
+
+from asr.acoustic.examples import Block, Targets, plan_blocks
+from asr.acoustic.model import AcousticModel
+from asr.acoustic.network import NetworkConfig
+from asr.tables import read_matrices, write_matrices
+from asr.training import methods
+from asr.training.average import Average
+from asr.training.desk import Desk
+from asr.training.ledger import Lease, Ledger
+from asr.training.schedule import Schedule
+from asr.training.server import ParameterServer
+from asr.training.speech import SpeechJob, SpeechObjective
+from asr.training.worker import Sent, WantLease
+
+
+def poison(folder, names, rows, value) -> None:
+    """Put `value` into the given rows of some utterances, every one where `names` is empty."""
+    path = folder / "train" / "feats.ark"
+    features = dict(read_matrices(path))
+    for name in names or features:
+        features[name] = features[name].copy()
+        features[name][rows] = value
+    write_matrices(path, features.items())
+
+
+def simulated(launcher, folder, argv) -> tuple[int, str]:
+    """Status and last line of a simulated run."""
+    run = launcher.start([*argv, "--engine", "simulated", "--workers", "2"], folder, one_core=True)
+    run.wait()
+    assert "Traceback" not in run.output
+    return run.status, run.output.splitlines()[-1]
+
+
+def test_gradients_of_a_poisoned_utterance_are_refused_and_counted(launcher, problem):
+    """The largest float is finite; its normalised value and what a network makes of it are not."""
+    folder, argv = problem
+    poison(folder, ["train007", "train042"], slice(10, 14), 3e38)
+    assert simulated(launcher, folder, argv)[0] == 0
+    done = events(folder, "done")[0]
+    assert done["refused"] == {"nonfinite": done["refused"]["nonfinite"]} and 4 <= done["refused"]["nonfinite"] <= 32
+    assert 0 < done["frames_dropped"] <= 32 * done["refused"]["nonfinite"]
+    assert done["frames_seen"] + done["frames_dropped"] == total_frames(folder)
+    model = AcousticModel.load(folder / "model")
+    assert all(torch.isfinite(value).all() for value in model.network.parameters()) and done["ce"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("minibatch", "what"), [("32", "20 gradients in a row"), ("2500", "all gradients of the pass")]
+)
+def test_nothing_but_poison_stops_the_run(launcher, problem, minibatch, what):
+    folder, argv = problem
+    poison(folder, [], slice(None), 3e38)
+    status, line = simulated(launcher, folder, [*argv, "--minibatch", minibatch])
+    assert status == 2 and line.startswith(f"{what} were not finite; the last ones among train0")
+    assert line.endswith("lower --eta0, or look at their features")
+    assert not (folder / "model" / "final.safetensors").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_an_archive_with_a_nan_is_refused_by_name(launcher, problem, value):
+    folder, argv = problem
+    poison(folder, ["train042"], slice(3, 4), value)
+    assert simulated(launcher, folder, argv) == (2, f"{folder}/train/feats.ark: train042: holds a NaN or an infinity")
+
+
+def test_damage_in_the_middle_of_the_pass_is_named_and_can_be_repaired(launcher, problem):
+    folder, argv = problem
+    argv += ["--workers", "2", "--checkpoint-s", "0.01"]
+    path = folder / "train" / "feats.ark"
+    whole = path.read_bytes()
+    lines = (folder / "train" / "utt2num_frames").read_text().splitlines()
+    victim = plan_blocks({key: int(count) for key, count in map(str.split, lines)}, 3000, seed=1)[-1].utterances[-1]
+    place = whole.index(victim.encode() + b" \0BFM")
+    path.write_bytes(whole[: place + 9] + b"\0BXX " + whole[place + 14 :])
+    run = launcher.start(argv, folder, NO_REST)
+    assert run.wait() == 2, run.output
+    last = run.output.splitlines()[-1]
+    assert last.startswith(f"{path}: {victim}: ") and "Traceback" not in run.output
+    wait_for(lambda: not run.members(), 30, run)
+    assert run.frames() > 0
+    assert not (folder / "model" / "final.safetensors").exists()
+
+    path.write_bytes(whole)
+    run = launcher.start(argv, folder)
+    assert run.wait() == 0, run.output
+    assert "resumed at" in run.output and len(weights(folder)) == 2
+    done = events(folder, "done")[0]
+    assert (done["frames_seen"], done["frames_dropped"]) == (total_frames(folder), 0)
+
+
+class OneReader(dict):
+    """Features that must not be read by two threads at once: a reader has one open file."""
+
+    def __init__(self, features) -> None:
+        super().__init__(features)
+        self.reading = threading.Lock()
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        assert self.reading.acquire(blocking=False), "two threads read at once"
+        time.sleep(0.05)
+        self.reading.release()
+        return super().__getitem__(key)
+
+
+def test_a_block_that_went_to_another_is_not_read_at_the_same_time(problem):
+    folder, _ = problem
+    names = [f"train{number:03d}" for number in range(4)]
+    features = {key: matrix.copy() for key, matrix in read_matrices(folder / "train" / "feats.ark") if key in names}
+    targets = Targets({key: np.zeros(len(matrix), dtype=np.int32) for key, matrix in features.items()}, 4)
+    job = SpeechJob(folder / "train", NetworkConfig(6, 4, 2, 1, 8), targets, 50, 32, 1, "float32", 1)
+    assert len(job.blocks(0)) == 4
+    objective = SpeechObjective(job)
+    objective.features = OneReader(features)
+    objective.bind(*torch.zeros(2, 10000)[:, : sum(p.numel() for p in objective.network.parameters())])
+    next(objective.batches(Lease(0, 0, 0, 1, ahead=1)))
+    next(objective.batches(Lease(0, 2, 0, 1)))  # others have finished block 1, which is still being read
+    next(objective.batches(Lease(0, 3, 0, 1)))
+
+
+SIZE, FRAMES = 100, 4
+
+
+class Post:
+    """A desk, and what has been sent to it. Pushes are told by number: the gradient of push n depends on n alone."""
+
+    def __init__(self, minibatches: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        weights = torch.randn(SIZE, generator=generator)
+        schedule = Schedule(0.1, 10**6, end_ratio=3.0)
+        average = Average(weights, 100, [0, 50, 200])
+        method = methods.get("async-asgd")
+        self.server = ParameterServer(weights, schedule, method, average, max_staleness=3)
+        self.desk = Desk(self.server, Names(), on_push=lambda *_: None)
+        self.ledger = self.desk.ledger = Ledger([Block(0, ("a",), FRAMES * minibatches)], FRAMES)
+        self.slots = {worker: torch.zeros(SIZE) for worker in range(4)}
+        self.sequence = dict.fromkeys(self.slots, 0)
+        self.sent: list[tuple[int, Sent, torch.Tensor]] = []
+
+    def send(self, worker: int, message: Sent, gradient: torch.Tensor) -> bool:
+        """Whether it entered."""
+        before = self.server.version
+        self.desk.answer(worker, message, self.slots[worker], gradient)
+        self.sent.append((worker, message, gradient))
+        return self.server.version > before
+
+    def fresh(self, rng: random.Random, gradient: torch.Tensor, version: int | None = None) -> bool:
+        """A push on the next minibatch of a worker that has or can get one."""
+        worker = rng.choice(range(3) if any(self.ledger.waiting.values()) else sorted(self.ledger.held))
+        if worker not in self.ledger.held:
+            self.desk.answer(worker, WantLease(), self.slots[worker], gradient)
+        self.sequence[worker] += 1
+        version = self.server.version if version is None else version
+        return self.send(worker, Sent(self.sequence[worker], version, FRAMES, 1, 1.0, 1, True), gradient)
+
+    def state(self) -> tuple:
+        """What must not depend on refused pushes."""
+        windows = [(window.start, window.k, window.weights.tolist()) for window in self.server.average.windows()]
+        return self.server.weights.tolist(), self.server.averaged().tolist(), windows, self.server.version
+
+
+class Names:
+    threads = 1
+
+    def names(self, lease: Lease) -> tuple[str, ...]:
+        return ("a",)
+
+
+def gradient_of(number: int) -> torch.Tensor:
+    return torch.randn(SIZE, generator=torch.Generator().manual_seed(number))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_messages_that_come_twice_late_or_spoilt_change_nothing(seed):
+    rng, good = random.Random(seed), 500
+    clean = Post(good)
+    for number in range(good):
+        assert clean.fresh(rng, gradient_of(number))
+    rng = random.Random(seed)
+    wild, kinds = random.Random(seed + 100), ("twice", "replay", "late", "old", "shape", "nan")
+    spoilt = [wild.choice(kinds) if wild.random() < 0.1 else "" for _ in range(good)]
+    dropped = sum(kind in ("old", "shape", "nan") for kind in spoilt)
+    dirty = Post(good + dropped)
+    for number, kind in enumerate(spoilt):
+        if kind == "twice" and dirty.sent:
+            assert not dirty.send(*dirty.sent[-1])
+        elif kind == "replay" and dirty.sent:
+            assert not dirty.send(*wild.choice(dirty.sent))
+        elif kind == "late":  # of a worker whose lease was given to another
+            assert not dirty.send(
+                3, Sent(number + 1, dirty.server.version, FRAMES, 1, 1.0, 1, True), torch.ones(SIZE)
+            )
+        elif kind == "old":
+            assert not dirty.fresh(wild, torch.ones(SIZE), version=dirty.server.version - 4)
+        elif kind == "shape":
+            assert not dirty.fresh(wild, torch.ones(SIZE - 1))
+        elif kind == "nan":
+            assert not dirty.fresh(wild, torch.where(torch.arange(SIZE) == wild.randrange(SIZE), torch.nan, 0.0))
+        assert dirty.fresh(rng, gradient_of(number))
+    assert dirty.state() == clean.state()
+    assert dirty.ledger.complete and clean.ledger.complete
+    assert (dirty.ledger.applied, dirty.ledger.dropped) == (good * FRAMES, dropped * FRAMES)
+    assert sum(dirty.server.refused.values()) == sum(map(bool, spoilt)) and len(dirty.server.refused) == 5
