@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from training_problem import make_problem
 
 from asr.cli import main
 
+torch.set_num_threads(1)  # what tests compute is small: a second thread would cost more than it brings
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -138,11 +138,12 @@ def minibatches(
     context: int,
     first: int = 0,
     stop: int | None = None,
+    step: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (spliced inputs, targets) of minibatches `first` to `stop` of a block whose rows come in `order`.
+    """Yield (spliced inputs, targets) of minibatches `first:stop:step` of a block whose rows come in `order`.
 
     All `sizes` together hold every frame once.
     """
     features, targets, bounds = block
-    for rows in order.split(sizes)[first:stop]:
+    for rows in order.split(sizes)[first:stop:step]:
         yield splice(features, rows, bounds, context), targets[rows]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WINDOWS = 20
 #: a checkpoint is not written before the training has taken so many times as long as writing the last one took
 CHECKPOINT_REST = 150.0
+#: floating-point operations of a minibatch below which a second thread costs more than it brings
+WORTH_THREADS = 2e8
 MODEL_FILES = ("raw.safetensors", "final.safetensors")
 
 
@@ -41,11 +43,17 @@ def train(settings: Settings, workers: int, precision: str, key: str) -> None:
     """Train and write the model folder. `key` names the run: checkpoints of another are left alone."""
     # MKL picks its code path by buffer alignment unless told otherwise; repeatable runs need one path
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    cores = len(os.sched_getaffinity(0))
+    cores = worth_threads(settings)
     threads = max(1, cores // workers)
     torch.set_num_threads(cores if settings.engine == "simulated" or workers == 1 else 1)
     trainer = Trainer(settings, workers, threads, precision, key)
     trainer.run()
+
+
+def worth_threads(settings: Settings) -> int:
+    """The cores that a minibatch of this network can use: all, or one where it is too small to share."""
+    operations = 6 * settings.layers * settings.width**2 * settings.minibatch
+    return len(os.sched_getaffinity(0)) if operations >= WORTH_THREADS else 1
 
 
 class Trainer:
@@ -98,7 +106,7 @@ class Trainer:
             return float(self.settings.eta0)
         begun = time.monotonic()
         threads = torch.get_num_threads()
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(worth_threads(self.settings))
         materials, workers = self.materials, min(self.workers, 64)
         if self._method().ENGINE == "allreduce":  # ranks in step are as one worker with the minibatches of all
             job = replace(materials.job, minibatch=materials.job.minibatch * self.workers)

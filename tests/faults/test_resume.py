@@ -9,6 +9,8 @@ import signal
 import pytest
 from runs import NO_REST, events, result, total_frames, wait_for
 
+from asr.training.log import TrainingLog
+
 #: where the end of a pass or of the run begins, and further options
 METHODS = {
     "async-asgd": ("_finish", ()),
@@ -81,3 +83,20 @@ def test_a_worker_process_and_then_the_run_killed_equal_the_undisturbed_simulati
     run = launcher.start(argv, folder, one_core=True)
     assert run.wait() == 0, run.output
     assert "resumed at" in run.output and result(folder) == wanted
+
+
+def test_frames_that_are_lost_again_and_again_are_all_counted(tmp_path):
+    """The checkpoint at 500 frames is resumed from three times; its own count knows of none of that."""
+    path = tmp_path / "train.jsonl"
+    log = TrainingLog(path, None)
+    lost = []
+    for reached in (1000, 800, 900):
+        log.write("heldout", frames=500, ce=1.0)
+        log.write("heldout", frames=reached, ce=0.5)
+        log.close()
+        path.write_text(path.read_text() + '{"event": "held')  # cut short by the kill
+        log = TrainingLog(path, 500)
+        log.write("resumed", frames=500, lost_frames=log.lost_frames)
+        lost.append((log.lost_frames, log.lost_before))
+    log.close()
+    assert lost == [(500, 0), (300, 500), (400, 800)]

@@ -140,7 +140,7 @@ class HessianFreeMinimiser:
         promised = float(point.gradient.dot(chosen.d))
         said = chosen.model - 0.5 * self.damping * float(chosen.d.dot(chosen.d))
         if not (promised < 0 and said < 0):  # held-out frames take none of the iterates
-            return point
+            return self._stay(point)
         alpha = 1.0
         for _ in range(min(TRIES, problem.passes_left)):
             weights = point.weights.add(chosen.d, alpha=alpha)
@@ -151,20 +151,21 @@ class HessianFreeMinimiser:
                 self.shown["step"] = alpha
                 return Point(weights, loss, gradient.clone())
             alpha *= SHRINK
-        return point
+        return self._stay(point)
 
     def _damp(self, rho: float) -> None:
         """Levenberg-Marquardt. The model counts without its damping: lambda is what is on trial."""
-        self.shown["rho"] = rho if math.isfinite(rho) else None
+        self.shown["rho"] = rho if math.isfinite(rho) else 0.0
         if rho > HIGH:
             self.damping /= FACTOR
         elif not rho >= LOW:
             self.damping *= FACTOR
 
-    def undo(self) -> None:
-        """More damping, and no memory of where the last solution led."""
+    def _stay(self, point: Point) -> Point:
+        """No step helped: more damping, and no memory of where the last solution led."""
         self.damping *= FACTOR
-        self.last.zero_()
+        self.last = torch.zeros_like(self.last)
+        return point
 
     def figures(self) -> dict[str, Any]:
         """Products with G, lambda before and rho after the step, its length alpha (0: none helped)."""

@@ -56,10 +56,8 @@ class Minimiser(Protocol):
     """The state of a batch method from iteration to iteration."""
 
     def improve(self, problem: Problem, point: Point) -> Point:
-        """One outer iteration from `point`; returns `point` itself where nothing better was found."""
-
-    def undo(self) -> None:
-        """The weights went back to where the last iteration began: do something else from there."""
+        """One outer iteration from `point`. Where it finds nothing better it returns `point` itself, and will try
+        something else the next time."""
 
     def figures(self) -> dict[str, Any]:
         """What the log is to say of the last iteration."""

@@ -1,0 +1,195 @@
+"""The project's own training, in a real run whose trainer is held between windows.
+
+A held run is `asr train` itself (settings, files, workers, held-out figures, checkpoints) with a Trainer whose
+`_on_push` waits for a word from the bench after each window. Waiting is taken out of the clocks that it reads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from processes import Child, cpu_s, tree
+
+#: pushes after a pause that are not counted: a gradient was finished meanwhile, for nothing
+SETTLING = 4
+#: so much of a held run's time may pass unheard: it stands still while others are measured
+SILENCE_S = 1e6
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A window of a held run: between its first push and its last one, that one's figures and checkpoint included."""
+
+    frames: int
+    pushes: int
+    wall_s: float
+    figures_s: float  # of wall_s: held-out figures and log
+    checkpoints_s: float  # of wall_s
+    cpu_s: float  # server and workers
+    server_cpu_s: float
+    norm_s: float  # CPU of a push's checks, median
+    pass_s: float  # CPU of a push's step, average and copy into the slot, median
+    staleness: float  # mean
+
+
+class HeldRun:
+    """Training that runs when it is told to."""
+
+    def __init__(self, options: dict[str, Any], folder: Path, stack: ExitStack, warm_up_s: float) -> None:
+        given = options | {"out": folder, "worker_timeout_s": SILENCE_S}
+        self.child = Child(stack, folder.with_suffix(".log"), _hold, given, warm_up_s)
+        self.stretches: list[Stretch] = []
+        #: of a long run's time, by what writing one took
+        self.checkpoint_share: float = self.child.answer()  # it has warmed up
+
+    def measure(self, seconds: float) -> None:
+        """A further window."""
+        self.child.send(seconds)
+        self.stretches.append(self.child.answer())
+
+    def frames_per_cpu_s(self) -> list[float]:
+        """Of each window."""
+        return [item.frames / item.cpu_s for item in self.stretches]
+
+    def frames_per_s(self) -> list[float]:
+        """Of each window. Held-out figures and checkpoints come rarely: their time is shared out evenly.
+
+        Figures at their mean cost a frame in this run, checkpoints at their cost over the time between two.
+        """
+        figures = sum(item.figures_s for item in self.stretches) / sum(item.frames for item in self.stretches)
+        return [
+            (1.0 - self.checkpoint_share)
+            * item.frames
+            / (item.wall_s - item.figures_s - item.checkpoints_s + figures * item.frames)
+            for item in self.stretches
+        ]
+
+    def close(self) -> None:
+        """End it."""
+        self.child.close()
+
+
+def _hold(pipe: Connection, options: dict[str, Any], warm_up_s: float) -> None:
+    from asr.training import run, trainer
+
+    class Held(trainer.Trainer):
+        def run(self) -> None:
+            self.gate = Gate(self, pipe, warm_up_s)
+            super().run()
+
+        def _on_push(self, loss: float, right: int, frames: int) -> None:
+            go_on = super()._on_push
+            self.gate.pushed(frames, lambda: go_on(loss, right, frames))
+
+    trainer.Trainer = Held  # type: ignore[misc]
+    run.run(run.Settings(**options))
+    raise RuntimeError("the pass is over before the bench is: it needs more data")
+
+
+class Gate:
+    """Every applied push passes here. Lets a trainer go on for a window at a time, and takes its figures."""
+
+    def __init__(self, trainer: Any, pipe: Connection, warm_up_s: float) -> None:
+        self.trainer, self.pipe, self.warm_up_s = trainer, pipe, warm_up_s
+        self.warm = False
+        self.until = math.nan  # when the window is over
+        self.pushes = self.frames = 0
+        self.figures_s = 0.0
+        self.norms: list[float] = []
+        self.passes: list[float] = []
+
+    def pushed(self, frames: int, on_push: Callable[[], None]) -> None:
+        """The trainer's own `on_push`, then perhaps a pause."""
+        if math.isnan(self.until):  # the workers have just come up
+            self._clock()
+            self._open(self.warm_up_s)
+        begun, saved = time.monotonic(), self.trainer.checkpoints_s
+        on_push()
+        now = time.monotonic()
+        self.pushes += 1
+        if self.pushes <= SETTLING:
+            self._mark()
+        else:
+            self.frames += frames
+            self.figures_s += now - begun - (self.trainer.checkpoints_s - saved)
+        if self.pipe.poll():
+            raise EOFError  # nothing is said during a window: the bench is gone
+        if now >= self.until and self.pushes >= 2 * SETTLING:
+            self._pause(now)
+
+    def _pause(self, now: float) -> None:
+        if self.warm:
+            self.pipe.send(self._stretch())
+        else:
+            self.warm = True
+            self.trainer._save()
+            took = time.monotonic() - now
+            self.pipe.send(took / (took + self.trainer.rest_s))
+        paused = time.monotonic()
+        seconds = self.pipe.recv()
+        stood = time.monotonic() - paused
+        self.trainer.saved_at += stood
+        self.trainer.watch.since += stood
+        self._open(seconds)
+
+    def _open(self, seconds: float) -> None:
+        self.until, self.pushes = time.monotonic() + seconds, 0
+        self._mark()
+
+    def _mark(self) -> None:
+        """What is counted begins here."""
+        self.frames, self.figures_s = 0, 0.0
+        self.norms.clear()
+        self.passes.clear()
+        self.since = self._state()
+
+    def _state(self) -> tuple[float, ...]:
+        stale = sum(value * count for value, count in self.trainer.server.staleness.items())
+        cpu = cpu_s(tree(os.getpid()))
+        return time.monotonic(), self.trainer.checkpoints_s, cpu, time.process_time(), stale
+
+    def _stretch(self) -> Stretch:
+        wall, checkpoints, cpu, own, stale = (now - then for now, then in zip(self._state(), self.since, strict=True))
+        pushes = self.pushes - SETTLING
+        return Stretch(
+            frames=self.frames,
+            pushes=pushes,
+            wall_s=wall,
+            figures_s=self.figures_s,
+            checkpoints_s=checkpoints,
+            cpu_s=cpu,
+            server_cpu_s=own,
+            norm_s=median(self.norms),
+            pass_s=median(self.passes),
+            staleness=stale / pushes,
+        )
+
+    def _clock(self) -> None:
+        """CPU seconds of a push's two parts: its checks come before the method's rate is asked for."""
+        server, method = self.trainer.server, self.trainer.server.method
+        apply, rate = server.apply, method.rate
+        asked = 0.0
+
+        def clocked_rate(push: Any, eta: float, staleness: int) -> float:
+            nonlocal asked
+            asked = time.thread_time()
+            return rate(push, eta, staleness)
+
+        def clocked_apply(push: Any, into: Any = None) -> str:
+            begun = time.thread_time()
+            verdict = apply(push, into)
+            if verdict == "applied":
+                self.norms.append(asked - begun)
+                self.passes.append(time.thread_time() - asked)
+            return verdict
+
+        server.apply, method.rate = clocked_apply, clocked_rate
