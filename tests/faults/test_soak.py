@@ -64,6 +64,6 @@ def test_a_run_killed_at_random_instants_ends_as_if_it_had_not_been(launcher, sl
         killed += 1
         wait_for(lambda run=run: not run.members(), 30, run)
         assert killed < 100
-    assert killed >= 3 and result(folder) == wanted
+    assert killed >= 1 and result(folder) == wanted
     done = events(folder, "done")[0]
     assert (done["frames_seen"], done["frames_dropped"]) == (done["passes"] * total_frames(folder), 0)

@@ -254,6 +254,20 @@ def test_weights_at_which_nothing_is_finite_give_infinity_and_harm_nothing(train
     assert not trainer.server.refused
 
 
+def test_one_block_that_is_not_finite_makes_the_loss_infinite_and_the_gradient_zero(trainer, monkeypatch):
+    load, weights = speech.load_block, trainer.server.weights.clone()
+    name = trainer.job.blocks(0)[1].utterances[0]
+
+    def broken(utterances, *rest):
+        features, *others = load(utterances, *rest)
+        return features * (math.inf if name in utterances else 1.0), *others
+
+    monkeypatch.setattr(speech, "load_block", broken)
+    with engines.make(trainer.settings, trainer.desk, trainer.job, 3) as engine:
+        loss, gradient = BatchProblem(trainer, engine, 0).loss_and_gradient(weights)
+    assert loss == math.inf and not gradient.any()
+
+
 @pytest.mark.parametrize(("activation", "layer_norm"), [("relu", True), ("sigmoid", False), ("gelu", True)])
 def test_products_are_those_of_the_explicit_gauss_newton_matrix(trainer, activation, layer_norm):
     shape = replace(trainer.job.network, context=0, layers=1, width=3, activation=activation, layer_norm=layer_norm)
@@ -301,23 +315,46 @@ def test_the_verb_gets_the_small_problem_right_in_fifteen_passes(problem, method
     assert not list((folder / "model" / "log").glob("checkpoint-*"))
 
 
-@pytest.mark.parametrize("method", BATCH)
-def test_two_poor_iterations_end_it_at_the_best_weights(problem, method, monkeypatch):
-    """Held-out cross-entropy that turns where it gets below 0.3."""
-    folder, argv = problem
+@pytest.fixture
+def turning(monkeypatch):
+    """Held-out cross-entropy that turns where it gets below 0.3; one core."""
     right, low = Heldout.evaluate, 0.3
 
-    def turning(self, weights, frames=None):
+    def evaluate(self, weights, frames=None):
         figures = right(self, weights, frames)
         return figures if figures.ce > low else Figures(2 * low - figures.ce, figures.accuracy)
 
-    monkeypatch.setattr(Heldout, "evaluate", turning)
-    assert main([*argv, "--method", method, "--workers", "2", "--max-passes", "60"]) == 0
+    monkeypatch.setattr(Heldout, "evaluate", evaluate)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+
+
+@pytest.mark.parametrize("method", BATCH)
+def test_two_poor_iterations_end_it_at_the_best_weights_also_when_interrupted(problem, method, turning, monkeypatch):
+    folder, argv = problem
+    argv = [*argv, "--method", method, "--engine", "simulated", "--workers", "1", "--max-passes", "60"]
+    assert main(argv) == 0
     passes = events(folder, "pass")
     assert [event["kept"] for event in passes][-2:] == [False, False] and len(passes) < 30
     assert [event["kept"] for event in passes].count(False) == 2
     best = min(event["ce"] for event in passes)
     assert events(folder, "done")[0]["ce"] == pytest.approx(best, abs=1e-6)
+    wanted, made = weights(folder), events(folder, "done")[0]["passes"]
+    (folder / "model" / ".done.train.json").unlink()
+
+    compute = BatchProblem.loss_and_gradient
+
+    def interrupted(self, weights):
+        if self.passes == made - 1:  # the first poor iteration is over
+            raise KeyboardInterrupt
+        return compute(self, weights)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchProblem, "loss_and_gradient", interrupted)
+        assert main(argv) == 130
+    assert not (folder / "model" / "final.safetensors").exists()
+    assert main(argv) == 0
+    assert weights(folder) == wanted
+    assert timeless(folder) == [{name: event[name] for name in event if name != "seconds"} for event in passes]
 
 
 def test_wrong_settings(problem, refused):

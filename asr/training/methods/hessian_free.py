@@ -25,7 +25,7 @@ import torch
 
 from asr.training.methods.whole_data import Point, Problem, WholeData
 
-#: conjugate gradients begin at so much of the last solution (Martens & Sutskever 2012, 0.95)
+#: conjugate gradients begin at so much of the last solution: beta of Kingsbury et al.
 DECAY = 0.95
 #: they stop at iteration i when the model fell by less than k * 5e-4 of itself in the last k = max(10, i / 10)
 #: iterations (Martens 2010, section 4.4)
