@@ -14,13 +14,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = {"server_over_compute_512", "server_over_compute_256", "over_allreduce", "over_hogwild", "checkpoint_share"}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not any((ROOT / ".venv" / name).is_file() for name in ("ready", "ready-test")),
-        reason="the bench would set up .venv first; local/test.sh has done so",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not any((ROOT / ".venv" / name).is_file() for name in ("ready", "ready-test")),
+    reason="the bench would set up .venv first; local/test.sh has done so",
+)
 
 
 def start(temporary: Path) -> subprocess.Popen:
@@ -60,6 +57,7 @@ def test_its_last_line_holds_the_ratios(tmp_path):
     assert not list(tmp_path.glob("bench-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_bench_leaves_no_process(tmp_path, how):
     bench = start(tmp_path)

@@ -50,7 +50,7 @@ def cases(quick: bool) -> dict[str, Case]:
     if quick:
         return {"big": Case(replace(big, num_pdfs=300, layers=3, width=256), 0.5, 20000, (512, 256))}
     default = replace(big, num_pdfs=577, layers=4, width=512)
-    return {"big": Case(big, 1.0, 14000, (512, 256)), "default": Case(default, 3.0, 48000, (256,))}
+    return {"big": Case(big, 3.0, 14000, (512, 256)), "default": Case(default, 3.0, 48000, (256,))}
 
 
 class Bench:

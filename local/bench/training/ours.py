@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from processes import Child, cpu_s, tree
@@ -27,18 +27,28 @@ SILENCE_S = 1e6
 
 @dataclass(frozen=True)
 class Stretch:
-    """A window of a held run: between its first push and its last one, that one's figures and checkpoint included."""
+    """A window of a held run, between two pushes."""
 
     frames: int
     pushes: int
     wall_s: float
-    figures_s: float  # of wall_s: held-out figures and log
-    checkpoints_s: float  # of wall_s
+    held_up_s: float  # of wall_s: held-out figures, segments' means, checkpoints
     cpu_s: float  # server and workers
     server_cpu_s: float
     norm_s: float  # CPU of a push's checks, median
     pass_s: float  # CPU of a push's step, average and copy into the slot, median
     staleness: float  # mean
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What comes rarely, as measured in this run: seconds a frame of held-out figures and of segments' means kept on
+    disk, at as many a pass as there are by default; checkpoints as a share of the time.
+    """
+
+    figures: float
+    means: float
+    checkpoints: float
 
 
 class HeldRun:
@@ -48,28 +58,25 @@ class HeldRun:
         given = options | {"out": folder, "worker_timeout_s": SILENCE_S}
         self.child = Child(stack, folder.with_suffix(".log"), _hold, given, warm_up_s)
         self.stretches: list[Stretch] = []
-        #: of a long run's time, by what writing one took
-        self.checkpoint_share: float = self.child.answer()  # it has warmed up
+        self.prices: Prices = self.child.answer()  # it has warmed up
 
     def measure(self, seconds: float) -> None:
         """A further window."""
         self.child.send(seconds)
-        self.stretches.append(self.child.answer())
+        stretch, self.prices = self.child.answer()
+        self.stretches.append(stretch)
 
     def frames_per_cpu_s(self) -> list[float]:
         """Of each window."""
         return [item.frames / item.cpu_s for item in self.stretches]
 
     def frames_per_s(self) -> list[float]:
-        """Of each window. Held-out figures and checkpoints come rarely: their time is shared out evenly.
-
-        Figures at their mean cost a frame in this run, checkpoints at their cost over the time between two.
-        """
-        figures = sum(item.figures_s for item in self.stretches) / sum(item.frames for item in self.stretches)
+        """Of each window, with what comes rarely shared out evenly: not a whole checkpoint in one, none in the next."""
+        prices = self.prices
         return [
-            (1.0 - self.checkpoint_share)
+            (1.0 - prices.checkpoints)
             * item.frames
-            / (item.wall_s - item.figures_s - item.checkpoints_s + figures * item.frames)
+            / (item.wall_s - item.held_up_s + (prices.figures + prices.means) * item.frames)
             for item in self.stretches
         ]
 
@@ -103,37 +110,36 @@ class Gate:
         self.warm = False
         self.until = math.nan  # when the window is over
         self.pushes = self.frames = 0
-        self.figures_s = 0.0
         self.norms: list[float] = []
         self.passes: list[float] = []
+        self.figures: list[float] = []
+        self.means: list[float] = []
 
     def pushed(self, frames: int, on_push: Callable[[], None]) -> None:
         """The trainer's own `on_push`, then perhaps a pause."""
         if math.isnan(self.until):  # the workers have just come up
             self._clock()
             self._open(self.warm_up_s)
-        begun, saved = time.monotonic(), self.trainer.checkpoints_s
         on_push()
-        now = time.monotonic()
         self.pushes += 1
         if self.pushes <= SETTLING:
             self._mark()
         else:
             self.frames += frames
-            self.figures_s += now - begun - (self.trainer.checkpoints_s - saved)
         if self.pipe.poll():
             raise EOFError  # nothing is said during a window: the bench is gone
-        if now >= self.until and self.pushes >= 2 * SETTLING:
-            self._pause(now)
+        if time.monotonic() >= self.until and self.pushes >= 2 * SETTLING:
+            self._pause()
 
-    def _pause(self, now: float) -> None:
+    def _pause(self) -> None:
         if self.warm:
-            self.pipe.send(self._stretch())
-        else:
+            stretch = self._stretch()
+            self.pipe.send((stretch, self._prices()))
+        else:  # there is a price of each from now on
             self.warm = True
+            self.trainer.watch.evaluate()
             self.trainer._save()
-            took = time.monotonic() - now
-            self.pipe.send(took / (took + self.trainer.rest_s))
+            self.pipe.send(self._prices())
         paused = time.monotonic()
         seconds = self.pipe.recv()
         stood = time.monotonic() - paused
@@ -147,25 +153,25 @@ class Gate:
 
     def _mark(self) -> None:
         """What is counted begins here."""
-        self.frames, self.figures_s = 0, 0.0
+        self.frames = 0
         self.norms.clear()
         self.passes.clear()
         self.since = self._state()
 
     def _state(self) -> tuple[float, ...]:
-        stale = sum(value * count for value, count in self.trainer.server.staleness.items())
-        cpu = cpu_s(tree(os.getpid()))
-        return time.monotonic(), self.trainer.checkpoints_s, cpu, time.process_time(), stale
+        trainer = self.trainer
+        stale = sum(value * count for value, count in trainer.server.staleness.items())
+        held_up = sum(self.figures) + sum(self.means) + trainer.checkpoints_s
+        return time.monotonic(), held_up, cpu_s(tree(os.getpid())), time.process_time(), stale
 
     def _stretch(self) -> Stretch:
-        wall, checkpoints, cpu, own, stale = (now - then for now, then in zip(self._state(), self.since, strict=True))
+        wall, held_up, cpu, own, stale = (now - then for now, then in zip(self._state(), self.since, strict=True))
         pushes = self.pushes - SETTLING
         return Stretch(
             frames=self.frames,
             pushes=pushes,
             wall_s=wall,
-            figures_s=self.figures_s,
-            checkpoints_s=checkpoints,
+            held_up_s=held_up,
             cpu_s=cpu,
             server_cpu_s=own,
             norm_s=median(self.norms),
@@ -173,11 +179,41 @@ class Gate:
             staleness=stale / pushes,
         )
 
+    def _prices(self) -> Prices:
+        trainer = self.trainer
+        average = trainer.server.average
+        return Prices(
+            figures=mean(self.figures) * trainer.settings.evaluations / trainer.total,
+            means=mean(self.means) * len(average.starts) / trainer.total if self.means else 0.0,
+            checkpoints=self.saved_s / (self.saved_s + trainer.rest_s),
+        )
+
     def _clock(self) -> None:
-        """CPU seconds of a push's two parts: its checks come before the method's rate is asked for."""
-        server, method = self.trainer.server, self.trainer.server.method
+        """Take the time of what comes rarely, and the CPU time of a push's two parts.
+
+        The parts meet where the method's rate is asked for: a push's checks come before, its step after.
+        """
+        trainer, server, method = self.trainer, self.trainer.server, self.trainer.server.method
+        evaluate, begin, save = trainer.watch.evaluate, server.average.begin, trainer._save
         apply, rate = server.apply, method.rate
         asked = 0.0
+
+        def clocked_evaluate() -> None:
+            begun = time.monotonic()
+            evaluate()
+            self.figures.append(time.monotonic() - begun)
+
+        def clocked_begin(frames: int) -> float:
+            segments, begun = len(server.average.segments), time.monotonic()
+            share = begin(frames)
+            if len(server.average.segments) > segments:
+                self.means.append(time.monotonic() - begun)
+            return share
+
+        def clocked_save() -> None:
+            before = trainer.checkpoints_s
+            save()
+            self.saved_s = trainer.checkpoints_s - before
 
         def clocked_rate(push: Any, eta: float, staleness: int) -> float:
             nonlocal asked
@@ -192,4 +228,5 @@ class Gate:
                 self.passes.append(time.thread_time() - asked)
             return verdict
 
+        trainer.watch.evaluate, server.average.begin, trainer._save = clocked_evaluate, clocked_begin, clocked_save
         server.apply, method.rate = clocked_apply, clocked_rate

@@ -91,24 +91,24 @@ def _server_lines(held: dict[Variant, HeldRun], results: Results, network: str) 
     """What a push costs in CPU time, and what else took the run's time."""
     found = [
         "CPU ms a push: in the server's process its checks (the norm), its step with average and copy, and all there",
-        "is; in the worker. Then mean staleness, and the time in held-out figures with the log, and in checkpoints",
-        f"{'':22}{'minibatch':>10}{'norm':>9}{'step':>9}{'server':>9}{'worker':>9}{'(compute only)':>16}"
-        f"{'staleness':>12}{'figures':>10}{'checkpoints':>13}",
+        "is; in the worker. Mean staleness. Time in held-out figures, in keeping segments' means, in checkpoints",
+        f"{'':22}{'minibatch':>10}{'norm':>8}{'step':>8}{'server':>8}{'worker':>8}{'(compute only)':>16}"
+        f"{'staleness':>11}{'figures':>9}{'means':>7}{'checkpoints':>13}",
     ]
     for variant, run in held.items():
         if variant.network != network:
             continue
-        parts = run.stretches
+        parts, rate = run.stretches, results.median(variant)
         pushes = sum(part.pushes for part in parts)
         norm, step = (1e3 * median(getattr(part, name) for part in parts) for name in ("norm_s", "pass_s"))
         server = 1e3 * sum(part.server_cpu_s for part in parts) / pushes
         worker = 1e3 * sum(part.cpu_s for part in parts) / pushes - server
         alone = 1e3 * variant.minibatch / median(results.rates_per_cpu[variant._replace(kind="compute")])
         stale = sum(part.staleness * part.pushes for part in parts) / pushes
-        figures = sum(part.figures_s for part in parts) / sum(part.wall_s for part in parts)
         found.append(
-            f"{NAMES[variant.kind]:22}{variant.minibatch:>10}{norm:>9.2f}{step:>9.2f}{server:>9.2f}{worker:>9.2f}"
-            f"{alone:>16.2f}{stale:>12.2f}{figures:>10.2%}{run.checkpoint_share:>13.2%}"
+            f"{NAMES[variant.kind]:22}{variant.minibatch:>10}{norm:>8.2f}{step:>8.2f}{server:>8.2f}{worker:>8.2f}"
+            f"{alone:>16.2f}{stale:>11.2f}{run.prices.figures * rate:>9.2%}{run.prices.means * rate:>7.2%}"
+            f"{run.prices.checkpoints:>13.2%}"
         )
     return found
 
