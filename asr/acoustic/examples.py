@@ -94,6 +94,18 @@ def plan_blocks(lengths: Mapping[str, int], block_frames: int, seed: int, pass_:
     return blocks
 
 
+def draw(lengths: Mapping[str, int], frames: float, seed: list[int]) -> tuple[str, ...]:
+    """Utterances drawn at random until they hold so many frames together, or all of them."""
+    names = sorted(lengths, key=lambda name: name.encode())
+    np.random.default_rng(seed).shuffle(names)
+    drawn = 0
+    for count, name in enumerate(names):
+        if drawn >= frames:
+            return tuple(names[:count])
+        drawn += lengths[name]
+    return tuple(names)
+
+
 def load_block(
     utterances: tuple[str, ...], features: Mapping[str, np.ndarray], targets: Targets
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from asr.acoustic.fisher import Factor
 from asr.errors import InputError
 
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "gelu": nn.GELU}
@@ -41,42 +42,48 @@ class _Straight(torch.autograd.Function):
     """x Wᵀ + b whose backward pass writes the gradients of W and b to their place: none is allocated or zeroed."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, weight_grad, bias_grad, low):
-        ctx.into = weight_grad, bias_grad
-        if low:
+    def forward(ctx, x, weight, bias, layer):
+        ctx.layer = layer
+        if layer.low:
             x, weight = x.bfloat16(), weight.bfloat16()
         ctx.save_for_backward(x, weight)
-        if low:
+        if layer.low:
             return torch.mm(x, weight.t()).float().add_(bias)
         return torch.addmm(bias, x, weight.t())
 
     @staticmethod
     def backward(ctx, slope):
         x, weight = ctx.saved_tensors
-        weight_grad, bias_grad = ctx.into
-        torch.sum(slope, 0, out=bias_grad)
-        if slope.dtype == x.dtype:
-            torch.mm(slope.t(), x, out=weight_grad)
+        low = slope.to(x.dtype)
+        back = torch.mm(low, weight).float() if ctx.needs_input_grad[0] else None
+        layer = ctx.layer
+        if layer.factor is None:
+            torch.sum(slope, 0, out=layer.bias.grad)
         else:
-            slope = slope.to(x.dtype)
-            weight_grad.copy_(torch.mm(slope.t(), x))
-        back = torch.mm(slope, weight).float() if ctx.needs_input_grad[0] else None
-        return back, None, None, None, None, None
+            x, one = layer.factor.precondition(x)
+            torch.mv(slope.t(), one, out=layer.bias.grad)
+        if x.dtype == layer.weight.grad.dtype:
+            torch.mm(low.t(), x, out=layer.weight.grad)
+        else:
+            layer.weight.grad.copy_(torch.mm(low.t(), x))
+        return back, None, None, None
 
 
 class Affine(nn.Linear):
     """nn.Linear; once `bind` gave it a place for its gradient, a backward pass overwrites that place (no zero_grad).
 
-    `low` takes the three matrix products to bfloat16; weights, bias and gradients stay float32.
+    `low` takes the matrix products to bfloat16; weights, bias and gradients stay float32. With a `factor` (see
+    fisher.py) the gradient that is written is the natural one.
     """
 
     straight = False
     low = False
+    factor: Factor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(frames, in) -> (frames, out)."""
         if self.straight and torch.is_grad_enabled():
-            return _Straight.apply(x, self.weight, self.bias, self.weight.grad, self.bias.grad, self.low)
+            return _Straight.apply(x, self.weight, self.bias, self)
         if self.low:
             return torch.mm(x.bfloat16(), self.weight.bfloat16().t()).float().add_(self.bias)
         return super().forward(x)

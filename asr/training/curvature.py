@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch.func import functional_call, jvp, vjp
 
+from asr.acoustic import examples
 from asr.acoustic.examples import Block, load_block, minibatches
 from asr.acoustic.network import build
 from asr.features.reader import FeatureReader
@@ -35,16 +35,9 @@ class CurvatureSample:
     def __init__(self, job: SpeechJob, share: float, draw: int) -> None:
         self.job = job
         lengths = job.targets.lengths
-        names = sorted(lengths, key=lambda name: name.encode())
-        np.random.default_rng([job.seed, 4, draw]).shuffle(names)
-        wanted, self.frames = max(LEAST, share * sum(lengths.values())), 0
-        picked = []
-        for name in names:
-            picked.append(name)
-            self.frames += lengths[name]
-            if self.frames >= wanted:
-                break
-        self.block = load_block(tuple(picked), FeatureReader(job.data), job.targets)
+        picked = examples.draw(lengths, max(LEAST, share * sum(lengths.values())), [job.seed, 4, draw])
+        self.block = load_block(picked, FeatureReader(job.data), job.targets)
+        self.frames = len(self.block[1])
 
     def product(self, weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
         """v -> G v at flat `weights`; both flat float32, as long as the weights and on their device."""

@@ -45,7 +45,7 @@ class Desk:
         if isinstance(message, Sent):
             return self._take(worker, message, weights, gradient)
         if isinstance(message, WantWeights):
-            return Answer(self.server.pull(worker, weights), self.server.eta)
+            return self._answer(self.server.pull(worker, weights))
         if isinstance(message, WantLease):
             return self.lease(worker, weights)
         raise RuntimeError(f"worker {worker} says {message!r}")
@@ -57,27 +57,32 @@ class Desk:
             self.idle.add(worker)
             return None
         self.idle.discard(worker)
-        return Answer(self.server.pull(worker, weights), self.server.eta, lease=lease)
+        return self._answer(self.server.pull(worker, weights), lease=lease)
+
+    def _answer(self, version: int, *, taken: bool = True, lease: Lease | None = None) -> Answer:
+        return Answer(version, self.server.eta, taken, lease, self.server.factors)
 
     def _take(self, worker: int, sent: Sent, weights: torch.Tensor, gradient: torch.Tensor) -> Answer:
         ledger = self.ledger
         assert ledger is not None
         mean = sent.loss / max(sent.frames, 1)
-        push = Push(worker, sent.sequence, sent.version, sent.frames, gradient, weights, sent.minibatches, mean)
+        push = Push(
+            worker, sent.sequence, sent.version, sent.frames, gradient, weights, sent.minibatches, mean, sent.factors
+        )
         lease = ledger.held.get(worker)
         if lease is None and sent.minibatches:  # its worker was given up and its lease is another's by now
             self.server.refused["late"] += 1
-            return Answer(self.server.pull(worker, weights), self.server.eta)
+            return self._answer(self.server.pull(worker, weights))
         verdict = self.server.apply(push, into=weights)
         self.server.served.add(worker)
         if verdict == "duplicate":  # it was counted when it came first
-            return Answer(self.server.version, self.server.eta)
+            return self._answer(self.server.version)
         if verdict == "stale" and not sent.last_try:
             ledger.repeated += sent.frames
-            return Answer(self.server.version, self.server.eta, taken=False)
+            return self._answer(self.server.version, taken=False)
         ledger.count(worker, sent.minibatches, sent.frames, verdict == "applied")
         self.counted(verdict, sent, lease)
-        return Answer(self.server.version, self.server.eta)
+        return self._answer(self.server.version)
 
     def counted(self, verdict: str, sent: Sent, lease: Lease | None) -> None:
         """Server and ledger know of this push. Raises InputError where too many were not finite."""

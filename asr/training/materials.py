@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr.acoustic.examples import Targets
+import torch
+
+from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
 from asr.acoustic.network import NetworkConfig
 from asr.alignment.counts import read_counts
 from asr.console import say
@@ -15,29 +17,46 @@ from asr.errors import InputError
 from asr.features.reader import FeatureReader, describe
 from asr.tables import read_table
 from asr.training.heldout import Heldout
+from asr.training.natural import Factors, NaturalGradient
 from asr.training.speech import SpeechJob
 
 if TYPE_CHECKING:
     from asr.training.run import Settings
 
+#: training frames that the natural gradient's factors are estimated from; they are drawn of so many times as many
+SAMPLE_FRAMES, SAMPLE_MIX = 2048, 8
+
 
 @dataclass(frozen=True)
 class Materials:
-    """job: what workers get; features: features.json of the training data."""
+    """job: what workers get; features: features.json of the training data; sample: spliced training frames from which
+    the factors of the natural gradient are estimated, None where gradients are plain.
+    """
 
     shape: NetworkConfig
     job: SpeechJob
     heldout: Heldout
     features: dict[str, Any]
+    sample: torch.Tensor | None = None
+    damping: float = 1.0
 
     @property
     def frames(self) -> int:
         """Training frames in a pass."""
         return sum(self.job.targets.lengths.values())
 
+    def natural(self, total: int) -> NaturalGradient | None:
+        """The server's side of the natural gradient, for passes of `total` frames."""
+        if self.sample is None or self.job.factors is None:
+            return None
+        return NaturalGradient(self.job.factors, self.shape, self.sample, self.job.precision, self.damping, total)
 
-def gather(settings: Settings, *, precision: str, threads: int) -> Materials:
-    """Read alignments and lengths, keep held-out frames. Raises InputError where they do not fit."""
+
+def gather(settings: Settings, *, precision: str, threads: int, natural: bool = False) -> Materials:
+    """Read alignments and lengths, keep held-out frames. Raises InputError where they do not fit.
+
+    natural: prepare for natural gradients.
+    """
     counts = read_counts(settings.ali / "ali_train_pdf.counts")
     features = describe(settings.train_data)
     shape = NetworkConfig(
@@ -66,8 +85,18 @@ def gather(settings: Settings, *, precision: str, threads: int) -> Materials:
         precision=precision,
         threads=threads,
         device=settings.device,
+        factors=Factors.empty(shape, settings.natural_rank, settings.device) if natural else None,
     )
-    return Materials(shape, job, heldout, features)
+    sample = _training_sample(job) if natural else None
+    return Materials(shape, job, heldout, features, sample, settings.damping)
+
+
+def _training_sample(job: SpeechJob) -> torch.Tensor:
+    """Spliced frames of utterances drawn at random, several times as many as are kept: a mix of speakers."""
+    picked = draw(job.targets.lengths, SAMPLE_MIX * SAMPLE_FRAMES, [job.seed, 5])
+    block = load_block(picked, FeatureReader(job.data), job.targets)
+    rows = shuffled(len(block[1]), [job.seed, 6])[:SAMPLE_FRAMES]
+    return splice(block[0], rows, block[2], job.network.context).to(job.device)
 
 
 def _keep_out(

@@ -69,7 +69,7 @@ class Probe:
         self, materials: Materials, start: torch.Tensor, method: Callable[[], Method], workers: int, max_norm: float
     ) -> None:
         self.start, self.method, self.workers, self.max_norm = start, method, workers, max_norm
-        self.heldout = materials.heldout
+        self.heldout, self.natural = materials.heldout, materials.natural
         job = materials.job
         wanted = max(SHARE * materials.frames, LEAST_PUSHES * job.minibatch)
         wanted = min(wanted, MOST * materials.frames)  # of a small corpus, a noisy answer rather than a second pass
@@ -90,6 +90,7 @@ class Probe:
             Schedule(eta0, ledger.total, warmup=0.1),
             self.method(),
             Average(self.start, ledger.total // 2),
+            self.natural(ledger.total),
             max_staleness=10**9,
             max_norm=self.max_norm,
         )

@@ -56,6 +56,13 @@ class Settings:
     warmup: float = option(0.02, help="share of the pass over which the rate rises to eta0")
     average_from: float = option(0.6, help="share of the pass after which the average shown begins (t0)")
     max_passes: int = option(20, help="most passes, for methods that make several")
+    natural_gradient: str = option(
+        "auto",
+        help="precondition gradients by their layer's inputs; auto: for async-asgd, asgd and linear-decay",
+        choices=("auto", "on", "off"),
+    )
+    natural_rank: int = option(40, help="natural gradient: directions of a layer's inputs that are told apart")
+    damping: float = option(1.0, help="natural gradient: added to a direction's power, over the mean power")
     max_norm: float = option(0.0, help="longest gradient that enters unscaled; 0: any")
     max_staleness: int = option(64, help="a push older than this many versions is refused")
     prior_scale: float = option(1.0, help="scale of the log priors that decoding subtracts")
@@ -86,7 +93,9 @@ def run(settings: Settings) -> None:
         inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []
     workers = _workers(settings)
     precision = _precision(settings)
-    stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=[workers, precision])
+    natural = _natural(settings)
+    extra = [workers, precision, natural]
+    stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=extra)
     if not settings.force and stamp.fresh():
         _clear(settings.out / "log")
         return
@@ -97,7 +106,7 @@ def run(settings: Settings) -> None:
 
     from asr.training.trainer import train
 
-    train(settings, workers, precision, stamp.key)
+    train(settings, workers, precision, natural, stamp.key)
     names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "final.mdl", "tree")
     stamp.record([settings.out / name for name in (*names, "phones.txt", "log/train.jsonl")])
     _clear(settings.out / "log")  # not before: a run that is killed in between goes on from its end
@@ -123,6 +132,7 @@ def _check(settings: Settings) -> None:
         "evaluations",
         "heldout_frames",
         "max_passes",
+        "natural_rank",
     ):
         if getattr(settings, name) < 1:
             refuse(name, "at least 1")
@@ -138,7 +148,7 @@ def _check(settings: Settings) -> None:
             refuse(name, "at least 0 and below 10")
     if not settings.speed_slow >= 1:
         refuse("speed_slow", "at least 1")
-    for name in ("decay_power", "worker_timeout_s", "checkpoint_s"):
+    for name in ("decay_power", "damping", "worker_timeout_s", "checkpoint_s"):
         if not getattr(settings, name) > 0:
             refuse(name, "above 0")
     for name in ("workers", "context", "max_staleness", "max_norm", "max_restarts", "seed"):
@@ -171,6 +181,16 @@ def _workers(settings: Settings) -> int:
             raise InputError("--device cuda: this torch sees no GPU; use --device cpu")
         return settings.workers or torch.cuda.device_count()
     return settings.workers or len(os.sched_getaffinity(0))
+
+
+def _natural(settings: Settings) -> bool:
+    """Whether gradients are natural ones."""
+    from asr.training import methods
+
+    method = methods.get(settings.method, settings.method_options)
+    if settings.natural_gradient == "on" and (method.ENGINE or method.COURSE == "batch"):
+        raise InputError(f"--natural-gradient on: {settings.method} takes plain gradients; leave it out")
+    return settings.natural_gradient == "on" or (settings.natural_gradient == "auto" and method.NATURAL)
 
 
 def _precision(settings: Settings) -> str:

@@ -21,6 +21,7 @@ import torch
 
 from asr.training.average import Average
 from asr.training.methods.base import Method
+from asr.training.natural import NaturalGradient
 from asr.training.schedule import Schedule
 
 #: numbers in a shard: four of them fit into the cache of a core
@@ -33,6 +34,7 @@ class Push:
 
     pulled: the worker's slot, holding the weights that it used (or its own, for methods that keep replicas).
     minibatches: how many it covers, 0 for a further push on one already counted. loss: mean, in nats.
+    factors: the version of the natural gradient's factors that it was made with.
     """
 
     worker: int
@@ -43,6 +45,7 @@ class Push:
     pulled: torch.Tensor | None = None
     minibatches: int = 1
     loss: float = 0.0
+    factors: int = 0
 
 
 class ParameterServer:
@@ -54,12 +57,13 @@ class ParameterServer:
         schedule: Schedule,
         method: Method,
         average: Average | None = None,
+        natural: NaturalGradient | None = None,
         *,
         max_staleness: int = 64,
         max_norm: float = 0.0,
     ) -> None:
         self.weights = weights
-        self.schedule, self.method, self.average = schedule, method, average
+        self.schedule, self.method, self.average, self.natural = schedule, method, average, natural
         self.vectors = method.vectors(weights)
         self.max_staleness, self.max_norm = max_staleness, max_norm
         self.version = 0  # pushes applied
@@ -75,6 +79,8 @@ class ParameterServer:
         self.size = len(self.shards[0])
         parts = [vector.split(self.size) for vector in self.vectors.values()]
         self.extra = list(zip(*parts, strict=True)) if parts else [()] * len(self.shards)
+        if natural is not None:
+            natural.refresh(weights, 0)
 
     def apply(self, push: Push, into: torch.Tensor | None = None) -> str:
         """Take one push into w and w̄. Returns "applied" or why not: duplicate, shape, stale, nonfinite.
@@ -99,6 +105,8 @@ class ParameterServer:
         self.version += 1
         self.frames += push.frames if push.minibatches else 0
         self._pass_through(push, eta, into)
+        if self.natural is not None and self.frames >= self.natural.next_at:
+            self.natural.refresh(self.weights, self.frames)
         return "applied"
 
     def _apply_from_afar(self, push: Push, into: torch.Tensor | None) -> str:
@@ -137,6 +145,8 @@ class ParameterServer:
         oldest = self.max_staleness if self.method.BOUNDED else self.version
         if not 0 <= self.version - push.version <= oldest:
             return "stale", 0.0
+        if self.natural is not None and self.natural.torn(push.factors):
+            return "stale", 0.0
         square = float(torch.dot(sent, sent))
         if not math.isfinite(square):
             self.nonfinite_in_a_row += 1
@@ -149,6 +159,11 @@ class ParameterServer:
     def eta(self) -> float:
         """The rate of the next push, by the schedule."""
         return self.schedule.eta(self.frames)
+
+    @property
+    def factors(self) -> int:
+        """The version of the natural gradient's factors that workers are to use; 0 where gradients are plain."""
+        return 0 if self.natural is None else self.natural.version
 
     def pull(self, worker: int, into: torch.Tensor) -> int:
         """What `worker` is to use next into its slot; returns the version that it got."""
@@ -167,6 +182,8 @@ class ParameterServer:
         own = {"weights": self.weights} | {f"method.{name}": vector for name, vector in self.vectors.items()}
         if self.average is not None:
             own |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
+        if self.natural is not None:
+            own |= {f"natural.{name}": tensor for name, tensor in self.natural.tensors().items()}
         return own
 
     def counters(self) -> dict:
@@ -175,6 +192,7 @@ class ParameterServer:
             "version": self.version,
             "frames": self.frames,
             "average": None if self.average is None else self.average.counters(),
+            "natural": None if self.natural is None else self.natural.counters(),
             "method": self.method.counters(),
             "refused": dict(self.refused),
             "staleness": {str(value): count for value, count in self.staleness.items()},
@@ -190,6 +208,9 @@ class ParameterServer:
         if self.average is not None:
             mine = {name.removeprefix("average."): tensor for name, tensor in tensors.items()}
             self.average.restore(mine, counters["average"])
+        if self.natural is not None:
+            mine = {name.removeprefix("natural."): tensor for name, tensor in tensors.items()}
+            self.natural.restore(mine, counters["natural"])
         self.method.restore(counters["method"])
         self.version, self.frames = counters["version"], counters["frames"]
         self.refused = Counter(counters["refused"])

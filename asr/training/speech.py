@@ -15,6 +15,7 @@ from asr.acoustic.examples import Block, Targets, load_block, minibatches, plan_
 from asr.acoustic.network import FeedForward, NetworkConfig, bind, build, clear, set_precision
 from asr.features.reader import FeatureReader
 from asr.training.ledger import Lease
+from asr.training.natural import Factors
 from asr.training.worker import Loss
 
 Frames = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -34,6 +35,7 @@ class SpeechJob:
     precision: str  # float32 or bfloat16
     threads: int
     device: str = "cpu"
+    factors: Factors | None = None  # of the natural gradient
 
     def open(self) -> SpeechObjective:
         """Made in the worker's process."""
@@ -74,6 +76,11 @@ class SpeechObjective:
         bind(self.network, weights, gradient)
         self.device = weights.device
 
+    def use_factors(self, version: int) -> None:
+        """Gradients are natural ones from now on."""
+        assert self.job.factors is not None
+        self.job.factors.give(self.network, version)
+
     def batches(self, lease: Lease) -> Iterator[Batch]:
         """The minibatches of a lease, in order; the first one may have to wait for its block."""
         if self.held != (lease.pass_, lease.block):
@@ -102,7 +109,7 @@ class SpeechObjective:
         return load_block(self.job.blocks(pass_)[block].utterances, self.features, self.job.targets)
 
     def gradient(self, batch: Batch) -> Loss:
-        """The gradient of the mean cross-entropy at the bound weights into the bound gradient.
+        """The gradient, plain or natural, of the mean cross-entropy at the bound weights into the bound gradient.
 
         In bfloat16 only the matrix products are; weights, gradient, softmax and loss stay float32.
         """

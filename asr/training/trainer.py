@@ -39,14 +39,17 @@ WORTH_THREADS = 2e8
 MODEL_FILES = ("raw.safetensors", "final.safetensors")
 
 
-def train(settings: Settings, workers: int, precision: str, key: str) -> None:
-    """Train and write the model folder. `key` names the run: checkpoints of another are left alone."""
+def train(settings: Settings, workers: int, precision: str, natural: bool, key: str) -> None:
+    """Train and write the model folder. `key` names the run: checkpoints of another are left alone.
+
+    natural: with natural gradients.
+    """
     # MKL picks its code path by buffer alignment unless told otherwise; repeatable runs need one path
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     cores = worth_threads(settings)
     threads = max(1, cores // workers)
     torch.set_num_threads(cores if settings.engine == "simulated" or workers == 1 else 1)
-    trainer = Trainer(settings, workers, threads, precision, key)
+    trainer = Trainer(settings, workers, threads, precision, key, natural)
     trainer.run()
 
 
@@ -59,11 +62,13 @@ def worth_threads(settings: Settings) -> int:
 class Trainer:
     """The state of a run; its methods are what the desk calls back."""
 
-    def __init__(self, settings: Settings, workers: int, threads: int, precision: str, key: str) -> None:
+    def __init__(
+        self, settings: Settings, workers: int, threads: int, precision: str, key: str, natural: bool = False
+    ) -> None:
         self.settings, self.workers, self.precision, self.key = settings, workers, precision, key
         self.logs = settings.out / "log"
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.materials = gather(settings, precision=precision, threads=threads)
+        self.materials = gather(settings, precision=precision, threads=threads, natural=natural)
         self.job, self.total = self.materials.job, self.materials.frames
         self.network = build(self.materials.shape, settings.seed)
         saved = self._saved()
@@ -134,7 +139,13 @@ class Trainer:
         end_ratio = 1.0 if method.CONSTANT else settings.end_ratio
         schedule = Schedule(self.eta0, self.total, end_ratio, settings.decay_power, settings.warmup, method.LINEAR)
         return ParameterServer(
-            weights, schedule, method, average, max_staleness=settings.max_staleness, max_norm=settings.max_norm
+            weights,
+            schedule,
+            method,
+            average,
+            self.materials.natural(self.total),
+            max_staleness=settings.max_staleness,
+            max_norm=settings.max_norm,
         )
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
@@ -161,6 +172,7 @@ class Trainer:
             f"train: {settings.method}, {self.total:,} frames ({self.total / 360000:.2f} h), "
             f"{server.weights.numel() / 1e6:.2f} M weights, {self.materials.shape.num_pdfs} pdfs, "
             f"{self.workers} workers, {self.precision}, eta0 {self.eta0:g}"
+            + (", natural gradients" if server.natural else "")
         )
         for name in MODEL_FILES:  # of a run before: there is no model until this one is done
             (settings.out / name).unlink(missing_ok=True)
@@ -181,6 +193,7 @@ class Trainer:
                 engine=settings.engine,
                 workers=self.workers,
                 precision=self.precision,
+                natural_gradient=server.natural is not None,
                 eta0=self.eta0,
             )
         courses: dict[str, Callable[[engines.Engine], None]] = {

@@ -36,6 +36,9 @@ class Objective(Protocol):
     def gradient(self, batch: Any) -> Loss:
         """Put the gradient of the mean loss at the bound weights into the bound gradient."""
 
+    def use_factors(self, version: int) -> None:
+        """Natural gradients from now on, with this version of the factors. Called only where the server has some."""
+
 
 class Job(Protocol):
     """What a worker's process is told: it travels there and opens the objective."""
@@ -69,15 +72,20 @@ class Sent(NamedTuple):
     loss: float  # sum over frames
     correct: int
     last_try: bool
+    factors: int = 0  # version of the natural gradient's factors that it was made with; 0: a plain one
 
 
 class Answer(NamedTuple):
-    """The slot holds weights of `version`; `eta` is the rate of the next push. lease: None when the run is over."""
+    """The slot holds weights of `version`; `eta` is the rate of the next push. lease: None when the run is over.
+
+    factors: the version of the natural gradient's factors to use; 0: none.
+    """
 
     version: int
     eta: float
     taken: bool = True
     lease: Lease | None = None
+    factors: int = 0
 
 
 class Replica:
@@ -85,7 +93,7 @@ class Replica:
 
     def __init__(self, objective: Objective, weights: torch.Tensor, gradient: torch.Tensor) -> None:
         self.objective, self.weights, self.gradient = objective, weights, gradient
-        self.sequence = self.version = 0
+        self.sequence = self.version = self.factors = 0
         self.eta = 0.0
 
     def gradient_at(self, batch: Any) -> Loss:
@@ -96,20 +104,27 @@ class Replica:
         """Hand the slots over and wait for the next weights. False: too stale, compute it again."""
         self.sequence += 1
         total = loss.mean * loss.frames
-        answer = yield Sent(self.sequence, self.version, loss.frames, minibatches, total, loss.correct, last_try)
-        self.version, self.eta = answer.version, answer.eta
+        answer = yield Sent(
+            self.sequence, self.version, loss.frames, minibatches, total, loss.correct, last_try, self.factors
+        )
+        self._heed(answer)
         return answer.taken
 
     def pull(self) -> Generator[WantWeights, Answer, None]:
         """Wait for the newest weights."""
-        answer = yield WantWeights()
-        self.version, self.eta = answer.version, answer.eta
+        self._heed((yield WantWeights()))
 
     def lease(self) -> Generator[WantLease, Answer, Lease | None]:
         """Wait for work."""
         answer = yield WantLease()
-        self.version, self.eta = answer.version, answer.eta
+        self._heed(answer)
         return answer.lease
+
+    def _heed(self, answer: Answer) -> None:
+        self.version, self.eta = answer.version, answer.eta
+        if answer.factors != self.factors:
+            self.objective.use_factors(answer.factors)
+            self.factors = answer.factors
 
 
 def work(

@@ -189,6 +189,7 @@ def _run(argv: list[str], output: str, setup: list[list], cores: list[int]) -> i
     from asr.cli import main
 
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job would ignore
     if cores:
         os.sched_setaffinity(0, cores)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -36,6 +36,7 @@ class Method:
     CONSTANT: ClassVar[bool] = False  # the rate stays at eta0 after its warm-up, whatever --end-ratio says
     BOUNDED: ClassVar[bool] = True  # a push older than --max-staleness is refused
     ENGINE: ClassVar[str] = ""  # "allreduce": ranks in step instead of workers and a server
+    NATURAL: ClassVar[bool] = False  # natural gradients unless --natural-gradient says otherwise
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, such as a worker's, is made of the settings alone: it holds nothing of the server's."""

@@ -71,7 +71,7 @@ class HeldRun:
         return [item.frames / item.cpu_s for item in self.stretches]
 
     def frames_per_s(self) -> list[float]:
-        """Of each window, with what comes rarely shared out evenly: not a whole checkpoint in one, none in the next."""
+        """Of each window, with what comes rarely shared out evenly, not a whole checkpoint in one window."""
         prices = self.prices
         return [
             (1.0 - prices.checkpoints)

@@ -1,0 +1,88 @@
+"""The natural gradient of a linear layer, on its input side: the gradient of W is  slopeᵀ x P  and not  slopeᵀ x.
+
+With A = E[x xᵀ] over training frames, x ending in a 1 for the bias, P is (A + lambda I)^-1 times a constant: where
+the layer's inputs hardly vary a step gets as large as where they dominate. It is the input half of K-FAC (Martens &
+Grosse 2015), which alone does most of it (Benzing 2022), and what Kaldi's NG-SGD does on that side (Povey, Zhang &
+Khudanpur 2015). As there, A is taken as its first R eigenvectors and one value for all the others, so that a
+minibatch costs two thin products more; and P is scaled so that inputs keep their mean square, so that the learning
+rate means what it did:
+
+    A ~ U diag(s) Uᵀ + rest (I - U Uᵀ),     lambda = damping * trace(A) / dim
+    P = scale (I - U diag(shrink) Uᵀ),      shrink = (s - rest) / (s + lambda),    E|x P|^2 = E|x|^2
+
+Reads and writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+#: subspace iterations from a random start, and from the basis of an earlier estimate
+COLD, WARM = 4, 2
+
+
+def rank_of(inputs: int, rank: int) -> int:
+    """R for a layer of `inputs` inputs: at least one direction is left for the rest."""
+    return min(rank, inputs)
+
+
+def size_of(inputs: int, rank: int) -> int:
+    """Numbers that the factor of a layer takes in a flat vector: basis, shrink, scale."""
+    return (inputs + 2) * rank_of(inputs, rank) + 1
+
+
+@dataclass
+class Factor:
+    """P of one layer. basis: U (inputs + 1, R), the last row the bias's; shrink: (R)."""
+
+    basis: torch.Tensor
+    shrink: torch.Tensor
+    scale: float
+
+    def precondition(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """x (frames, inputs), without the 1 -> x P (frames, inputs), and its column of the bias, float32 (frames)."""
+        along = torch.addmm(self.basis[-1], x, self.basis[:-1]).mul_(self.shrink)
+        one = torch.mv(along, self.basis[-1]).float().sub_(1.0).mul_(-self.scale)
+        return torch.addmm(x, along, self.basis[:-1].t(), beta=self.scale, alpha=-self.scale), one
+
+    @classmethod
+    def view(cls, flat: torch.Tensor, inputs: int, rank: int) -> Factor:
+        """The factor that a flat vector of `size_of` numbers holds; basis and shrink are views of it."""
+        rank = rank_of(inputs, rank)
+        basis = flat[: (inputs + 1) * rank].view(inputs + 1, rank)
+        return cls(basis, flat[basis.numel() : -1], float(flat[-1]))
+
+    def to(self, dtype: torch.dtype) -> Factor:
+        """A copy for inputs of `dtype`, of its own memory."""
+        return Factor(self.basis.to(dtype, copy=True), self.shrink.to(dtype, copy=True), self.scale)
+
+
+def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, warm: bool) -> None:
+    """P of a layer from its inputs on some frames, x (frames, inputs) float32, into a vector of `size_of` numbers.
+
+    warm: the vector holds an earlier estimate, from whose basis the subspace iteration starts. A layer whose inputs
+    are all zero gets the plain gradient for its weights.
+    """
+    frames, inputs = x.shape
+    x = torch.cat([x, x.new_ones(frames, 1)], dim=1)
+    rank = rank_of(inputs, rank)
+    basis = into[: (inputs + 1) * rank].view(inputs + 1, rank)
+    if warm:
+        u = basis
+    else:
+        generator = torch.Generator().manual_seed(inputs)
+        u = torch.randn(inputs + 1, rank, generator=generator).to(x.device)
+    for _ in range(WARM if warm else COLD):
+        u = torch.linalg.qr(x.t() @ (x @ u))[0]
+    along = x @ u
+    s, turn = torch.linalg.eigh(along.t() @ along / frames)
+    trace = float(x.square().sum()) / frames
+    others = inputs + 1 - rank
+    rest = max(trace - float(s.sum()), 0.0) / others
+    shrink = (s - rest) / (s + damping * trace / (inputs + 1))
+    kept = float((s * (1.0 - shrink).square()).sum()) + rest * others  # E|x P|^2 / scale^2
+    basis.copy_(u @ turn)
+    into[basis.numel() : -1] = shrink
+    into[-1] = (trace / kept) ** 0.5
