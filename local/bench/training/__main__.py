@@ -76,6 +76,7 @@ class Bench:
                 self._hold(Variant("server", name, minibatch), "float32")
         if table.has_bfloat16():
             self._hold(Variant("server bf16", "big", 256), "bfloat16")
+        self._hold(Variant("server natural", "big", 256), "float32", "on")
         for number in range(self.given.rounds):
             _note(f"round {number + 1} of {self.given.rounds}")
             self._round(pair)
@@ -91,7 +92,7 @@ class Bench:
         seconds = self.given.seconds
         for name, case in self.cases.items():
             for minibatch in case.minibatches:
-                for kind in ("compute", "server", "server bf16", "allreduce", "hogwild"):
+                for kind in ("compute", "server", "server bf16", "server natural", "allreduce", "hogwild"):
                     variant = Variant(kind, name, minibatch)
                     if kind.startswith("server") and variant not in self.held:
                         continue
@@ -102,7 +103,7 @@ class Bench:
                         self.results.add(variant, pair.measure(kind, name, minibatch, seconds))
                     self.results.others.append(others.cores())
 
-    def _options(self, name: str, minibatch: int, precision: str) -> dict[str, Any]:
+    def _options(self, name: str, minibatch: int, precision: str, natural: str = "off") -> dict[str, Any]:
         """Settings of the training stage; what is not named here is at its default."""
         case, folder = self.cases[name], self.folder / name
         return {
@@ -115,12 +116,13 @@ class Bench:
             "minibatch": minibatch,
             "block_frames": case.block_frames,
             "precision": precision,
+            "natural_gradient": natural,  # the rivals' gradients are plain
             "eta0": "0.05",  # random targets teach nothing; they must not make weights grow either
         }
 
-    def _hold(self, variant: Variant, precision: str) -> None:
-        options = self._options(variant.network, variant.minibatch, precision)
-        folder = self.folder / f"{variant.network}-{variant.minibatch}-{precision}"
+    def _hold(self, variant: Variant, precision: str, natural: str = "off") -> None:
+        options = self._options(variant.network, variant.minibatch, precision, natural)
+        folder = self.folder / f"{variant.network}-{variant.minibatch}-{precision}-{natural}"
         self.held[variant] = HeldRun(options, folder, self.stack, min(1.5, self.given.seconds))
 
     def _job(self, name: str) -> SpeechJob:

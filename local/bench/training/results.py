@@ -9,7 +9,7 @@ from pair import Window
 
 
 class Variant(NamedTuple):
-    """kind: compute, server, server bf16, allreduce or hogwild."""
+    """kind: compute, server, server bf16, server natural, allreduce or hogwild."""
 
     kind: str
     network: str

@@ -16,6 +16,7 @@ NAMES = {
     "compute": "compute only",
     "server": "server",
     "server bf16": "server, bfloat16",
+    "server natural": "server, natural",
     "allreduce": "all-reduce (gloo)",
     "hogwild": "Hogwild (torch.optim)",
 }
@@ -30,6 +31,8 @@ RATIOS = {
     "over_hogwild": (Variant("server", "big", 256), Variant("hogwild", "big", 256)),
     "bfloat16_over_float32": (Variant("server bf16", "big", 256), Variant("server", "big", 256)),
 }
+#: shown beside them: what natural gradients cost
+NATURAL = {"natural_over_plain": (Variant("server natural", "big", 256), Variant("server", "big", 256))}
 
 
 def has_bfloat16() -> bool:
@@ -115,7 +118,7 @@ def _server_lines(held: dict[Variant, HeldRun], results: Results, network: str) 
 
 def _ratio_lines(results: Results) -> list[str]:
     found = [f"{'ratio':26}{'of the rates':>24}{'by CPU':>9}"]
-    for name, (over, under) in RATIOS.items():
+    for name, (over, under) in (RATIOS | NATURAL).items():
         if values := results.ratios(over, under):
             by_cpu = median(results.ratios(over, under, per_cpu=True))
             found.append(f"{name:26}{_spread(values, '.3f'):>24}{by_cpu:>9.3f}")
