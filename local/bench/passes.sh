@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # One pass of async-asgd against async-sgd with newbob to convergence: same data, network, workers and seeds. Prints for
 # each run its passes, seconds, CPU seconds, held-out cross-entropy and character error rate on dev and test.
+# A method may carry options of its own for `asr train`: NAME:OPTION=VALUE,OPTION=VALUE.
 #   local/bench/passes.sh                      20 hours of mini, seeds 1 2 3, 4×256: most of a day's work on two cores
 #   local/bench/passes.sh --hours 3 --seeds "1 2"
-#   local/bench/passes.sh --exp exp/aishell_sample --methods "async-asgd sgd" -- --width 512 --minibatch 64
+#   local/bench/passes.sh --exp exp/aishell_sample --methods "async-asgd async-asgd:natural-gradient=off async-sgd" \
+#     -- --width 512 --minibatch 64
 # --exp: an experiment whose stages 1 to 4 are done. --workers N, default 2. Options after -- go to `asr train`.
 # A run that is there already is not made again; one that was killed goes on.
 set -euo pipefail
@@ -31,9 +33,12 @@ asr() { .venv/bin/python -m asr "$@"; }
 
 for seed in $seeds; do
   for method in $methods; do
-    model=$exp/$method-$seed
+    model=$exp/$method-$seed own=()
+    if [[ $method == *:* ]]; then
+      IFS=, read -ra own <<<"${method#*:}"
+    fi
     asr train --train-data "$exp/data/train" --dev-data "$exp/data/dev" --ali "$exp/ali" --out "$model" \
-      --method "$method" --seed "$seed" --workers "$workers" --eta0 auto "${options[@]}"
+      --method "${method%%:*}" --seed "$seed" --workers "$workers" --eta0 auto "${options[@]}" "${own[@]/#/--}"
     asr graph --lang "$exp/lang" --model-dir "$exp/ali" --out "$exp/graph"
     tune=(--graph "$exp/graph" --tune true)
     if [[ -f $exp/lang/tune/G.fst ]]; then # a given language model has seen dev: see run.sh
@@ -73,11 +78,12 @@ for method in methods:
             f"{method} {seed} {done['passes']} {done['seconds']:.0f} {done['cpu_s']:.0f} {done['ce']:.4f} "
             f"{100 * done['accuracy']:.2f} {rates[0]['rate']:.2f} {rates[1]['rate']:.2f} {low:.2f}-{high:.2f}"
         )
-one, many = (
-    [statistics.mean(column) for column in zip(*found[method], strict=True)] for method in (methods[0], methods[-1])
-)
-print(
-    f"{methods[-1]} took {many[0] / one[0]:.1f} times as long as {methods[0]} ({many[1] / one[1]:.1f} times the CPU time); "
-    f"test CER {many[2]:.2f} against {one[2]:.2f}"
-)
+means = {method: [statistics.mean(column) for column in zip(*rows, strict=True)] for method, rows in found.items()}
+one = means[methods[0]]
+for method in methods[1:]:
+    other = means[method]
+    print(
+        f"{method} took {other[0] / one[0]:.1f} times as long as {methods[0]} ({other[1] / one[1]:.1f} times the CPU time); "
+        f"test CER {other[2]:.2f} against {one[2]:.2f}"
+    )
 PY
