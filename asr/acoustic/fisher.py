@@ -21,6 +21,8 @@ import torch
 
 #: subspace iterations from a random start, and from the basis of an earlier estimate
 COLD, WARM = 4, 2
+#: mean square of a frame's inputs from which the products here would overflow
+HUGE = 1e30
 
 
 def rank_of(inputs: int, rank: int) -> int:
@@ -63,12 +65,19 @@ def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, war
     """P of a layer from its inputs on some frames, x (frames, inputs) float32, into a vector of `size_of` numbers.
 
     warm: the vector holds an earlier estimate, from whose basis the subspace iteration starts. A layer whose inputs
-    are all zero gets the plain gradient for its weights.
+    are all zero gets the plain gradient for its weights. Inputs that are huge or not finite, those of a run that blows
+    up, say nothing: the earlier estimate stays, or the plain gradient where there is none.
     """
     frames, inputs = x.shape
     x = torch.cat([x, x.new_ones(frames, 1)], dim=1)
     rank = rank_of(inputs, rank)
     basis = into[: (inputs + 1) * rank].view(inputs + 1, rank)
+    trace = float(x.square().sum()) / frames
+    if not trace < HUGE:
+        if not warm:
+            into.zero_()
+            into[-1] = 1.0
+        return
     if warm:
         u = basis
     else:
@@ -78,7 +87,6 @@ def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, war
         u = torch.linalg.qr(x.t() @ (x @ u))[0]
     along = x @ u
     s, turn = torch.linalg.eigh(along.t() @ along / frames)
-    trace = float(x.square().sum()) / frames
     others = inputs + 1 - rank
     rest = max(trace - float(s.sum()), 0.0) / others
     shrink = (s - rest) / (s + damping * trace / (inputs + 1))
