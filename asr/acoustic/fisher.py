@@ -86,7 +86,9 @@ def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, war
     for _ in range(WARM if warm else COLD):
         u = torch.linalg.qr(x.t() @ (x @ u))[0]
     along = x @ u
-    s, turn = torch.linalg.eigh(along.t() @ along / frames)
+    # in double: of a run that blows up all inputs may lie along one direction, and the others' powers are denormal
+    powers, turn = torch.linalg.eigh((along.t() @ along).double() / frames)
+    s, turn = powers.float(), turn.float()
     others = inputs + 1 - rank
     rest = max(trace - float(s.sum()), 0.0) / others
     shrink = (s - rest) / (s + damping * trace / (inputs + 1))
