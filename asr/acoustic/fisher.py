@@ -65,8 +65,8 @@ def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, war
     """P of a layer from its inputs on some frames, x (frames, inputs) float32, into a vector of `size_of` numbers.
 
     warm: the vector holds an earlier estimate, from whose basis the subspace iteration starts. A layer whose inputs
-    are all zero gets the plain gradient for its weights. Inputs that are huge or not finite, those of a run that blows
-    up, say nothing: the earlier estimate stays, or the plain gradient where there is none.
+    are all zero gets the plain gradient for its weights. Inputs that are huge or not finite, those of a run that
+    blows up, say nothing: the earlier estimate stays, or the plain gradient where there is none.
     """
     frames, inputs = x.shape
     x = torch.cat([x, x.new_ones(frames, 1)], dim=1)

@@ -22,6 +22,8 @@ from asr.acoustic.network import Affine, NetworkConfig, bind, build, set_precisi
 
 #: the first estimate after the start comes at this share of a pass
 FIRST = 1 / 128
+#: estimates that are made during one pass, the start's among them
+A_PASS = 8
 
 
 @dataclass(frozen=True)

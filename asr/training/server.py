@@ -24,8 +24,8 @@ from asr.training.methods.base import Method
 from asr.training.natural import NaturalGradient
 from asr.training.schedule import Schedule
 
-#: numbers in a shard: four of them fit into the cache of a core
-SHARD = 1 << 16
+#: numbers in a shard: four of them fit into the last cache; with smaller ones the calls themselves take a third
+SHARD = 1 << 19
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from asr.training.log import TrainingLog
 from asr.training.server import ParameterServer
 
 #: held-out figures during the pass may cost this share of the training between them
-COST = 0.02
+COST = 0.01
 STATUS_S = 1.0
 
 

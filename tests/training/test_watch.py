@@ -113,7 +113,7 @@ def test_a_resumed_pass_goes_on_to_its_next_point():
     ("total", "held", "looked_at"),
     [
         (1000, 1000, 256),  # a few at least
-        (200_000, 8192, 600),  # 2 % of training 20,000 frames: 400 · 3 / 2, since looking costs a third, twice
+        (200_000, 8192, 300),  # 1 % of training 20,000 frames: 200 · 3 / 2, since looking costs a third, twice
         (10_000_000, 8192, 8192),
         (1000, 100, 100),
     ],

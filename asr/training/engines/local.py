@@ -7,6 +7,9 @@ The server runs here, in the parent, one push after the other.
 On GPUs the slots lie in GPU memory, w and its average on the first GPU, workers on each in turn: a push then never
 leaves it. A message is sent once the work that filled the slot is done (`synchronize`).
 
+With as many workers as cores the server has none of its own: it does a push on the core that its worker has just
+left idle. Left to itself the kernel wakes it on another worker's, again and again, and each push then holds up two.
+
 A dead or silent worker is replaced and the rest of its lease given to another (see desk.py). A dead parent takes its
 workers with it, by the kernel's hand: also those that are stopped, or in the middle of something long.
 """
@@ -22,6 +25,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -67,16 +71,16 @@ def _worker_main(
         message = next(worker)
         while True:
             _settle(weights)
-            pipe.send(message)
+            pipe.send((_core(), message))
             message = worker.send(pipe.recv())
     except StopIteration:
         return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent is gone, and so is the reason to live
     except InputError as error:
-        pipe.send(Failed(error, ""))
+        pipe.send((-1, Failed(error, "")))
     except Exception:
-        pipe.send(Failed(None, traceback.format_exc()[-TRACE:]))
+        pipe.send((-1, Failed(None, traceback.format_exc()[-TRACE:])))
 
 
 def start_masked(process: BaseProcess) -> None:
@@ -96,6 +100,26 @@ def die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it died while this process started
         os._exit(1)
+
+
+def _core() -> int:
+    """The core that this process runs on; -1 where the system does not tell."""
+    asked = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+    return asked() if asked is not None else -1
+
+
+@contextlib.contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    """Run on this core for a while, if that may be. For one thread: others that torch starts would inherit it."""
+    allowed = os.sched_getaffinity(0) if sys.platform == "linux" and torch.get_num_threads() == 1 else set()
+    if core not in allowed:
+        yield
+        return
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _settle(slot: torch.Tensor) -> None:
@@ -186,7 +210,7 @@ class LocalEngine:
 
     def _hear(self, member: _Member) -> None:
         try:
-            message = member.pipe.recv()
+            core, message = member.pipe.recv()
         except (EOFError, OSError):
             member.process.join(timeout=1)
             self._bury(member, f"{member.process.name} (exit code {member.process.exitcode}) closed its pipe")
@@ -197,7 +221,8 @@ class LocalEngine:
                 raise message.error
             self._bury(member, message.trace)
             return
-        answer = self.desk.answer(member.number, message, member.weights, member.gradient)
+        with _on_core(core):
+            answer = self.desk.answer(member.number, message, member.weights, member.gradient)
         if answer is not None:
             self._reply(member, answer)
 

@@ -19,6 +19,8 @@ from typing import Any
 
 from processes import Child, cpu_s, tree
 
+from asr.training.natural import A_PASS
+
 #: pushes after a pause that are not counted: a gradient was finished meanwhile, for nothing
 SETTLING = 4
 #: so much of a held run's time may pass unheard: it stands still while others are measured
@@ -32,7 +34,7 @@ class Stretch:
     frames: int
     pushes: int
     wall_s: float
-    held_up_s: float  # of wall_s: held-out figures, segments' means, checkpoints
+    held_up_s: float  # of wall_s: held-out figures, segments' means, factors of natural gradients, checkpoints
     cpu_s: float  # server and workers
     server_cpu_s: float
     norm_s: float  # CPU of a push's checks, median
@@ -42,12 +44,14 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Prices:
-    """What comes rarely, as measured in this run: seconds a frame of held-out figures and of segments' means kept on
-    disk, at as many a pass as there are by default; checkpoints as a share of the time.
+    """What comes rarely, as measured in this run: seconds a frame of held-out figures, of segments' means kept on
+    disk and of natural gradients' factors, at as many a pass as there are by default; checkpoints as a share of the
+    time.
     """
 
     figures: float
     means: float
+    factors: float
     checkpoints: float
 
 
@@ -76,7 +80,7 @@ class HeldRun:
         return [
             (1.0 - prices.checkpoints)
             * item.frames
-            / (item.wall_s - item.held_up_s + (prices.figures + prices.means) * item.frames)
+            / (item.wall_s - item.held_up_s + (prices.figures + prices.means + prices.factors) * item.frames)
             for item in self.stretches
         ]
 
@@ -114,6 +118,7 @@ class Gate:
         self.passes: list[float] = []
         self.figures: list[float] = []
         self.means: list[float] = []
+        self.factors: list[float] = []
 
     def pushed(self, frames: int, on_push: Callable[[], None]) -> None:
         """The trainer's own `on_push`, then perhaps a pause."""
@@ -139,6 +144,8 @@ class Gate:
             self.warm = True
             self.trainer.watch.evaluate()
             self.trainer._save()
+            if natural := self.trainer.server.natural:
+                natural.refresh(self.trainer.server.weights, self.trainer.server.frames)
             self.pipe.send(self._prices())
         paused = time.monotonic()
         seconds = self.pipe.recv()
@@ -161,7 +168,7 @@ class Gate:
     def _state(self) -> tuple[float, ...]:
         trainer = self.trainer
         stale = sum(value * count for value, count in trainer.server.staleness.items())
-        held_up = sum(self.figures) + sum(self.means) + trainer.checkpoints_s
+        held_up = sum(self.figures) + sum(self.means) + sum(self.factors) + trainer.checkpoints_s
         return time.monotonic(), held_up, cpu_s(tree(os.getpid())), time.process_time(), stale
 
     def _stretch(self) -> Stretch:
@@ -185,6 +192,7 @@ class Gate:
         return Prices(
             figures=mean(self.figures) * trainer.settings.evaluations / trainer.total,
             means=mean(self.means) * len(average.starts) / trainer.total if self.means else 0.0,
+            factors=mean(self.factors) * A_PASS / trainer.total if self.factors else 0.0,
             checkpoints=self.saved_s / (self.saved_s + trainer.rest_s),
         )
 
@@ -210,6 +218,11 @@ class Gate:
                 self.means.append(time.monotonic() - begun)
             return share
 
+        def clocked_refresh(weights: Any, frames: int) -> None:
+            begun = time.monotonic()
+            refresh(weights, frames)
+            self.factors.append(time.monotonic() - begun)
+
         def clocked_save() -> None:
             before = trainer.checkpoints_s
             save()
@@ -230,3 +243,5 @@ class Gate:
 
         trainer.watch.evaluate, server.average.begin, trainer._save = clocked_evaluate, clocked_begin, clocked_save
         server.apply, method.rate = clocked_apply, clocked_rate
+        if server.natural is not None:
+            refresh, server.natural.refresh = server.natural.refresh, clocked_refresh

@@ -94,9 +94,9 @@ def _server_lines(held: dict[Variant, HeldRun], results: Results, network: str) 
     """What a push costs in CPU time, and what else took the run's time."""
     found = [
         "CPU ms a push: in the server's process its checks (the norm), its step with average and copy, and all there",
-        "is; in the worker. Mean staleness. Time in held-out figures, in keeping segments' means, in checkpoints",
+        "is; in the worker. Mean staleness. Time in held-out figures, in segments' means, factors, checkpoints",
         f"{'':22}{'minibatch':>10}{'norm':>8}{'step':>8}{'server':>8}{'worker':>8}{'(compute only)':>16}"
-        f"{'staleness':>11}{'figures':>9}{'means':>7}{'checkpoints':>13}",
+        f"{'staleness':>11}{'figures':>9}{'means':>7}{'factors':>9}{'checkpoints':>13}",
     ]
     for variant, run in held.items():
         if variant.network != network:
@@ -111,6 +111,7 @@ def _server_lines(held: dict[Variant, HeldRun], results: Results, network: str) 
         found.append(
             f"{NAMES[variant.kind]:22}{variant.minibatch:>10}{norm:>8.2f}{step:>8.2f}{server:>8.2f}{worker:>8.2f}"
             f"{alone:>16.2f}{stale:>11.2f}{run.prices.figures * rate:>9.2%}{run.prices.means * rate:>7.2%}"
+            f"{run.prices.factors * rate:>9.2%}"
             f"{run.prices.checkpoints:>13.2%}"
         )
     return found
