@@ -17,6 +17,10 @@ from asr.training.worker import Answer, Job, Sent, WantLease, WantWeights
 MAX_NONFINITE = 20
 
 
+class NotFiniteError(InputError):
+    """Too many gradients in a row were not finite: the rate is too high, or the features are broken."""
+
+
 class Desk:
     """Answers one message at a time. `on_push(loss_sum, correct, frames)` is called after each applied push."""
 
@@ -85,7 +89,7 @@ class Desk:
         return self._answer(self.server.version)
 
     def counted(self, verdict: str, sent: Sent, lease: Lease | None) -> None:
-        """Server and ledger know of this push. Raises InputError where too many were not finite."""
+        """Server and ledger know of this push. Raises NotFiniteError where too many were not finite."""
         if verdict == "applied" and sent.minibatches:
             self.on_push(sent.loss, sent.correct, sent.frames)
         elif verdict == "nonfinite":
@@ -95,13 +99,13 @@ class Desk:
 
     def _give_up(self, what: str) -> NoReturn:
         names = self.job.names(self.suspect) if self.suspect is not None else ()
-        raise InputError(
+        raise NotFiniteError(
             f"{what} were not finite; the last ones among {', '.join(names[:3])}, ...: "
             "lower --eta0, or look at their features"
         )
 
     def check(self) -> None:
-        """Something of the pass must have entered the weights. Raises InputError."""
+        """Something of the pass must have entered the weights. Raises NotFiniteError."""
         if self.ledger is not None and self.ledger.dropped and not self.ledger.applied and self.suspect is not None:
             self._give_up("all gradients of the pass")
 

@@ -16,7 +16,7 @@ import torch
 
 from asr.console import say
 from asr.training.average import Average
-from asr.training.desk import Desk
+from asr.training.desk import Desk, NotFiniteError
 from asr.training.engines.simulated import SimulatedEngine
 from asr.training.ledger import Ledger
 from asr.training.materials import Materials, unit_hash
@@ -41,7 +41,10 @@ class Trial:
 
 
 def find_rate(judge: Callable[[float], float], first: float = FIRST_GUESS) -> tuple[float, list[Trial]]:
-    """The best rate on the grid first * 2^k by doubling or halving while `judge` (lower is better) gets lower."""
+    """The best rate on the grid first * 2^k by doubling or halving while `judge` (lower is better) gets lower.
+
+    What is not finite is too high: from there it halves until something is.
+    """
     trials = [Trial(first, judge(first))]
 
     def walk(factor: float) -> None:
@@ -50,13 +53,15 @@ def find_rate(judge: Callable[[float], float], first: float = FIRST_GUESS) -> tu
         while LOWEST <= eta0 <= HIGHEST:
             trial = Trial(eta0, judge(eta0))
             trials.append(trial)
-            if not trial.ce < best.ce:  # not finite ends it too
+            if trial.ce < best.ce:
+                best = trial
+            elif factor > 1 or math.isfinite(best.ce):  # on the way up what is not finite ends it too
                 return
-            best = trial
             eta0 *= factor
 
-    walk(2.0)
-    if len(trials) == 2:  # doubling did not help
+    if math.isfinite(trials[0].ce):
+        walk(2.0)
+    if len(trials) <= 2:  # doubling did not help, or even the first is too high
         walk(0.5)
     best = min(trials, key=lambda trial: trial.ce if math.isfinite(trial.ce) else math.inf)
     return best.eta0, trials
@@ -83,7 +88,10 @@ class Probe:
         self.frames = frames
 
     def __call__(self, eta0: float) -> float:
-        """Held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`."""
+        """Held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`.
+
+        Infinite where it blew up.
+        """
         ledger = Ledger(self.job.blocks(0), self.job.minibatch)
         server = ParameterServer(
             self.start.clone(),
@@ -96,7 +104,13 @@ class Probe:
         )
         desk = Desk(server, self.job, on_push=lambda *_: None)
         with SimulatedEngine(desk, self.job, desk.server.method, workers=self.workers, seed=self.job.seed) as engine:
-            engine.run(ledger)
+            try:
+                engine.run(ledger)
+            except NotFiniteError as error:
+                if eta0 < 2 * LOWEST:
+                    raise  # it is not the rate: features may not be finite
+                say(f"train: eta0 {eta0:g}: too high, {error.message.split(';')[0]}")
+                return math.inf
         ce = self.heldout.evaluate(server.weights.lerp(server.averaged(), 0.5)).ce
         say(f"train: eta0 {eta0:g}: held-out cross-entropy {ce:.3f} after {self.frames:,} frames")
         return ce

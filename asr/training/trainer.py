@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import time
@@ -120,7 +121,8 @@ class Trainer:
         eta0, trials = find_rate(probe)
         torch.set_num_threads(threads)
         for trial in trials:
-            self.log.write("eta0", frames=0, eta0=trial.eta0, ce=trial.ce, probe_frames=probe.frames)
+            ce = trial.ce if math.isfinite(trial.ce) else None
+            self.log.write("eta0", frames=0, eta0=trial.eta0, ce=ce, probe_frames=probe.frames)
         say(f"train: eta0 {eta0:g} found in {time.monotonic() - begun:.0f} s")
         return eta0
 
