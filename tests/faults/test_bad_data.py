@@ -76,7 +76,8 @@ def test_an_archive_with_a_nan_is_refused_by_name(launcher, problem):
 
 def test_damage_in_the_middle_of_the_pass_is_named_and_can_be_repaired(launcher, problem):
     folder, argv = problem
-    argv += ["--workers", "2", "--checkpoint-s", "0.01"]
+    # the sample of natural gradients is most of so small a corpus: it would come upon the damage before the pass
+    argv += ["--workers", "2", "--checkpoint-s", "0.01", "--natural-gradient", "off"]
     path = folder / "train" / "feats.ark"
     whole = path.read_bytes()
     lines = (folder / "train" / "utt2num_frames").read_text().splitlines()
