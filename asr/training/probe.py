@@ -45,13 +45,18 @@ def find_rate(judge: Callable[[float], float], first: float = FIRST_GUESS) -> tu
 
     What is not finite is too high: from there it halves until something is.
     """
-    trials = [Trial(first, judge(first))]
+
+    def tried(eta0: float) -> Trial:
+        ce = judge(eta0)
+        return Trial(eta0, ce if math.isfinite(ce) else math.inf)
+
+    trials = [tried(first)]
 
     def walk(factor: float) -> None:
         best = trials[0]
         eta0 = first * factor
         while LOWEST <= eta0 <= HIGHEST:
-            trial = Trial(eta0, judge(eta0))
+            trial = tried(eta0)
             trials.append(trial)
             if trial.ce < best.ce:
                 best = trial
@@ -63,7 +68,7 @@ def find_rate(judge: Callable[[float], float], first: float = FIRST_GUESS) -> tu
         walk(2.0)
     if len(trials) <= 2:  # doubling did not help, or even the first is too high
         walk(0.5)
-    best = min(trials, key=lambda trial: trial.ce if math.isfinite(trial.ce) else math.inf)
+    best = min(trials, key=lambda trial: trial.ce)
     return best.eta0, trials
 
 

@@ -48,6 +48,7 @@ TURN_S = 1.0
 #: characters of a worker's traceback that are kept: a message has to go in one piece, whenever its sender is killed
 TRACE = 4000
 _PR_SET_PDEATHSIG = 1
+_sched_getcpu = getattr(ctypes.CDLL(None), "sched_getcpu", None)  # looked up once, called once a push
 
 
 class Failed(NamedTuple):
@@ -104,8 +105,7 @@ def die_with_parent() -> None:
 
 def _core() -> int:
     """The core that this process runs on; -1 where the system does not tell."""
-    asked = getattr(ctypes.CDLL(None), "sched_getcpu", None)
-    return asked() if asked is not None else -1
+    return _sched_getcpu() if _sched_getcpu is not None else -1
 
 
 @contextlib.contextmanager
