@@ -25,7 +25,7 @@ VERBS = {
     "combine": "asr.corpus.combine",
     "features": "asr.features.extract",
     "lang": "asr.lang.make",
-    "align": "asr.alignment.load",
+    "align": "asr.alignment.align",
     "train": "asr.training.run",
     "graph": "asr.decoding.graph",
     "decode": "asr.decoding.decode",

@@ -14,13 +14,13 @@ from asr import console
 from asr.cli import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
-FOUNDATIONS = {"errors", "tables", "settings", "console", "stamp"}
+FOUNDATIONS = {"errors", "tables", "settings", "console", "stamp", "processes"}
 #: a package may import the foundations, itself, and what stands before it in its row
 MAY_IMPORT = {
     "corpus": set(),
     "features": {"corpus"},
     "lang": {"corpus"},
-    "alignment": {"corpus", "lang"},
+    "alignment": {"corpus", "features", "lang"},
     "acoustic": {"corpus", "features", "lang", "alignment"},
     "training": {"corpus", "features", "lang", "alignment", "acoustic"},
     "decoding": {"corpus", "features", "lang", "alignment", "acoustic"},

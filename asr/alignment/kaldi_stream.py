@@ -1,14 +1,17 @@
-"""Kaldi's basic stream format, binary and text: tokens, integers, floats, vectors (base/io-funcs).
+"""Kaldi's basic stream format, binary and text: tokens, integers, floats, vectors, matrices (base/io-funcs).
 
 What final.mdl and tree are made of. A binary file begins with the bytes 0 and `B`; a token ends with one space;
 an integer is its size in bytes (negative when unsigned) and its bytes; a text file holds the
-same, separated by spaces. Every read is whole or an InputError that names the file and the place.
+same, separated by spaces, the rows of a matrix by line ends. Every read is whole or an InputError that names the file
+and the place, and takes no more memory than the file has.
 
-    stream = open_stream("exp/ali/final.mdl"); stream.expect("<TransitionModel>")
+    stream = open_stream("exp/ali/final.mdl", "<TransitionModel>"); stream.expect("<TransitionModel>")
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 import os
 import struct
@@ -20,6 +23,39 @@ from asr.errors import InputError
 from asr.tables import read_bytes
 
 LONGEST_TOKEN = 64
+
+#: what a Kaldi file is, by its first word
+KALDI_FILES = {
+    "<TransitionModel>": "a Kaldi model (final.mdl)",
+    "ContextDependency": "a decision tree (tree)",
+    "<Topology>": "a topology (a lang directory's topo)",
+    "<Nnet3>": "a network of nnet3 without a transition model (final.raw), which is in the final.mdl made of it",
+    "<Nnet>": "a network without a transition model (nnet1), which is in the final.mdl of its alignment directory",
+    "<AffineTransform>": "a network without a transition model (nnet1), which is in the final.mdl of its alignments",
+    "<DIMENSION>": "Gaussian mixtures without the transition model before them",
+    "<DiagGMM>": "a single Gaussian mixture (a background model)",
+    "<FullGMM>": "a single Gaussian mixture with full covariances (a background model)",
+    "FM": "a matrix (such as final.mat)",
+    "DM": "a matrix (such as final.mat)",
+    "FV": "a vector (such as final.occs)",
+    "DV": "a vector (such as final.occs)",
+    "[": "a vector or a matrix (such as final.occs)",
+}
+
+#: what another file is, by its first bytes
+FOREIGN_FILES = {
+    b"\xd6\xfd\xb2\x7e": "an OpenFst file",
+    b"PK\x03\x04": "a zip file, such as a PyTorch checkpoint",
+    b"\x80\x02": "a Python pickle, such as a PyTorch checkpoint",
+    b"\x89HDF": "an HDF5 file",
+    b"\x7fELF": "a program",
+    **{bytes([8, version, 0x12]): "an ONNX model" for version in range(3, 16)},
+    b"\x1f\x8b": "a gzip file, whose name must end in .gz",
+    b"RIFF": "a sound file",
+    b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file itself)",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+}
 
 
 class BinaryStream:
@@ -102,20 +138,51 @@ class BinaryStream:
         kind = self.token()
         if kind not in ("FV", "DV"):
             self.refuse(f"a vector was expected, found {kind}")
-        width, dtype = (4, "<f4") if kind == "FV" else (8, "<f8")
-        vector = np.frombuffer(self.take(width * self.integer()), dtype=dtype).astype(np.float32)
-        if not np.isfinite(vector).all():
-            self.refuse("the vector before this byte holds a NaN or an infinity")
-        return vector
+        return self._numbers(kind, self.integer())
+
+    def matrix(self) -> np.ndarray:
+        """A matrix of floats (`FM`) or doubles (`DM`) as float32 (rows, columns)."""
+        kind = self.token()
+        if kind not in ("FM", "DM"):
+            self.refuse(f"a matrix was expected, found {kind}")
+        rows, columns = self.integer(), self.integer()
+        if min(rows, columns) < 0 or (rows == 0) != (columns == 0):
+            self.refuse(f"a matrix of {rows} rows and {columns} columns: damaged")
+        return self._numbers(kind, rows * columns).reshape(rows, columns)
+
+    def _numbers(self, kind: str, count: int) -> np.ndarray:
+        width, dtype = (4, "<f4") if kind[0] == "F" else (8, "<f8")
+        with np.errstate(over="ignore"):  # a double too large for a float is found as an infinity
+            numbers = np.frombuffer(self.take(width * count), dtype=dtype).astype(np.float32)
+        if not np.isfinite(numbers).all():
+            self.refuse("the numbers before this byte hold a NaN or an infinity")
+        return numbers
+
+    def matrix(self, columns: int) -> np.ndarray:
+        """A matrix of floats (`FM`) or doubles (`DM`), float32 (rows, columns)."""
+        kind = self.token()
+        if kind not in ("FM", "DM"):
+            self.refuse(f"a matrix was expected, found {kind}")
+        width, dtype = (4, "<f4") if kind == "FM" else (8, "<f8")
+        rows, found = self.integer(), self.integer()
+        if rows < 0 or found != columns:
+            self.refuse(f"a matrix of {rows} by {found}, {columns} columns were expected: damaged")
+        matrix = np.frombuffer(self.take(width * rows * columns), dtype=dtype).astype(np.float32)
+        if not np.isfinite(matrix).all():
+            self.refuse("the matrix before this byte holds a NaN or an infinity")
+        return matrix.reshape(rows, columns)
 
 
 class TextStream:
-    """Reads the same values from a text file: words between white space."""
+    """Reads the same values from a text file: words between white space. `line_ends[n]`: words up to line n's end."""
 
     binary = False
 
     def __init__(self, text: str, path: str | os.PathLike[str]) -> None:
-        self.words, self.path, self.place = text.split(), path, 0
+        lines = [line.split() for line in text.split("\n")]
+        self.words = list(itertools.chain.from_iterable(lines))
+        self.line_ends = list(itertools.accumulate(len(line) for line in lines))
+        self.path, self.place = path, 0
 
     def refuse(self, reason: str) -> NoReturn:
         """Raise the InputError of this file, with the number of the word where reading stands."""
@@ -145,7 +212,7 @@ class TextStream:
         """A decimal integer of 32 bits."""
         word = self.token()
         try:
-            value = int(word)
+            value = int(word.replace("_", "?"))  # Python reads 1_0 as 10
         except ValueError:
             self.refuse(f"an integer was expected, found {word[:40]}")
         if not -(2**31) <= value < 2**31:
@@ -156,7 +223,7 @@ class TextStream:
         """A finite number."""
         word = self.token()
         try:
-            value = float(word)
+            value = float(word.replace("_", "?"))
         except ValueError:
             self.refuse(f"a number was expected, found {word[:40]}")
         if not math.isfinite(value):
@@ -181,6 +248,13 @@ class TextStream:
         self.expect("]")
         return np.array(values, dtype=np.float32)
 
+    def matrix(self, columns: int) -> np.ndarray:
+        """`[`, rows of numbers, `]`, as float32 (rows, columns)."""
+        flat = self.floats()
+        if len(flat) % columns:
+            self.refuse(f"the matrix before this word has {len(flat)} numbers, not rows of {columns}")
+        return flat.reshape(-1, columns)
+
 
 Stream = BinaryStream | TextStream
 
@@ -188,19 +262,34 @@ Stream = BinaryStream | TextStream
 def open_stream(path: str | os.PathLike[str], first: str) -> Stream:
     """Open a Kaldi file (gzip by `.gz`) that must begin with the word `first`, which is not yet read."""
     data = read_bytes(path)
-    if data.startswith(b"\0B"):
-        stream: Stream = BinaryStream(data, path, 2)
-        found = data[2 : 2 + len(first) + 1]
-        if found != first.encode() + b" ":
-            raise InputError(f"begins with {found!r}, not with {first}: cut or of another kind", file=path)
-        return stream
-    if data.lstrip()[: len(first)] != first.encode():
-        reason = "is empty" if not data else f"begins with {data[:20]!r}, neither binary nor text {first}"
-        raise InputError(reason, file=path)
+    binary = data.startswith(b"\0B")
+    start = data[2:] if binary else data.lstrip()
+    word = first.encode()
+    if not start.startswith(word) or (binary and start[len(word) : len(word) + 1] != b" "):
+        raise InputError(_another_kind(data, first), file=path)
+    if binary:
+        return BinaryStream(data, path, 2)
     try:
         return TextStream(data.decode("ascii"), path)
     except UnicodeDecodeError as error:
         raise InputError("is neither binary nor text: damaged", file=path) from error
+
+
+def _another_kind(data: bytes, first: str) -> str:
+    """What a file that does not begin with the word `first` is instead."""
+    if not data:
+        return "is empty"
+    begins = f"begins with {data[:20]!r}"
+    if (b"\0B" + first.encode() + b" ").startswith(data) or first.encode().startswith(data):
+        return f"ends after {len(data)} bytes: cut"
+    what = next((what for mark, what in FOREIGN_FILES.items() if data.startswith(mark)), None)
+    start = (data[2:] if data.startswith(b"\0B") else data).split(None, 1)
+    word = start[0][:LONGEST_TOKEN].decode("ascii", "replace") if start else ""
+    what = what or KALDI_FILES.get(word)
+    if what is None and data.startswith(b"\0B") and word.isprintable() and word.isascii():
+        what = f"another Kaldi file, {word}"
+    wanted = KALDI_FILES.get(first, first)
+    return f"is not {wanted}: {begins}" if what is None else f"is not {wanted} but {what}: {begins}"
 
 
 def integer_bytes(value: int) -> bytes:

@@ -73,13 +73,18 @@ def _silence() -> tuple[HmmState, ...]:
     return (first, *inner, HmmState(4, 4, ((4, 0.75), (5, 0.25))), END)
 
 
-def monophone_tree(topology: Topology) -> ContextTree:
-    """A tree without context: every pdf class of every phone has its own pdf, counted in order."""
+def monophone_tree(topology: Topology, sets: Sequence[Sequence[int]] = ()) -> ContextTree:
+    """A tree without context: every pdf class of every phone has its own pdf, counted in order.
+
+    `sets`: phones that share theirs (Kaldi's phones/sets.int), every phone in one of them.
+    """
     tables: list[EventMap | None] = [None] * (max(topology.phones) + 1)
     next_pdf = 0
-    for phone in topology.phones:
-        classes = topology.num_classes(phone)
-        tables[phone] = Table(PDF_CLASS_KEY, tuple(Constant(next_pdf + number) for number in range(classes)))
+    for phones in sets or [(phone,) for phone in topology.phones]:
+        classes = max(topology.num_classes(phone) for phone in phones)
+        shared = Table(PDF_CLASS_KEY, tuple(Constant(next_pdf + number) for number in range(classes)))
+        for phone in phones:
+            tables[phone] = shared
         next_pdf += classes
     return ContextTree(1, 0, Table(0, tuple(tables)))
 

@@ -97,6 +97,12 @@ class TransitionModel:
         return np.ascontiguousarray(self._arcs[:, 3])
 
     @cached_property
+    def tid_to_class(self) -> np.ndarray:
+        """int32: the pdf class of the state that each transition-id leaves (of its forward transitions)."""
+        classes = [self.topology.states_of(item.phone)[item.hmm_state].forward_class for item in self.tuples]
+        return np.array([0, *classes], dtype=np.int32)[self.tid_to_state]
+
+    @cached_property
     def tid_is_self_loop(self) -> np.ndarray:
         """bool: whether each transition-id returns to its own state."""
         return self._arcs[:, 4].astype(bool)
@@ -242,7 +248,12 @@ def from_tree(tree: ContextTree, topology: Topology) -> TransitionModel:
 
 def read_transition_model(path: str | os.PathLike[str]) -> TransitionModel:
     """Read the head of final.mdl. Raises InputError: not a model, cut, damaged."""
-    stream = open_stream(path, "<TransitionModel>")
+    return parse_transition_model(open_stream(path, "<TransitionModel>"))
+
+
+def parse_transition_model(stream: Stream) -> TransitionModel:
+    """Read it from an open final.mdl, which then stands at the acoustic model. Raises InputError."""
+    path = stream.path
     stream.expect("<TransitionModel>")
     topology = parse_topology(stream)
     tag = stream.token()

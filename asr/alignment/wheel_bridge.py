@@ -14,19 +14,24 @@ from typing import Any
 import numpy as np
 
 from asr.alignment.transition_model import TransitionModel, read_transition_model
-from asr.alignment.tree import read_tree
+from asr.alignment.tree import ContextTree, read_tree
 
 LEAST_PROBABILITY = 1e-10
 
 
 def to_khg_tree(path: str | os.PathLike[str]) -> Any:
     """`tree` as a kaldi_hmm_gmm.ContextDependency. Raises InputError as read_tree does."""
+    return khg_tree(read_tree(path))
+
+
+def khg_tree(tree: ContextTree) -> Any:
+    """`tree` as a kaldi_hmm_gmm.ContextDependency."""
     import kaldi_hmm_gmm
 
-    raw = np.frombuffer(read_tree(path).raw[2:], dtype=np.int8).tolist()  # without the binary mark
-    tree = kaldi_hmm_gmm.ContextDependency.__new__(kaldi_hmm_gmm.ContextDependency)
-    tree.__setstate__((raw,))
-    return tree
+    raw = np.frombuffer(tree.raw[2:], dtype=np.int8).tolist()  # without the binary mark
+    result = kaldi_hmm_gmm.ContextDependency.__new__(kaldi_hmm_gmm.ContextDependency)
+    result.__setstate__((raw,))
+    return result
 
 
 def to_khg_transition_model(path: str | os.PathLike[str]) -> Any:

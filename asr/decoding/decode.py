@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import tempfile
 import time
@@ -30,22 +29,22 @@ from typing import Any
 
 import numpy as np
 
+from asr.decoding.acoustic import FRAME_SHIFT_MS, loglikes, model_files
 from asr.decoding.outcome import Outcome, check_faults, figures, say_figures
-from asr.decoding.pool import Graph, SearchPool, processes_for
+from asr.decoding.pool import Graph, SearchPool
 from asr.decoding.tune_set import STORE_PREFIX, TuneSet
 from asr.decoding.tuning import Trial
 from asr.errors import InputError
+from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import atomic, read_bytes, read_table, write_table
-
-FRAME_SHIFT_MS = 10.0
 
 
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory with features")
-    model: Path = option(help="model folder")
+    model: Path = option(help="model folder: a network, or a system of Gaussians as exp/ali/tri")
     graph: Path = option(help="graph folder")
     out: Path = option(help="folder to write, as MODEL/decode_test")
     tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
@@ -68,8 +67,7 @@ def run(settings: Settings) -> None:
     """The stage `decode`."""
     fixed = given_weights(settings)
     data, model_dir, graph = settings.data, settings.model, used_graph(settings)
-    inputs = [model_dir / name for name in ("config.json", "ali_train_pdf.counts", "final.mdl")]
-    inputs += [model_dir / f"{settings.weights}.safetensors", graph / "HCLG.fst", graph / "words.txt"]
+    inputs = [*model_files(model_dir, settings.weights), graph / "HCLG.fst", graph / "words.txt"]
     inputs += [data / name for name in ("utt2spk", "feats.scp", *(("text",) if settings.tune else ()))]
     # the feature stage's stamp tells when the archives behind an unchanged feats.scp are others
     maybe = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
@@ -77,34 +75,8 @@ def run(settings: Settings) -> None:
     stamp = Stamp(settings.out / ".done.decode.json", "decode", settings, inputs, extra=fixed)
     if not settings.force and stamp.fresh():
         return
-    decode_set(settings, fixed, *_network(settings))
+    decode_set(settings, fixed, *loglikes(model_dir, data, settings.weights))
     stamp.record([settings.out / "hyp.txt", settings.out / "decode.json"])
-
-
-def _network(settings: Settings) -> tuple[Callable[[str], np.ndarray], float]:
-    """(utterance -> float32 log-likelihoods (frames, pdfs), frame shift in ms) of the network on DATA's features."""
-    import torch
-
-    from asr.acoustic.model import AcousticModel
-    from asr.alignment.transition_model import read_transition_model
-    from asr.features.reader import FeatureReader
-
-    # The searchers need the cores; and never by nj, which must not change a bit of the result.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
-    model = AcousticModel.load(settings.model, settings.weights)
-    expected = read_transition_model(settings.model / "final.mdl").num_pdfs
-    if model.num_pdfs != expected:
-        raise InputError(
-            f"the network has {model.num_pdfs} pdfs, final.mdl {expected}: not of one make", file=settings.model
-        )
-    features: Mapping[str, np.ndarray] = FeatureReader(settings.data, model.config["features"])
-
-    def loglikes_of(utterance: str) -> np.ndarray:
-        if utterance not in features:
-            raise InputError("has no features", file=settings.data / "feats.scp", key=utterance)
-        return model.log_likelihoods(features[utterance])
-
-    return loglikes_of, float(model.config["features"].get("frame_shift_ms", FRAME_SHIFT_MS))
 
 
 def used_graph(settings: Settings) -> Path:

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from asr.console import progress, say
-from asr.decoding.fst import Fst, from_kaldifst, load_kaldifst, write_const
 from asr.errors import InputError
+from asr.lang.fst import Fst, from_kaldifst, load_kaldifst, write_const
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import atomic, read_bytes, read_lines, read_symbols

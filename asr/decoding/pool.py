@@ -12,9 +12,6 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -28,6 +25,7 @@ from asr.console import progress
 from asr.decoding.outcome import Outcome
 from asr.decoding.search import Decoder
 from asr.errors import InputError
+from asr.processes import end_with_parent
 
 WAITING_PER_PROCESS = 2
 
@@ -143,11 +141,6 @@ class SearchPool:
         )
 
 
-def processes_for(nj: int, utterances: int) -> int:
-    """How many searchers: `nj`, or a core each for 0; no more than there are utterances."""
-    return max(1, min(nj or len(os.sched_getaffinity(0)), utterances))
-
-
 def _loglikes(loglikes_of: Callable[[str], np.ndarray], utterance: str) -> np.ndarray | Outcome:
     try:
         return loglikes_of(utterance)
@@ -178,17 +171,8 @@ _there: Any = None  # the decoder of a searcher's process
 
 def _begin(graph: Graph) -> None:
     global _there
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its searchers in order
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _there = graph.decoder()
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its searchers, and they would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _search_there(matrix: np.ndarray, acoustic_scale: float, penalty: float) -> Outcome:

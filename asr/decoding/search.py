@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.decoding.fst import Fst, read_fst
 from asr.errors import InputError
+from asr.lang.fst import Fst, read_fst
 from asr.tables import read_bytes, read_symbols
 
 # <eps>, <SIL>, <SPN>, <UNK>, [NOISE], !SIL: what is heard but is no word

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asr.alignment.monophone import write_monophone_dir
-from asr.decoding.fst import ARC, Fst, write_const
+from asr.lang.fst import ARC, Fst, write_const
 from asr.tables import read_matrices
 
 SAMPLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "kaldi_aishell_sample"

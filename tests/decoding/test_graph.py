@@ -9,8 +9,8 @@ import pytest
 
 from asr.cli import main
 from asr.decoding import graph as graph_module
-from asr.decoding.fst import load_kaldifst, read_fst
 from asr.errors import InputError
+from asr.lang.fst import load_kaldifst, read_fst
 from asr.tables import read_symbols, read_table
 
 kaldifst = pytest.importorskip("kaldifst")

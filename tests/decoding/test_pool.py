@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.decoding.pool import Graph, SearchPool, processes_for
+from asr.decoding.pool import Graph, SearchPool
 from asr.errors import InputError
 
 NUM_PDFS = 11
@@ -163,10 +163,3 @@ def alive(number: int) -> bool:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_how_many_processes():
-    assert processes_for(3, 100) == 3
-    assert processes_for(3, 2) == 2
-    assert processes_for(1, 0) == 1
-    assert processes_for(0, 1000) == len(os.sched_getaffinity(0))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from asr.alignment.transition_model import read_transition_model
-from asr.decoding.fst import ARC, Fst, write_const
 from asr.decoding.search import Decoder, load_graph, with_word_cost
 from asr.errors import InputError
+from asr.lang.fst import ARC, Fst, write_const
 from asr.tables import read_table
 
 NUM_PDFS = 11

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from asr.decoding.fst import ARC, Fst, from_kaldifst, load_kaldifst, read_fst, vector_bytes, write_const
+from asr.lang.fst import ARC, Fst, from_kaldifst, load_kaldifst, read_fst, vector_bytes, write_const
 from asr.errors import InputError
 
 kaldifst = pytest.importorskip("kaldifst")

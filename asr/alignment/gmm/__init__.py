@@ -1,0 +1,1 @@
+"""Alignments from nothing: Gaussian mixtures of phones, trained by realignment, and the tree of their contexts."""

@@ -1,0 +1,172 @@
+"""What the Gaussians see: 13 cepstra and pitch, less the speaker's mean, with first and second differences.
+
+Made of the features that the network is trained on: filter banks become cepstra by the cosine transform, so no sound
+is read twice, and the frames are the network's own. Equal to Kaldi's compute-mfcc-feats (--use-energy=false and the
+filter banks' --num-mel-bins), paste-feats, apply-cmvn and add-deltas. The static part lies in one file that all
+processes map; the differences are made when they are needed.
+
+    cepstra = Cepstra.make([Path("exp/data/train")], Path("exp/ali/.work/cepstra.f32")); cepstra.full(["utt"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from asr.console import progress
+from asr.errors import InputError
+from asr.features.reader import DESCRIPTION, describe
+from asr.tables import MatrixReader, read_table
+
+NUM_CEPS = 13
+LIFTER = 22.0
+WINDOW = 2
+#: which frames the differences look at, and their weights: orders 0, 1, 2 (Kaldi's DeltaFeatures, window 2)
+REACH = 2 * WINDOW
+_FIRST = np.arange(-WINDOW, WINDOW + 1, dtype=np.float64) / 10
+WEIGHTS = np.stack([np.eye(2 * REACH + 1)[REACH], np.pad(_FIRST, WINDOW), np.convolve(_FIRST, _FIRST)])
+
+
+def cosine_transform(mel_bins: int, num_ceps: int = NUM_CEPS) -> np.ndarray:
+    """float32 (mel_bins, num_ceps): log mel energies to liftered cepstra, as Kaldi's mfcc makes them."""
+    order, place = np.arange(num_ceps), np.arange(mel_bins) + 0.5
+    transform = np.sqrt(2.0 / mel_bins) * np.cos(np.pi / mel_bins * np.outer(place, order))
+    transform[:, 0] = np.sqrt(1.0 / mel_bins)
+    return (transform * (1 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER))).astype(np.float32)
+
+
+def with_differences(static: np.ndarray, lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """float32 (frames, 3 * dim) of `static` (frames, dim), utterances of `lengths` frames one after another.
+
+    Frames beyond an utterance's edge are its first and last (Kaldi's add-deltas).
+    """
+    ends = np.cumsum(lengths)
+    last = np.repeat(ends - 1, lengths)
+    first = np.repeat(ends - lengths, lengths)
+    here = np.arange(len(static))
+    result = np.zeros((len(static), 3, static.shape[1]), dtype=np.float32)
+    for offset in range(-REACH, REACH + 1):
+        rows = static[np.clip(here + offset, first, last)]
+        for order in range(3):
+            if weight := WEIGHTS[order, offset + REACH]:
+                result[:, order] += np.float32(weight) * rows
+    return result.reshape(len(static), -1)
+
+
+@dataclass(frozen=True)
+class Cepstra:
+    """Static cepstra, float32 (frames, dim) in the file `path`; `places`: {utterance: (first row, frames)}."""
+
+    path: Path
+    dim: int
+    places: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def make(cls, folders: Sequence[Path], path: Path) -> Cepstra:
+        """Transform the features of data directories (feats.scp, features.json, utt2spk) into `path`.
+
+        Utterances without features are left out. Raises InputError for what cannot be read, and where the
+        directories' features are of different kinds.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        places: dict[str, tuple[int, int]] = {}
+        dims = set()
+        with open(path, "wb") as handle:
+            for folder in folders:
+                source = _Source(folder)
+                dims.add(source.dim)
+                start = sum(frames for _, frames in places.values())
+                lengths: dict[str, int] = {}
+                sums: dict[str, np.ndarray] = {}
+                for utterance in progress(source.names, len(source.names), f"align: {folder.name}, cepstra"):
+                    static = source.static(utterance)
+                    handle.write(static.tobytes())
+                    lengths[utterance] = len(static)
+                    speaker = source.speakers.get(utterance, utterance)
+                    total = np.append(static.sum(axis=0, dtype=np.float64), len(static))
+                    sums[speaker] = sums[speaker] + total if speaker in sums else total
+                for utterance, frames in lengths.items():
+                    if utterance in places:
+                        raise InputError(f"is in {folder} and in {folders[0]}", key=utterance)
+                    places[utterance] = (start, frames)
+                    start += frames
+                handle.flush()
+                _subtract_means(path, source, places, lengths, sums)
+        if len(dims) != 1:
+            raise InputError(f"features of {len(dims)} kinds: {', '.join(str(folder) for folder in folders)}")
+        return cls(path, dims.pop(), places)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return np.memmap(self.path, dtype=np.float32, mode="r").reshape(-1, self.dim)
+
+    def frames(self, utterance: str) -> int:
+        """How many frames an utterance has."""
+        return self.places[utterance][1]
+
+    def full(self, utterances: Sequence[str]) -> np.ndarray:
+        """float32 (all their frames, 3 * dim): static, first and second differences."""
+        pieces = [self._rows[start : start + frames] for start, frames in (self.places[u] for u in utterances)]
+        return with_differences(np.concatenate(pieces), [len(piece) for piece in pieces])
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path, "dim": self.dim, "places": self.places}
+
+
+def check_same(system: Path, data: Path) -> None:
+    """Refuse a data directory whose features are not those that `system` (with its features.json) was trained on."""
+    ours, theirs = describe(system), describe(data)
+    for name in ("kind", "mel_bins", "num_ceps", "pitch", "rate_hz", "low_hz", "high_hz"):
+        if ours.get(name) != theirs.get(name):
+            raise InputError(
+                f"{name} is {theirs.get(name)}, but the system was trained with {ours.get(name)}",
+                file=data / DESCRIPTION,
+            )
+
+
+class _Source:
+    """The features of one data directory as static cepstra."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        about = describe(folder)
+        self.kind, self.columns = about["kind"], int(about["dim"])
+        bins = int(about["mel_bins"])
+        self.transform = cosine_transform(bins, min(NUM_CEPS, bins))
+        spectral = bins if self.kind == "fbank" else int(about["num_ceps"])
+        self.spectral, self.extra = spectral, self.columns - spectral
+        self.dim = self.extra + (self.transform.shape[1] if self.kind == "fbank" else min(NUM_CEPS, spectral))
+        self.matrices = MatrixReader(folder / "feats.scp")
+        self.names = sorted(self.matrices, key=str.encode)
+        if not self.names:
+            raise InputError("holds no utterance", file=folder / "feats.scp")
+        self.speakers = read_table(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
+
+    def static(self, utterance: str) -> np.ndarray:
+        """float32 (frames, dim), the speaker's mean still in it."""
+        matrix = self.matrices[utterance]
+        if matrix.shape[1] != self.columns:
+            raise InputError(
+                f"has {matrix.shape[1]} columns, not {self.columns}", file=self.matrices.scp, key=utterance
+            )
+        spectrum, extra = matrix[:, : self.spectral], matrix[:, self.spectral :]
+        ceps = spectrum @ self.transform if self.kind == "fbank" else spectrum[:, :NUM_CEPS]
+        return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)
+
+
+def _subtract_means(
+    path: Path,
+    source: _Source,
+    places: Mapping[str, tuple[int, int]],
+    lengths: Mapping[str, int],
+    sums: Mapping[str, np.ndarray],
+) -> None:
+    rows = np.memmap(path, dtype=np.float32, mode="r+").reshape(-1, source.dim)
+    for utterance, frames in lengths.items():
+        total = sums[source.speakers.get(utterance, utterance)]
+        start = places[utterance][0]
+        rows[start : start + frames] -= (total[:-1] / total[-1]).astype(np.float32)

@@ -1,0 +1,118 @@
+"""Processes that hold the shards of a corpus and compute on all of them at once, each time in the same order.
+
+The number of shards depends on the corpus alone, so that no figure depends on how many processes there are.
+
+    with Crew(words, cepstra, lexicon, nj=0, seed=1) as crew:
+        crew.call("compile", tree, model); sums = sum_of(crew.call("accumulate", system))
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr.alignment.gmm.cepstra import Cepstra
+from asr.alignment.gmm.shard import Shard
+from asr.processes import end_with_parent, processes_for
+
+FRAMES_PER_SHARD = 50_000
+MOST_SHARDS = 32
+
+
+class Crew:
+    """`words`: {utterance: word-ids}, utterances with features; use as a context manager."""
+
+    def __init__(
+        self, words: Mapping[str, list[int]], cepstra: Cepstra, lexicon: Path, *, nj: int, seed: int
+    ) -> None:
+        self.words, self.cepstra, self.lexicon, self.seed, self.most = words, cepstra, lexicon, seed, nj
+        self.parts = _parts(words, cepstra)
+        self.nj = processes_for(nj, len(self.parts))
+        self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed) for part in self.parts]
+        self._pools: list[concurrent.futures.ProcessPoolExecutor] = []
+
+    def __enter__(self) -> Crew:
+        threads = os.environ.get("OPENBLAS_NUM_THREADS")
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process a core: numpy reads it when it is loaded there
+        context = multiprocessing.get_context("spawn")
+        try:
+            self._pools = [
+                concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent)
+                for _ in range(self.nj)
+            ]
+            futures = [pool.submit(_begin, self._setup[at :: self.nj]) for at, pool in enumerate(self._pools)]
+            self._results(futures)
+        finally:
+            if threads is None:
+                del os.environ["OPENBLAS_NUM_THREADS"]
+            else:
+                os.environ["OPENBLAS_NUM_THREADS"] = threads
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._pools = []
+
+    def call(self, method: str, *arguments: Any) -> list[Any]:
+        """Shard.`method` of every shard; their results in the shards' order."""
+        futures = [pool.submit(_call, method, arguments) for pool in self._pools]
+        by_process = self._results(futures)
+        return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
+
+    def alignments(self) -> list[dict[str, Any]]:
+        """The present alignments, {utterance: transition-ids} a shard."""
+        futures = [pool.submit(_alignments) for pool in self._pools]
+        by_process = self._results(futures)
+        return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
+
+    def subset(self, frames: float) -> Crew | None:
+        """A crew of evenly chosen utterances with about so many frames; None where this one has no more."""
+        total = sum(self.cepstra.frames(name) for name in self.words)
+        if total <= frames:
+            return None
+        names = sorted(self.words, key=str.encode)
+        places = np.linspace(0, len(names), max(1, round(len(names) * frames / total)), endpoint=False).astype(int)
+        some = {names[place]: self.words[names[place]] for place in places}
+        return Crew(some, self.cepstra, self.lexicon, nj=self.most, seed=self.seed)
+
+    def _results(self, futures: list[concurrent.futures.Future[Any]]) -> list[Any]:
+        try:
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            raise RuntimeError("a process of the alignment died (killed, or out of memory?)") from error
+
+
+def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:
+    """Utterances in C order, cut into shards of about as many frames each."""
+    names = sorted(words, key=str.encode)
+    total = sum(cepstra.frames(name) for name in names)
+    count = max(1, min(MOST_SHARDS, len(names), round(total / FRAMES_PER_SHARD)))
+    parts: list[list[str]] = [[] for _ in range(count)]
+    seen = 0
+    for name in names:
+        parts[min(count - 1, seen * count // max(total, 1))].append(name)
+        seen += cepstra.frames(name)
+    return [part for part in parts if part]
+
+
+_shards: list[Shard] = []  # of this process
+
+
+def _begin(setups: list[tuple]) -> None:
+    _shards[:] = [Shard(*setup) for setup in setups]
+
+
+def _call(method: str, arguments: tuple) -> list[Any]:
+    return [getattr(shard, method)(*arguments) for shard in _shards]
+
+
+def _alignments() -> list[dict[str, Any]]:
+    return [shard.alignments for shard in _shards]

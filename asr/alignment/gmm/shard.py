@@ -1,0 +1,221 @@
+"""One part of the corpus in training: its alignments, and what is computed from them. Lives in one process of a Crew.
+
+shard.compile(system); shard.align(system, beams); sums, counts = shard.accumulate(system)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from asr.alignment.archive import to_phones
+from asr.alignment.gmm.cepstra import Cepstra
+from asr.alignment.gmm.mixtures import Mixtures, extended
+from asr.alignment.gmm.update import Sums, accumulate
+from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, scores_of_transitions
+from asr.alignment.transition_model import TransitionModel
+from asr.alignment.tree import ContextTree
+from asr.errors import InputError
+
+#: a shard keeps its graphs up to this many arcs and its features up to this many frames, and else makes them anew
+KEPT_ARCS = 4_000_000
+KEPT_FRAMES = 400_000
+
+
+@dataclass(frozen=True)
+class System:
+    """A hidden Markov model at some point of its training."""
+
+    tree: ContextTree
+    model: TransitionModel
+    mixtures: Mixtures
+
+
+@dataclass
+class Aligned:
+    """What an alignment of a shard came to: utterances that failed and why, log-likelihood of the others' frames."""
+
+    faults: dict[str, str] = field(default_factory=dict)
+    log_likelihood: float = 0.0
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class ContextStatistics:
+    """Frames by phone in context: keys int32 (n, N + 1), the window's phones and the pdf class; sums of the frames,
+    their features and squares, float64 (n, 1 + 2 dim)."""
+
+    keys: np.ndarray
+    sums: np.ndarray
+
+
+class Shard:
+    """`words`: {utterance: word-ids of its transcript}, all of them with features in `cepstra`."""
+
+    def __init__(self, words: Mapping[str, list[int]], cepstra: Cepstra, lexicon: Path, seed: int) -> None:
+        self.words, self.cepstra, self.lexicon, self.seed = words, cepstra, lexicon, seed
+        self.alignments: dict[str, np.ndarray] = {}
+        self._graphs: dict[str, UtteranceGraph] = {}
+        self._arcs = 0
+        self._compiler: GraphCompiler | None = None
+        self._features: np.ndarray | None = None
+        self._of: list[str] = []
+
+    # ------------------------------------------------------------ alignment
+
+    def compile(self, tree: ContextTree, model: TransitionModel) -> None:
+        """Take another tree and topology: the graphs of the old one go."""
+        self._graphs, self._arcs = {}, 0
+        self._compiler = GraphCompiler(tree, model, self.lexicon)
+
+    def _graph(self, utterance: str) -> UtteranceGraph:
+        if utterance in self._graphs:
+            return self._graphs[utterance]
+        assert self._compiler is not None, "compile comes first"
+        graph = self._compiler.compile(self.words[utterance])
+        if self._arcs < KEPT_ARCS:
+            self._graphs[utterance] = graph
+            self._arcs += graph.num_arcs
+        return graph
+
+    def align_equally(self) -> Aligned:
+        """The first alignments: all states of the transcript equally long."""
+        result = Aligned()
+        self.alignments = {}
+        for number, utterance in enumerate(self.words):
+            frames = self.cepstra.frames(utterance)
+            try:
+                tids = self._graph(utterance).equal_path(frames, self.seed + number)
+            except InputError as error:
+                result.faults[utterance] = error.message
+                continue
+            if tids is None:
+                result.faults[utterance] = self._why(utterance)
+            else:
+                self.alignments[utterance] = tids
+                result.frames += frames
+        return result
+
+    def align(self, system: System, beams: Beams) -> Aligned:
+        """Viterbi alignments with `system`, whose tree and topology were compiled. Failed utterances have none."""
+        result = Aligned()
+        transitions = scores_of_transitions(system.model, beams)
+        self.alignments = {}
+        for utterance in self.words:
+            try:
+                graph = self._graph(utterance)
+            except InputError as error:
+                result.faults[utterance] = error.message
+                continue
+            loglikes = system.mixtures.log_likelihoods(self.cepstra.full([utterance]), graph.pdfs)
+            tids = graph.align(loglikes, transitions, beams)
+            if tids is None:
+                result.faults[utterance] = self._why(utterance, beams)
+                continue
+            self.alignments[utterance] = tids
+            column = np.searchsorted(graph.pdfs, system.model.tid_to_pdf[tids])
+            result.log_likelihood += float(loglikes[np.arange(len(tids)), column].sum(dtype=np.float64))
+            result.frames += len(tids)
+        return result
+
+    def _why(self, utterance: str, beams: Beams | None = None) -> str:
+        needed, frames = self._graph(utterance).least_frames(), self.cepstra.frames(utterance)
+        if needed > frames:
+            return f"{frames} frames, but its transcript needs {needed}: cut sound, or not its transcript"
+        if beams is None:
+            return "no path of its length through the transcript"
+        return f"no path within the retry beam of {beams.retry_beam:g}: is it its transcript?"
+
+    def convert(self, old: TransitionModel, tree: ContextTree, new: TransitionModel) -> None:
+        """Write the alignments, of a system `old` with the same topology, in the pdfs of another tree."""
+        first = _first_tids(new)
+        for utterance, tids in self.alignments.items():
+            windows, classes = in_context(tids, old, tree.N, tree.P)
+            keys, which = np.unique(np.column_stack([windows, classes]), axis=0, return_inverse=True)
+            pdfs = np.array([tree.compute(key[:-1].tolist(), int(key[-1])) for key in keys])[which]
+            states = old.tid_to_state[tids]
+            offset = tids - np.searchsorted(old.tid_to_state, states)
+            rows = zip(
+                old.tid_to_phone[tids].tolist(), old.tid_to_hmm_state[tids].tolist(), pdfs.tolist(), strict=True
+            )
+            self.alignments[utterance] = np.array([first[row] for row in rows], dtype=np.int32) + offset
+
+    # ------------------------------------------------------------ statistics
+
+    def _all_features(self) -> np.ndarray:
+        """Of the aligned utterances, one after another."""
+        names = list(self.alignments)
+        if self._features is None or names != self._of:
+            features = self.cepstra.full(names) if names else np.zeros((0, 3 * self.cepstra.dim), dtype=np.float32)
+            if len(features) > KEPT_FRAMES:
+                return features
+            self._features, self._of = features, names
+        return self._features
+
+    def accumulate(self, system: System) -> tuple[Sums, np.ndarray]:
+        """(sums for the Gaussians, int64 counts of each transition-id) at the present alignments."""
+        tids = self._all_tids()
+        sums = accumulate(system.mixtures, self._all_features(), system.model.tid_to_pdf[tids])
+        return sums, np.bincount(tids, minlength=system.model.num_transition_ids + 1)
+
+    def _all_tids(self) -> np.ndarray:
+        return np.concatenate([np.zeros(0, dtype=np.int32), *self.alignments.values()])
+
+    def moments(self) -> np.ndarray:
+        """float64 (2, dim + 1): frames and sums, sums of squares of all features (Kaldi's cmvn layout)."""
+        wide = self._all_features().astype(np.float64)
+        stats = np.zeros((2, wide.shape[1] + 1))
+        stats[0, :-1], stats[0, -1], stats[1, :-1] = wide.sum(axis=0), len(wide), np.square(wide).sum(axis=0)
+        return stats
+
+    def contexts(self, model: TransitionModel, width: int, place: int, without: frozenset[int]) -> ContextStatistics:
+        """Sums by phone in its context of `width` phones, itself at `place`; phones in `without` have no context."""
+        rows = []
+        for tids in self.alignments.values():
+            windows, classes = in_context(tids, model, width, place)
+            alone = np.isin(windows[:, place], sorted(without))
+            beside = np.arange(width) != place
+            windows[alone[:, None] & beside] = 0
+            rows.append(np.column_stack([windows, classes]))
+        empty = np.zeros((0, width + 1), dtype=np.int32)
+        return summed(np.concatenate([empty, *rows]), extended_with_count(self._all_features()))
+
+
+def in_context(tids: np.ndarray, model: TransitionModel, width: int, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """(phones around each frame, int32 (frames, width), 0 beyond the utterance; pdf classes, int32 (frames))."""
+    segments = to_phones(tids, model)
+    phones = np.array([phone for phone, _, _ in segments], dtype=np.int32)
+    padded = np.concatenate([np.zeros(place, dtype=np.int32), phones, np.zeros(width - 1 - place, dtype=np.int32)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    lengths = [frames for _, _, frames in segments]
+    return np.repeat(windows, lengths, axis=0), model.tid_to_class[tids]
+
+
+def extended_with_count(features: np.ndarray) -> np.ndarray:
+    """float32 (frames, 1 + 2 dim): one, the features and their squares."""
+    return np.concatenate([np.ones((len(features), 1), dtype=np.float32), extended(features)], axis=1)
+
+
+def summed(keys: np.ndarray, values: np.ndarray) -> ContextStatistics:
+    """Add up the rows of `values` that have the same row of `keys`."""
+    order = np.lexsort(keys.T[::-1])
+    ordered = keys[order]
+    new = np.ones(len(ordered), dtype=bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    starts = np.flatnonzero(new)
+    if len(starts) == 0:
+        return ContextStatistics(keys[:0], values[:0].astype(np.float64))
+    sums = np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
+    return ContextStatistics(ordered[starts], sums)
+
+
+def _first_tids(model: TransitionModel) -> dict[tuple[int, int, int], int]:
+    """{(phone, HMM state, pdf): its first transition-id}."""
+    first = np.searchsorted(model.tid_to_state, np.arange(1, model.num_transition_states + 1))
+    return {
+        (item.phone, item.hmm_state, item.forward_pdf): int(tid)
+        for item, tid in zip(model.tuples, first, strict=True)
+    }

@@ -1,0 +1,86 @@
+"""What may be said: a lang directory as alignment needs it, and the transcripts of a data directory as its word-ids.
+
+spoken = Spoken.read(Path("exp/lang"), Path("exp/ali/.work")); spoken.word_ids(Path("exp/data/train"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.alignment.monophone import make_topology
+from asr.alignment.topology import Topology, read_topology
+from asr.errors import InputError
+from asr.lang.given import oov_of
+from asr.lang.lexicon import check_phones, is_disambiguation, read_lexicon, with_specials
+from asr.lang.lexicon_fst import check_fst, lexicon_fst, write_fst
+from asr.lang.phone_classes import PhoneClasses, read_phone_classes
+from asr.lang.units import WordUnits
+from asr.tables import read_lines, read_symbols, read_table
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """phones.txt, topology, L.fst and words.txt of a lang directory; `oov`: the word that stands for unknown ones."""
+
+    folder: Path
+    classes: PhoneClasses
+    topology: Topology
+    lexicon: Path
+    words: dict[str, int]
+    oov: str
+
+    @classmethod
+    def read(cls, lang: Path, work: Path) -> Spoken:
+        """Read LANG. Without topo Kaldi's usual one is taken, without L.fst one is made of lexicon.txt, in `work`.
+
+        Raises InputError for what is missing or does not fit together.
+        """
+        if not lang.is_dir():
+            raise InputError("is no folder; --lang names a lang directory, as `asr lang` makes it", file=lang)
+        classes = read_phone_classes(lang)
+        words = read_symbols(lang / "words.txt")
+        if (lang / "topo").is_file():
+            topology = read_topology(lang / "topo")
+            if odd := sorted(classes.names.keys() ^ set(topology.phones)):
+                raise InputError(f"phone {odd[0]} is not both here and in phones.txt", file=lang / "topo")
+        else:
+            topology = make_topology(max(classes.names), sorted(classes.silence))
+        lexicon = lang / "L.fst"
+        if lexicon.is_file():
+            check_fst(lexicon)
+        else:
+            lexicon = _make_lexicon(lang, work, classes, words)
+        return cls(lang, classes, topology, lexicon, words, oov_of(lang, words))
+
+    def word_ids(self, data: Path) -> dict[str, list[int]]:
+        """{utterance: its transcript's word-ids}; what words.txt lacks is `oov`. Raises InputError."""
+        units = WordUnits(self.words, self.oov)
+        texts = read_table(data / "text", allow_empty=True)
+        return {utterance: [self.words[word] for word in units.tokenise(text)] for utterance, text in texts.items()}
+
+
+def _make_lexicon(lang: Path, work: Path, classes: PhoneClasses, words: dict[str, int]) -> Path:
+    source = lang / "lexicon.txt"
+    if not source.is_file():
+        raise InputError("is not a complete lang directory: L.fst (or lexicon.txt) is missing", file=lang)
+    lexicon = with_specials(read_lexicon(source))
+    check_phones(lexicon, source, classes.names.values())
+    if lacking := next((word for word, _ in lexicon if word not in words), None):
+        raise InputError(f"has the word {lacking}, which words.txt lacks", file=source)
+    phones = {name: number for number, name in classes.names.items()}
+    silence = _optional_silence(lang, classes)
+    fst = lexicon_fst(lexicon, phones, words, silence=silence, silence_probability=0.5)
+    work.mkdir(parents=True, exist_ok=True)
+    write_fst(fst, work / "L.fst")
+    return work / "L.fst"
+
+
+def _optional_silence(lang: Path, classes: PhoneClasses) -> str:
+    path = lang / "phones/optional_silence.txt"
+    if path.is_file():
+        words = " ".join(line for _, line in read_lines(path)).split()
+        if len(words) == 1 and words[0] in classes.names.values() and not is_disambiguation(words[0]):
+            return words[0]
+        raise InputError("does not hold one phone of phones.txt", file=path)
+    return classes.names[min(classes.silence)]

@@ -1,0 +1,73 @@
+"""Which pronunciation of each word a row of phones is: words found again in an alignment.
+
+match_words(["SIL", "h", "ao3"], ["好"], {"好": [("h", "ao3"), ("h", "ao4")]}, {"SIL"})
+    [("好", ("h", "ao3"), 1, 2)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+Match = tuple[str, tuple[str, ...], int, int]
+
+
+def match_words(
+    phones: Sequence[str],
+    words: Sequence[str],
+    lexicon: Mapping[str, list[tuple[str, ...]]],
+    silence: Collection[str],
+    oov: tuple[str, ...] | None = None,
+) -> list[Match] | None:
+    """(word, pronunciation, index of its first phone, number of phones) for each of `words`; None where none fits.
+
+    The phones must be one pronunciation of each word in turn, with any number of `silence` phones before, between
+    and after. A word that `lexicon` lacks is `oov` when that is given, else nothing fits. Of several ways the one
+    with the earlier pronunciations (in the lexicon's order) of the earlier words is taken.
+    """
+    choices: list[list[tuple[str, ...]]] = []
+    for word in words:
+        sounds = lexicon.get(word) or ([oov] if oov is not None else [])
+        if not any(sounds):
+            return None
+        choices.append([sound for sound in sounds if sound])
+    row = tuple(phones)
+    fits = _reachable(row, choices, silence)
+    if not fits[0][0]:
+        return None
+    found: list[Match] = []
+    place = 0
+    for number, word in enumerate(words):
+        while (sound := _first(row, place, choices[number], fits[number + 1])) is None:
+            place += 1  # a silence, for the rest fits
+        found.append((word, sound, place, len(sound)))
+        place += len(sound)
+    return found
+
+
+def _first(
+    row: tuple[str, ...], place: int, sounds: list[tuple[str, ...]], after: list[bool]
+) -> tuple[str, ...] | None:
+    """The first of `sounds` that stands at `place` and after which the rest fits."""
+    for sound in sounds:
+        end = place + len(sound)
+        if row[place:end] == sound and after[end]:
+            return sound
+    return None
+
+
+def _reachable(
+    row: tuple[str, ...], choices: list[list[tuple[str, ...]]], silence: Collection[str]
+) -> list[list[bool]]:
+    """[word][place]: whether the phones from `place` on are the words from `word` on; (words + 1, phones + 1)."""
+    silent = [phone in silence for phone in row]
+    after = [False] * len(row) + [True]
+    for place in range(len(row) - 1, -1, -1):
+        after[place] = silent[place] and after[place + 1]
+    table = [after]
+    for sounds in reversed(choices):
+        here = [False] * (len(row) + 1)
+        for place in range(len(row) - 1, -1, -1):
+            here[place] = (silent[place] and here[place + 1]) or _first(row, place, sounds, after) is not None
+        table.append(here)
+        after = here
+    return table[::-1]

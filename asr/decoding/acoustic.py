@@ -1,0 +1,84 @@
+"""Log-likelihoods to search with: a network's, or those of a system of Gaussian mixtures.
+
+loglikes_of, frame_shift_ms = loglikes(Path("exp/mini/asgd"), Path("exp/mini/data/test"))
+loglikes_of("utterance")                                     # float32 (frames, pdfs), unscaled
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from asr.errors import InputError
+
+FRAME_SHIFT_MS = 10.0
+
+LogLikelihoods = Callable[[str], np.ndarray]
+
+
+def model_files(model: Path, weights: str) -> list[Path]:
+    """What the log-likelihoods depend on: of a network's folder, or of a Gaussian system's."""
+    if is_network(model):
+        names = ("config.json", "ali_train_pdf.counts", "final.mdl", f"{weights}.safetensors")
+        return [model / name for name in names]
+    return [model / "final.mdl", model / "features.json"]
+
+
+def is_network(model: Path) -> bool:
+    """Whether the folder is one that `asr train` made; else it should be one of `asr align --from-scratch`."""
+    return (model / "config.json").is_file() or not (model / "features.json").is_file()
+
+
+def loglikes(model: Path, data: Path, weights: str = "final") -> tuple[LogLikelihoods, float]:
+    """(utterance -> log-likelihoods of DATA's features, frame shift in ms). Raises InputError."""
+    return _network(model, data, weights) if is_network(model) else (_gaussians(model, data), FRAME_SHIFT_MS)
+
+
+def _network(folder: Path, data: Path, weights: str) -> tuple[LogLikelihoods, float]:
+    import torch
+
+    from asr.acoustic.model import AcousticModel
+    from asr.alignment.transition_model import read_transition_model
+    from asr.features.reader import FeatureReader
+
+    # The searchers need the cores; and never by nj, which must not change a bit of the result.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
+    model = AcousticModel.load(folder, weights)
+    expected = read_transition_model(folder / "final.mdl").num_pdfs
+    if model.num_pdfs != expected:
+        raise InputError(f"the network has {model.num_pdfs} pdfs, final.mdl {expected}: not of one make", file=folder)
+    features: Mapping[str, np.ndarray] = FeatureReader(data, model.config["features"])
+
+    def loglikes_of(utterance: str) -> np.ndarray:
+        if utterance not in features:
+            raise InputError("has no features", file=data / "feats.scp", key=utterance)
+        return model.log_likelihoods(features[utterance])
+
+    return loglikes_of, float(model.config["features"].get("frame_shift_ms", FRAME_SHIFT_MS))
+
+
+def _gaussians(folder: Path, data: Path) -> LogLikelihoods:
+    from asr.alignment.gmm.cepstra import Cepstra, check_same
+    from asr.alignment.gmm.mixtures import read_mixtures
+
+    check_same(folder, data)
+    mixtures = read_mixtures(folder / "final.mdl")
+    place = tempfile.TemporaryDirectory(prefix="asr-cepstra-")
+    cepstra = Cepstra.make([data], Path(place.name) / "cepstra.f32")
+    if 3 * cepstra.dim != mixtures.dim:
+        raise InputError(
+            f"the Gaussians have {mixtures.dim} dimensions, the cepstra of {data} {3 * cepstra.dim}",
+            file=folder / "final.mdl",
+        )
+
+    def loglikes_of(utterance: str) -> np.ndarray:
+        if utterance not in cepstra.places:
+            raise InputError("has no features", file=data / "feats.scp", key=utterance)
+        return mixtures.log_likelihoods(cepstra.full([utterance]))
+
+    loglikes_of.place = place  # type: ignore[attr-defined]  # the file goes when this function does
+    return loglikes_of
