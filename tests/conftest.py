@@ -22,6 +22,12 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def kaldi_sample(shared) -> Path:
+    """What Kaldi itself made of the AISHELL sample."""
+    return shared / "kaldi_aishell_sample"
+
+
 @pytest.fixture
 def refused(capsys):
     """refused(argv) -> the one line on stderr of a command that must end with status 2."""

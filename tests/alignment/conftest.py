@@ -6,15 +6,7 @@ import pytest
 
 from asr.alignment.monophone import write_monophone_dir
 
-SAMPLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "kaldi_aishell_sample"
 PHONES = ["SIL", "SPN", "a1", "b", "zh"]
-
-
-@pytest.fixture(scope="session")
-def kaldi_sample() -> Path:
-    if not SAMPLE.is_dir():
-        pytest.skip("../shared/data/kaldi_aishell_sample is not here: no real Kaldi output to compare with")
-    return SAMPLE
 
 
 @pytest.fixture(params=["mono_ali", "tri1_ali"])

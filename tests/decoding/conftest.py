@@ -10,17 +10,9 @@ from asr.alignment.monophone import write_monophone_dir
 from asr.lang.fst import ARC, Fst, write_const
 from asr.tables import read_matrices
 
-SAMPLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "kaldi_aishell_sample"
 # phones of the toy: SIL has pdfs 0-4, a has 5-7, b has 8-10
 PHONES, NUM_PDFS = ["SIL", "a", "b"], 11
 WORDS = ["<eps>", "<SIL>", "甲", "乙", "丙"]
-
-
-@pytest.fixture(scope="session")
-def kaldi_sample() -> Path:
-    if not SAMPLE.is_dir():
-        pytest.skip("../shared/data/kaldi_aishell_sample is not here: no real Kaldi output to compare with")
-    return SAMPLE
 
 
 @pytest.fixture(scope="session")
