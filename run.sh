@@ -16,6 +16,8 @@ usage: ./run.sh [options]
   --nj N               processes; 0: one per core               (default: 0)
   --workers N          training workers; 0: one per core        (default: 0; 1: repeatable bit for bit)
   --seed N             of corpus, splits, weights, shuffling    (default: 1)
+  --from-scratch       align with sound and transcripts alone   (mini: instead of the synthesiser's own phone times)
+  --rounds N           then realign with the network and train again, N times               (default: 0)
   --set VERB.KEY=VALUE any setting of any stage, repeatable; python -m asr VERB --help lists them
   -h, --help           this text
 
@@ -23,8 +25,8 @@ stages: 1 prepare  2 features  3 lang  4 align  5 train  6 graph  7 decode  8 sc
 
 mini:   --hours H      hours of training speech, 0.1 to 200     (default: 3)
 kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data directories
-        --lang-dir D   Kaldi lang directory
-        --ali-dir D    Kaldi alignment directory (ali.*.gz final.mdl tree)
+        --lang-dir D   Kaldi lang directory; none: made of the transcripts
+        --ali-dir D    alignments: Kaldi's (ali.*.gz final.mdl tree), CTM, TextGrids, HTK labels; none: made here
         --lm-text FILE more language model text, for the model that tunes on a dev set cut from train
         --encoding E   of the transcripts                       (default: utf-8)
         --resample     bring sound of a higher sample rate down to 16 kHz
@@ -32,11 +34,12 @@ kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data direc
 
 The same command again does only what is out of date, and goes on where a killed run stopped.
   ./run.sh
+  ./run.sh --recipe kaldi --train-dir data/train --test-dir data/test
   ./run.sh --recipe kaldi --train-dir data/train --test-dir data/test --lang-dir data/lang --ali-dir exp/tri1_ali
 EOF
 }
 
-recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1
+recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1 rounds=0 from_scratch=''
 train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' settings=()
 # shellcheck source=local/options.sh
 . local/options.sh
@@ -64,17 +67,21 @@ lang() {
     asr lang --lang-dir "$lang_dir" --out "$exp/lang" ${lm_text:+--lm-text "$lm_text"} \
       ${tune_lm:+--tune-text "$exp/data/train/text"}
   else
-    asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --phones "$ali_dir/phones.txt" \
-      --out "$exp/lang" ${lm_text:+--lm-text "$lm_text"}
+    asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --out "$exp/lang" \
+      ${phones:+--phones "$phones"} ${lm_text:+--lm-text "$lm_text"}
   fi
 }
 align() {
-  asr align --ali-dir "$ali_dir" --train-data "$exp/data/train" --dev-data "$exp/data/dev" --lang "$exp/lang" \
-    --out "$exp/ali"
+  asr align ${ali_dir:+--ali-dir "$ali_dir"} --train-data "$exp/data/train" --dev-data "$exp/data/dev" \
+    --lang "$exp/lang" --out "$exp/ali" --seed "$seed" --nj "$nj"
 }
 train() {
-  asr train --train-data "$exp/data/train" --dev-data "$exp/data/dev" --ali "$exp/ali" --out "$exp/$model" \
-    --workers "$workers" --seed "$seed"
+  asr train --train-data "$exp/data/train" --dev-data "$exp/data/dev" --ali "$exp/ali" --out "$exp/$first" \
+    --workers "$workers" --seed "$seed" || return
+  if ((rounds)); then
+    asr realign --model "$exp/$first" --ali "$exp/ali" --lang "$exp/lang" --train-data "$exp/data/train" \
+      --dev-data "$exp/data/dev" --rounds "$rounds" --out "$exp/$first.rounds" --nj "$nj"
+  fi
 }
 graph() {
   asr graph --lang "$exp/lang" --model-dir "$exp/ali" --out "$exp/$model/graph" || return
@@ -100,9 +107,14 @@ report() {
 }
 
 # mini brings its alignments along; a dev set cut from train has been seen by a language model that the user gives
-[[ $recipe != mini ]] || ali_dir=${ali_dir:-$exp/synth_ali}
-tune_lm=''
+[[ $recipe != mini || -n $from_scratch ]] || ali_dir=${ali_dir:-$exp/synth_ali}
+phones='' tune_lm=''
+[[ -z $ali_dir || (-e $ali_dir && ! -f $ali_dir/phones.txt) ]] || phones=$ali_dir/phones.txt
 [[ -z $lang_dir || -n $dev_dir ]] || tune_lm=yes
+
+# what is decoded is the network of the last round
+first=$model
+((rounds == 0)) || model=$first.rounds/net$rounds
 
 run_stage 1 prepare
 run_stage 2 features

@@ -27,6 +27,7 @@ VERBS = {
     "lang": "asr.lang.make",
     "align": "asr.alignment.align",
     "train": "asr.training.run",
+    "realign": "asr.training.realign",
     "graph": "asr.decoding.graph",
     "decode": "asr.decoding.decode",
     "score": "asr.scoring.score",

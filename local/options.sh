@@ -17,6 +17,10 @@ parse_options() {
         settings+=(--set "prepare.${option#--}=true" --set "features.${option#--}=true")
         continue
         ;;
+      --from-scratch)
+        from_scratch=yes
+        continue
+        ;;
       --*=*) value=${option#*=} option=${option%%=*} ;;
       --*)
         (($#)) || wrong "$option: needs a value; see --help"
@@ -28,7 +32,7 @@ parse_options() {
     name=${option#--}
     name=${name//-/_}
     case $option in
-      --stage | --stop-stage | --nj | --workers | --seed)
+      --stage | --stop-stage | --nj | --workers | --seed | --rounds)
         [[ $value =~ ^[0-9]{1,9}$ ]] || wrong "$option $value: not a number"
         printf -v "$name" '%d' "$((10#$value))"
         ;;
@@ -53,9 +57,7 @@ parse_options() {
   [[ -f recipes/$recipe/prepare.py ]] || wrong "--recipe $recipe: there is no recipes/$recipe/prepare.py"
   ((stage >= 1 && stage <= stop_stage && stop_stage <= 9)) ||
     wrong "stages run from 1 to 9: --stage $stage --stop-stage $stop_stage"
-  if [[ $recipe != mini && -z $ali_dir ]]; then
-    wrong "--recipe $recipe needs --ali-dir: a Kaldi alignment directory of the training data"
-  fi
+  [[ -z $from_scratch || -z $ali_dir ]] || wrong "--from-scratch makes alignments, --ali-dir loads them: only one of both"
 }
 
 from_caller() { # path: as the caller meant it, from where run.sh was started

@@ -69,9 +69,10 @@ class GraphCompiler:
         """The graph of one transcript. Raises InputError where the lexicon has none of its words."""
         from asr.lang.fst import from_kaldifst
 
-        graph = from_kaldifst(self._compiler.compile_graph_from_text(list(words)))
-        if graph.num_states == 0:
-            raise InputError("the lexicon has no way to say the transcript")
+        try:
+            graph = from_kaldifst(self._compiler.compile_graph_from_text(list(words)))
+        except RuntimeError as error:  # the wheel's check that the composition with the lexicon is not empty
+            raise InputError("the lexicon has no way to say the transcript") from error
         labels = graph.arcs["ilabel"]
         tids, local = np.unique(labels[labels > 0], return_inverse=True)
         labels[labels > 0] = local + 1
@@ -115,6 +116,14 @@ class UtteranceGraph:
             return None
         labels = np.array(kaldifst.get_linear_symbol_sequence(path)[1], dtype=np.int64)
         return self.tids[labels - 1]
+
+    def why_not(self, frames: int, beams: Beams | None = None) -> str:
+        """Why an utterance of `frames` frames has no path."""
+        if (needed := self.least_frames()) > frames:
+            return f"{frames} frames, but its transcript needs {needed}: cut sound, or not its transcript"
+        if beams is None:
+            return "no path of its length through the transcript"
+        return f"no path within the retry beam of {beams.retry_beam:g}: is it its transcript?"
 
     def least_frames(self) -> int:
         """The frames of the shortest path."""

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from asr.lang.fst import ARC, Fst, from_kaldifst, load_kaldifst, read_fst, vector_bytes, write_const
 from asr.errors import InputError
+from asr.lang.fst import ARC, Fst, from_kaldifst, load_kaldifst, read_fst, vector_bytes, write_const
 
 kaldifst = pytest.importorskip("kaldifst")
 

@@ -123,7 +123,7 @@ def test_a_failing_stage_ends_the_run_with_its_status_and_log(undisturbed, stage
         (["--stage", "5", "--stop-stage", "4"], "stages run from 1 to 9"),
         (["--recipe", "nowhere"], "there is no recipes/nowhere/prepare.py"),
         (["--recipe", "../../etc"], "a plain name, please"),
-        (["--recipe", "kaldi"], "needs --ali-dir"),
+        (["--from-scratch", "--ali-dir", "."], "only one of both"),
         (["--ali-dir", "/nowhere"], "--ali-dir /nowhere: no such file or folder"),
         (["--set", "eta0"], "write --set VERB.KEY=VALUE"),
         (["--exp"], "--exp: needs a value"),

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -73,31 +74,14 @@ class Cepstra:
         directories' features are of different kinds.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        places: dict[str, tuple[int, int]] = {}
-        dims = set()
-        with open(path, "wb") as handle:
-            for folder in folders:
-                source = _Source(folder)
-                dims.add(source.dim)
-                start = sum(frames for _, frames in places.values())
-                lengths: dict[str, int] = {}
-                sums: dict[str, np.ndarray] = {}
-                for utterance in progress(source.names, len(source.names), f"align: {folder.name}, cepstra"):
-                    static = source.static(utterance)
-                    handle.write(static.tobytes())
-                    lengths[utterance] = len(static)
-                    speaker = source.speakers.get(utterance, utterance)
-                    total = np.append(static.sum(axis=0, dtype=np.float64), len(static))
-                    sums[speaker] = sums[speaker] + total if speaker in sums else total
-                for utterance, frames in lengths.items():
-                    if utterance in places:
-                        raise InputError(f"is in {folder} and in {folders[0]}", key=utterance)
-                    places[utterance] = (start, frames)
-                    start += frames
-                handle.flush()
-                _subtract_means(path, source, places, lengths, sums)
+        sources = [_Source(folder) for folder in folders]
+        dims = {source.dim for source in sources}
         if len(dims) != 1:
             raise InputError(f"features of {len(dims)} kinds: {', '.join(str(folder) for folder in folders)}")
+        places: dict[str, tuple[int, int]] = {}
+        with open(path, "wb") as handle:
+            for source in sources:
+                _write_set(source, path, handle, places)
         return cls(path, dims.pop(), places)
 
     @cached_property
@@ -158,15 +142,25 @@ class _Source:
         return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)
 
 
-def _subtract_means(
-    path: Path,
-    source: _Source,
-    places: Mapping[str, tuple[int, int]],
-    lengths: Mapping[str, int],
-    sums: Mapping[str, np.ndarray],
-) -> None:
+def _write_set(source: _Source, path: Path, handle: BinaryIO, places: dict[str, tuple[int, int]]) -> None:
+    """Add a data directory to the file and to `places`; then take its speakers' means off."""
+    start = sum(frames for _, frames in places.values())
+    mine: dict[str, tuple[int, int]] = {}
+    sums: dict[str, np.ndarray] = {}
+    for utterance in progress(source.names, len(source.names), f"align: {source.folder.name}, cepstra"):
+        if utterance in places:
+            raise InputError("is in another set as well", file=source.folder / "feats.scp", key=utterance)
+        static = source.static(utterance)
+        handle.write(static.tobytes())
+        mine[utterance] = (start, len(static))
+        start += len(static)
+        speaker = source.speakers.get(utterance, utterance)
+        total = np.append(static.sum(axis=0, dtype=np.float64), len(static))
+        sums[speaker] = sums[speaker] + total if speaker in sums else total
+    handle.flush()
     rows = np.memmap(path, dtype=np.float32, mode="r+").reshape(-1, source.dim)
-    for utterance, frames in lengths.items():
+    for utterance, (first, frames) in mine.items():
         total = sums[source.speakers.get(utterance, utterance)]
-        start = places[utterance][0]
-        rows[start : start + frames] -= (total[:-1] / total[-1]).astype(np.float32)
+        rows[first : first + frames] -= (total[:-1] / total[-1]).astype(np.float32)
+    rows.flush()
+    places |= mine

@@ -142,12 +142,17 @@ def _parse_mixture(stream: Stream, dim: int) -> tuple[np.ndarray, np.ndarray, np
     stream.expect("<WEIGHTS>")
     weights = stream.floats()
     stream.expect("<MEANS_INVVARS>")
-    scaled = stream.matrix(dim)
+    scaled = stream.matrix()
     stream.expect("<INV_VARS>")
-    inverse = stream.matrix(dim)
+    inverse = stream.matrix()
     stream.expect("</DiagGMM>")
-    if not len(weights) == len(scaled) == len(inverse) > 0 or (inverse <= 0).any() or (weights < 0).any():
-        stream.refuse("the mixture before this place has no Gaussian, a negative weight or variance: damaged")
+    shape = (len(weights), dim)
+    if not len(weights) or scaled.shape != shape or inverse.shape != shape:
+        stream.refuse(
+            f"the mixture before this place is not one of {shape[0]} Gaussians in {dim} dimensions: damaged"
+        )
+    if (inverse <= 0).any() or (weights < 0).any():
+        stream.refuse("the mixture before this place has a negative weight or variance: damaged")
     return weights, scaled / inverse, 1.0 / inverse
 
 

@@ -88,12 +88,13 @@ class Shard:
         for number, utterance in enumerate(self.words):
             frames = self.cepstra.frames(utterance)
             try:
-                tids = self._graph(utterance).equal_path(frames, self.seed + number)
+                graph = self._graph(utterance)
             except InputError as error:
                 result.faults[utterance] = error.message
                 continue
+            tids = graph.equal_path(frames, self.seed + number)
             if tids is None:
-                result.faults[utterance] = self._why(utterance)
+                result.faults[utterance] = graph.why_not(frames)
             else:
                 self.alignments[utterance] = tids
                 result.frames += frames
@@ -113,21 +114,13 @@ class Shard:
             loglikes = system.mixtures.log_likelihoods(self.cepstra.full([utterance]), graph.pdfs)
             tids = graph.align(loglikes, transitions, beams)
             if tids is None:
-                result.faults[utterance] = self._why(utterance, beams)
+                result.faults[utterance] = graph.why_not(len(loglikes), beams)
                 continue
             self.alignments[utterance] = tids
             column = np.searchsorted(graph.pdfs, system.model.tid_to_pdf[tids])
             result.log_likelihood += float(loglikes[np.arange(len(tids)), column].sum(dtype=np.float64))
             result.frames += len(tids)
         return result
-
-    def _why(self, utterance: str, beams: Beams | None = None) -> str:
-        needed, frames = self._graph(utterance).least_frames(), self.cepstra.frames(utterance)
-        if needed > frames:
-            return f"{frames} frames, but its transcript needs {needed}: cut sound, or not its transcript"
-        if beams is None:
-            return "no path of its length through the transcript"
-        return f"no path within the retry beam of {beams.retry_beam:g}: is it its transcript?"
 
     def convert(self, old: TransitionModel, tree: ContextTree, new: TransitionModel) -> None:
         """Write the alignments, of a system `old` with the same topology, in the pdfs of another tree."""
