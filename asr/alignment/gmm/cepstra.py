@@ -158,7 +158,7 @@ def _write_set(source: _Source, path: Path, handle: BinaryIO, places: dict[str, 
         total = np.append(static.sum(axis=0, dtype=np.float64), len(static))
         sums[speaker] = sums[speaker] + total if speaker in sums else total
     handle.flush()
-    rows = np.memmap(path, dtype=np.float32, mode="r+").reshape(-1, source.dim)
+    rows = np.memmap(path, dtype=np.float32, mode="r+", shape=(start, source.dim))
     for utterance, (first, frames) in mine.items():
         total = sums[source.speakers.get(utterance, utterance)]
         rows[first : first + frames] -= (total[:-1] / total[-1]).astype(np.float32)

@@ -28,6 +28,7 @@ from asr.alignment.gmm.shard import ContextStatistics, System
 from asr.alignment.gmm.splitting import grow
 from asr.alignment.load import UNALIGNED
 from asr.alignment.monophone import monophone_tree
+from asr.alignment.pronunciations import PRONUNCIATIONS, write_pronunciations
 from asr.alignment.training_graph import Beams
 from asr.alignment.transcripts import Spoken
 from asr.alignment.transition_model import from_tree, read_transition_model
@@ -77,13 +78,16 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
             system = _triphones(spoken, crew, out / "mono", plan)
             aligned = training.align(crew, system, Beams())
             jobs, faults = crew.alignments(), {**unheard, **aligned.faults}
+        heard = dict(words)
         if dev is not None:
             words, unheard = _heard(spoken.word_ids(dev), cepstra)
+            heard |= words
             with Crew(words, cepstra, spoken.lexicon, nj=plan.nj, seed=plan.seed) as crew:
                 crew.call("compile", system.tree, system.model)
                 aligned = training.align(crew, system, Beams())
                 jobs, faults = jobs + crew.alignments(), {**faults, **unheard, **aligned.faults}
         _write(out / "tri", spoken, system, jobs, faults, train)
+        write_pronunciations(out / PRONUNCIATIONS, spoken, heard, jobs, system.model)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return out / "tri"

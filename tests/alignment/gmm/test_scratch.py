@@ -1,0 +1,179 @@
+"""The whole way from sound and text to alignments, on forty real utterances; what Kaldi made of them is the judge."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from asr.alignment.archive import read_alignments, to_phones
+from asr.alignment.gmm.mixtures import read_mixtures
+from asr.alignment.gmm.scratch import Plan
+from asr.alignment.transition_model import read_transition_model, tuples_of
+from asr.alignment.tree import read_tree
+from asr.cli import main
+from asr.tables import read_table
+
+SMALL = ["--states", "60", "--gaussians", "200", "--nj", "2"]
+
+
+@pytest.fixture(scope="module")
+def corpus(shared, tmp_path_factory):
+    """Data directories train (60 utterances) and dev (5) with features; a lang directory: Kaldi's."""
+    folder = tmp_path_factory.mktemp("scratch")
+    source = shared / "aishell_sample/data/train"
+    tables = {}
+    for name in ("wav.scp", "utt2spk", "text"):
+        lines = (source / name).read_text(encoding="utf-8-sig").splitlines()
+        tables[name] = {line.split()[0]: line for line in lines}
+    names = sorted(tables["text"])[:480:8]
+    for data, some in (("train", names), ("dev", sorted(tables["text"])[3:500:100])):
+        (folder / data).mkdir()
+        for name, lines in tables.items():
+            text = "".join(lines[utterance].replace("../shared/data", str(shared)) + "\n" for utterance in some)
+            (folder / data / name).write_text(text, encoding="utf-8")
+        done = main(["features", "--data", str(folder / data), "--out", str(folder / "features" / data), "--nj", "2"])
+        assert done == 0
+    shutil.copytree(shared / "kaldi_aishell_sample/lang", folder / "lang", copy_function=shutil.copyfile)
+    return folder
+
+
+def align(corpus, out, *more):
+    options = ["--train-data", corpus / "train", "--dev-data", corpus / "dev", "--lang", corpus / "lang"]
+    return main(["align", "--from-scratch", *map(str, options), "--out", str(out), *SMALL, *map(str, more)])
+
+
+@pytest.fixture(scope="module")
+def made(corpus):
+    assert align(corpus, corpus / "ali") == 0
+    return corpus / "ali"
+
+
+def test_what_is_written_is_whole_and_fits_together(made, corpus):
+    model, tree = read_transition_model(made / "final.mdl"), read_tree(made / "tree")
+    assert (tree.N, tree.P) == (3, 1) and tuples_of(tree, model.topology) == model.tuples
+    assert 40 < model.num_pdfs <= 60 + len({s for s in (corpus / "lang/phones/roots.int").read_text().splitlines()})
+    mixtures = read_mixtures(made / "final.mdl")
+    assert mixtures.num_pdfs == model.num_pdfs and mixtures.dim == 48 and mixtures.num_gaussians <= 260
+    rows = dict(read_alignments(made, model))
+    frames = {**read_table(corpus / "train/utt2num_frames"), **read_table(corpus / "dev/utt2num_frames")}
+    assert {name: len(row) for name, row in rows.items()} == {name: int(count) for name, count in frames.items()}
+    coverage = json.loads((made / "coverage.json").read_text())
+    assert coverage["train"]["accepted"] == 60 and coverage["dev"]["accepted"] == 5
+    assert (made / "tri/cmvn_opts").read_text() == "--norm-means=true --norm-vars=false\n"
+    assert "--num-mel-bins=40" in (made / "tri/mfcc.conf").read_text()
+    assert not (made / ".work").exists()
+
+
+def test_files_are_laid_out_as_kaldis(made, kaldi_sample):
+    """The same tags in the same order, with the same types, in final.mdl and tree."""
+    ours, theirs = (made / "final.mdl").read_bytes(), (kaldi_sample / "tri1_ali/final.mdl").read_bytes()
+    for start, end in ((0, 60), (-11, None)):
+        assert ours[start:end] == theirs[start:end]
+    for marks in (
+        b"<DIMENSION> \x040\x00\x00\x00<NUMPDFS> \x04",
+        b"<DiagGMM> <GCONSTS> FV \x04",
+        b"<INV_VARS> FM \x04",
+    ):
+        assert marks in ours and marks in theirs
+    assert (made / "tree").read_bytes()[:32] == (kaldi_sample / "tri1_ali/tree").read_bytes()[:32]
+    line = gzip.open(made / "ali.1.gz").read(40)
+    assert line.split(b" ")[0].startswith(b"BAC009") and line.split(b" ", 1)[1][:3] == b"\0B\x04"
+    assert (made / "num_jobs").read_text().strip().isdigit()
+
+
+def test_boundaries_are_near_kaldis(made, kaldi_sample):
+    """Kaldi trained on 780 utterances, we on 60: most boundaries agree, and nearly all are near."""
+    ours, theirs = (
+        read_transition_model(made / "final.mdl"),
+        read_transition_model(kaldi_sample / "tri1_ali/final.mdl"),
+    )
+    kaldi = dict(read_alignments(kaldi_sample / "tri1_ali", theirs))
+    away = []
+    for utterance, tids in read_alignments(made, ours):
+        one = [item for item in to_phones(tids, ours) if item[0] > 2]
+        two = [item for item in to_phones(kaldi[utterance], theirs) if item[0] > 2]
+        if [item[0] for item in one] == [item[0] for item in two]:
+            away += [abs(a[1] - b[1]) for a, b in zip(one, two, strict=True)]
+    assert len(away) > 500
+    assert np.mean(np.array(away) <= 2) > 0.55 and np.mean(np.array(away) <= 5) > 0.75
+
+
+def test_pronunciations_are_reported(made):
+    rows = [line.split() for line in (made / "pronunciations.txt").read_text(encoding="utf-8").splitlines()]
+    shares: dict[str, float] = {}
+    for word, count, share, *phones in rows:
+        assert int(count) >= 0 and phones
+        shares[word] = shares.get(word, 0) + float(share)
+    assert {round(total, 2) for total in shares.values()} <= {0.0, 1.0} and 1.0 in shares.values()
+
+
+def test_the_number_of_processes_changes_nothing(corpus, made, tmp_path):
+    assert align(corpus, tmp_path / "one", "--nj", "1") == 0
+    for name in ("final.mdl", "tree", "pdf.ark", "ali_train_pdf.counts"):
+        assert (tmp_path / "one" / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_the_same_again_is_up_to_date(corpus, made, capsys):
+    assert align(corpus, made) == 0
+    assert capsys.readouterr().out == "align: up to date\n"
+
+
+def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys):
+    """A transcript ten times too long, an empty one; left-biphones on the way."""
+    copy = tmp_path / "copy"
+    shutil.copytree(corpus / "train", copy / "train")
+    shutil.copytree(corpus / "dev", copy / "dev")
+    shutil.copytree(corpus / "lang", copy / "lang")
+    table = read_table(copy / "train/text")
+    first, second, *_ = sorted(table)
+    table[first], table[second] = 20 * table[first], ""
+    (copy / "train/text").write_text("".join(f"{key} {text}".strip() + "\n" for key, text in table.items()), "utf-8")
+    assert align(copy, tmp_path / "ali", "--context", "left-biphone", "--max-missing", "0.01") == 2
+    error = capsys.readouterr().err
+    assert "2 of 60 utterances (3.3 %) have no usable alignment" in error and "unaligned.txt" in error
+    reasons = read_table(tmp_path / "ali/tri/unaligned.txt")
+    assert reasons.keys() == {first, second} and reasons[second] == "its transcript is empty"
+    assert "frames, but its transcript needs" in reasons[first]
+    assert not (tmp_path / "ali/pdf.ark").exists()
+    assert (read_tree(tmp_path / "ali/tri/tree").N, read_tree(tmp_path / "ali/tri/tree").P) == (2, 1)
+
+
+def test_gaussians_can_be_decoded_with(corpus, made, tmp_path):
+    graph = tmp_path / "graph"
+    assert main(["graph", "--lang", str(corpus / "lang"), "--model-dir", str(made), "--out", str(graph)]) == 0
+    options = ["--data", corpus / "dev", "--model", made / "tri", "--graph", graph, "--out", tmp_path / "dev"]
+    options += ["--lm-weights", 12, "--insertion-penalties", 0, "--nj", 1]
+    assert main(["decode", *map(str, options)]) == 0
+    assert read_table(tmp_path / "dev/hyp.txt").keys() == read_table(corpus / "dev/text").keys()
+    hypothesis = " ".join(read_table(tmp_path / "dev/hyp.txt").values()).replace(" ", "")
+    reference = " ".join(read_table(corpus / "dev/text").values()).replace(" ", "")
+    assert len(set(hypothesis) & set(reference)) > 0.3 * len(set(reference))
+
+
+def test_sizes_grow_with_the_hours():
+    hour = 360_000
+    assert Plan().sizes(hour) == (500, 6000)
+    assert [Plan().sizes(hours * hour)[0] for hours in (10, 150)] == [1256, 3710]
+    assert Plan(states=77).sizes(hour) == (77, 924) and Plan(gaussians=5).sizes(hour)[1] == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lang", "nowhere"], "nowhere: is no folder; --lang names a lang directory, as `asr lang` makes it"),
+        (["--states", "-1"], "--states, --gaussians and --nj are counts, --mono-hours is above zero"),
+        (["--ali-dir", "."], "align: --from-scratch makes alignments and --ali-dir loads them: only one of both"),
+    ],
+)
+def test_wrong_options(corpus, tmp_path, refused, options, message):
+    given = ["align", "--from-scratch", "--train-data", corpus / "train", "--out", tmp_path / "x"]
+    if "--lang" not in options:
+        given += ["--lang", corpus / "lang"]
+    assert refused([*map(str, given), *options]) == message
+
+
+def test_without_lang_and_without_alignments(corpus, tmp_path, refused):
+    line = refused(["align", "--train-data", str(corpus / "train"), "--out", str(tmp_path / "x")])
+    assert line == "align: without --ali-dir alignments are made from scratch, which takes --lang"
