@@ -28,6 +28,7 @@ VERBS = {
     "align": "asr.alignment.align",
     "train": "asr.training.run",
     "realign": "asr.training.realign",
+    "export": "asr.alignment.formats.export",
     "graph": "asr.decoding.graph",
     "decode": "asr.decoding.decode",
     "score": "asr.scoring.score",

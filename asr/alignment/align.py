@@ -2,11 +2,13 @@
 
 Without --ali-dir they are made of sound and transcripts alone (--from-scratch says so aloud): monophones from a flat
 start, a decision tree over phones in context, triphones; Gaussian mixtures as in Kaldi's train_mono and train_deltas.
-With --ali-dir they are loaded: a Kaldi alignment directory, or phone times as CTM, Praat TextGrids or HTK labels.
+With --ali-dir they are loaded: a Kaldi alignment directory; phone times as CTM, Praat TextGrids or HTK labels, which
+make a monophone system with equally long states; or text pdf-ids, with --ali-model where it is at hand.
 
 Reads   --train-data, --dev-data: utt2num_frames, and for --from-scratch feats.scp features.json utt2spk text;
         --lang: phones.txt, and for --from-scratch words.txt L.fst topo phones/;
-        --ali-dir: final.mdl tree num_jobs ali.*.gz [phones.txt], as Kaldi leaves them (binary or text)
+        --ali-dir: final.mdl tree num_jobs ali.*.gz [phones.txt], as Kaldi leaves them (binary or text); a CTM file,
+        a folder of .TextGrid or .lab files, a master label file; `utterance pdf pdf ...` lines
 Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as long as the features, of the
         utterances of train and dev that have an alignment), ali_train_pdf.counts (of train), coverage.json;
         from scratch also mono/ and tri/, whole Kaldi directories, with unaligned.txt and pronunciations.txt
@@ -21,11 +23,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from asr.alignment.load import Wanted, frames_file, load
+from asr.alignment.formats.detect import KINDS, detect
+from asr.alignment.load import UNALIGNED, Wanted, frames_file, load, num_frames, remove_archives, write_targets
+from asr.console import say, warn
 from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp
+from asr.tables import write_table
 
 CONTEXTS = ("triphone", "left-biphone")
 
@@ -37,6 +43,9 @@ class Settings:
     lang: Path | None = option(None, help="lang directory; its phones.txt must agree with the alignment's")
     out: Path = option(Path("exp/ali"), help="folder to write")
     ali_dir: Path | None = option(None, help="alignments to load; none: they are made from scratch")
+    ali_format: str = option("auto", help="what --ali-dir is; auto: seen from its files", choices=("auto", *KINDS))
+    ali_tier: str | None = option(None, help="tier of the TextGrids; none: the one named phones or phone")
+    ali_model: Path | None = option(None, help="with pdf-ids: folder with their final.mdl, tree and phones.txt")
     from_scratch: bool = option(False, help="make them of sound and transcripts: the default without --ali-dir")
     max_missing: float = option(0.05, help="largest share of training utterances without alignment")
     length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features")
@@ -61,7 +70,7 @@ def run(settings: Settings) -> None:
     )
     inputs = [frames_file(folder) for folder in wanted.folders]
     if settings.ali_dir is not None:
-        inputs.append(settings.ali_dir)
+        inputs += [path for path in (settings.ali_dir, settings.ali_model) if path is not None]
         if settings.lang is not None:
             inputs.append(settings.lang / "phones.txt")
     else:
@@ -72,8 +81,58 @@ def run(settings: Settings) -> None:
     stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs)
     if stamp.fresh():
         return
-    source = settings.ali_dir if settings.ali_dir is not None else _from_scratch(settings)
-    stamp.record(load(source, wanted))
+    if settings.ali_dir is None:
+        stamp.record(load(_from_scratch(settings), wanted))
+        return
+    kind = detect(settings.ali_dir) if settings.ali_format == "auto" else settings.ali_format
+    if kind == "kaldi":
+        stamp.record(load(settings.ali_dir, wanted))
+    elif kind == "pdf":
+        stamp.record(_pdfs(settings.ali_dir, settings.ali_model, wanted))
+    else:
+        stamp.record(load(_imported(settings, settings.ali_dir, kind, wanted), wanted))
+
+
+def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Path:
+    """OUT/imported: the monophone system of phone times. Utterances that cannot be used are in its unaligned.txt."""
+    from asr.alignment.formats.imported import import_intervals
+    from asr.lang.phone_classes import optional_silence, read_phone_classes
+
+    known: dict[str, Any] = {"phones": None}
+    if settings.lang is not None:
+        classes = read_phone_classes(settings.lang)
+        known = {
+            "phones": {name: number for number, name in classes.names.items()},
+            "silence_phones": [classes.names[number] for number in sorted(classes.silence)],
+            "optional_silence": optional_silence(settings.lang, classes),
+            "phones_file": settings.lang / "phones.txt",
+        }
+    folder = settings.out / "imported"
+    frames = {name: count for data in wanted.folders for name, count in num_frames(data).items()}
+    result = import_intervals(
+        source, kind, folder, num_frames=frames, tier=settings.ali_tier, tolerance=wanted.length_tolerance, **known
+    )
+    for line in result.lines():
+        say(f"align: {line}")
+    write_table(folder / UNALIGNED, result.faults)
+    return folder
+
+
+def _pdfs(source: Path, model: Path | None, wanted: Wanted) -> list[Path]:
+    from asr.alignment.formats.imported_pdfs import SYSTEM_FILES, import_pdfs
+
+    frames = {name: count for data in wanted.folders for name, count in num_frames(data).items()}
+    out, tolerance = wanted.out, wanted.length_tolerance
+    result = import_pdfs(source, out, model_dir=model, num_frames=frames, tolerance=tolerance)
+    for line in result.lines():
+        say(f"align: {line}")
+    if model is None:
+        warn("pdf-ids without --ali-model: a network can be trained on them, but no graph made and nothing decoded")
+    stale = [out / name for name in SYSTEM_FILES if model is None] + [out / "num_jobs"]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    remove_archives(out)
+    return [*write_targets(result.pdfs.items(), result.num_pdfs, wanted), *result.copied]
 
 
 def _from_scratch(settings: Settings) -> Path:
@@ -95,6 +154,8 @@ def _check(settings: Settings) -> None:
         raise InputError(f"--length-tolerance {settings.length_tolerance}: cannot be negative")
     if settings.states < 0 or settings.gaussians < 0 or settings.nj < 0 or not settings.mono_hours > 0:
         raise InputError("--states, --gaussians and --nj are counts, --mono-hours is above zero")
+    if settings.ali_model is not None and settings.ali_dir is None:
+        raise InputError("--ali-model goes with the pdf-ids of --ali-dir")
     if settings.ali_dir is None:
         if settings.lang is None:
             raise InputError("align: without --ali-dir alignments are made from scratch, which takes --lang")

@@ -14,7 +14,9 @@ import numpy as np
 
 from asr.alignment.transition_model import TransitionModel
 from asr.errors import InputError
-from asr.tables import atomic, read_int_vectors, read_lines, write_int_vectors
+from asr.tables import atomic, is_count, read_int_vectors, read_lines, write_int_vectors
+
+MOST_JOBS = 100_000
 
 
 def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
@@ -23,7 +25,7 @@ def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise InputError("no such alignment directory", file=folder)
     words = " ".join(line for _, line in read_lines(folder / "num_jobs")).split()
-    if len(words) != 1 or not words[0].isdigit() or int(words[0]) < 1:
+    if len(words) != 1 or not is_count(words[0]) or not 1 <= int(words[0]) <= MOST_JOBS:
         raise InputError("does not hold the number of jobs", file=folder / "num_jobs")
     paths = [folder / f"ali.{job}.gz" for job in range(1, int(words[0]) + 1)]
     missing = [path.name for path in paths if not path.is_file()]
@@ -37,12 +39,12 @@ def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_alignments(
-    directory: str | os.PathLike[str], model: TransitionModel | None = None
+    directory: str | os.PathLike[str], model: TransitionModel | None = None, *, check: bool = True
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, transition-ids int32 (frames)) of all jobs, in order.
 
-    Raises InputError: jobs that are missing, cut or damaged archives, an utterance in two of them, and, given the
-    `model`, transition-ids that it does not have.
+    Raises InputError: jobs that are missing, cut or damaged archives, an utterance in two of them; given the `model`,
+    transition-ids that it does not have and, with `check`, rows that are no path through it (`check_path`).
     """
     seen: dict[str, str] = {}
     for path in archive_paths(directory):
@@ -52,6 +54,8 @@ def read_alignments(
             seen[utterance] = path.name
             if model is not None:
                 _check_range(tids, model, path, utterance)
+                if check:
+                    check_path(tids, model, file=path, key=utterance)
             yield utterance, tids
 
 
@@ -63,6 +67,51 @@ def _check_range(tids: np.ndarray, model: TransitionModel, path: Path, utterance
             file=path,
             key=utterance,
         )
+
+
+def check_path(
+    tids: np.ndarray,
+    model: TransitionModel,
+    *,
+    file: str | os.PathLike[str] | None = None,
+    key: str | None = None,
+) -> None:
+    """Raise InputError, with the frame (from 0), where `tids` is no path through whole phones of the model.
+
+    Self-loops stand behind the transition out of their state (graphs with reorder=true) or before it, the same in the
+    whole row. An empty row is a path. Which phones follow each other and which pdfs stand in which context is not
+    looked at.
+    """
+    fault = _path_fault(tids, model) if len(tids) else None
+    if fault is not None:
+        frame, reason = fault
+        what = f"frame {frame}: transition-id {tids[frame]} {reason}"
+        raise InputError(f"{what}: damaged, cut or another system's", file=file, key=key)
+
+
+def _path_fault(tids: np.ndarray, model: TransitionModel) -> tuple[int, str] | None:
+    """The first frame at which a row is no path, and why; None for a path."""
+    loops = model.tid_is_self_loop[tids]
+    stays = np.flatnonzero(loops)
+    if len(stays):
+        states = model.tid_to_state[tids]
+        behind = stays[0] > 0 and np.array_equal(states[stays], states[stays - 1])
+        before = not behind and stays[-1] + 1 < len(tids) and np.array_equal(states[stays], states[stays + 1])
+        if not behind and not before:
+            neighbours = stays - 1 if _is_reordered(tids, model) else stays + 1
+            beside = np.append(states, 0)[neighbours]  # 0, no state, beyond either end
+            return int(stays[np.argmax(states[stays] != beside)]), "is a self-loop apart from its state"
+    frames = np.flatnonzero(~loops)
+    leaving = tids[frames]
+    leaves, leads = model.places
+    if leaves[leaving[0]] != 0:
+        return int(frames[0]), "does not begin a phone"
+    for place in np.flatnonzero(leads[leaving[:-1]] != leaves[leaving[1:]]):
+        one, other = leaving[place], leaving[place + 1]
+        step = (int(model.tid_to_phone[one]), int(model.tid_to_destination[one]), int(model.tid_to_hmm_state[other]))
+        if model.tid_to_phone[other] != step[0] or step not in model.side_steps:
+            return int(frames[place + 1]), f"cannot follow {one}"
+    return None if leads[leaving[-1]] == 0 else (int(frames[-1]), "does not end a phone")
 
 
 def write_alignments(directory: str | os.PathLike[str], jobs: Iterable[Mapping[str, np.ndarray]]) -> int:

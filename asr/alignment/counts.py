@@ -19,7 +19,7 @@ def read_counts(path: str | os.PathLike[str]) -> np.ndarray:
     if len(words) < 3 or words[0] != "[" or words[-1] != "]":
         raise InputError("is not a Kaldi text vector `[ n n n ]`", file=path)
     try:
-        counts = np.array([float(word) for word in words[1:-1]], dtype=np.float64)
+        counts = np.array([float(word.replace("_", "?")) for word in words[1:-1]])  # Python reads 1_0 as 10
     except ValueError as error:
         raise InputError(f"is not a row of counts: {error}", file=path) from error
     if not np.isfinite(counts).all() or (counts < 0).any() or counts.sum() <= 0:

@@ -5,7 +5,7 @@ One `SetCoverage` per set takes every alignment in turn and afterwards knows the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,10 @@ from asr.errors import InputError
 
 SUBSAMPLING_FACTORS = (2, 3, 4)
 NAMED_IN_A_LINE = 3
+#: fewer lengths that differ than these say nothing of the reason
+ENOUGH_LENGTHS = 3
+#: names that are compared with all others
+NAMES_COMPARED = 20
 
 
 class SetCoverage:
@@ -65,8 +69,11 @@ class SetCoverage:
                 return factor
         return None
 
-    def require(self, max_missing: float) -> None:
-        """Raise InputError where more than the share `max_missing` has no usable alignment, or nothing has."""
+    def require(self, max_missing: float, unknown: Sequence[str] = ()) -> None:
+        """Raise InputError where more than the share `max_missing` has no usable alignment, or nothing has.
+
+        `unknown`: utterances of the alignments that no set has; with them the error can say how the names differ.
+        """
         factor = self.subsampling()
         if factor is not None:
             raise InputError(
@@ -80,11 +87,53 @@ class SetCoverage:
         if self.dropped:
             lengths = [f"{utt} {have} for {self.num_frames[utt]}" for utt, have in sorted(self.dropped.items())]
             reasons.append(f"{len(self.dropped)} of another length than the features{_some(lengths)}")
+        hints = [hint for hint in (self._names_hint(unknown), self._lengths_hint()) if hint]
         raise InputError(
             f"{self.name}: {len(missing) + len(self.dropped)} of {len(self.num_frames)} utterances "
             f"({100 * self.lost_share:.1f} %) have no usable alignment: {'; '.join(reasons)}; "
-            f"that is more than --max-missing {max_missing:g}"
+            f"{'; '.join([f'that is more than --max-missing {max_missing:g}', *hints])}"
         )
+
+    def _names_hint(self, unknown: Sequence[str]) -> str:
+        """How the names of most utterances differ from those of the alignments; empty where that is not clear."""
+        missing = self.missing
+        aligned = sorted({*unknown, *self.accepted, *self.dropped})
+        if len(missing) <= 0.5 * len(self.num_frames) or not aligned:
+            return ""
+        if affix := _affix(aligned, missing):
+            return f"the alignments have the features' names with {affix} them"
+        if affix := _affix(missing, aligned):
+            return f"the features have the alignments' names with {affix} them (perturbed copies need alignments too)"
+        if len(missing) < len(self.num_frames):
+            return ""
+        return f"the alignments are all of other utterances{_some(aligned)}: those of another data directory"
+
+    def _lengths_hint(self) -> str:
+        """What the lengths that differ have in common; empty where they are few."""
+        if len(self.dropped) < max(ENOUGH_LENGTHS, 0.5 * (len(self.accepted) + len(self.dropped))):
+            return ""
+        utterances = [*self.accepted, *self.dropped]
+        want = np.array([self.num_frames[utterance] for utterance in utterances])
+        have = np.array([self._length_of(utterance) for utterance in utterances])
+        more = round(float(np.median(have - want)))
+        if _most(abs(have - want - more) <= 1) and want.max() > 1.2 * want.min():
+            return (
+                f"all are {abs(more)} frames {'longer' if more > 0 else 'shorter'} than their features, as features "
+                f"with other edges (--snip-edges, window) are; --length-tolerance {abs(more) + 1} would take them"
+            )
+        ratio = float(np.median(want / np.maximum(have, 1)))
+        if _most(abs(have * ratio - want) <= np.maximum(2, 0.01 * want)):
+            return (
+                f"the features have {ratio:.3g} frames for one of the alignments', as with a frame shift of "
+                f"{10 / ratio:.3g} ms against 10 ms; make features with the frame shift of the alignments"
+            )
+        return "their lengths have nothing in common: alignments of other recordings or segments"
+
+    def _length_of(self, utterance: str) -> int:
+        """Frames of the alignment as it came."""
+        if utterance in self.dropped:
+            return self.dropped[utterance]
+        return self.num_frames[utterance] + self.cut.get(utterance, 0) - self.extended.get(utterance, 0)
 
     def lines(self) -> list[str]:
         """What the user is told, one or two lines."""
@@ -122,3 +171,25 @@ class SetCoverage:
 
 def _some(names: list[str]) -> str:
     return f" ({', '.join(names[:NAMED_IN_A_LINE])}{', ...' if len(names) > NAMED_IN_A_LINE else ''})"
+
+
+def _most(fits: np.ndarray) -> bool:
+    return bool(fits.mean() > 0.9)
+
+
+def _affix(longer: Sequence[str], shorter: Sequence[str]) -> str:
+    """`'sp0.9-' before` where most names in `shorter` are in `longer` with that before or behind them; else empty."""
+    sample = sorted({shorter[len(shorter) * place // NAMES_COMPARED] for place in range(NAMES_COMPARED)})
+    found: dict[str, list[str]] = {"before": [], "behind": []}
+    for name in sample:
+        for other in longer:
+            if other.endswith(name) and not other[: -len(name)][-1:].isalnum():
+                found["before"].append(other[: -len(name)])
+                break
+            if other.startswith(name) and not other[len(name) :][:1].isalnum():
+                found["behind"].append(other[len(name) :])
+                break
+    for where, affixes in found.items():
+        if len(affixes) > 0.5 * len(sample):
+            return f"{'' if len(set(affixes)) == 1 else 'something like '}'{affixes[0]}' {where}"
+    return ""

@@ -46,7 +46,7 @@ KALDI_FILES = {
 FOREIGN_FILES = {
     b"\xd6\xfd\xb2\x7e": "an OpenFst file",
     b"PK\x03\x04": "a zip file, such as a PyTorch checkpoint",
-    b"\x80\x02": "a Python pickle, such as a PyTorch checkpoint",
+    **{bytes([0x80, version]): "a Python pickle, such as a PyTorch checkpoint" for version in range(2, 6)},
     b"\x89HDF": "an HDF5 file",
     b"\x7fELF": "a program",
     **{bytes([8, version, 0x12]): "an ONNX model" for version in range(3, 16)},
@@ -140,15 +140,16 @@ class BinaryStream:
             self.refuse(f"a vector was expected, found {kind}")
         return self._numbers(kind, self.integer())
 
-    def matrix(self) -> np.ndarray:
-        """A matrix of floats (`FM`) or doubles (`DM`) as float32 (rows, columns)."""
+    def matrix(self, columns: int | None = None) -> np.ndarray:
+        """A matrix of floats (`FM`) or doubles (`DM`), float32 (rows, columns); `columns`: how many there must be."""
         kind = self.token()
         if kind not in ("FM", "DM"):
             self.refuse(f"a matrix was expected, found {kind}")
-        rows, columns = self.integer(), self.integer()
-        if min(rows, columns) < 0 or (rows == 0) != (columns == 0):
-            self.refuse(f"a matrix of {rows} rows and {columns} columns: damaged")
-        return self._numbers(kind, rows * columns).reshape(rows, columns)
+        rows, found = self.integer(), self.integer()
+        if min(rows, found) < 0 or (rows == 0) != (found == 0) or (rows and columns not in (None, found)):
+            wanted = "" if columns is None else f", {columns} columns were expected"
+            self.refuse(f"a matrix of {rows} by {found}{wanted}: damaged")
+        return self._numbers(kind, rows * found).reshape(rows, columns or found)
 
     def _numbers(self, kind: str, count: int) -> np.ndarray:
         width, dtype = (4, "<f4") if kind[0] == "F" else (8, "<f8")
@@ -157,20 +158,6 @@ class BinaryStream:
         if not np.isfinite(numbers).all():
             self.refuse("the numbers before this byte hold a NaN or an infinity")
         return numbers
-
-    def matrix(self, columns: int) -> np.ndarray:
-        """A matrix of floats (`FM`) or doubles (`DM`), float32 (rows, columns)."""
-        kind = self.token()
-        if kind not in ("FM", "DM"):
-            self.refuse(f"a matrix was expected, found {kind}")
-        width, dtype = (4, "<f4") if kind == "FM" else (8, "<f8")
-        rows, found = self.integer(), self.integer()
-        if rows < 0 or found != columns:
-            self.refuse(f"a matrix of {rows} by {found}, {columns} columns were expected: damaged")
-        matrix = np.frombuffer(self.take(width * rows * columns), dtype=dtype).astype(np.float32)
-        if not np.isfinite(matrix).all():
-            self.refuse("the matrix before this byte holds a NaN or an infinity")
-        return matrix.reshape(rows, columns)
 
 
 class TextStream:
@@ -246,14 +233,30 @@ class TextStream:
         while self.peek() != "]":
             values.append(self.real())
         self.expect("]")
-        return np.array(values, dtype=np.float32)
+        return self._numbers(values)
 
-    def matrix(self, columns: int) -> np.ndarray:
-        """`[`, rows of numbers, `]`, as float32 (rows, columns)."""
-        flat = self.floats()
-        if len(flat) % columns:
-            self.refuse(f"the matrix before this word has {len(flat)} numbers, not rows of {columns}")
-        return flat.reshape(-1, columns)
+    def matrix(self, columns: int | None = None) -> np.ndarray:
+        """`[`, rows that end with their lines, `]`, as float32 (rows, columns); `columns`: how many there must be."""
+        self.expect("[")
+        rows: list[list[float]] = []
+        while self.peek() != "]":
+            end = self.line_ends[bisect.bisect_right(self.line_ends, self.place)]
+            row: list[float] = []
+            while self.place < end and self.peek() != "]":
+                row.append(self.real())
+            columns = len(row) if columns is None else columns
+            if len(row) != columns:
+                self.refuse(f"row {len(rows) + 1} of a matrix has {len(row)} numbers, {columns} were expected")
+            rows.append(row)
+        self.expect("]")
+        return self._numbers([number for row in rows for number in row]).reshape(len(rows), columns or 0)
+
+    def _numbers(self, values: list[float]) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            numbers = np.array(values, dtype=np.float32)
+        if not np.isfinite(numbers).all():
+            self.refuse("the numbers before this word are more than a float holds")
+        return numbers
 
 
 Stream = BinaryStream | TextStream
@@ -283,7 +286,7 @@ def _another_kind(data: bytes, first: str) -> str:
     if (b"\0B" + first.encode() + b" ").startswith(data) or first.encode().startswith(data):
         return f"ends after {len(data)} bytes: cut"
     what = next((what for mark, what in FOREIGN_FILES.items() if data.startswith(mark)), None)
-    start = (data[2:] if data.startswith(b"\0B") else data).split(None, 1)
+    start = data[2 * data.startswith(b"\0B") :][: 2 * LONGEST_TOKEN].split(None, 1)
     word = start[0][:LONGEST_TOKEN].decode("ascii", "replace") if start else ""
     what = what or KALDI_FILES.get(word)
     if what is None and data.startswith(b"\0B") and word.isprintable() and word.isascii():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,20 +54,33 @@ def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
         f"align: {len(model.topology.phones)} phones, {model.num_pdfs} pdfs, {model.num_transition_ids} "
         f"transition-ids, a tree of context width {tree.N}"
     )
+    pairs = ((utterance, to_pdf(tids, model)) for utterance, tids in read_alignments(ali_dir, model))
+    why = ali_dir / UNALIGNED
+    written = write_targets(pairs, model.num_pdfs, wanted, why if why.is_file() else None)
+    return [*written, *_copy_system(ali_dir, wanted.out, phones)]
+
+
+def write_targets(
+    pairs: Iterable[tuple[str, np.ndarray]], num_pdfs: int, wanted: Wanted, why: Path | None = None
+) -> list[Path]:
+    """Write pdf.ark, ali_train_pdf.counts and coverage.json of (utterance, pdf-ids) pairs; returns their paths.
+
+    Raises InputError when more than wanted.max_missing of train is missing, and refers to `why`, a file of reasons.
+    """
     sets = [
-        SetCoverage(name, num_frames(folder), wanted.length_tolerance, model.num_pdfs)
+        SetCoverage(name, num_frames(folder), wanted.length_tolerance, num_pdfs)
         for name, folder in zip(("train", "dev"), wanted.folders, strict=False)
     ]
     shared = [utterance for utterance in sets[0].num_frames if any(utterance in s.num_frames for s in sets[1:])]
     if shared:
         raise InputError(f"is in {wanted.train_data} and in {wanted.dev_data}", key=shared[0])
     unknown: list[str] = []
-    out = wanted.out
-    write_int_vectors(out / "pdf.ark", _accepted(ali_dir, wanted, model, sets, unknown))
-    write_counts(out / "ali_train_pdf.counts", sets[0].counts)
-    copies = _copy_system(ali_dir, out, phones)
-    _report(out / "coverage.json", sets, unknown)
-    return [*(out / name for name in ("pdf.ark", "ali_train_pdf.counts", "coverage.json")), *copies]
+    names = ("pdf.ark", "ali_train_pdf.counts", "coverage.json")
+    targets, counts, coverage = (wanted.out / name for name in names)
+    write_int_vectors(targets, _accepted(pairs, sets, unknown, wanted.max_missing, why))
+    write_counts(counts, sets[0].counts)
+    _report(coverage, sets, unknown)
+    return [targets, counts, coverage]
 
 
 def frames_file(folder: Path) -> Path:
@@ -130,36 +143,37 @@ def _real_phones(path: Path) -> dict[int, str]:
 
 
 def _accepted(
-    ali_dir: Path, wanted: Wanted, model: TransitionModel, sets: list[SetCoverage], unknown: list[str]
+    pairs: Iterable[tuple[str, np.ndarray]],
+    sets: list[SetCoverage],
+    unknown: list[str],
+    max_missing: float,
+    why: Path | None,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, pdf-ids) for pdf.ark; at the end raises InputError when too much is missing.
 
     Raised inside the writing of pdf.ark, so that none is left behind.
     """
     total = sum(len(item.num_frames) for item in sets)
-    for utterance, tids in progress(read_alignments(ali_dir, model), total, "align"):
+    for utterance, pdfs in progress(pairs, total, "align"):
         home = next((item for item in sets if utterance in item.num_frames), None)
         if home is None:
             unknown.append(utterance)
             continue
-        pdfs = home.fit(utterance, to_pdf(tids, model))
-        if pdfs is not None:
-            yield utterance, pdfs
+        fitted = home.fit(utterance, pdfs)
+        if fitted is not None:
+            yield utterance, fitted
     try:
-        sets[0].require(wanted.max_missing)
+        sets[0].require(max_missing)
     except InputError as error:
-        if not (ali_dir / UNALIGNED).is_file():
+        if why is None:
             raise
-        raise InputError(f"{error.message}; why: {ali_dir / UNALIGNED}", file=error.file) from None
+        raise InputError(f"{error.message}; why: {why}", file=error.file) from None
 
 
 def _copy_system(ali_dir: Path, out: Path, phones: Path) -> list[Path]:
     """Copy the alignment directory's files; archives of an earlier run with more jobs are removed."""
     archives = archive_paths(ali_dir)
-    kept = {path.name for path in archives}
-    for old in out.glob("ali.*.gz"):
-        if old.name not in kept:
-            old.unlink()
+    remove_archives(out, {path.name for path in archives})
     sources = [
         ali_dir / "final.mdl",
         ali_dir / "tree",
@@ -173,6 +187,13 @@ def _copy_system(ali_dir: Path, out: Path, phones: Path) -> list[Path]:
         with open(source, "rb") as reader, atomic(copies[-1], "wb") as writer:
             shutil.copyfileobj(reader, writer)
     return copies
+
+
+def remove_archives(out: Path, kept: Collection[str] = ()) -> None:
+    """Remove the alignment archives of an earlier run, but for those named in `kept`."""
+    for old in out.glob("ali.*.gz"):
+        if old.name not in kept:
+            old.unlink()
 
 
 def _report(path: Path, sets: list[SetCoverage], unknown: list[str]) -> None:

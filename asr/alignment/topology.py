@@ -29,11 +29,19 @@ MOST_PHONES = 1_000_000
 
 @dataclass(frozen=True)
 class HmmState:
-    """One state: the pdf classes of its forward transitions and of its self-loop, and (destination, probability)."""
+    """One state: the pdf classes of its forward transitions and of its self-loop, and (destination, probability).
+
+    A state may have no pdf class (NO_PDF): it takes no frame and has no transition-ids, as in some old topologies.
+    """
 
     forward_class: int
     self_loop_class: int
     transitions: tuple[tuple[int, float], ...]
+
+    @property
+    def emits(self) -> bool:
+        """Whether the state takes frames."""
+        return self.forward_class != NO_PDF
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,19 @@ class Topology:
     def is_hmm(self) -> bool:
         """True when no state has a self-loop class of its own (which a `chain` topology has)."""
         return all(state.forward_class == state.self_loop_class for entry in self.entries for state in entry)
+
+    def emitting_after(self, phone: int, state: int) -> set[int]:
+        """The states that take the next frame once `state` of `phone` is entered: itself, if it takes frames."""
+        states, found, seen, todo = self.states_of(phone), set(), {state}, [state]
+        while todo:
+            at = todo.pop()
+            if states[at].emits:
+                found.add(at)
+                continue
+            new = {to for to, _ in states[at].transitions} - seen
+            seen |= new
+            todo += new
+        return found
 
     def to_bytes(self) -> bytes:
         """Kaldi's binary form, as in final.mdl."""
@@ -173,6 +194,8 @@ def _parse_text_state(stream: TextStream, number: int) -> HmmState:
             self_loop = stream.integer()
         elif word == "<Transition>":
             transitions.append((stream.integer(), float(np.float32(stream.real()))))
+        elif word == "<Final>":
+            stream.refuse("a topology of before 2011 (<Final>), which Kaldi no longer reads either; make it again")
         else:
             stream.refuse(f"{word[:40]} is not part of a state")
     return HmmState(forward, self_loop, tuple(transitions))
@@ -183,15 +206,41 @@ def _check(topology: Topology, stream: Stream) -> None:
     phones, entry_of = topology.phones, topology.entry_of
     if not phones or min(phones) < 1 or list(phones) != sorted(set(phones)) or max(phones) >= len(entry_of):
         stream.refuse("the topology's list of phones is not one: damaged")
+    if max(phones) > MOST_PHONES:
+        stream.refuse(f"phone {max(phones)}: damaged")
     if any(not 0 <= entry_of[phone] < len(topology.entries) for phone in phones):
         stream.refuse("a phone has no topology: damaged")
+    if {entry_of[phone] for phone in phones} != set(range(len(topology.entries))):
+        stream.refuse("a topology for no phone")
     for states in topology.entries:
-        if len(states) < 2 or states[-1].transitions or states[-1].forward_class != NO_PDF:
+        end = states[-1] if states else None
+        if len(states) < 2 or end != HmmState(NO_PDF, NO_PDF, ()):
             stream.refuse("the last state of a topology is not an end state")
-        for state in states[:-1]:
-            if not state.transitions or state.forward_class < 0 or state.self_loop_class < 0:
-                stream.refuse("a state of the topology has no pdf class or no transition out (not supported)")
-            if any(not 0 <= to < len(states) for to, _ in state.transitions):
-                stream.refuse("a transition of the topology leads nowhere")
-            if any(probability <= 0 for _, probability in state.transitions):
-                stream.refuse("a transition of the topology has no positive probability")
+        for number, state in enumerate(states[:-1]):
+            reason = _fault_of(state, number, len(states) - 1)
+            if reason is not None:
+                stream.refuse(f"state {number} of a topology {reason}")
+        classes = {item for state in states for item in (state.forward_class, state.self_loop_class)} - {NO_PDF}
+        if not classes or classes != set(range(len(classes))):
+            stream.refuse("the pdf classes of a topology do not count from 0")
+        entered = {to for number, state in enumerate(states) for to, _ in state.transitions if to != number}
+        if not entered >= set(range(1, len(states))):
+            stream.refuse("no transition leads to a state of the topology")
+
+
+def _fault_of(state: HmmState, number: int, end: int) -> str | None:
+    """What is wrong with a state that is not the last, whose number is `end`."""
+    to = [destination for destination, _ in state.transitions]
+    if not to or len(set(to)) != len(to):
+        return "has no transition out" if not to else "has two transitions to the same state"
+    if not all(0 <= destination <= end for destination in to):
+        return "has a transition that leads nowhere"
+    if any(probability <= 0 for _, probability in state.transitions):
+        return "has a transition with no positive probability"
+    if min(state.forward_class, state.self_loop_class) < NO_PDF or (not state.emits and state.self_loop_class >= 0):
+        return "has a pdf class that is none"
+    if number in to and state.self_loop_class == NO_PDF:
+        return "has a self-loop and no pdf class for it"
+    if end in to and not state.emits:
+        return "leads to the end of its phone and has no pdf class (Kaldi forbids it)"
+    return None

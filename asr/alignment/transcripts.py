@@ -12,11 +12,11 @@ from asr.alignment.monophone import make_topology
 from asr.alignment.topology import Topology, read_topology
 from asr.errors import InputError
 from asr.lang.given import oov_of
-from asr.lang.lexicon import check_phones, is_disambiguation, read_lexicon, with_specials
+from asr.lang.lexicon import check_phones, read_lexicon, with_specials
 from asr.lang.lexicon_fst import check_fst, lexicon_fst, write_fst
-from asr.lang.phone_classes import PhoneClasses, read_phone_classes
+from asr.lang.phone_classes import PhoneClasses, optional_silence, read_phone_classes
 from asr.lang.units import WordUnits
-from asr.tables import read_lines, read_symbols, read_table
+from asr.tables import read_symbols, read_table
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,8 @@ def _make_lexicon(lang: Path, work: Path, classes: PhoneClasses, words: dict[str
     if lacking := next((word for word, _ in lexicon if word not in words), None):
         raise InputError(f"has the word {lacking}, which words.txt lacks", file=source)
     phones = {name: number for number, name in classes.names.items()}
-    silence = _optional_silence(lang, classes)
+    silence = optional_silence(lang, classes)
     fst = lexicon_fst(lexicon, phones, words, silence=silence, silence_probability=0.5)
     work.mkdir(parents=True, exist_ok=True)
     write_fst(fst, work / "L.fst")
     return work / "L.fst"
-
-
-def _optional_silence(lang: Path, classes: PhoneClasses) -> str:
-    path = lang / "phones/optional_silence.txt"
-    if path.is_file():
-        words = " ".join(line for _, line in read_lines(path)).split()
-        if len(words) == 1 and words[0] in classes.names.values() and not is_disambiguation(words[0]):
-            return words[0]
-        raise InputError("does not hold one phone of phones.txt", file=path)
-    return classes.names[min(classes.silence)]

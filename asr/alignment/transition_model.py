@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from asr.alignment.kaldi_stream import Stream, floats_bytes, integer_bytes, open_stream
-from asr.alignment.topology import HmmState, Topology, parse_topology
-from asr.alignment.tree import ContextTree
+from asr.alignment.topology import NO_PDF, HmmState, Topology, parse_topology
+from asr.alignment.tree import MOST_PDFS, ContextTree
 from asr.errors import InputError
 
-MOST_PDFS = 10_000_000
+#: more than the states that a phone's topology may have
+PLACES_OF_A_PHONE = 1024
 
 
 @dataclass(frozen=True, order=True)
 class TransitionTuple:
-    """A transition-state: phone, HMM state, pdf of its forward transitions, pdf of its self-loop."""
+    """A transition-state: phone, HMM state, pdf of its forward transitions, pdf of its self-loop (-1 without one)."""
 
     phone: int
     hmm_state: int
@@ -92,6 +94,11 @@ class TransitionModel:
         return np.ascontiguousarray(self._arcs[:, 2])
 
     @cached_property
+    def tid_to_destination(self) -> np.ndarray:
+        """int32: the HMM state (from 0) that each transition-id leads to."""
+        return np.ascontiguousarray(self._arcs[:, 6])
+
+    @cached_property
     def tid_to_pdf(self) -> np.ndarray:
         """int32: the pdf-id of each transition-id."""
         return np.ascontiguousarray(self._arcs[:, 3])
@@ -144,7 +151,36 @@ class TransitionModel:
         return min(len(path) for path in self._ways[phone])
 
     @cached_property
-    def _ways(self) -> dict[int, list[tuple[int, ...]]]:
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """int32 (num_transition_ids + 1) twice: the place that each transition-id leaves, and the one it leads to.
+
+        A place is an HMM state of a phone; 0 is the start and the end of any phone. Transition-id b may come after a
+        where it leaves the place that a leads to, or where the step is one of `side_steps`.
+        """
+        starts = {phone: self.topology.emitting_after(phone, 0) for phone in self.topology.phones}
+        starting = [state in starts.get(phone, ()) for phone, state in self._arcs[:, 1:3].tolist()]
+        base = self._arcs[:, 1] * PLACES_OF_A_PHONE + 1
+        leaves = np.where(starting, 0, base + self._arcs[:, 2])
+        return leaves.astype(np.int32), np.where(self.tid_is_final, 0, base + self._arcs[:, 6]).astype(np.int32)
+
+    @cached_property
+    def side_steps(self) -> set[tuple[int, int, int]]:
+        """(phone, HMM state that is led to, HMM state that is left next), where the two have different `places`.
+
+        Such steps go through states that take no frame, or back to a state that the phone may start with.
+        """
+        found = set()
+        for phone in self.topology.phones:
+            states = self.topology.states_of(phone)
+            starts = self.topology.emitting_after(phone, 0)
+            arcs = {(at, to) for at, state in enumerate(states) if state.emits for to, _ in state.transitions}
+            for to in {to for at, to in arcs if to not in (at, len(states) - 1)}:
+                after = self.topology.emitting_after(phone, to)
+                found |= {(phone, to, then) for then in after if then != to or then in starts}
+        return found
+
+    @cached_property
+    def _ways(self) -> dict[int, list[tuple[tuple[int, int], ...]]]:
         by_entry = [_ways_through(states) for states in self.topology.entries]
         return {phone: by_entry[self.topology.entry_of[phone]] for phone in self.topology.phones}
 
@@ -166,18 +202,19 @@ class TransitionModel:
         return self._known_paths[phone, frames]
 
     def _make_path(self, phone: int, frames: int) -> np.ndarray:
-        states = max((way for way in self._ways[phone] if len(way) <= frames), key=len, default=None)
-        if states is None:
+        way = max((way for way in self._ways[phone] if len(way) <= frames), key=len, default=None)
+        if way is None:
             raise ValueError(f"phone {phone}: {frames} frames, the topology needs {self.min_frames(phone)}")
-        bounds = [frames * place // len(states) for place in range(len(states) + 1)]
+        bounds = [frames * place // len(way) for place in range(len(way) + 1)]
         tids: list[int] = []
-        for place, state in enumerate(states):
-            to = states[place + 1] if place + 1 < len(states) else len(self.topology.states_of(phone)) - 1
+        for place, (state, to) in enumerate(way):
             choices = self._tids_of(phone, state)
             tids.append(next(tid for tid in choices if self._arcs[tid, 6] == to))
             stay = bounds[place + 1] - bounds[place] - 1
-            if stay:
-                tids += [next(tid for tid in choices if self.tid_is_self_loop[tid])] * stay
+            loops = [tid for tid in choices if self.tid_is_self_loop[tid]][:1]
+            if stay and not loops:
+                raise ValueError(f"phone {phone}: {frames} frames, HMM state {state} takes one and no more")
+            tids += loops * stay
         return np.array(tids, dtype=np.int32)
 
     def to_bytes(self) -> bytes:
@@ -200,15 +237,16 @@ class TransitionModel:
         return ("Triples", False) if self.topology.is_hmm else ("Tuples", True)
 
 
-def _ways_through(states: tuple[HmmState, ...]) -> list[tuple[int, ...]]:
-    """The ways through a phone that only go to higher states, each a row of emitting states."""
-    done: list[tuple[int, ...]] = []
+def _ways_through(states: tuple[HmmState, ...]) -> list[tuple[tuple[int, int], ...]]:
+    """The ways through a phone that only go to higher states: rows of (emitting state, destination)."""
+    done: list[tuple[tuple[int, int], ...]] = []
     todo: list[tuple[int, ...]] = [(0,)]
     while todo:
         way = todo.pop(0)
         for to, _ in states[way[-1]].transitions:
             if to == len(states) - 1:
-                done.append(way)
+                steps = itertools.pairwise((*way, to))
+                done.append(tuple((state, then) for state, then in steps if states[state].emits))
             elif to > way[-1]:
                 todo.append((*way, to))
     return done
@@ -218,21 +256,21 @@ def tuples_of(tree: ContextTree, topology: Topology) -> tuple[TransitionTuple, .
     """The transition-states that a tree gives a topology, sorted as Kaldi sorts them (ComputeTuples).
 
     A state whose self-loop has its own pdf class (chain topologies) gets every pair of pdfs that some context gives;
-    this is only offered for context-independent ones. Raises ValueError where the tree lacks a phone of the topology.
+    a state without pdf class gets none. Raises ValueError where the tree lacks a phone of the topology.
     """
     found: set[TransitionTuple] = set()
     for phone in topology.phones:
         for number, state in enumerate(topology.states_of(phone)[:-1]):
-            forward = tree.pdfs_of(phone, state.forward_class)
-            if not forward:
-                raise ValueError(f"the tree has no pdf for phone {phone}, pdf class {state.forward_class}")
-            if state.self_loop_class == state.forward_class:
-                found |= {TransitionTuple(phone, number, pdf, pdf) for pdf in forward}
+            if not state.emits:
+                continue
+            if state.self_loop_class in (state.forward_class, NO_PDF):
+                forward = tree.pdfs_of(phone, state.forward_class)
+                pairs = {(pdf, NO_PDF if state.self_loop_class == NO_PDF else pdf) for pdf in forward}
             else:
-                loops = tree.pdfs_of(phone, state.self_loop_class)
-                if len(forward) != 1 or len(loops) != 1:
-                    raise ValueError(f"phone {phone}: a chain topology in context")
-                found.add(TransitionTuple(phone, number, *forward, *loops))
+                pairs = tree.pairs_of(phone, state.forward_class, state.self_loop_class, topology.phones)
+            if not pairs:
+                raise ValueError(f"the tree has no pdf for phone {phone}, pdf class {state.forward_class}")
+            found |= {TransitionTuple(phone, number, *pair) for pair in pairs}
     return tuple(sorted(found))
 
 
@@ -247,18 +285,22 @@ def from_tree(tree: ContextTree, topology: Topology) -> TransitionModel:
 
 
 def read_transition_model(path: str | os.PathLike[str]) -> TransitionModel:
-    """Read the head of final.mdl. Raises InputError: not a model, cut, damaged."""
+    """Read the head of final.mdl, of whatever kind the acoustic model behind it is; that is not looked at.
+
+    Raises InputError: not a model or one without transition model, cut, damaged.
+    """
     return parse_transition_model(open_stream(path, "<TransitionModel>"))
 
 
 def parse_transition_model(stream: Stream) -> TransitionModel:
-    """Read it from an open final.mdl, which then stands at the acoustic model. Raises InputError."""
-    path = stream.path
+    """Read `<TransitionModel> ... </TransitionModel>`, after which the acoustic model stands. Raises InputError."""
     stream.expect("<TransitionModel>")
     topology = parse_topology(stream)
     tag = stream.token()
     if tag not in ("<Triples>", "<Tuples>"):
         stream.refuse(f"<Triples> or <Tuples> was expected, found {tag[:40]}")
+    if tag == "<Triples>" and not topology.is_hmm:
+        stream.refuse("<Triples> behind a chain topology, which needs <Tuples>: damaged")
     tuples = _parse_tuples(stream, topology, extended=tag == "<Tuples>")
     stream.expect(tag.replace("<", "</"), "<LogProbs>")
     log_probs = stream.floats()
@@ -267,10 +309,10 @@ def parse_transition_model(stream: Stream) -> TransitionModel:
     if len(log_probs) != model.num_transition_ids + 1:
         raise InputError(
             f"{len(log_probs) - 1} log probabilities for {model.num_transition_ids} transition-ids: damaged",
-            file=path,
+            file=stream.path,
         )
     if (log_probs > 1e-3).any():
-        raise InputError("a transition probability above one: damaged", file=path)
+        raise InputError("a transition probability above one: damaged", file=stream.path)
     return model
 
 
@@ -278,16 +320,27 @@ def _parse_tuples(stream: Stream, topology: Topology, *, extended: bool) -> tupl
     count = stream.integer()
     if not 0 < count <= MOST_PDFS:
         stream.refuse(f"{count} transition-states: damaged")
-    known = set(topology.phones)
+    emitting = {(phone, state): loop for phone, state, loop in _emitting_states(topology)}
     tuples: list[TransitionTuple] = []
     for _ in range(count):
         phone, state, forward = stream.integer(), stream.integer(), stream.integer()
         loop = stream.integer() if extended else forward
-        if phone not in known or not 0 <= state < len(topology.states_of(phone)) - 1:
+        if (phone, state) not in emitting:
             stream.refuse(f"phone {phone}, HMM state {state} is not in the topology: damaged")
-        if not (0 <= forward < MOST_PDFS and 0 <= loop < MOST_PDFS):
-            stream.refuse(f"pdf-id {forward if loop >= 0 else loop}: damaged")
+        least = NO_PDF if emitting[phone, state] == NO_PDF else 0
+        if not (0 <= forward < MOST_PDFS and least <= loop < MOST_PDFS):
+            stream.refuse(f"pdf-id {loop if 0 <= forward < MOST_PDFS else forward}: damaged")
+        if topology.is_hmm and forward != loop:
+            stream.refuse(f"pdf-ids {forward} and {loop} of a state that has one pdf class: damaged")
         tuples.append(TransitionTuple(phone, state, forward, loop))
     if any(first >= second for first, second in itertools.pairwise(tuples)):
         stream.refuse("the transition-states are not sorted: damaged")
     return tuple(tuples)
+
+
+def _emitting_states(topology: Topology) -> Iterator[tuple[int, int, int]]:
+    """(phone, HMM state, pdf class of its self-loop) of the states that have transition-ids."""
+    for phone in topology.phones:
+        for number, state in enumerate(topology.states_of(phone)):
+            if state.emits:
+                yield phone, number, state.self_loop_class

@@ -21,9 +21,11 @@ from asr.alignment.kaldi_stream import (
     open_stream,
     unsigned_bytes,
 )
+from asr.alignment.topology import MOST_PHONES
 
 PDF_CLASS_KEY = -1
 DEEPEST = 300
+MOST_PDFS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,62 @@ class ContextTree:
         """All pdf-ids that `pdf_class` of `phone` has in any context (Kaldi's GetPdfInfo)."""
         return _answers(self.to_pdf, {PDF_CLASS_KEY: pdf_class, self.P: phone})
 
+    def pairs_of(
+        self, phone: int, forward_class: int, self_loop_class: int, phones: Sequence[int]
+    ) -> set[tuple[int, int]]:
+        """All (pdf of `forward_class`, pdf of `self_loop_class`) that `phone` has in one and the same context.
+
+        The context is of `phones` and of the edge of the utterance (Kaldi's EnumeratePairs). One walk down the tree
+        for both classes; the phones that its answers leave each place of the context are the bits of a number.
+        """
+        around = 1 | sum(1 << other for other in phones)
+        window = tuple(1 << phone if place == self.P else around for place in range(self.N))
+        found: set[tuple[int, int]] = set()
+        todo: list[tuple[EventMap, EventMap, tuple[int, ...]]] = [(self.to_pdf, self.to_pdf, window)]
+        while todo:
+            forward, loop, left = todo.pop()
+            if not isinstance(forward, Constant):
+                todo += [(child, loop, then) for child, then in self._branches(forward, forward_class, left)]
+            elif not isinstance(loop, Constant):
+                todo += [(forward, child, then) for child, then in self._branches(loop, self_loop_class, left)]
+            else:
+                found.add((forward.answer, loop.answer))
+        return found
+
+    @cached_property
+    def _member_bits(self) -> dict[int, int]:
+        """The members of questions as bits, by the question's id()."""
+        return {}
+
+    def _branches(
+        self, node: Split | Table, pdf_class: int, left: tuple[int, ...]
+    ) -> list[tuple[EventMap, tuple[int, ...]]]:
+        """The answers to one question that some context allows, each with the context that it leaves."""
+        if node.key == PDF_CLASS_KEY:
+            return [(child, left) for child in _answer(node, pdf_class)]
+        allowed = left[node.key]
+        if isinstance(node, Split):
+            yes = self._member_bits.get(id(node))
+            if yes is None:
+                yes = sum(1 << phone for phone in node.members if 0 <= phone <= MOST_PHONES)
+                self._member_bits[id(node)] = yes
+            parts = [(node.yes, allowed & yes), (node.no, allowed & ~yes)]
+        else:
+            bits: dict[int, tuple[EventMap, int]] = {}
+            for phone, child in enumerate(node.answers):
+                if child is not None and allowed >> phone & 1:
+                    bits[id(child)] = (child, bits.get(id(child), (child, 0))[1] | 1 << phone)
+            parts = list(bits.values())
+        return [(child, (*left[: node.key], bit, *left[node.key + 1 :])) for child, bit in parts if bit]
+
+
+def _answer(node: Split | Table, value: int) -> list[EventMap]:
+    """The answer for `value`; a list of none where there is none."""
+    if isinstance(node, Split):
+        return [node.yes if value in node.members else node.no]
+    child = node.answers[value] if 0 <= value < len(node.answers) else None
+    return [] if child is None else [child]
+
 
 def _answers(start: EventMap, event: dict[int, int]) -> set[int]:
     """The answers that agree with `event`; a key that is not in `event` may have any value."""
@@ -101,16 +159,10 @@ def _answers(start: EventMap, event: dict[int, int]) -> set[int]:
             found.add(node.answer)
         elif isinstance(node, Split):
             value = event.get(node.key)
-            if value is None:
-                todo += [node.yes, node.no]
-            else:
-                todo.append(node.yes if value in node.members else node.no)
+            todo += [node.yes, node.no] if value is None else _answer(node, value)
         elif isinstance(node, Table):
             value = event.get(node.key)
-            if value is None:
-                todo.extend(node.answers)
-            elif 0 <= value < len(node.answers):
-                todo.append(node.answers[value])
+            todo += node.answers if value is None else _answer(node, value)
     return found
 
 
@@ -152,7 +204,7 @@ def _parse_map(stream: Stream, width: int, depth: int) -> EventMap | None:
         stream.refuse(f"the tree is more than {DEEPEST} questions deep: damaged")
     if kind == "CE":
         answer = stream.integer()
-        if answer < 0:
+        if not 0 <= answer < MOST_PDFS:
             stream.refuse(f"pdf-id {answer}: damaged")
         return Constant(answer)
     if kind not in ("TE", "SE"):

@@ -88,3 +88,14 @@ def _each_once(path: Path, groups: Iterable[tuple[tuple[int, ...], tuple[str, ..
             raise InputError(
                 f"phone {name} ({phone}) is in {members.count(phone)} lines, and must be in one", file=path
             )
+
+
+def optional_silence(lang: Path, classes: PhoneClasses) -> str:
+    """The phone that may stand between words: of phones/optional_silence.txt, else the first silence phone."""
+    path = lang / "phones/optional_silence.txt"
+    if not path.is_file():
+        return classes.names[min(classes.silence)]
+    words = " ".join(line for _, line in read_lines(path)).split()
+    if len(words) != 1 or words[0] not in classes.names.values():
+        raise InputError("does not hold one phone of phones.txt", file=path)
+    return words[0]

@@ -13,13 +13,23 @@ from asr.tables.archives import (
     write_int_vectors,
     write_matrices,
 )
-from asr.tables.text import decode_or_refuse, read_bytes, read_lines, read_scp, read_symbols, read_table, write_table
+from asr.tables.text import (
+    decode_or_refuse,
+    is_count,
+    read_bytes,
+    read_lines,
+    read_scp,
+    read_symbols,
+    read_table,
+    write_table,
+)
 from asr.tables.writing import atomic, sync_directory
 
 __all__ = [
     "MatrixReader",
     "atomic",
     "decode_or_refuse",
+    "is_count",
     "open_strict",
     "read_bytes",
     "read_int_vectors",

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from asr.errors import InputError
-from asr.tables.text import read_scp, write_table
+from asr.tables.text import is_count, read_scp, write_table
 from asr.tables.writing import atomic
 
 
@@ -45,6 +45,9 @@ if sys.byteorder != "little":
     raise ImportError("Kaldi's binary files are little-endian and so must this machine be")
 
 
+PIECE_BYTES = 1 << 24
+
+
 class _Strict:
     """A binary file whose reads are whole or an InputError; what kaldi_io is given to read from."""
 
@@ -57,10 +60,14 @@ class _Strict:
     def read(self, size: int) -> bytes:
         if size < 0:
             raise InputError("negative length: not a Kaldi archive, or damaged", file=self.path, key=self.key)
-        data = self._guard(self.handle.read, size)
-        if len(data) != size:
+        pieces = [self._guard(self.handle.read, min(size, PIECE_BYTES))]
+        left = size - len(pieces[0])
+        while left and pieces[-1]:  # a damaged length takes no more memory than the file has
+            pieces.append(self._guard(self.handle.read, min(left, PIECE_BYTES)))
+            left -= len(pieces[-1])
+        if left:
             raise InputError("the file ends in the middle of this entry", file=self.path, key=self.key)
-        return data
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def readline(self) -> bytes:
         return self._guard(self.handle.readline)
@@ -76,6 +83,8 @@ class _Strict:
                 return None
             if byte in b" \t" and data:
                 break
+            if byte in b"\r\n" and data:
+                raise InputError(f"nothing after the key {bytes(data[:80])!r}", file=self.path)
             if byte not in b"\r\n \t":
                 data += byte
             if len(data) > 4096:
@@ -105,7 +114,7 @@ def open_strict(path: str | os.PathLike[str]) -> Iterator[_Strict]:
         yield _Strict(handle, path)
 
 
-def _decode(strict: _Strict | _Replay, read: Any) -> np.ndarray:
+def _decode(strict: _Strict, read: Any) -> np.ndarray:
     """Run a kaldi_io reader on `strict`; whatever it trips over becomes an InputError."""
     try:
         return read(strict)
@@ -152,30 +161,23 @@ def _int_vector(strict: _Strict) -> np.ndarray:
         line = mark if mark == b"\n" else mark + strict.readline()
         if not line.endswith(b"\n"):
             raise InputError("the file ends in the middle of this entry", file=strict.path, key=strict.key)
+        if line.strip(b"-0123456789 \t\r\n"):
+            raise _no_int_vector(strict)
         try:
-            return np.array([int(item) for item in line.split()], dtype=np.int32)
+            return np.array(line.split(), dtype=np.int32)
         except (ValueError, OverflowError) as error:
-            raise InputError(
-                "neither a binary nor a text integer vector", file=strict.path, key=strict.key
-            ) from error
-    if strict.read(1) != b"B":
-        raise InputError("neither a binary nor a text integer vector", file=strict.path, key=strict.key)
-    return _decode(_Replay(b"\0B", strict), kaldi_io.read_vec_int).astype(np.int32, copy=False)
+            raise _no_int_vector(strict) from error
+    if strict.read(2) != b"B\4":
+        raise _no_int_vector(strict)
+    (count,) = struct.unpack("<i", strict.read(4))
+    items = np.frombuffer(strict.read(5 * count), dtype=[("size", "i1"), ("value", "<i4")])
+    if (items["size"] != 4).any():
+        raise InputError("an item is not a 32-bit integer: damaged", file=strict.path, key=strict.key)
+    return np.ascontiguousarray(items["value"])
 
 
-class _Replay:
-    """`first`, then what `strict` gives: kaldi_io wants to read the binary mark itself."""
-
-    mode = "rb"
-
-    def __init__(self, first: bytes, strict: _Strict) -> None:
-        self.first, self.strict, self.path, self.key = first, strict, strict.path, strict.key
-
-    def read(self, size: int) -> bytes:
-        if self.first:
-            data, self.first = self.first[:size], self.first[size:]
-            return data
-        return self.strict.read(size)
+def _no_int_vector(strict: _Strict) -> InputError:
+    return InputError("neither a binary nor a text integer vector", file=strict.path, key=strict.key)
 
 
 class MatrixReader(Mapping[str, np.ndarray]):
@@ -186,7 +188,7 @@ class MatrixReader(Mapping[str, np.ndarray]):
         self.where: dict[str, tuple[str, int]] = {}
         for key, value in read_scp(scp).items():
             path, colon, offset = value.rpartition(":")
-            self.where[key] = (path, int(offset)) if colon and offset.isdigit() else (value, 0)
+            self.where[key] = (path, int(offset)) if colon and is_count(offset) else (value, 0)
         self._open: tuple[str, IO[bytes]] | None = None
 
     def __getitem__(self, key: str) -> np.ndarray:

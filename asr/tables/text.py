@@ -109,13 +109,18 @@ def read_scp(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> dict
     return table
 
 
+def is_count(text: str) -> bool:
+    """Whether `text` is a decimal number of at most 18 digits; str.isdigit also takes `²`, which int() does not."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 def read_symbols(path: str | os.PathLike[str]) -> dict[str, int]:
     """Read words.txt or phones.txt: {symbol: id}, ids unique."""
     table: dict[str, int] = {}
     ids: set[int] = set()
     for number, line in read_lines(path):
         parts = line.split()
-        if len(parts) != 2 or not parts[1].isdigit():
+        if len(parts) != 2 or not is_count(parts[1]):
             raise InputError(f"'{line}' is not `symbol id`", file=path, line=number)
         if parts[0] in table or int(parts[1]) in ids:
             raise InputError("symbol or id has occurred before", file=path, line=number, key=parts[0])

@@ -80,14 +80,16 @@ class Settings:
     force: bool = option(False, help="train again even if nothing changed", affects=False)
 
 
-ALIGNMENT_FILES = ("pdf.ark", "ali_train_pdf.counts", "final.mdl", "tree", "phones.txt")
+TARGETS = ("pdf.ark", "ali_train_pdf.counts")
+SYSTEM = ("final.mdl", "tree", "phones.txt")  # not there for pdf-ids that came without a model
 DATA_FILES = ("feats.scp", "features.json", "utt2num_frames")
 
 
 def run(settings: Settings) -> None:
     """The train stage."""
     _check(settings)
-    inputs = [settings.ali / name for name in ALIGNMENT_FILES]
+    system = [name for name in SYSTEM if (settings.ali / name).is_file()]
+    inputs = [settings.ali / name for name in (*TARGETS, *system)]
     for data in filter(None, (settings.train_data, settings.dev_data)):
         inputs += [data / name for name in DATA_FILES]
         inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []
@@ -100,15 +102,17 @@ def run(settings: Settings) -> None:
         _clear(settings.out / "log")
         return
     settings.out.mkdir(parents=True, exist_ok=True)
-    for name in ("ali_train_pdf.counts", "final.mdl", "tree", "phones.txt"):
+    for name in SYSTEM:  # of an earlier training
+        (settings.out / name).unlink(missing_ok=True)
+    for name in ("ali_train_pdf.counts", *system):
         shutil.copyfile(settings.ali / name, settings.out / name)
     save(settings, settings.out / "settings.json")
 
     from asr.training.trainer import train
 
     train(settings, workers, precision, natural, stamp.key)
-    names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "final.mdl", "tree")
-    stamp.record([settings.out / name for name in (*names, "phones.txt", "log/train.jsonl")])
+    names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "log/train.jsonl")
+    stamp.record([settings.out / name for name in (*names, *system)])
     _clear(settings.out / "log")  # not before: a run that is killed in between goes on from its end
 
 

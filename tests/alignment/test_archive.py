@@ -6,8 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
-from asr.alignment.archive import archive_paths, read_alignments, to_pdf, to_phones, write_alignments
-from asr.alignment.transition_model import read_transition_model
+from asr.alignment.archive import (
+    archive_paths,
+    check_path,
+    read_alignments,
+    to_pdf,
+    to_phones,
+    write_alignments,
+)
+from asr.alignment.topology import HmmState, Topology
+from asr.alignment.transition_model import TransitionModel, TransitionTuple, read_transition_model
 from asr.errors import InputError
 
 
@@ -34,6 +42,19 @@ def test_phones_are_exactly_kaldis(kaldi_ali):
     assert found == expected
 
 
+def test_the_texts_are_kaldis_to_the_letter(kaldi_ali):
+    """What ali-to-pdf and ali-to-phones --ctm-output wrote, line by line."""
+    model = read_transition_model(kaldi_ali / "final.mdl")
+    pdfs, phones = [], []
+    for utterance, tids in read_alignments(kaldi_ali, model):
+        pdfs.append(f"{utterance} {' '.join(map(str, to_pdf(tids, model)))} \n")
+        for phone, start, frames in to_phones(tids, model):
+            phones.append(f"{utterance} 1 {start / 100:.3f} {frames / 100:.3f} {phone}\n")
+    for name, lines in (("expected_pdf.txt.gz", pdfs), ("expected_phones.ctm.gz", phones)):
+        with gzip.open(kaldi_ali / name, "rt") as handle:
+            assert handle.readlines() == lines
+
+
 def test_self_loops_before_the_way_out(small):
     """Graphs made with reorder=false, as Kaldi's oldest were: 37 37 38 is a state of three frames."""
     model = small[1]
@@ -47,6 +68,104 @@ def test_self_loops_before_the_way_out(small):
 def test_rows_that_are_not_phones(small, tids):
     with pytest.raises(InputError, match="not a row of whole phones"):
         to_phones(np.array(tids), small[1])
+
+
+def test_every_real_alignment_is_a_path(kaldi_ali):
+    model = read_transition_model(kaldi_ali / "final.mdl")
+    random, told, changed = np.random.default_rng(5), 0, 0
+    for number, (_, tids) in enumerate(read_alignments(kaldi_ali, model)):  # which checks them
+        if number % 4:
+            continue
+        other = tids.copy()
+        other[random.integers(len(tids))] = random.integers(1, model.num_transition_ids + 1)
+        changed += not np.array_equal(other, tids)
+        try:
+            check_path(other, model)
+        except InputError:
+            told += 1
+    assert told > 0.98 * changed
+
+
+def test_paths_in_both_orders(small):
+    model = small[1]
+    for row in (
+        [],
+        [38, 40, 42],
+        [38, 37, 37, 40, 42, 41],
+        [37, 37, 38, 40, 41, 42],
+        [38, 40, 42, 38, 37, 40, 42, 44, 46, 45, 48],
+        model.phone_path(1, 30).tolist() + model.phone_path(3, 7).tolist(),
+    ):
+        check_path(np.array(row, dtype=np.int32), model)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ([40, 42], "frame 0: transition-id 40 does not begin a phone"),
+        ([38, 42], "frame 1: transition-id 42 cannot follow 38"),
+        ([38, 40, 42, 41, 42], "frame 4: transition-id 42 cannot follow 42"),
+        ([38, 46, 48], "frame 1: transition-id 46 cannot follow 38"),
+        ([38, 40], "frame 1: transition-id 40 does not end a phone"),
+        ([38, 37, 40, 39], "frame 2: transition-id 40 does not end a phone"),
+        ([38, 39, 40, 42, 37], "frame 4: transition-id 37 is a self-loop apart from its state"),
+        ([38, 37, 39, 40, 42], "frame 2: transition-id 39 is a self-loop apart from its state"),
+        ([37, 38, 40, 42, 41], "is a self-loop apart from its state"),
+        ([37, 37], "frame 1: transition-id 37 is a self-loop"),
+    ],
+)
+def test_rows_that_are_no_path_are_named(small, row, reason):
+    with pytest.raises(InputError, match=f"ali: u1: .*{reason}.*: damaged, cut or another system's"):
+        check_path(np.array(row, dtype=np.int32), small[1], file="ali", key="u1")
+
+
+def test_the_check_can_be_left_out(small):
+    (small[0] / "ali.1.gz").write_bytes(gzip.compress(b"u1 38 40 \n", mtime=0))
+    assert [tids.tolist() for _, tids in read_alignments(small[0], small[1], check=False)] == [[38, 40]]
+
+
+def test_paths_through_states_that_take_no_frame():
+    """0 -> 1 or, past state 1 or by way of the frameless state 2, 3; 3 may go back to 0."""
+    states = (
+        HmmState(0, 0, ((0, 0.4), (1, 0.3), (2, 0.3))),
+        HmmState(1, 1, ((2, 1.0),)),
+        HmmState(-1, -1, ((3, 1.0),)),
+        HmmState(2, 2, ((0, 0.5), (4, 0.5))),
+        HmmState(-1, -1, ()),
+    )
+    tuples = tuple(TransitionTuple(phone, state, 0, 0) for phone in (1, 2) for state in (0, 1, 3))
+    model = TransitionModel(Topology((1, 2), (-1, 0, 0), (states,)), tuples, np.zeros(13, dtype=np.float32))
+    assert model.num_transition_ids == 12
+    # of phone 1: 1-3 leave state 0 (1 the self-loop), 4 state 1, 5 and 6 state 3; phone 2 the same + 6
+    for row in ([3, 6], [2, 4, 6], [3, 5, 2, 4, 6], [3, 6, 9, 12], [3, 1, 6], [1, 3, 6]):
+        check_path(np.array(row), model)
+    for row in ([2, 6], [3, 4, 6], [3, 12], [3, 5, 9, 12], [3, 5, 6], [6]):
+        with pytest.raises(InputError):
+            check_path(np.array(row), model)
+    assert model.min_frames(1) == 2
+    for frames in (2, 3):
+        check_path(model.phone_path(1, frames), model)
+    with pytest.raises(ValueError, match="HMM state 1 takes one and no more"):
+        model.phone_path(1, 9)
+
+
+def test_gzip_members_in_a_row_and_what_follows_them(small):
+    folder, model = small
+    one, other = (gzip.compress(text, mtime=0) for text in (b"u1 38 40 42 \nu2 38", b" 40 42 \n"))
+    (folder / "ali.1.gz").write_bytes(one + other)
+    assert {key: tids.tolist() for key, tids in read_alignments(folder, model)} == {
+        "u1": [38, 40, 42],
+        "u2": [38, 40, 42],
+    }
+    (folder / "ali.1.gz").write_bytes(one + other + bytes(512))  # padding, as a tape leaves it
+    assert len(list(read_alignments(folder, model))) == 2
+    for behind in (b"more", other[:12], b"\0\0x"):
+        (folder / "ali.1.gz").write_bytes(one + other + behind)
+        with pytest.raises(InputError, match=r"ali\.1\.gz: "):
+            list(read_alignments(folder, model))
+    (folder / "ali.1.gz").write_bytes(b"u1 38 40 42 \n")
+    with pytest.raises(InputError, match=r"ali\.1\.gz: .*[Nn]ot a gzipped file"):
+        list(read_alignments(folder, model))
 
 
 def test_written_and_read(small):
@@ -122,7 +241,13 @@ def test_an_empty_text_row_does_not_eat_the_next_key(small):
         (b"u1 -4 38 \n", "transition-id -4"),
         (b"u1 99999999999 \n", "integer vector"),
         (b"u1 0.5 \n", "integer vector"),
-        (b"u1 38 \nu1 38 \n", "u1: this key has occurred before"),
+        (b"u1 38 40 42 \nu1 38 40 42 \n", "u1: this key has occurred before"),
+        (b"u1 38 40 42 \nu2\n", "nothing after the key b'u2'"),
+        (b"u1 38 40_42 \n", "integer vector"),
+        (b"u1 38 40 \n", r"ali\.1\.gz: u1: frame 1: transition-id 40 does not end a phone: damaged, cut or another"),
+        (b"u1 \0B\x04\x01\0\0\0\x05\x26\0\0\0", "an item is not a 32-bit integer"),
+        (b"u1 \0B\x04\xff\xff\xff\x7f\x04\x26\0\0\0", "ends in the middle"),
+        (b"u1 \0B\x04\xff\xff\xff\xff\x04\x26\0\0\0", "negative length"),
         (b"u1 \0X\x04\x01\0\0\0", "integer vector"),
     ],
 )
@@ -139,9 +264,10 @@ def test_jobs_that_are_missing_are_named(small, tmp_path):
     (folder / "num_jobs").write_text("4\n")
     with pytest.raises(InputError, match=r"num_jobs is 4, but there is no ali\.3\.gz, ali\.4\.gz"):
         list(read_alignments(folder))
-    (folder / "num_jobs").write_text("two\n")
-    with pytest.raises(InputError, match="num_jobs: does not hold the number of jobs"):
-        archive_paths(folder)
+    for text in ("two\n", "\u00b2\n", "0\n", "999999999\n", "9" * 5000, "1 1\n"):
+        (folder / "num_jobs").write_text(text)
+        with pytest.raises(InputError, match="num_jobs: does not hold the number of jobs"):
+            archive_paths(folder)
     (folder / "num_jobs").unlink()
     with pytest.raises(InputError, match="num_jobs: no such file"):
         archive_paths(folder)

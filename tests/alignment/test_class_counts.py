@@ -20,7 +20,9 @@ def test_kaldis_own_notation(tmp_path):
     assert read_counts(tmp_path / "counts").tolist() == [3.5, 1e6]
 
 
-@pytest.mark.parametrize("text", ["", "[ ]", "3 4", "[ 3 4", "[ 3 x ]", "[ -1 4 ]", "[ nan 4 ]", "[ 0 0 ]"])
+@pytest.mark.parametrize(
+    "text", ["", "[ ]", "3 4", "[ 3 4", "[ 3 x ]", "[ -1 4 ]", "[ nan 4 ]", "[ 1_0 ]", "[ 0 0 ]"]
+)
 def test_what_is_no_counts(tmp_path, text):
     (tmp_path / "counts").write_text(text)
     with pytest.raises(InputError, match="counts: "):

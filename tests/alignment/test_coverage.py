@@ -78,3 +78,76 @@ def test_a_few_short_ones_are_no_subsampling():
     for n in range(4):
         item.fit(f"u{n}", np.zeros(30 if n == 0 else 90, dtype=np.int32))
     assert item.subsampling() is None
+
+
+def refusal(frames, alignments, max_missing=0.05, unknown=()):
+    item = SetCoverage("train", frames, 3, 2)
+    for utterance, have in alignments.items():
+        item.fit(utterance, np.zeros(have, dtype=np.int32))
+    with pytest.raises(InputError) as caught:
+        item.require(max_missing, unknown)
+    return str(caught.value)
+
+
+LENGTHS = {f"S1-u{number:02}": 100 + 37 * number for number in range(12)}
+
+
+def test_alignments_of_another_data_directory():
+    text = refusal(LENGTHS, {}, unknown=["X7", "X8", "X9", "Y1"])
+    assert text == (
+        "train: 12 of 12 utterances (100.0 %) have no usable alignment: 12 not aligned (S1-u00, S1-u01, S1-u02, "
+        "...); that is more than --max-missing 0.05; the alignments are all of other utterances (X7, X8, X9, ...): "
+        "those of another data directory"
+    )
+    assert "other utterances" not in refusal(LENGTHS, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        (lambda name: f"sp0.9-{name}", "the alignments have the features' names with 'sp0.9-' before them"),
+        (lambda name: f"{name}-rvb1", "the alignments have the features' names with '-rvb1' behind them"),
+        (
+            lambda name: f"G{name[-1]}_{name}",
+            "the alignments have the features' names with something like 'G0_' before",
+        ),
+        (lambda name: name[3:], "the features have the alignments' names with 'S1-' before them"),
+    ],
+)
+def test_names_that_differ_by_their_beginning_or_end(change, hint):
+    assert hint in refusal(LENGTHS, {}, unknown=[change(name) for name in LENGTHS])
+
+
+def test_perturbed_copies_without_alignments():
+    frames = {f"{speed}{name}": frames for name, frames in LENGTHS.items() for speed in ("", "sp0.9-", "sp1.1-")}
+    assert "the features have the alignments' names with 'sp0.9-' before them" in refusal(frames, LENGTHS)
+
+
+def test_numbers_are_no_ends_of_names():
+    assert "behind" not in refusal({"u1": 5, "u2": 6}, {}, unknown=["u10", "u11", "u20"])
+
+
+@pytest.mark.parametrize("more", [-9, 5])
+def test_lengths_that_differ_by_as_many_frames(more):
+    text = refusal(LENGTHS, {name: frames + more + (name[-1] == "3") for name, frames in LENGTHS.items()})
+    assert f"all are {abs(more)} frames {'longer' if more > 0 else 'shorter'} than their features" in text
+    assert f"--length-tolerance {abs(more) + 1} would take them" in text
+
+
+@pytest.mark.parametrize(("ratio", "told"), [(1.25, "0.8 frames"), (0.8, "1.25 frames"), (3.0, "0.333 frames")])
+def test_lengths_in_another_ratio(ratio, told):
+    text = refusal(LENGTHS, {name: round(frames * ratio) for name, frames in LENGTHS.items()})
+    assert f"the features have {told} for one of the alignments'" in text
+    assert f"as with a frame shift of {10 * ratio:.3g} ms against 10 ms" in text
+    assert "\n" not in text
+
+
+def test_lengths_with_nothing_in_common():
+    others = [*LENGTHS.values()][::-1]
+    text = refusal(LENGTHS, dict(zip(LENGTHS, others, strict=True)))
+    assert "their lengths have nothing in common: alignments of other recordings" in text
+
+
+def test_a_few_other_lengths_give_no_hint():
+    some = {name: frames + (30 if number < 4 else 0) for number, (name, frames) in enumerate(LENGTHS.items())}
+    assert refusal(LENGTHS, some).endswith("that is more than --max-missing 0.05")

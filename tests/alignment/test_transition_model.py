@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 
+from asr.alignment.kaldi_stream import float_bytes, floats_bytes, integer_bytes
 from asr.alignment.transition_model import TransitionModel, from_tree, read_transition_model, tuples_of
-from asr.alignment.tree import read_tree
+from asr.alignment.tree import Constant, ContextTree, Split, Table, read_tree
 from asr.errors import InputError
 
 
@@ -53,6 +54,31 @@ def test_the_totals_are_those_of_hmm_info(kaldi_ali):
     assert found == {name: int(number) for name, number in info.items()}
     assert len(model.tid_to_pdf) == model.num_transition_ids + 1
     assert model.tid_to_pdf.dtype == np.int32
+
+
+def test_shown_transitions_are_kaldis_text(kaldi_ali):
+    model = read_transition_model(kaldi_ali / "final.mdl")
+    symbols = dict(reversed(line.split()) for line in (kaldi_ali / "phones.txt").read_text().splitlines())
+    lines = []
+    probability = np.exp(model.tid_log_prob.astype(np.float64)).astype(np.float32)  # as C's expf rounds it
+    for tid in range(1, model.num_transition_ids + 1):
+        state, at, to = (
+            int(row[tid]) for row in (model.tid_to_state, model.tid_to_hmm_state, model.tid_to_destination)
+        )
+        if state != model.tid_to_state[tid - 1]:
+            phone, pdf = symbols[str(model.tid_to_phone[tid])], model.tid_to_pdf[tid]
+            lines.append(f"Transition-state {state}: phone = {phone} hmm-state = {at} pdf = {pdf}\n")
+        where = "self-loop" if at == to else f"{at} -> {to}"
+        lines.append(f" Transition-id = {tid} p = {probability[tid]:.6g} [{where}]\n")
+    with gzip.open(kaldi_ali / "expected_transitions.txt.gz", "rt") as handle:
+        assert "".join(lines) == handle.read()
+
+
+def test_the_text_form_is_kaldis_word_by_word(kaldi_ali):
+    model = read_transition_model(kaldi_ali / "final.mdl")
+    with gzip.open(kaldi_ali / "final.mdl.text.gz", "rt") as handle:
+        expected = handle.read().split()
+    assert text_of(model, digits=7).split() == expected
 
 
 def test_binary_and_text_hold_the_same(kaldi_ali):
@@ -119,9 +145,10 @@ def test_changed_bytes_never_make_a_traceback(small, tmp_path):
     assert refused > 300
 
 
-def text_of(model: TransitionModel) -> str:
+def text_of(model: TransitionModel, digits: int = 9) -> str:
+    """What Kaldi writes of `model` as text."""
     tuples = "\n".join(f"{item.phone} {item.hmm_state} {item.forward_pdf}" for item in model.tuples)
-    log_probs = " ".join(str(value) for value in model.tid_log_prob)
+    log_probs = " ".join(f"{value:.{digits}g}" for value in model.tid_log_prob)
     return (
         f"<TransitionModel> {model.topology_text} <Triples> {len(model.tuples)}\n{tuples}\n</Triples> "
         f"<LogProbs> [ {log_probs} ] </LogProbs> </TransitionModel>"
@@ -137,7 +164,9 @@ def text_of(model: TransitionModel) -> str:
         ("\n3 0 10\n", "\n3 9 10\n", "phone 3, HMM state 9 is not in the topology"),
         ("\n3 0 10\n3 1 11\n", "\n3 1 11\n3 0 10\n", "not sorted"),
         (" ] </LogProbs>", " -1 ] </LogProbs>", "55 log probabilities for 54 transition-ids"),
-        ("[ 0.0 ", "[ 0.5 ", "above one"),
+        ("[ 0 ", "[ 0.5 ", "above one"),
+        ("\n3 0 10\n", "\n3 0 10000000\n", "pdf-id 10000000"),
+        ("\n3 0 10\n", "\n3 3 10\n", "phone 3, HMM state 3 is not in the topology"),
     ],
 )
 def test_contradictions_are_named(small, tmp_path, old, new, reason):
@@ -150,14 +179,106 @@ def test_contradictions_are_named(small, tmp_path, old, new, reason):
         read_transition_model(tmp_path / "x.mdl")
 
 
-def test_a_chain_model_keeps_its_self_loop_pdfs(tmp_path):
+CHAIN = (
+    "<TransitionModel> <Topology> <TopologyEntry> <ForPhones> 1 </ForPhones> <State> 0 <ForwardPdfClass> 0 "
+    "<SelfLoopPdfClass> 1 <Transition> 0 0.5 <Transition> 1 0.5 </State> <State> 1 </State> </TopologyEntry> "
+    "</Topology> <Tuples> 2\n1 0 0 1\n1 0 2 1\n</Tuples> <LogProbs> [ 0 -0.69 -0.69 -0.69 -0.69 ] </LogProbs> "
+    "</TransitionModel>"
+)
+#: the same as Kaldi's bytes, by hand: -1 before the number of entries says that self-loops have classes of their own
+CHAIN_BYTES = b"".join(
+    (
+        b"\0B<TransitionModel> <Topology> \x04\x01\0\0\0\x01\0\0\0\x04\x02\0\0\0\xff\xff\xff\xff\0\0\0\0",
+        b"".join(integer_bytes(value) for value in (-1, 1, 2, 0, 1, 2, 0)),
+        float_bytes(0.5) + integer_bytes(1) + float_bytes(0.5),
+        b"".join(integer_bytes(value) for value in (-1, -1, 0)),
+        b"</Topology> <Tuples> ",
+        b"".join(integer_bytes(value) for value in (2, 1, 0, 0, 1, 1, 0, 2, 1)),
+        b"</Tuples> <LogProbs> ",
+        floats_bytes(np.array([0, -0.69, -0.69, -0.69, -0.69])),
+        b"</LogProbs> </TransitionModel> ",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"",
+        b"<Nnet3> \n\ninput-node name=input dim=40\n\n<NumComponents> \x04\x02\0\0\0",
+        b"<Nnet> <NumComponents> \x04\x02\0\0\0<Components> <SpliceComponent> ",
+        b"<DIMENSION> \x04\x01\0\0\0<NUMPDFS> \x04\x03\0\0\0<FullGMM> <GCONSTS> FV ",
+        b"<SGMM> \x04\x01\0\0\0",
+        b"\xff\xfe\0",
+    ],
+)
+def test_whatever_stands_behind_the_head_is_not_looked_at(tmp_path, behind):
+    """nnet3 and chain, nnet2, full covariances, subspace Gaussians, anything."""
+    for whole in (CHAIN_BYTES, b"\0B" + read_of(tmp_path, CHAIN.encode()).to_bytes()):
+        model = read_of(tmp_path, whole + behind)
+        assert model.tid_to_pdf.tolist() == [0, 1, 0, 1, 2]
+        assert model.topology.states_of(1)[0].self_loop_class == 1
+    if behind.isascii():
+        assert read_of(tmp_path, CHAIN.encode() + b"\n" + behind.replace(b"\0", b"")).tuples == model.tuples
+
+
+def read_of(folder, data):
+    (folder / "final.mdl").write_bytes(data)
+    return read_transition_model(folder / "final.mdl")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("Tuples>", "Triples>", "<Triples> behind a chain topology"),
+        ("\n1 0 0 1\n", "\n1 0 0 -1\n", "pdf-id -1"),
+        ("\n1 0 0 1\n", "\n1 1 0 1\n", "phone 1, HMM state 1 is not in the topology"),
+        (
+            "<ForwardPdfClass> 0 <SelfLoopPdfClass> 1",
+            "<PdfClass> 0",
+            "pdf-ids 0 and 1 of a state that has one pdf class",
+        ),
+    ],
+)
+def test_contradictions_of_a_chain_model(tmp_path, old, new, reason):
+    with pytest.raises(InputError, match=reason):
+        read_of(tmp_path, CHAIN.replace(old, new).encode())
+
+
+def test_a_chain_topology_of_one_frame(tmp_path):
+    """A state without self-loop needs no pdf for it: Kaldi writes -1."""
+    text = CHAIN.replace("<SelfLoopPdfClass> 1 <Transition> 0 0.5", "<SelfLoopPdfClass> -1")
+    text = text.replace("-0.69 -0.69 ", "", 1)
+    model = read_of(tmp_path, text.replace("1 0 0 1\n1 0 2 1", "1 0 0 -1\n1 0 2 -1").encode())
+    assert model.tid_to_pdf.tolist() == [0, 0, 2]
+    assert read_of(tmp_path, b"\0B" + model.to_bytes()).tuples == model.tuples
+    tree = ContextTree(2, 1, Split(0, frozenset({1}), Constant(0), Constant(2)))
+    assert tuples_of(tree, model.topology) == model.tuples
+
+
+def test_a_topology_with_a_state_that_takes_no_frame(tmp_path):
+    """It has no transition-ids; the ids of the others count on as in Kaldi."""
     text = (
-        "<TransitionModel> <Topology> <TopologyEntry> <ForPhones> 1 </ForPhones> <State> 0 <ForwardPdfClass> 0 "
-        "<SelfLoopPdfClass> 1 <Transition> 0 0.5 <Transition> 1 0.5 </State> <State> 1 </State> </TopologyEntry> "
-        "</Topology> <Tuples> 2\n1 0 0 1\n1 0 2 1\n</Tuples> <LogProbs> [ 0 -0.69 -0.69 -0.69 -0.69 ] </LogProbs> "
+        "<TransitionModel> <Topology> <TopologyEntry> <ForPhones> 1 2 </ForPhones> <State> 0 <Transition> 1 0.5 "
+        "<Transition> 2 0.5 </State> <State> 1 <PdfClass> 0 <Transition> 1 0.5 <Transition> 2 0.5 </State> <State> 2 "
+        "<PdfClass> 1 <Transition> 2 0.5 <Transition> 3 0.5 </State> <State> 3 </State> </TopologyEntry> </Topology> "
+        "<Triples> 4\n1 1 0\n1 2 1\n2 1 2\n2 2 3\n</Triples> <LogProbs> [ 0 -1 -1 -1 -1 -1 -1 -1 -1 ] </LogProbs> "
         "</TransitionModel>"
     )
-    (tmp_path / "chain.mdl").write_text(text)
+    model = read_of(tmp_path, text.encode())
+    assert model.tid_to_pdf.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3]
+    assert model.tid_to_hmm_state.tolist() == [0, 1, 1, 2, 2, 1, 1, 2, 2]
+    classes = Table(-1, (Constant(0), Constant(1))), Table(-1, (Constant(2), Constant(3)))
+    assert tuples_of(ContextTree(1, 0, Table(0, (None, *classes))), model.topology) == model.tuples
+    assert model.min_frames(1) == 1
+    assert model.phone_path(2, 1).tolist() == [8]
+    assert model.phone_path(2, 4).tolist() == [6, 5, 8, 7]
+    with pytest.raises(InputError, match="phone 1, HMM state 0 is not in the topology"):
+        read_of(tmp_path, text.replace("\n1 1 0\n", "\n1 0 0\n").encode())
+
+
+def test_a_chain_model_keeps_its_self_loop_pdfs(tmp_path):
+    (tmp_path / "chain.mdl").write_text(CHAIN)
     model = read_transition_model(tmp_path / "chain.mdl")
     assert model.tid_to_pdf.tolist() == [0, 1, 0, 1, 2]
     assert model.num_pdfs == 3

@@ -1,0 +1,88 @@
+"""CTM: a line for each phone (or word), `utterance channel start duration label [confidence]`, times in seconds.
+
+Reads and writes what Kaldi's ali-to-phones --ctm-output gives, labels being symbols or ids; gzip by `.gz`.
+
+    for row in read_ctm(Path("phones.ctm.gz")): row.utterance, row.intervals
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from asr.alignment.formats.intervals import Interval, Row, seconds
+from asr.errors import InputError
+from asr.tables import atomic, read_lines
+
+CHANNEL = "1"
+DECIMALS = 3
+
+
+def read_ctm(path: Path) -> Iterator[Row]:
+    """Yield the utterances of a CTM in its order; comments (`;;`) and empty lines are passed over.
+
+    Raises InputError (file, line, utterance): another number of fields, what is not a time, an utterance on two
+    channels or in two places.
+    """
+    seen: set[str] = set()
+    utterance, channel, intervals = "", "", list[Interval]()
+    for number, line in read_lines(path):
+        fields = line.split()
+        if not fields or fields[0].startswith(";;"):
+            continue
+        key, this_channel, interval = _parsed(fields, path, number)
+        if key != utterance:
+            if key in seen:
+                raise InputError("the lines of this utterance are in two places", file=path, line=number, key=key)
+            if intervals:
+                yield Row(utterance, path, tuple(intervals))
+            seen.add(key)
+            utterance, channel, intervals = key, this_channel, []
+        elif this_channel != channel:
+            message = f"channel {this_channel} after {channel}: one utterance is one channel"
+            raise InputError(message, file=path, line=number, key=key)
+        intervals.append(interval)
+    if not intervals:
+        raise InputError("is empty", file=path)
+    yield Row(utterance, path, tuple(intervals))
+
+
+def _parsed(fields: list[str], path: Path, number: int) -> tuple[str, str, Interval]:
+    if not 5 <= len(fields) <= 6:
+        message = f"{len(fields)} fields; a line is `utterance channel start duration label [confidence]`"
+        raise InputError(message, file=path, line=number, key=fields[0])
+    times = [seconds(text) for text in fields[2:4]]
+    for name, text, time_s in zip(("start", "duration"), fields[2:4], times, strict=True):
+        if time_s is None:
+            raise InputError(f"'{text}' is no {name} in seconds", file=path, line=number, key=fields[0])
+    start_s, duration_s = (time_s or 0.0 for time_s in times)
+    end_s = round(start_s + duration_s, 9)  # 0.44 + 0.16 is to be 0.6
+    return fields[0], fields[1], Interval(fields[4], start_s, end_s, number)
+
+
+def write_ctm(
+    path: str | os.PathLike[str],
+    rows: Iterable[tuple[str, Iterable[tuple[str, int, int]]]],
+    *,
+    frame_shift_ms: float = 10.0,
+) -> int:
+    """Write (utterance, [(label, first frame, frames)]) as Kaldi does, and return the number of utterances.
+
+    Times have three decimals, or as many more as the shift needs to be exact (12.5 ms: four).
+    """
+    decimals = max(DECIMALS, 3 + len(f"{frame_shift_ms:.6f}".rstrip("0").partition(".")[2]))
+    shift_s, count = frame_shift_ms / 1000, 0
+    with contextlib.ExitStack() as stack:
+        handle: Any = stack.enter_context(atomic(path, "wb"))
+        if os.fspath(path).endswith(".gz"):
+            handle = stack.enter_context(gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0))
+        for utterance, labels in rows:
+            count += 1
+            for label, first, frames in labels:
+                times = f"{first * shift_s:.{decimals}f} {frames * shift_s:.{decimals}f}"
+                handle.write(f"{utterance} {CHANNEL} {times} {label}\n".encode())
+    return count
