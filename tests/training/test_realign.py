@@ -1,0 +1,164 @@
+"""Realignment on phones that a network can hear: displaced boundaries come back, and what will not align is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from asr.alignment.archive import read_alignments, to_phones, write_alignments
+from asr.alignment.monophone import write_monophone_dir
+from asr.alignment.transition_model import read_transition_model
+from asr.cli import main
+from asr.features import normalise
+from asr.lang.lexicon_fst import lexicon_fst, write_fst
+from asr.tables import read_table, write_matrices, write_table
+
+PHONES = ["SIL", "b", "zh", "a1", "ong4"]
+LEXICON = [("八", ("b", "a1")), ("重", ("zh", "ong4")), ("重", ("b", "ong4")), ("<SPN>", ("SIL",))]
+WORDS = {"<eps>": 0, "<SPN>": 1, "八": 2, "重": 3, "#0": 4, "<s>": 5, "</s>": 6}
+
+
+def write_lang(folder):
+    """A lang directory of five phones and two words, one of which is said in two ways."""
+    (folder / "phones").mkdir(parents=True)
+    ids = {"<eps>": 0, **{phone: number for number, phone in enumerate(PHONES, 1)}, "#0": 6}
+    for name, table in (("phones.txt", ids), ("words.txt", WORDS)):
+        (folder / name).write_text("".join(f"{symbol} {number}\n" for symbol, number in table.items()), "utf-8")
+    for name in ("silence", "optional_silence"):
+        (folder / "phones" / f"{name}.txt").write_text("SIL\n")
+    (folder / "oov.txt").write_text("<SPN>\n")
+    (folder / "lexicon.txt").write_text("".join(f"{word} {' '.join(way)}\n" for word, way in LEXICON), "utf-8")
+    write_fst(lexicon_fst(LEXICON, ids, WORDS), folder / "L.fst")
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """(folder, {utterance: true transition-ids}): train, dev, lang, and ali, whose boundaries are displaced."""
+    rng = np.random.default_rng(5)
+    write_lang(tmp_path / "lang")
+    model = write_monophone_dir(tmp_path / "kaldi", PHONES, ["SIL"])
+    means = rng.normal(0, 2, (model.num_pdfs, 6))
+    truth, displaced = {}, {}
+    for name, count in (("train", 80), ("dev", 8)):
+        features, texts = {}, {}
+        for number in range(count):
+            key = f"{name}{number:03d}"
+            ways = [LEXICON[way] for way in rng.integers(0, 3, 4)]
+            row = [1, *(PHONES.index(phone) + 1 for _, way in ways for phone in way), 1]
+            lengths = rng.integers(8, 14, len(row))
+            paths = [model.phone_path(phone, frames) for phone, frames in zip(row, lengths, strict=True)]
+            truth[key] = np.concatenate(paths)
+            moved = np.append(0, np.cumsum(lengths))
+            moved[1:-1] += rng.integers(-3, 4, len(row) - 1)
+            paths = [model.phone_path(phone, frames) for phone, frames in zip(row, np.diff(moved), strict=True)]
+            displaced[key] = np.concatenate(paths)
+            pdfs = model.tid_to_pdf[truth[key]]
+            features[key] = (means[pdfs] + rng.normal(0, 0.7, (len(pdfs), 6))).astype(np.float32)
+            texts[key] = "".join(word for word, _ in ways)
+        data = tmp_path / name
+        write_matrices(data / "feats.ark", features.items(), scp=data / "feats.scp")
+        stats = sum(normalise.statistics(matrix) for matrix in features.values())
+        write_matrices(data / "cmvn.ark", [("s", stats)], scp=data / "cmvn.scp")
+        write_table(data / "utt2spk", dict.fromkeys(features, "s"))
+        write_table(data / "utt2num_frames", {key: str(len(matrix)) for key, matrix in features.items()})
+        write_table(data / "text", texts)
+        (data / "features.json").write_text(json.dumps({"kind": "x", "dim": 6, "norm": "speaker", "norm_vars": True}))
+    write_alignments(tmp_path / "kaldi", [displaced])
+    sets = ["--train-data", tmp_path / "train", "--dev-data", tmp_path / "dev"]
+    assert run("align", "--ali-dir", tmp_path / "kaldi", *sets, "--out", tmp_path / "ali") == 0
+    small = [
+        "--layers",
+        1,
+        "--width",
+        64,
+        "--minibatch",
+        32,
+        "--context",
+        2,
+        "--workers",
+        1,
+        "--precision",
+        "float32",
+    ]
+    assert run("train", *sets, "--ali", tmp_path / "ali", "--out", tmp_path / "net", *small) == 0
+    return tmp_path, truth
+
+
+def run(*arguments):
+    return main([str(item) for item in arguments])
+
+
+def realign(folder, out, *more):
+    options = ["--model", folder / "net", "--ali", folder / "ali", "--lang", folder / "lang", "--nj", 1, "--out", out]
+    return run("realign", *options, "--train-data", folder / "train", "--dev-data", folder / "dev", *more)
+
+
+def wrong_frames(folder, truth):
+    """The share of frames whose phone is not the true one."""
+    model = read_transition_model(folder / "final.mdl")
+    rows = dict(read_alignments(folder, model))
+    wrong = sum(int((model.tid_to_phone[row] != model.tid_to_phone[truth[key]]).sum()) for key, row in rows.items())
+    return wrong / sum(len(row) for row in rows.values())
+
+
+def test_displaced_boundaries_come_back(spoken):
+    folder, truth = spoken
+    before = wrong_frames(folder / "ali", truth)
+    assert realign(folder, folder / "new") == 0
+    after = wrong_frames(folder / "new", truth)
+    assert before > 0.12 and after < 0.6 * before
+    model = read_transition_model(folder / "new/final.mdl")
+    rows = dict(read_alignments(folder / "new", model))
+    assert rows.keys() == truth.keys()
+    # 重 is said in two ways, and the network hears which
+    said = [[phone for phone, _, _ in to_phones(rows[key], model) if phone > 1] for key in truth]
+    meant = [[phone for phone, _, _ in to_phones(truth[key], model) if phone > 1] for key in truth]
+    assert np.mean([a == b for a, b in zip(said, meant, strict=True)]) > 0.95
+    assert (folder / "new/unaligned.txt").read_text() == ""
+
+
+def test_rounds_train_with_the_models_own_settings(spoken, capsys):
+    folder, truth = spoken
+    assert realign(folder, folder / "rounds", "--rounds", 2) == 0
+    kept = json.loads((folder / "rounds/net2/settings.json").read_text())
+    before = json.loads((folder / "net/settings.json").read_text())
+    assert {k: v for k, v in kept.items() if k not in ("ali", "out")} == {
+        k: v for k, v in before.items() if k not in ("ali", "out")
+    }
+    assert kept["ali"] == str(folder / "rounds/ali2")
+    assert wrong_frames(folder / "rounds/ali2", truth) < wrong_frames(folder / "ali", truth)
+    capsys.readouterr()
+    assert realign(folder, folder / "rounds", "--rounds", 2) == 0
+    assert capsys.readouterr().out.splitlines() == ["realign: up to date", "train: up to date"] * 2
+
+
+def test_what_will_not_align_is_listed_and_bounded(spoken, capsys):
+    folder, _ = spoken
+    table = read_table(folder / "train/text")
+    table["train000"] *= 20
+    table["train001"] = ""
+    write_table(folder / "train/text", table)
+    assert realign(folder, folder / "new", "--max-missing", 0.01) == 2
+    error = capsys.readouterr().err
+    assert "2 of 80 utterances (2.5 %) have no usable alignment" in error and error.count("\n") == 1
+    assert realign(folder, folder / "new", "--max-missing", 0.05) == 0
+    reasons = read_table(folder / "new/unaligned.txt")
+    assert reasons["train001"] == "its transcript is empty" and "its transcript needs" in reasons["train000"]
+    assert "2 utterances not aligned, such as train000" in capsys.readouterr().out
+
+
+def test_what_does_not_fit_together_is_refused(spoken, refused, tmp_path):
+    folder, _ = spoken
+    shutil.copytree(folder / "net", folder / "other")
+    tree = (folder / "net/tree").read_bytes()
+    (folder / "other/tree").write_bytes(tree[:-30])
+    sets = ["--train-data", folder / "train", "--lang", folder / "lang", "--ali", folder / "ali"]
+    line = refused(["realign", "--model", folder / "other", *sets, "--out", folder / "x"])
+    assert line == f"{folder / 'ali/tree'}: is not the tree that {folder / 'other'} was trained with"
+    line = refused(["realign", "--model", folder / "net", *sets, "--out", folder / "ali"])
+    assert line == f"{folder / 'ali'}: --out is a folder that is only read; name another"
+    line = refused(["realign", "--model", folder / "net", *sets, "--out", folder / "x", "--beam", "50"])
+    assert line.startswith("realign: 0 < --beam < --retry-beam")
