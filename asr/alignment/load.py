@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import archive_paths, read_alignments, to_pdf
+from asr.alignment.archive import archive_paths, check_path, read_alignments, to_pdf
 from asr.alignment.counts import write_counts
 from asr.alignment.coverage import SetCoverage
 from asr.alignment.transition_model import TransitionModel, read_transition_model, tuples_of
 from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
 from asr.errors import InputError
-from asr.tables import atomic, read_symbols, read_table, write_int_vectors
+from asr.tables import atomic, is_count, read_symbols, read_table, write_int_vectors
 
 #: what an aligning step writes beside its archives: utterance and reason
 UNALIGNED = "unaligned.txt"
@@ -54,18 +54,40 @@ def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
         f"align: {len(model.topology.phones)} phones, {model.num_pdfs} pdfs, {model.num_transition_ids} "
         f"transition-ids, a tree of context width {tree.N}"
     )
-    pairs = ((utterance, to_pdf(tids, model)) for utterance, tids in read_alignments(ali_dir, model))
-    why = ali_dir / UNALIGNED
-    written = write_targets(pairs, model.num_pdfs, wanted, why if why.is_file() else None)
+    illegal: dict[str, str] = {}
+
+    def why() -> str:
+        first = next(iter(illegal), "")
+        reasons = (
+            [f"{len(illegal)} are damaged or another system's, such as {first}: {illegal[first]}"] if illegal else []
+        )
+        if (ali_dir / UNALIGNED).is_file():
+            reasons.append(f"why: {ali_dir / UNALIGNED}")
+        return "; ".join(reasons)
+
+    written = write_targets(_pdfs_of(ali_dir, model, illegal), model.num_pdfs, wanted, why)
+    if illegal:
+        warn(f"alignments left out: {why()}")
     return [*written, *_copy_system(ali_dir, wanted.out, phones)]
 
 
+def _pdfs_of(ali_dir: Path, model: TransitionModel, illegal: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
+    """(utterance, pdf-ids) of the rows that are paths through whole phones; why the others are not, in `illegal`."""
+    for utterance, tids in read_alignments(ali_dir, model, check=False):
+        try:
+            check_path(tids, model)
+        except InputError as error:
+            illegal[utterance] = error.message
+        else:
+            yield utterance, to_pdf(tids, model)
+
+
 def write_targets(
-    pairs: Iterable[tuple[str, np.ndarray]], num_pdfs: int, wanted: Wanted, why: Path | None = None
+    pairs: Iterable[tuple[str, np.ndarray]], num_pdfs: int, wanted: Wanted, why: Callable[[], str] = str
 ) -> list[Path]:
     """Write pdf.ark, ali_train_pdf.counts and coverage.json of (utterance, pdf-ids) pairs; returns their paths.
 
-    Raises InputError when more than wanted.max_missing of train is missing, and refers to `why`, a file of reasons.
+    Raises InputError when more than wanted.max_missing of train is missing, with what `why` then has to say.
     """
     sets = [
         SetCoverage(name, num_frames(folder), wanted.length_tolerance, num_pdfs)
@@ -96,7 +118,7 @@ def num_frames(folder: Path) -> dict[str, int]:
     path = frames_file(folder)
     frames = {}
     for utterance, text in read_table(path).items():
-        if not text.isdigit() or int(text) == 0:
+        if not is_count(text) or int(text) == 0:
             raise InputError(f"'{text}' is not a number of frames", file=path, key=utterance)
         frames[utterance] = int(text)
     if not frames:
@@ -107,7 +129,7 @@ def num_frames(folder: Path) -> dict[str, int]:
 def _read_system(ali_dir: Path) -> tuple[TransitionModel, ContextTree]:
     model, tree = read_transition_model(ali_dir / "final.mdl"), read_tree(ali_dir / "tree")
     try:
-        belongs = not model.topology.is_hmm or tuples_of(tree, model.topology) == model.tuples
+        belongs = tuples_of(tree, model.topology) == model.tuples
     except ValueError:
         belongs = False
     if not belongs:
@@ -147,7 +169,7 @@ def _accepted(
     sets: list[SetCoverage],
     unknown: list[str],
     max_missing: float,
-    why: Path | None,
+    why: Callable[[], str],
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, pdf-ids) for pdf.ark; at the end raises InputError when too much is missing.
 
@@ -163,11 +185,9 @@ def _accepted(
         if fitted is not None:
             yield utterance, fitted
     try:
-        sets[0].require(max_missing)
+        sets[0].require(max_missing, unknown)
     except InputError as error:
-        if why is None:
-            raise
-        raise InputError(f"{error.message}; why: {why}", file=error.file) from None
+        raise InputError("; ".join(filter(None, [error.message, why()])), file=error.file) from None
 
 
 def _copy_system(ali_dir: Path, out: Path, phones: Path) -> list[Path]:

@@ -28,7 +28,7 @@ from asr.errors import InputError
 from asr.lang.fst import Fst, from_kaldifst, load_kaldifst, write_const
 from asr.settings import option
 from asr.stamp import Stamp
-from asr.tables import atomic, read_bytes, read_lines, read_symbols
+from asr.tables import atomic, is_count, read_bytes, read_lines, read_symbols
 
 STATE_GROWTH = 10  # determinisation that multiplies the states beyond this does not end
 STATES_ALWAYS_ALLOWED = 1_000_000
@@ -212,7 +212,7 @@ def _without(fst: Any, labels: list[int]) -> Any:
 def _integers(path: Path) -> list[int]:
     result = []
     for number, line in read_lines(path):
-        if not line.strip().isdigit():
+        if not is_count(line.strip()):
             raise InputError("is not one integer a line", file=path, line=number)
         result.append(int(line))
     return result

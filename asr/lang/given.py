@@ -13,7 +13,7 @@ from asr.errors import InputError
 from asr.lang.lexicon import is_disambiguation
 from asr.lang.lexicon_fst import check_fst
 from asr.lang.units import OOV_NAMES
-from asr.tables import read_bytes, read_lines, read_symbols
+from asr.tables import is_count, read_bytes, read_lines, read_symbols
 
 REQUIRED = ("L_disambig.fst", "G.fst", "words.txt", "phones.txt")
 CLASSES = ("disambig", "silence")  # of phones/; as .int, or what gives it: .csl or .txt
@@ -72,7 +72,7 @@ def class_ids(lang: Path, name: str, phones: dict[str, int]) -> list[int]:
     result = []
     for number, line in read_lines(path):
         for item in line.replace(":", " ").split():
-            value = phones.get(item, -1) if path.suffix == ".txt" else int(item) if item.isdigit() else -1
+            value = phones.get(item, -1) if path.suffix == ".txt" else int(item) if is_count(item) else -1
             if value not in known:
                 raise InputError(f"'{item}' is not in {lang / 'phones.txt'}", file=path, line=number)
             result.append(value)

@@ -13,7 +13,7 @@ from asr.errors import InputError
 from asr.lang.given import class_ids
 from asr.lang.langdir import phone_sets
 from asr.lang.lexicon import is_disambiguation
-from asr.tables import read_lines, read_symbols
+from asr.tables import is_count, read_lines, read_symbols
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _groups(
         said = tuple(item for item in items if item in words)
         members = items[len(said) :]
         for item in members:
-            if not item.isdigit() or int(item) not in names:
+            if not is_count(item) or int(item) not in names:
                 raise InputError(f"'{item}' is no phone of phones.txt", file=path, line=number)
         if members:
             found.append((tuple(int(item) for item in members), said))

@@ -262,3 +262,15 @@ def test_wrong_settings(case, capsys, option, value, reason):
     case.align()
     capsys.readouterr()
     assert reason in refused(capsys, case.run(option, value))
+
+
+def test_rows_that_are_no_path_are_left_out_and_bounded(case, capsys):
+    row = case.rows["s1-b"].copy()
+    row[3] = case.rows["s1-c"][7]  # another phone's transition in the middle of a phone
+    case.rows["s1-b"] = row
+    error = refused(capsys, case.align())
+    assert "1 of 3 utterances (33.3 %) have no usable alignment" in error
+    assert "1 are no path of whole phones, such as s1-b: frame 3: transition-id" in error
+    assert case.align("--max-missing", "0.5") == 0
+    assert "warning: alignments left out: 1 are no path of whole phones" in capsys.readouterr().err
+    assert case.pdfs().keys() == {"s1-a", "s1-c", "s2-d"}

@@ -12,6 +12,7 @@ from pathlib import Path
 from asr.alignment.formats.htk import MASTER, SUFFIX
 from asr.alignment.formats.intervals import NUMBER
 from asr.errors import InputError
+from asr.tables import is_count
 
 KINDS = ("kaldi", "ctm", "textgrid", "htk", "pdf")
 _HEAD_BYTES = 1 << 16
@@ -68,7 +69,7 @@ def _head(source: Path) -> bytes:
 
 
 def _is_htk(fields: list[str]) -> bool:
-    return len(fields) >= 3 and all(field.isdigit() for field in fields[:2]) and not NUMBER.fullmatch(fields[2])
+    return len(fields) >= 3 and all(is_count(field) for field in fields[:2]) and not NUMBER.fullmatch(fields[2])
 
 
 def _is_ctm(fields: list[str]) -> bool:
@@ -76,7 +77,7 @@ def _is_ctm(fields: list[str]) -> bool:
 
 
 def _is_pdfs(fields: list[str]) -> bool:
-    return len(fields) >= 2 and all(field.isdigit() for field in fields[1:])
+    return len(fields) >= 2 and all(is_count(field) for field in fields[1:])
 
 
 def _unknown(what: str) -> str:

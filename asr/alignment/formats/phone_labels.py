@@ -15,6 +15,7 @@ from asr.alignment.formats.intervals import Interval, Row
 from asr.errors import InputError
 from asr.lang.lexicon import is_disambiguation
 from asr.lang.pronunciation import NOISE, SILENCE
+from asr.tables import is_count
 
 SILENCE_LABELS = frozenset(("sil", "sp", "pau", "<eps>", ""))
 NOISE_LABEL = "spn"
@@ -76,7 +77,7 @@ class PhoneLabels:
         for label, place in used.items():
             if label.casefold() in SILENCE_LABELS or label.casefold() == NOISE_LABEL:
                 continue
-            if label.isdigit():
+            if is_count(label):
                 _refuse(f"'{label}' is a phone-id: give the phones.txt that it belongs to", place)
             if len(label.split()) != 1 or is_disambiguation(label):
                 _refuse(f"'{label}' cannot be a phone: blanks, or a disambiguation symbol", place)
