@@ -57,10 +57,10 @@ def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
     illegal: dict[str, str] = {}
 
     def why() -> str:
-        first = next(iter(illegal), "")
-        reasons = (
-            [f"{len(illegal)} are damaged or another system's, such as {first}: {illegal[first]}"] if illegal else []
-        )
+        reasons = []
+        if illegal:
+            utterance, reason = next(iter(illegal.items()))
+            reasons.append(f"{len(illegal)} are no path of whole phones, such as {utterance}: {reason}")
         if (ali_dir / UNALIGNED).is_file():
             reasons.append(f"why: {ali_dir / UNALIGNED}")
         return "; ".join(reasons)
