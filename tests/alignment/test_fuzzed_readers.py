@@ -3,7 +3,6 @@
 Hypothesis changes, drops, inserts and cuts bytes of Kaldi's files and of ours; the examples are the same every time.
 """
 
-import datetime
 import gzip
 
 import numpy as np
@@ -35,11 +34,10 @@ CE 3 ) ) EndContextDependency """
 
 
 def fuzzed(examples):
-    """No example may take long: a reader that hangs on a damaged length fails."""
+    """The same examples every time; a reader that hangs on a damaged length meets the limit of every test."""
 
     def decorate(test):
-        limit = datetime.timedelta(seconds=5)
-        return settings(max_examples=examples, deadline=limit, derandomize=True)(given(damage=DAMAGE)(test))
+        return settings(max_examples=examples, deadline=None, derandomize=True)(given(damage=DAMAGE)(test))
 
     return decorate
 
