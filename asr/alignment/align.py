@@ -25,15 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr.alignment.archive import remove_alignments
 from asr.alignment.formats.detect import KINDS, detect
-from asr.alignment.load import UNALIGNED, Wanted, frames_file, load, num_frames, remove_archives, write_targets
+from asr.alignment.load import UNALIGNED, Wanted, frames_file, load, write_targets
+from asr.alignment.tree import CONTEXTS
 from asr.console import say, warn
 from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import write_table
-
-CONTEXTS = ("triphone", "left-biphone")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Settings:
     from_scratch: bool = option(False, help="make them of sound and transcripts: the default without --ali-dir")
     max_missing: float = option(0.05, help="largest share of training utterances without alignment")
     length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features")
-    context: str = option("triphone", help="context of the phones in the tree", choices=CONTEXTS)
+    context: str = option("triphone", help="context of the phones in the tree", choices=tuple(CONTEXTS))
     states: int = option(0, help="most tied states (leaves); 0: 500 at one hour, as the hours to the power 0.4")
     gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state")
     mono_hours: float = option(10.0, help="hours of speech that the monophones are trained on at most")
@@ -108,10 +108,8 @@ def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Pa
             "phones_file": settings.lang / "phones.txt",
         }
     folder = settings.out / "imported"
-    frames = {name: count for data in wanted.folders for name, count in num_frames(data).items()}
-    result = import_intervals(
-        source, kind, folder, num_frames=frames, tier=settings.ali_tier, tolerance=wanted.length_tolerance, **known
-    )
+    sizes: dict[str, Any] = {"num_frames": wanted.num_frames(), "tolerance": wanted.length_tolerance}
+    result = import_intervals(source, kind, folder, tier=settings.ali_tier, **sizes, **known)
     for line in result.lines():
         say(f"align: {line}")
     write_table(folder / UNALIGNED, result.faults)
@@ -121,17 +119,15 @@ def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Pa
 def _pdfs(source: Path, model: Path | None, wanted: Wanted) -> list[Path]:
     from asr.alignment.formats.imported_pdfs import SYSTEM_FILES, import_pdfs
 
-    frames = {name: count for data in wanted.folders for name, count in num_frames(data).items()}
-    out, tolerance = wanted.out, wanted.length_tolerance
-    result = import_pdfs(source, out, model_dir=model, num_frames=frames, tolerance=tolerance)
+    out, frames = wanted.out, wanted.num_frames()
+    result = import_pdfs(source, out, model_dir=model, num_frames=frames, tolerance=wanted.length_tolerance)
     for line in result.lines():
         say(f"align: {line}")
     if model is None:
         warn("pdf-ids without --ali-model: a network can be trained on them, but no graph made and nothing decoded")
-    stale = [out / name for name in SYSTEM_FILES if model is None] + [out / "num_jobs"]
-    for path in stale:
-        path.unlink(missing_ok=True)
-    remove_archives(out)
+    for name in SYSTEM_FILES if model is None else ():  # of an earlier run
+        (out / name).unlink(missing_ok=True)
+    remove_alignments(out)
     return [*write_targets(result.pdfs.items(), result.num_pdfs, wanted), *result.copied]
 
 

@@ -7,7 +7,7 @@ for phone, start, frames in to_phones(tids, model): ...
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +125,14 @@ def write_alignments(directory: str | os.PathLike[str], jobs: Iterable[Mapping[s
     with atomic(Path(directory) / "num_jobs") as handle:
         handle.write(f"{count}\n")
     return count
+
+
+def remove_alignments(directory: str | os.PathLike[str], kept: Collection[str] = ()) -> None:
+    """Remove num_jobs and then the archives of an earlier run, but for those named in `kept`."""
+    folder = Path(directory)
+    for old in (folder / "num_jobs", *folder.glob("ali.*.gz")):
+        if old.name not in kept:
+            old.unlink(missing_ok=True)
 
 
 def to_pdf(tids: np.ndarray, model: TransitionModel) -> np.ndarray:

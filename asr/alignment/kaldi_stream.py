@@ -19,43 +19,11 @@ from typing import NoReturn
 
 import numpy as np
 
+from asr.alignment.file_kinds import another_kind
 from asr.errors import InputError
 from asr.tables import read_bytes
 
 LONGEST_TOKEN = 64
-
-#: what a Kaldi file is, by its first word
-KALDI_FILES = {
-    "<TransitionModel>": "a Kaldi model (final.mdl)",
-    "ContextDependency": "a decision tree (tree)",
-    "<Topology>": "a topology (a lang directory's topo)",
-    "<Nnet3>": "a network of nnet3 without a transition model (final.raw), which is in the final.mdl made of it",
-    "<Nnet>": "a network without a transition model (nnet1), which is in the final.mdl of its alignment directory",
-    "<AffineTransform>": "a network without a transition model (nnet1), which is in the final.mdl of its alignments",
-    "<DIMENSION>": "Gaussian mixtures without the transition model before them",
-    "<DiagGMM>": "a single Gaussian mixture (a background model)",
-    "<FullGMM>": "a single Gaussian mixture with full covariances (a background model)",
-    "FM": "a matrix (such as final.mat)",
-    "DM": "a matrix (such as final.mat)",
-    "FV": "a vector (such as final.occs)",
-    "DV": "a vector (such as final.occs)",
-    "[": "a vector or a matrix (such as final.occs)",
-}
-
-#: what another file is, by its first bytes
-FOREIGN_FILES = {
-    b"\xd6\xfd\xb2\x7e": "an OpenFst file",
-    b"PK\x03\x04": "a zip file, such as a PyTorch checkpoint",
-    **{bytes([0x80, version]): "a Python pickle, such as a PyTorch checkpoint" for version in range(2, 6)},
-    b"\x89HDF": "an HDF5 file",
-    b"\x7fELF": "a program",
-    **{bytes([8, version, 0x12]): "an ONNX model" for version in range(3, 16)},
-    b"\x1f\x8b": "a gzip file, whose name must end in .gz",
-    b"RIFF": "a sound file",
-    b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file itself)",
-    b"<!DOCTYPE": "a web page",
-    b"<html": "a web page",
-}
 
 
 class BinaryStream:
@@ -269,30 +237,13 @@ def open_stream(path: str | os.PathLike[str], first: str) -> Stream:
     start = data[2:] if binary else data.lstrip()
     word = first.encode()
     if not start.startswith(word) or (binary and start[len(word) : len(word) + 1] != b" "):
-        raise InputError(_another_kind(data, first), file=path)
+        raise InputError(another_kind(data, first), file=path)
     if binary:
         return BinaryStream(data, path, 2)
     try:
         return TextStream(data.decode("ascii"), path)
     except UnicodeDecodeError as error:
         raise InputError("is neither binary nor text: damaged", file=path) from error
-
-
-def _another_kind(data: bytes, first: str) -> str:
-    """What a file that does not begin with the word `first` is instead."""
-    if not data:
-        return "is empty"
-    begins = f"begins with {data[:20]!r}"
-    if (b"\0B" + first.encode() + b" ").startswith(data) or first.encode().startswith(data):
-        return f"ends after {len(data)} bytes: cut"
-    what = next((what for mark, what in FOREIGN_FILES.items() if data.startswith(mark)), None)
-    start = data[2 * data.startswith(b"\0B") :][: 2 * LONGEST_TOKEN].split(None, 1)
-    word = start[0][:LONGEST_TOKEN].decode("ascii", "replace") if start else ""
-    what = what or KALDI_FILES.get(word)
-    if what is None and data.startswith(b"\0B") and word.isprintable() and word.isascii():
-        what = f"another Kaldi file, {word}"
-    wanted = KALDI_FILES.get(first, first)
-    return f"is not {wanted}: {begins}" if what is None else f"is not {wanted} but {what}: {begins}"
 
 
 def integer_bytes(value: int) -> bytes:

@@ -9,21 +9,20 @@ when more than `max_missing` of the training utterances have none; a dev set wit
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import archive_paths, check_path, read_alignments, to_pdf
+from asr.alignment.archive import archive_paths, check_path, read_alignments, remove_alignments, to_pdf
 from asr.alignment.counts import write_counts
 from asr.alignment.coverage import SetCoverage
 from asr.alignment.transition_model import TransitionModel, read_transition_model, tuples_of
 from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
 from asr.errors import InputError
-from asr.tables import atomic, is_count, read_symbols, read_table, write_int_vectors
+from asr.tables import atomic, copy_whole, is_count, read_symbols, read_table, write_int_vectors
 
 #: what an aligning step writes beside its archives: utterance and reason
 UNALIGNED = "unaligned.txt"
@@ -44,6 +43,10 @@ class Wanted:
     def folders(self) -> list[Path]:
         """The data directories."""
         return [folder for folder in (self.train_data, self.dev_data) if folder is not None]
+
+    def num_frames(self) -> dict[str, int]:
+        """{utterance: frames of its features} of all sets. Raises InputError."""
+        return {name: count for folder in self.folders for name, count in num_frames(folder).items()}
 
 
 def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
@@ -193,7 +196,7 @@ def _accepted(
 def _copy_system(ali_dir: Path, out: Path, phones: Path) -> list[Path]:
     """Copy the alignment directory's files; archives of an earlier run with more jobs are removed."""
     archives = archive_paths(ali_dir)
-    remove_archives(out, {path.name for path in archives})
+    remove_alignments(out, {path.name for path in archives})
     sources = [
         ali_dir / "final.mdl",
         ali_dir / "tree",
@@ -204,16 +207,8 @@ def _copy_system(ali_dir: Path, out: Path, phones: Path) -> list[Path]:
     copies = []
     for source in sources:
         copies.append(out / source.name)
-        with open(source, "rb") as reader, atomic(copies[-1], "wb") as writer:
-            shutil.copyfileobj(reader, writer)
+        copy_whole(source, copies[-1])
     return copies
-
-
-def remove_archives(out: Path, kept: Collection[str] = ()) -> None:
-    """Remove the alignment archives of an earlier run, but for those named in `kept`."""
-    for old in out.glob("ali.*.gz"):
-        if old.name not in kept:
-            old.unlink()
 
 
 def _report(path: Path, sets: list[SetCoverage], unknown: list[str]) -> None:

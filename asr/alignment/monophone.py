@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from asr.alignment.archive import remove_alignments, write_alignments
 from asr.alignment.kaldi_stream import floats_bytes, integer_bytes, matrix_bytes
 from asr.alignment.topology import NO_PDF, HmmState, Topology
 from asr.alignment.transition_model import TransitionModel, from_tree
@@ -50,6 +51,25 @@ def write_monophone_dir(
     with atomic(out / "num_jobs") as handle:
         handle.write(f"{num_jobs}\n")
     return model
+
+
+def write_monophone_alignments(
+    out_dir: str | os.PathLike[str],
+    phones: Sequence[str],
+    silence_phones: Sequence[str],
+    rows: Mapping[str, Iterable[tuple[int, int]]],
+    utterances_a_job: int,
+) -> None:
+    """Write a whole alignment directory of phone times, {utterance: (phone-id, frames), ...}; an old one goes first.
+
+    States of a phone are equally long. Raises ValueError where a phone has fewer frames than its topology needs.
+    """
+    remove_alignments(out_dir)
+    keys = sorted(rows, key=str.encode)
+    jobs = [keys[start : start + utterances_a_job] for start in range(0, len(keys), utterances_a_job)]
+    model = write_monophone_dir(out_dir, phones, silence_phones, num_jobs=len(jobs))
+    made = ({key: np.concatenate([model.phone_path(*pair) for pair in rows[key]]) for key in job} for job in jobs)
+    write_alignments(out_dir, made)
 
 
 def make_topology(num_phones: int, silence_ids: Sequence[int]) -> Topology:

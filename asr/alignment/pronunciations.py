@@ -19,7 +19,7 @@ from asr.alignment.transcripts import Spoken
 from asr.alignment.transition_model import TransitionModel
 from asr.alignment.words import match_words
 from asr.console import say
-from asr.lang.lexicon import read_lexicon
+from asr.lang.lexicon import by_word, read_lexicon
 from asr.tables import atomic
 
 PRONUNCIATIONS = "pronunciations.txt"
@@ -38,9 +38,7 @@ def write_pronunciations(
     """
     if not (spoken.folder / "lexicon.txt").is_file():
         return
-    lexicon: dict[str, list[tuple[str, ...]]] = {}
-    for word, phones in read_lexicon(spoken.folder / "lexicon.txt"):
-        lexicon.setdefault(word, []).append(phones)
+    lexicon = by_word(read_lexicon(spoken.folder / "lexicon.txt"))
     symbols = {number: word for word, number in spoken.words.items()}
     names = spoken.classes.names
     silence = {names[number] for number in spoken.classes.silence}

@@ -19,10 +19,8 @@ import numpy as np
 
 from asr.alignment.transition_model import TransitionModel
 from asr.alignment.tree import ContextTree
-from asr.alignment.wheel_bridge import khg_transition_model, khg_tree
+from asr.alignment.wheel_bridge import LEAST_PROBABILITY, khg_transition_model, khg_tree
 from asr.errors import InputError
-
-LEAST_PROBABILITY = 1e-10
 
 
 @dataclass(frozen=True)

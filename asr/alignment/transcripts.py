@@ -5,6 +5,7 @@ spoken = Spoken.read(Path("exp/lang"), Path("exp/ali/.work")); spoken.word_ids(P
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,15 @@ class Spoken:
         units = WordUnits(self.words, self.oov)
         texts = read_table(data / "text", allow_empty=True)
         return {utterance: [self.words[word] for word in units.tokenise(text)] for utterance, text in texts.items()}
+
+
+def to_align(
+    words: Mapping[str, list[int]], with_features: Collection[str]
+) -> tuple[dict[str, list[int]], dict[str, str]]:
+    """(the transcripts that can be aligned, {utterance: why the others cannot be})."""
+    faults = {name: "its transcript is empty" for name, ids in words.items() if not ids}
+    faults |= {name: "has no features" for name in words if name not in with_features}
+    return {name: ids for name, ids in words.items() if name not in faults}, faults
 
 
 def _make_lexicon(lang: Path, work: Path, classes: PhoneClasses, words: dict[str, int]) -> Path:

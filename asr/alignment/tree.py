@@ -24,6 +24,8 @@ from asr.alignment.kaldi_stream import (
 from asr.alignment.topology import MOST_PHONES
 
 PDF_CLASS_KEY = -1
+#: contexts that trees are made for: width of the window in phones, and the place of the phone in it
+CONTEXTS = {"triphone": (3, 1), "left-biphone": (2, 1)}
 DEEPEST = 300
 MOST_PDFS = 10_000_000
 

@@ -35,7 +35,7 @@ def is_network(model: Path) -> bool:
 
 def loglikes(model: Path, data: Path, weights: str = "final") -> tuple[LogLikelihoods, float]:
     """(utterance -> log-likelihoods of DATA's features, frame shift in ms). Raises InputError."""
-    return _network(model, data, weights) if is_network(model) else (_gaussians(model, data), FRAME_SHIFT_MS)
+    return _network(model, data, weights) if is_network(model) else (_Gaussians(model, data), FRAME_SHIFT_MS)
 
 
 def _network(folder: Path, data: Path, weights: str) -> tuple[LogLikelihoods, float]:
@@ -61,24 +61,24 @@ def _network(folder: Path, data: Path, weights: str) -> tuple[LogLikelihoods, fl
     return loglikes_of, float(model.config["features"].get("frame_shift_ms", FRAME_SHIFT_MS))
 
 
-def _gaussians(folder: Path, data: Path) -> LogLikelihoods:
-    from asr.alignment.gmm.cepstra import Cepstra, check_same
-    from asr.alignment.gmm.mixtures import read_mixtures
+class _Gaussians:
+    """Log-likelihoods of a system of Gaussian mixtures; the cepstra lie in a file that goes when this object does."""
 
-    check_same(folder, data)
-    mixtures = read_mixtures(folder / "final.mdl")
-    place = tempfile.TemporaryDirectory(prefix="asr-cepstra-")
-    cepstra = Cepstra.make([data], Path(place.name) / "cepstra.f32")
-    if 3 * cepstra.dim != mixtures.dim:
-        raise InputError(
-            f"the Gaussians have {mixtures.dim} dimensions, the cepstra of {data} {3 * cepstra.dim}",
-            file=folder / "final.mdl",
-        )
+    def __init__(self, folder: Path, data: Path) -> None:
+        from asr.alignment.gmm.cepstra import Cepstra, check_same
+        from asr.alignment.gmm.mixtures import read_mixtures
 
-    def loglikes_of(utterance: str) -> np.ndarray:
-        if utterance not in cepstra.places:
-            raise InputError("has no features", file=data / "feats.scp", key=utterance)
-        return mixtures.log_likelihoods(cepstra.full([utterance]))
+        check_same(folder, data)
+        self.data, self.mixtures = data, read_mixtures(folder / "final.mdl")
+        self.place = tempfile.TemporaryDirectory(prefix="asr-cepstra-")
+        self.cepstra = Cepstra.make([data], Path(self.place.name) / "cepstra.f32")
+        if 3 * self.cepstra.dim != self.mixtures.dim:
+            raise InputError(
+                f"the Gaussians have {self.mixtures.dim} dimensions, the cepstra of {data} {3 * self.cepstra.dim}",
+                file=folder / "final.mdl",
+            )
 
-    loglikes_of.place = place  # type: ignore[attr-defined]  # the file goes when this function does
-    return loglikes_of
+    def __call__(self, utterance: str) -> np.ndarray:
+        if utterance not in self.cepstra.places:
+            raise InputError("has no features", file=self.data / "feats.scp", key=utterance)
+        return self.mixtures.log_likelihoods(self.cepstra.full([utterance]))

@@ -26,6 +26,7 @@ from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import DESCRIPTION
+from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import atomic, read_matrices, read_table, write_matrices, write_table
@@ -133,7 +134,7 @@ def _extract(settings: Settings, shards: list[_Shard], total: int) -> None:
     if not missing:
         return
     failed: dict[_Shard, list[InputError]] = {}
-    processes = min(settings.nj or len(os.sched_getaffinity(0)), len(missing))
+    processes = processes_for(settings.nj, len(missing))
     with multiprocessing.get_context("spawn").Pool(processes, initializer=_one_thread) as pool:
         done = zip(missing, pool.imap(_make_shard, missing), strict=True)
         for shard, errors in progress(done, len(missing), f"features: {settings.data.name}, archives"):

@@ -34,6 +34,15 @@ def describe(data: Path) -> dict[str, Any]:
     return description
 
 
+def refuse_others(data: Path, description: Mapping[str, Any], expected: Mapping[str, Any], who: str) -> None:
+    """Raise InputError where the features of `data` differ from what `who` was trained with."""
+    for name, value in expected.items():
+        if description.get(name) != value:
+            raise InputError(
+                f"{name} is {description.get(name)}, but {who} was trained with {value}", file=data / DESCRIPTION
+            )
+
+
 class FeatureReader(Mapping[str, np.ndarray]):
     """Mapping from utterance to its normalised features (frames, dim), float32.
 
@@ -43,12 +52,7 @@ class FeatureReader(Mapping[str, np.ndarray]):
     def __init__(self, data: Path, expected: dict[str, Any] | None = None) -> None:
         self.data = Path(data)
         self.description = describe(self.data)
-        for name, value in (expected or {}).items():
-            if self.description.get(name) != value:
-                raise InputError(
-                    f"{name} is {self.description.get(name)}, but the model was trained with {value}",
-                    file=self.data / DESCRIPTION,
-                )
+        refuse_others(self.data, self.description, expected or {}, "the model")
         self.matrices = MatrixReader(self.data / "feats.scp")
         self.stats: MatrixReader | None = None
         self.owner: dict[str, str] = {}

@@ -161,6 +161,14 @@ def words_of(lexicon: Lexicon) -> list[str]:
     return sorted({word for word, _ in lexicon})
 
 
+def by_word(lexicon: Lexicon) -> dict[str, list[tuple[str, ...]]]:
+    """{word: its pronunciations}, both in the lexicon's order."""
+    table: dict[str, list[tuple[str, ...]]] = {}
+    for word, phones in lexicon:
+        table.setdefault(word, []).append(phones)
+    return table
+
+
 def disambiguated(lexicon: Lexicon) -> tuple[Lexicon, int]:
     """Add #1, #2, ... where phones alone do not tell words apart; returns also the highest number used.
 

@@ -23,11 +23,13 @@ from asr.tables.text import (
     read_table,
     write_table,
 )
-from asr.tables.writing import atomic, sync_directory
+from asr.tables.writing import atomic, atomic_packed, copy_whole, sync_directory
 
 __all__ = [
     "MatrixReader",
     "atomic",
+    "atomic_packed",
+    "copy_whole",
     "decode_or_refuse",
     "is_count",
     "open_strict",

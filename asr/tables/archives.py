@@ -21,7 +21,7 @@ import numpy as np
 
 from asr.errors import InputError
 from asr.tables.text import is_count, read_scp, write_table
-from asr.tables.writing import atomic
+from asr.tables.writing import atomic, atomic_packed
 
 
 def _import_kaldi_io() -> Any:
@@ -273,11 +273,7 @@ def _compressed(matrix: np.ndarray) -> bytes:
 
 def write_int_vectors(path: str | os.PathLike[str], entries: Iterable[tuple[str, np.ndarray]]) -> None:
     """Write a binary archive of int32 vectors as Kaldi does (ali.N.gz); gzip by `.gz`, with no time stamp."""
-    with contextlib.ExitStack() as stack:
-        handle: Any = stack.enter_context(atomic(path, "wb"))
-        if os.fspath(path).endswith(".gz"):
-            packer = gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0, compresslevel=6)
-            handle = stack.enter_context(packer)
+    with atomic_packed(path) as handle:
         for key, vector in entries:
             body = np.empty(len(vector), dtype=[("size", "i1"), ("value", "<i4")])
             body["size"], body["value"] = 4, vector

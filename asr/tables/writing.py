@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,23 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+@contextlib.contextmanager
+def atomic_packed(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
+    """`atomic` for bytes, packed by gzip, with no time stamp, where `path` ends in .gz."""
+    with contextlib.ExitStack() as stack:
+        handle: IO[Any] = stack.enter_context(atomic(path, "wb"))
+        if os.fspath(path).endswith(".gz"):
+            packer: Any = gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0, compresslevel=6)
+            handle = stack.enter_context(packer)
+        yield handle
+
+
+def copy_whole(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Copy a file; `target` appears whole or not at all."""
+    with open(source, "rb") as reader, atomic(target, "wb") as writer:
+        shutil.copyfileobj(reader, writer)
 
 
 def sync_directory(path: Path) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import multiprocessing
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -31,7 +30,7 @@ import numpy as np
 from asr.alignment.archive import write_alignments
 from asr.alignment.load import UNALIGNED, Wanted, load, num_frames
 from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, scores_of_transitions
-from asr.alignment.transcripts import Spoken
+from asr.alignment.transcripts import Spoken, to_align
 from asr.alignment.transition_model import TransitionModel, read_transition_model
 from asr.alignment.tree import read_tree
 from asr.console import progress, say
@@ -39,7 +38,7 @@ from asr.errors import InputError
 from asr.processes import end_with_parent, processes_for
 from asr.settings import option, resolve
 from asr.stamp import Stamp
-from asr.tables import read_bytes, write_table
+from asr.tables import copy_whole, read_bytes, write_table
 
 UTTERANCES_AT_ONCE = 25
 
@@ -119,11 +118,10 @@ def realign(settings: Settings, model: Path, out: Path) -> None:
             jobs.append(job)
             faults |= failed
         for name in ("final.mdl", "tree", "phones.txt"):
-            shutil.copyfile(settings.ali / name, made / name)
+            copy_whole(settings.ali / name, made / name)
         write_alignments(made, jobs)
         write_table(made / UNALIGNED, faults)
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made / UNALIGNED, out / UNALIGNED)
+        copy_whole(made / UNALIGNED, out / UNALIGNED)
         wanted = Wanted(settings.train_data, settings.dev_data, settings.lang, out, settings.max_missing, 0)
         if faults:
             utterance, reason = next(iter(sorted(faults.items())))
@@ -145,10 +143,8 @@ def _align_set(
     settings: Settings, model: Path, lexicon: Path, data: Path, words: dict[str, list[int]]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """({utterance: transition-ids}, {utterance: why it has none}) of one data directory."""
-    frames = num_frames(data)
-    faults = {name: "its transcript is empty" for name, ids in words.items() if not ids}
-    faults |= {name: "has no features" for name in words if name not in frames}
-    names = sorted((name for name in words if name not in faults), key=str.encode)
+    words, faults = to_align(words, num_frames(data))
+    names = sorted(words, key=str.encode)
     pieces = [names[at : at + UTTERANCES_AT_ONCE] for at in range(0, len(names), UTTERANCES_AT_ONCE)]
     beams = Beams(settings.beam, settings.retry_beam, settings.acoustic_scale)
     setup = (model, settings.weights, settings.ali, lexicon, data, beams)

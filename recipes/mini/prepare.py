@@ -10,11 +10,10 @@ beginning; the tables of OUT are there only when all is done.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -164,28 +163,13 @@ def _remove_strangers(folder: Path, name: str, wanted: set[Path]) -> None:
 
 def _write_alignment(folder: Path, alignment: dict[str, list[tuple[str, int]]]) -> None:
     """ali.*.gz, final.mdl, tree, phones.txt and num_jobs, as Kaldi would leave them."""
-    import numpy as np
-
-    from asr.alignment.archive import write_alignments
-    from asr.alignment.monophone import write_monophone_dir
+    from asr.alignment.monophone import write_monophone_alignments
     from asr.lang.pronunciation import ALL_PHONES, SILENCE_PHONES
 
-    for path in folder.glob("ali.*.gz"):
-        path.unlink()
     names = [*SILENCE_PHONES, *ALL_PHONES]
-    keys = sorted(alignment)
-    jobs = math.ceil(len(keys) / UTTERANCES_A_JOB)
-    model = write_monophone_dir(folder, names, SILENCE_PHONES, num_jobs=jobs)
     ids = {phone: number for number, phone in enumerate(names, 1)}
-
-    def archives() -> Iterable[dict[str, np.ndarray]]:
-        for start in range(0, len(keys), UTTERANCES_A_JOB):
-            yield {
-                key: np.concatenate([model.phone_path(ids[phone], frames) for phone, frames in alignment[key]])
-                for key in keys[start : start + UTTERANCES_A_JOB]
-            }
-
-    write_alignments(folder, archives())
+    rows = {key: [(ids[phone], frames) for phone, frames in row] for key, row in alignment.items()}
+    write_monophone_alignments(folder, names, SILENCE_PHONES, rows, UTTERANCES_A_JOB)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,13 @@ Reads and writes what Kaldi's ali-to-phones --ctm-output gives, labels being sym
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from asr.alignment.formats.intervals import Interval, Row, seconds
 from asr.errors import InputError
-from asr.tables import atomic, read_lines
+from asr.tables import atomic_packed, read_lines
 
 CHANNEL = "1"
 DECIMALS = 3
@@ -76,10 +73,7 @@ def write_ctm(
     """
     decimals = max(DECIMALS, 3 + len(f"{frame_shift_ms:.6f}".rstrip("0").partition(".")[2]))
     shift_s, count = frame_shift_ms / 1000, 0
-    with contextlib.ExitStack() as stack:
-        handle: Any = stack.enter_context(atomic(path, "wb"))
-        if os.fspath(path).endswith(".gz"):
-            handle = stack.enter_context(gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0))
+    with atomic_packed(path) as handle:
         for utterance, labels in rows:
             count += 1
             for label, first, frames in labels:

@@ -28,7 +28,7 @@ from asr.alignment.words import match_words
 from asr.console import say, warn
 from asr.errors import InputError
 from asr.lang.given import oov_of
-from asr.lang.lexicon import read_lexicon, with_specials
+from asr.lang.lexicon import by_word, read_lexicon, with_specials
 from asr.lang.pronunciation import SILENCE
 from asr.lang.units import WordUnits
 from asr.settings import option
@@ -133,9 +133,7 @@ class WordFinder:
     def read(cls, text: Path, lang: Path) -> WordFinder:
         """Of a Kaldi text file and a lang directory. Raises InputError."""
         symbols = read_symbols(lang / "words.txt")
-        lexicon: dict[str, list[tuple[str, ...]]] = {}
-        for word, sounds in with_specials(read_lexicon(lang / "lexicon.txt")):
-            lexicon.setdefault(word, []).append(sounds)
+        lexicon = by_word(with_specials(read_lexicon(lang / "lexicon.txt")))
         path = lang / "phones" / "optional_silence.txt"
         silence = frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))
         units = WordUnits(symbols, oov_of(lang, symbols))

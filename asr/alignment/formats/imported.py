@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import write_alignments
 from asr.alignment.formats.ctm import read_ctm
 from asr.alignment.formats.htk import read_htk
 from asr.alignment.formats.intervals import Framed, Row, to_frames
 from asr.alignment.formats.phone_labels import PhoneLabels, survey
 from asr.alignment.formats.textgrid import read_textgrids
-from asr.alignment.monophone import make_topology, monophone_tree, write_monophone_dir
+from asr.alignment.monophone import make_topology, monophone_tree, write_monophone_alignments
 from asr.alignment.transition_model import TransitionModel, from_tree
 from asr.errors import InputError
 
@@ -142,7 +141,8 @@ def import_intervals(
     result = Imported(model=model, phones=labels.names)
     made = _framed(_rows(source, kind, tier, known), num_frames, frame, ids, result)
     result.finish(source, num_frames)
-    _write(out_dir, labels, model, made)
+    rows = {key: row.tolist() for key, row in made.items()}
+    write_monophone_alignments(out_dir, labels.names, labels.silences, rows, JOB_UTTERANCES)
     return result
 
 
@@ -181,19 +181,3 @@ def _framed(
         result.widened += framed.widened
         result.closed += framed.closed
     return made
-
-
-def _write(out_dir: Path, labels: PhoneLabels, model: TransitionModel, made: Mapping[str, np.ndarray]) -> None:
-    for old in out_dir.glob("ali.*.gz"):  # of more jobs than there are now
-        old.unlink()
-    (out_dir / "num_jobs").unlink(missing_ok=True)
-    keys = sorted(made, key=lambda utterance: utterance.encode())
-    jobs = [keys[start : start + JOB_UTTERANCES] for start in range(0, len(keys), JOB_UTTERANCES)]
-    write_monophone_dir(out_dir, labels.names, labels.silences, num_jobs=len(jobs))
-    write_alignments(
-        out_dir,
-        (
-            {key: np.concatenate([model.phone_path(*pair) for pair in made[key].tolist()]) for key in job}
-            for job in jobs
-        ),
-    )

@@ -8,20 +8,19 @@ themselves are what the caller trains on.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from asr.alignment.coverage import SUBSAMPLING_FACTORS
 from asr.alignment.formats.imported import Outcome
-from asr.alignment.formats.intervals import SUBSAMPLING_FACTORS
 from asr.alignment.formats.pdf_text import read_pdfs
 from asr.alignment.transition_model import read_transition_model
 from asr.alignment.tree import read_tree
 from asr.errors import InputError
-from asr.tables import atomic, read_symbols
+from asr.tables import copy_whole, read_symbols
 
 SYSTEM_FILES = ("final.mdl", "tree", "phones.txt")
 
@@ -90,6 +89,5 @@ def _copied(model_dir: Path, out_dir: Path) -> list[Path]:
     for name in SYSTEM_FILES:
         copies.append(out_dir / name)
         if model_dir.resolve() != out_dir.resolve():
-            with open(model_dir / name, "rb") as reader, atomic(copies[-1], "wb") as writer:
-                shutil.copyfileobj(reader, writer)
+            copy_whole(model_dir / name, copies[-1])
     return copies

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asr.alignment.coverage import SUBSAMPLING_FACTORS
 from asr.errors import InputError
 
 NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 LATEST_S = 1e8  # three years: beyond it a number is not a time
 ROUNDING = 1e-6  # of a frame: 1.035 s is 103.49999999999999 frames of 10 ms in binary, and means 103.5
-SUBSAMPLING_FACTORS = (2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,15 @@ pdfs = dict(read_pdfs(Path("pdf.txt.gz")))      {utterance: int32 (frames)}
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from asr.errors import InputError
-from asr.tables import atomic, read_lines
+from asr.tables import atomic_packed, read_lines
 
 MOST_DIGITS = 8
 _ROW = re.compile(rf"(?:[0-9]{{1,{MOST_DIGITS}}}[ \t]+)*[0-9]{{1,{MOST_DIGITS}}}")
@@ -49,9 +46,6 @@ def read_pdfs(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def write_pdfs(path: str | os.PathLike[str], entries: Iterable[tuple[str, np.ndarray]]) -> None:
     """Write (utterance, pdf-ids) as Kaldi's text archives are, a space after each id; gzip by `.gz`."""
-    with contextlib.ExitStack() as stack:
-        handle: Any = stack.enter_context(atomic(path, "wb"))
-        if os.fspath(path).endswith(".gz"):
-            handle = stack.enter_context(gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0))
+    with atomic_packed(path) as handle:
         for utterance, pdfs in entries:
             handle.write(f"{utterance} {' '.join(map(str, pdfs.tolist()))} \n".encode())

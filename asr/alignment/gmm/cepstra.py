@@ -20,7 +20,7 @@ import numpy as np
 
 from asr.console import progress
 from asr.errors import InputError
-from asr.features.reader import DESCRIPTION, describe
+from asr.features.reader import describe, refuse_others
 from asr.tables import MatrixReader, read_table
 
 NUM_CEPS = 13
@@ -103,13 +103,9 @@ class Cepstra:
 
 def check_same(system: Path, data: Path) -> None:
     """Refuse a data directory whose features are not those that `system` (with its features.json) was trained on."""
-    ours, theirs = describe(system), describe(data)
-    for name in ("kind", "mel_bins", "num_ceps", "pitch", "rate_hz", "low_hz", "high_hz"):
-        if ours.get(name) != theirs.get(name):
-            raise InputError(
-                f"{name} is {theirs.get(name)}, but the system was trained with {ours.get(name)}",
-                file=data / DESCRIPTION,
-            )
+    ours = describe(system)
+    names = ("kind", "mel_bins", "num_ceps", "pitch", "rate_hz", "low_hz", "high_hz")  # normalisation is its own
+    refuse_others(data, describe(data), {name: ours.get(name) for name in names}, "the system")
 
 
 class _Source:

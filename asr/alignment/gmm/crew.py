@@ -3,7 +3,7 @@
 The number of shards depends on the corpus alone, so that no figure depends on how many processes there are.
 
     with Crew(words, cepstra, lexicon, nj=0, seed=1) as crew:
-        crew.call("compile", tree, model); sums = sum_of(crew.call("accumulate", system))
+        crew.call("compile", tree, model); crew.call("align", system, Beams())
 """
 
 from __future__ import annotations
@@ -67,12 +67,6 @@ class Crew:
         by_process = self._results(futures)
         return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
 
-    def alignments(self) -> list[dict[str, Any]]:
-        """The present alignments, {utterance: transition-ids} a shard."""
-        futures = [pool.submit(_alignments) for pool in self._pools]
-        by_process = self._results(futures)
-        return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
-
     def subset(self, frames: float) -> Crew | None:
         """A crew of evenly chosen utterances with about so many frames; None where this one has no more."""
         total = sum(self.cepstra.frames(name) for name in self.words)
@@ -112,7 +106,3 @@ def _begin(setups: list[tuple]) -> None:
 
 def _call(method: str, arguments: tuple) -> list[Any]:
     return [getattr(shard, method)(*arguments) for shard in _shards]
-
-
-def _alignments() -> list[dict[str, Any]]:
-    return [shard.alignments for shard in _shards]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.alignment.archive import write_alignments
+from asr.alignment.archive import remove_alignments, write_alignments
 from asr.alignment.gmm import training
 from asr.alignment.gmm.cepstra import NUM_CEPS, Cepstra
 from asr.alignment.gmm.crew import Crew
@@ -30,9 +30,9 @@ from asr.alignment.load import UNALIGNED
 from asr.alignment.monophone import monophone_tree
 from asr.alignment.pronunciations import PRONUNCIATIONS, write_pronunciations
 from asr.alignment.training_graph import Beams
-from asr.alignment.transcripts import Spoken
-from asr.alignment.transition_model import from_tree, read_transition_model
-from asr.alignment.tree import PDF_CLASS_KEY
+from asr.alignment.transcripts import Spoken, to_align
+from asr.alignment.transition_model import TransitionModel, from_tree
+from asr.alignment.tree import CONTEXTS, PDF_CLASS_KEY
 from asr.console import say
 from asr.features.reader import DESCRIPTION, describe
 from asr.tables import atomic, read_bytes, write_table
@@ -42,8 +42,6 @@ MIDDLE_CLASS = 1
 #: what the defaults grow from: states and Gaussians a state at one hour of speech, and how fast
 STATES_AT_ONE_HOUR, STATES_GROWTH, GAUSSIANS_PER_STATE = 500, 0.4, 12
 MONOPHONE_GAUSSIANS = 1000
-#: width of the context window and the place of the phone in it
-CONTEXTS = {"triphone": (3, 1), "left-biphone": (2, 1)}
 
 
 @dataclass(frozen=True)
@@ -72,20 +70,20 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
     work = out / ".work"
     try:
         cepstra = Cepstra.make([train] if dev is None else [train, dev], work / "cepstra.f32")
-        words, unheard = _heard(spoken.word_ids(train), cepstra)
+        words, unheard = to_align(spoken.word_ids(train), cepstra.places)
         with Crew(words, cepstra, spoken.lexicon, nj=plan.nj, seed=plan.seed) as crew:
-            _monophones(out / "mono", spoken, crew, unheard, train, plan)
-            system = _triphones(spoken, crew, out / "mono", plan)
+            mono = _monophones(out / "mono", spoken, crew, unheard, train, plan)
+            system = _triphones(spoken, crew, mono.model, plan)
             aligned = training.align(crew, system, Beams())
-            jobs, faults = crew.alignments(), {**unheard, **aligned.faults}
+            jobs, faults = crew.call("current"), {**unheard, **aligned.faults}
         heard = dict(words)
         if dev is not None:
-            words, unheard = _heard(spoken.word_ids(dev), cepstra)
+            words, unheard = to_align(spoken.word_ids(dev), cepstra.places)
             heard |= words
             with Crew(words, cepstra, spoken.lexicon, nj=plan.nj, seed=plan.seed) as crew:
                 crew.call("compile", system.tree, system.model)
                 aligned = training.align(crew, system, Beams())
-                jobs, faults = jobs + crew.alignments(), {**faults, **unheard, **aligned.faults}
+                jobs, faults = jobs + crew.call("current"), {**faults, **unheard, **aligned.faults}
         _write(out / "tri", spoken, system, jobs, faults, train)
         write_pronunciations(out / PRONUNCIATIONS, spoken, heard, jobs, system.model)
     finally:
@@ -93,14 +91,7 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
     return out / "tri"
 
 
-def _heard(words: Mapping[str, list[int]], cepstra: Cepstra) -> tuple[dict[str, list[int]], dict[str, str]]:
-    """(the utterances to align, {utterance: why the others cannot be})."""
-    faults = {name: "its transcript is empty" for name, ids in words.items() if not ids}
-    faults |= {name: "has no features" for name in words if name not in cepstra.places}
-    return {name: ids for name, ids in words.items() if name not in faults}, faults
-
-
-def _monophones(out: Path, spoken: Spoken, crew: Crew, unheard: Mapping[str, str], train: Path, plan: Plan) -> None:
+def _monophones(out: Path, spoken: Spoken, crew: Crew, unheard: Mapping[str, str], train: Path, plan: Plan) -> System:
     """Train monophones on at most `mono_hours`, align all of the crew's utterances with them and write OUT."""
     rng = np.random.default_rng(plan.seed)
     tree = monophone_tree(spoken.topology, spoken.classes.sets)
@@ -115,12 +106,12 @@ def _monophones(out: Path, spoken: Spoken, crew: Crew, unheard: Mapping[str, str
         system = training.train(small, system, training.MONOPHONE, MONOPHONE_GAUSSIANS, rng, "monophones")
     crew.call("compile", tree, model)
     aligned = training.align(crew, system, Beams())
-    _write(out, spoken, system, crew.alignments(), {**unheard, **aligned.faults}, train)
+    _write(out, spoken, system, crew.call("current"), {**unheard, **aligned.faults}, train)
+    return system
 
 
-def _triphones(spoken: Spoken, crew: Crew, mono: Path, plan: Plan) -> System:
-    """Grow the tree on the monophone alignments and train its states from there."""
-    model = read_transition_model(mono / "final.mdl")
+def _triphones(spoken: Spoken, crew: Crew, model: TransitionModel, plan: Plan) -> System:
+    """Grow the tree on the alignments with the monophone `model` and train its states from there."""
     rng = np.random.default_rng(plan.seed + 1)
     width, place = CONTEXTS[plan.context]
     parts = crew.call("contexts", model, width, place, spoken.classes.context_independent)
@@ -178,8 +169,7 @@ def _write(
     train: Path,
 ) -> None:
     """Write the alignment directory; num_jobs last."""
-    for old in (out / "num_jobs", *out.glob("ali.*.gz")):
-        old.unlink(missing_ok=True)
+    remove_alignments(out)
     about = describe(train)
     with atomic(out / "final.mdl", "wb") as handle:
         handle.write(b"\0B" + system.model.to_bytes() + system.mixtures.to_bytes())

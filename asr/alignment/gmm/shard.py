@@ -1,6 +1,6 @@
 """One part of the corpus in training: its alignments, and what is computed from them. Lives in one process of a Crew.
 
-shard.compile(system); shard.align(system, beams); sums, counts = shard.accumulate(system)
+shard.compile(tree, model); shard.align(system, beams); sums, counts = shard.accumulate(system)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, s
 from asr.alignment.transition_model import TransitionModel
 from asr.alignment.tree import ContextTree
 from asr.errors import InputError
+from asr.features import normalise
 
 #: a shard keeps its graphs up to this many arcs and its features up to this many frames, and else makes them anew
 KEPT_ARCS = 4_000_000
@@ -122,19 +123,26 @@ class Shard:
             result.frames += len(tids)
         return result
 
+    def current(self) -> dict[str, np.ndarray]:
+        """The present alignments, {utterance: transition-ids}."""
+        return self.alignments
+
     def convert(self, old: TransitionModel, tree: ContextTree, new: TransitionModel) -> None:
         """Write the alignments, of a system `old` with the same topology, in the pdfs of another tree."""
+        if not self.alignments:
+            return
+        pieces = [in_context(tids, old, tree.N, tree.P) for tids in self.alignments.values()]
+        rows = np.concatenate([np.column_stack(piece) for piece in pieces])
+        keys, which = np.unique(rows, axis=0, return_inverse=True)
+        pdfs = np.array([tree.compute(key[:-1].tolist(), int(key[-1])) for key in keys])[which]
+        tids = self._all_tids()
+        offset = tids - np.searchsorted(old.tid_to_state, old.tid_to_state[tids])
+        states = np.column_stack([old.tid_to_phone[tids], old.tid_to_hmm_state[tids], pdfs])
+        known, which = np.unique(states, axis=0, return_inverse=True)
         first = _first_tids(new)
-        for utterance, tids in self.alignments.items():
-            windows, classes = in_context(tids, old, tree.N, tree.P)
-            keys, which = np.unique(np.column_stack([windows, classes]), axis=0, return_inverse=True)
-            pdfs = np.array([tree.compute(key[:-1].tolist(), int(key[-1])) for key in keys])[which]
-            states = old.tid_to_state[tids]
-            offset = tids - np.searchsorted(old.tid_to_state, states)
-            rows = zip(
-                old.tid_to_phone[tids].tolist(), old.tid_to_hmm_state[tids].tolist(), pdfs.tolist(), strict=True
-            )
-            self.alignments[utterance] = np.array([first[row] for row in rows], dtype=np.int32) + offset
+        flat = np.array([first[tuple(state)] for state in known.tolist()], dtype=np.int32)[which] + offset
+        ends = np.cumsum([len(row) for row in self.alignments.values()])
+        self.alignments = dict(zip(self.alignments, np.split(flat, ends[:-1]), strict=True))
 
     # ------------------------------------------------------------ statistics
 
@@ -158,11 +166,8 @@ class Shard:
         return np.concatenate([np.zeros(0, dtype=np.int32), *self.alignments.values()])
 
     def moments(self) -> np.ndarray:
-        """float64 (2, dim + 1): frames and sums, sums of squares of all features (Kaldi's cmvn layout)."""
-        wide = self._all_features().astype(np.float64)
-        stats = np.zeros((2, wide.shape[1] + 1))
-        stats[0, :-1], stats[0, -1], stats[1, :-1] = wide.sum(axis=0), len(wide), np.square(wide).sum(axis=0)
-        return stats
+        """float64 (2, dim + 1): the statistics of all features, as asr.features.normalise has them."""
+        return normalise.statistics(self._all_features())
 
     def contexts(self, model: TransitionModel, width: int, place: int, without: frozenset[int]) -> ContextStatistics:
         """Sums by phone in its context of `width` phones, itself at `place`; phones in `without` have no context."""

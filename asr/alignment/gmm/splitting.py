@@ -27,11 +27,17 @@ VARIANCE_FLOOR = 0.01
 
 def gaussian_log_likelihood(sums: np.ndarray) -> np.ndarray:
     """float64 (n): of the frames behind each row of sums (n, 1 + 2 dim) under their own Gaussian."""
+    _, variance = means_and_variances(sums)
+    constant = variance.shape[1] * (1 + math.log(2 * math.pi))
+    return -0.5 * sums[:, 0] * (constant + np.log(variance).sum(axis=1))
+
+
+def means_and_variances(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 (n, dim) each, of the frames behind each row of sums (n, 1 + 2 dim); variances have a floor."""
     dim = (sums.shape[1] - 1) // 2
     count = np.maximum(sums[:, :1], 1e-30)
     mean = sums[:, 1 : 1 + dim] / count
-    variance = np.maximum(sums[:, 1 + dim :] / count - np.square(mean), VARIANCE_FLOOR)
-    return -0.5 * sums[:, 0] * (dim * (1 + math.log(2 * math.pi)) + np.log(variance).sum(axis=1))
+    return mean, np.maximum(sums[:, 1 + dim :] / count - np.square(mean), VARIANCE_FLOOR)
 
 
 @dataclass(eq=False)

@@ -16,7 +16,7 @@ import numpy as np
 from asr.alignment.gmm.crew import Crew
 from asr.alignment.gmm.mixtures import Mixtures
 from asr.alignment.gmm.shard import Aligned, ContextStatistics, System, summed
-from asr.alignment.gmm.splitting import VARIANCE_FLOOR
+from asr.alignment.gmm.splitting import means_and_variances
 from asr.alignment.gmm.update import Sums, split, update
 from asr.alignment.training_graph import Beams
 from asr.alignment.transition_model import TransitionModel
@@ -50,8 +50,8 @@ def train(crew: Crew, system: System, course: Course, target: int, rng: np.rando
         if iteration in course.realign:
             aligned = align(crew, system, beams)
             beams = Beams()
-        wanted = round(gaussians + step * min(iteration, course.last_increase))
-        system = reestimated(crew, system, wanted if iteration <= course.last_increase else 0, rng)
+        wanted = round(gaussians + step * iteration) if iteration <= course.last_increase else 0
+        system = reestimated(crew, system, wanted, rng)
     say(
         f"align: {name}: {system.tree.num_pdfs} pdfs, {system.mixtures.num_gaussians} Gaussians, "
         f"log-likelihood a frame {aligned.log_likelihood / max(aligned.frames, 1):.2f} at the last realignment, "
@@ -109,9 +109,8 @@ def _joined(parts: Sequence[Aligned]) -> Aligned:
 def flat(crew: Crew, num_pdfs: int) -> Mixtures:
     """Every pdf one Gaussian with mean and variance of all frames: where training starts from nothing."""
     moments = sum(crew.call("moments"))
-    mean = moments[0, :-1] / moments[0, -1]
-    variance = np.maximum(moments[1, :-1] / moments[0, -1] - np.square(mean), VARIANCE_FLOOR)
-    return _single(np.tile(mean, (num_pdfs, 1)), np.tile(variance, (num_pdfs, 1)))
+    row = np.concatenate([moments[0, -1:], moments[0, :-1], moments[1, :-1]])
+    return _single(np.tile(row, (num_pdfs, 1)))
 
 
 def from_statistics(tree: ContextTree, statistics: ContextStatistics) -> Mixtures:
@@ -120,13 +119,12 @@ def from_statistics(tree: ContextTree, statistics: ContextStatistics) -> Mixture
     sums = np.zeros((tree.num_pdfs, statistics.sums.shape[1]))
     np.add.at(sums, pdfs, statistics.sums)
     sums[sums[:, 0] == 0] = statistics.sums.sum(axis=0)
-    dim = (sums.shape[1] - 1) // 2
-    mean = sums[:, 1 : 1 + dim] / sums[:, :1]
-    variance = np.maximum(sums[:, 1 + dim :] / sums[:, :1] - np.square(mean), VARIANCE_FLOOR)
-    return _single(mean, variance)
+    return _single(sums)
 
 
-def _single(means: np.ndarray, variances: np.ndarray) -> Mixtures:
+def _single(sums: np.ndarray) -> Mixtures:
+    """A Gaussian for every row of sums."""
+    means, variances = means_and_variances(sums)
     weights = np.ones(len(means), dtype=np.float32)
     return Mixtures(np.arange(len(means) + 1), weights, means.astype(np.float32), variances.astype(np.float32))
 

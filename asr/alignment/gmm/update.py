@@ -1,7 +1,7 @@
 """Maximum-likelihood training of the Gaussians: sums over frames, kaldi-hmm-gmm's update, splitting.
 
 sums = accumulate(system, features, pdfs)          # E step at a fixed alignment
-system = split(update(system, sums), target, sums.occupancy_of_pdfs, rng)
+system = split(update(system, sums), target, sums.of_pdfs(system), rng)
 """
 
 from __future__ import annotations
