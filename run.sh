@@ -17,6 +17,8 @@ usage: ./run.sh [options]
   --workers N          training workers; 0: one per core        (default: 0; 1: repeatable bit for bit)
   --seed N             of corpus, splits, weights, shuffling    (default: 1)
   --from-scratch       align with sound and transcripts alone   (mini: instead of the synthesiser's own phone times)
+  --units UNITS        words: chars; spm, sentencepiece's; own, as spaces part the transcripts  (default: chars)
+  --vocab N            how many words with --units spm          (default: a tenth more than there are characters)
   --rounds N           then realign with the network and train again, N times               (default: 0)
   --set VERB.KEY=VALUE any setting of any stage, repeatable; python -m asr VERB --help lists them
   -h, --help           this text
@@ -40,7 +42,7 @@ EOF
 }
 
 recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1 rounds=0 from_scratch=''
-train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' settings=()
+train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' units='' vocab='' settings=()
 # shellcheck source=local/options.sh
 . local/options.sh
 parse_options "$@"
@@ -68,7 +70,8 @@ lang() {
       ${tune_lm:+--tune-text "$exp/data/train/text"}
   else
     asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --out "$exp/lang" \
-      ${phones:+--phones "$phones"} ${lm_text:+--lm-text "$lm_text"}
+      ${phones:+--phones "$phones"} ${lm_text:+--lm-text "$lm_text"} ${units:+--units "$units"} \
+      ${vocab:+--vocab "$vocab"}
   fi
 }
 align() {

@@ -32,13 +32,17 @@ parse_options() {
     name=${option#--}
     name=${name//-/_}
     case $option in
-      --stage | --stop-stage | --nj | --workers | --seed | --rounds)
+      --stage | --stop-stage | --nj | --workers | --seed | --rounds | --vocab)
         [[ $value =~ ^[0-9]{1,9}$ ]] || wrong "$option $value: not a number"
         printf -v "$name" '%d' "$((10#$value))"
         ;;
       --recipe | --model)
         [[ $value =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || wrong "$option $value: a plain name, please"
         printf -v "$name" '%s' "$value"
+        ;;
+      --units)
+        [[ $value =~ ^(chars|spm|own)$ ]] || wrong "--units $value: one of chars, spm, own"
+        units=$value
         ;;
       --hours | --encoding) settings+=(--set "prepare.${option#--}=$value") ;;
       --exp) exp=$(from_caller "$value") ;;
@@ -58,6 +62,8 @@ parse_options() {
   ((stage >= 1 && stage <= stop_stage && stop_stage <= 9)) ||
     wrong "stages run from 1 to 9: --stage $stage --stop-stage $stop_stage"
   [[ -z $from_scratch || -z $ali_dir ]] || wrong "--from-scratch makes alignments, --ali-dir loads them: only one of both"
+  [[ -z $lang_dir || (${units:-chars} == chars && -z $vocab) ]] ||
+    wrong "--units and --vocab choose the words of a lang directory that is made, --lang-dir brings its own"
 }
 
 from_caller() { # path: as the caller meant it, from where run.sh was started

@@ -1,8 +1,10 @@
-"""The pronunciation lexicon: which word is said with which phones. Words here are characters and Latin letters.
+"""lexicon.txt: which word is said with which phones, `word phone phone ...`, a line for each pronunciation.
 
-A character gets the readings that it has in context in the text (pypinyin's phrases), most frequent first, and then
-those that are common elsewhere. Letters get Mandarin letter names, digits the Mandarin digits, whatever has no known
-reading the noise phone. lexicon.txt is `word phone phone ...`, a line for each pronunciation.
+    lexicon = with_specials(read_lexicon("my_lexicon.txt"))
+    lexicon, changed = fit_phones(lexicon, read_symbols("ali/phones.txt"), "ali/phones.txt")
+    write_lexicon("lang/lexicon.txt", lexicon)
+
+asr.lang.words makes one of a text.
 """
 
 from __future__ import annotations
@@ -10,78 +12,16 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from asr.errors import InputError
-from asr.lang.pronunciation import NOISE, SILENCE, is_han, pronunciations, readings, syllable_phones
+from asr.lang.pronunciation import NOISE, SILENCE
 from asr.tables import atomic, read_lines
 
 Lexicon = list[tuple[str, tuple[str, ...]]]
 
 SILENCE_WORD = "<SIL>"
 OOV_WORD = "<SPN>"
-# The Latin alphabet as Mandarin speakers name it, in Mandarin syllables (the usual transliterations: 诶 逼 西 ...).
-# Only phones that occur in common characters, so that any alignment knows them.
-LETTER_NAMES = {
-    "A": "ei1", "B": "bi4", "C": "sei1", "D": "di4", "E": "yi4", "F": "ai2 fu2", "G": "ji4", "H": "ei2 chi1",
-    "I": "ai4", "J": "zhei4", "K": "kei4", "L": "ai2 lou2", "M": "ai2 mu3", "N": "en1", "O": "ou1", "P": "pi4",
-    "Q": "kiu4", "R": "a1 er4", "S": "ai2 si1", "T": "ti4", "U": "you1", "V": "wei1", "W": "da2 bu4 liu2",
-    "X": "ai2 ke4 si1", "Y": "wai4", "Z": "zei4",
-}  # fmt: skip
-_DIGITS = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
-# A reading that the text does not show is added when at least this share of pypinyin's phrases has it.
-LEAST_SHARE = 0.1
-
-
-def build(
-    sentences: Iterable[str],
-    units: Iterable[str],
-    *,
-    letters: str = "names",
-    most: int = 3,
-) -> tuple[Lexicon, list[str]]:
-    """A lexicon of `units` (single characters, letters, digits), sorted by code point after <SIL> and <SPN>.
-
-    `sentences` show the readings in context; at most `most` pronunciations a unit; `letters`: "names" or "noise".
-    Returns the lexicon and the units that only got the noise phone for want of a reading.
-    """
-    seen = _readings_in(sentences)
-    lexicon: Lexicon = [(SILENCE_WORD, (SILENCE,)), (OOV_WORD, (NOISE,))]
-    unknown: list[str] = []
-    for unit in sorted(set(units)):
-        found = _pronounced(unit, seen.get(unit, Counter()), letters)[:most]
-        if not found:
-            unknown.append(unit)
-        lexicon += [(unit, phones) for phones in found or [(NOISE,)]]
-    return lexicon, unknown
-
-
-def _readings_in(sentences: Iterable[str]) -> dict[str, Counter[str]]:
-    seen: dict[str, Counter[str]] = {}
-    for sentence in sentences:
-        for character, syllable in readings(sentence):
-            if syllable:
-                seen.setdefault(character, Counter())[syllable] += 1
-    return seen
-
-
-def _pronounced(unit: str, seen: Counter[str], letters: str) -> list[tuple[str, ...]]:
-    if unit in LETTER_NAMES:
-        names = LETTER_NAMES[unit].split() if letters == "names" else []
-        return [tuple(phone for name in names for phone in syllable_phones(name))] if names else [(NOISE,)]
-    unit = _DIGITS.get(unit, unit)
-    if len(unit) > 1:  # a word of a ready-made language model: its characters as they are read in it
-        parts = [(LETTER_NAMES.get(part) or "").split() for part in unit] if unit.isascii() else []
-        syllables = [name for part in parts for name in part] if all(parts) else []
-        syllables = syllables or [syllable or "" for _, syllable in readings(unit)]
-        known = len(syllables) >= len(unit) and all(syllables)
-        return [tuple(phone for syllable in syllables for phone in syllable_phones(syllable))] if known else []
-    if not is_han(unit):
-        return []
-    in_context = sorted(seen, key=lambda syllable: (-seen[syllable], syllable))
-    found = [tuple(syllable_phones(syllable)) for syllable in in_context]
-    found += [tuple(phones) for phones in pronunciations(unit, most=9, least_share=LEAST_SHARE)]
-    return list(dict.fromkeys(found))
 
 
 def fit_phones(lexicon: Lexicon, phones: Iterable[str], source: str | os.PathLike[str]) -> tuple[Lexicon, int]:
@@ -101,7 +41,7 @@ def fit_phones(lexicon: Lexicon, phones: Iterable[str], source: str | os.PathLik
             changed += 1
             if word in spelled:
                 continue
-            sounds = tuple(_replacement(phone, known) or phone for phone in sounds)
+            sounds = fitted(sounds, known)
             hopeless |= {phone for phone in sounds if phone not in known}
         if (word, sounds) not in kept[-9:]:
             kept.append((word, sounds))
@@ -116,7 +56,12 @@ def fit_phones(lexicon: Lexicon, phones: Iterable[str], source: str | os.PathLik
     return kept, changed
 
 
-def _replacement(phone: str, known: set[str]) -> str | None:
+def fitted(sounds: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """One pronunciation, a final that is not in `known` in another tone where that one is; what cannot be is left."""
+    return tuple(_replacement(phone, known) or phone for phone in sounds)
+
+
+def _replacement(phone: str, known: Collection[str]) -> str | None:
     if phone in known:
         return phone
     if not phone[-1].isdigit():

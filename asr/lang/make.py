@@ -1,13 +1,19 @@
 """Make the lexicon, the language model and their transducers L and G, or take over a Kaldi lang directory.
 
-Two ways. With --text: characters and Latin letters are the words, pypinyin gives their pronunciations, and a
-Kneser-Ney model is estimated from the transcripts and --lm-text (or taken from --arpa). With --lang-dir: a complete
-Kaldi lang directory is checked and copied; --tune-text then makes a second grammar, tune/G.fst, of the training
-text alone: it serves to choose the language-model weight on sentences that the given one has already seen.
+Two ways. With --text: pypinyin gives the words their pronunciations, and a Kneser-Ney model is estimated from the
+transcripts and --lm-text (or taken from --arpa). With --lang-dir: a complete Kaldi lang directory is checked and
+copied; --tune-text then makes a second grammar, tune/G.fst, of the training text alone: it serves to choose the
+language-model weight on sentences that the given one has already seen.
+
+The words (--units) are characters and Latin letters; or `spm`, the pieces of one to four characters by which
+sentencepiece's unigram model finds the text most probable; or `own`, what spaces part in the text. A --lexicon of
+the user's is completed by what the text needs. In every way all characters, letters and digits of the text are words
+too, or can be spelled, so that no transcript is lost: letters by name, what nobody can read as spoken noise.
 
 reads   TEXT (`utterance transcript`), LM_TEXT (a sentence a line), PHONES (phones.txt of an alignment: ids stay)
 writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
-        oov_counts.txt (unknown words of DEV_TEXT and TEXT, most frequent first) lang.json; OUT/tune/G.fst lm.arpa
+        pieces.model (spm) lang.json; OUT/tune/G.fst lm.arpa; oov_counts.txt: `word count how` of the words that
+        LEXICON or words.txt lacks, most frequent first; how: pypinyin, letters, lexicon (by its characters), noise
 
     python -m asr lang --text exp/mini/data/train/text --dev-text exp/mini/data/dev/text \\
         --phones exp/mini/ali/phones.txt --out exp/mini/lang
@@ -16,20 +22,28 @@ writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.console import progress, say
+from asr.console import say
 from asr.errors import InputError
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import read_lines, read_symbols, read_table
 
 # What one way writes and the other does not.
-OPTIONAL = ("lexicon.txt", "topo", "L.fst", "oov.txt", "oov.int", "lm.arpa", "lm.arpa.gz", "oov_counts.txt")
+OPTIONAL = (
+    "lexicon.txt",
+    "topo",
+    "L.fst",
+    "oov.txt",
+    "oov.int",
+    "lm.arpa",
+    "lm.arpa.gz",
+    "oov_counts.txt",
+    "pieces.model",
+)
 TUNE = ("tune/G.fst", "tune/lm.arpa")
 
 
@@ -39,13 +53,17 @@ class Settings:
     text: Path | None = option(None, help="transcripts of the training set, `utterance transcript`")
     lm_text: tuple[Path, ...] = option((), help="more text for the language model, a sentence a line; repeatable")
     dev_text: Path | None = option(None, help="transcripts to report unknown words and perplexity of")
+    units: str = option(
+        "chars", help="words: characters, sentencepiece's, or as spaced in the text", choices=("chars", "spm", "own")
+    )
+    vocab: int = option(0, help="with --units spm: how many words; 0: a tenth more than it has characters")
     phones: Path | None = option(None, help="phones.txt of the alignment; its ids are kept")
     order: int = option(3, help="length of the longest n-gram")
     arpa: Path | None = option(None, help="a ready language model (ARPA, .gz too) instead of estimating one")
-    lexicon: Path | None = option(None, help="a ready lexicon.txt instead of pypinyin; its words are the words")
+    lexicon: Path | None = option(None, help="your own lexicon.txt; pypinyin adds what the text has and it lacks")
     silence_prob: float = option(0.5, help="probability of silence after a word")
     letters: str = option("names", help="Latin letters: Mandarin letter names or SPN", choices=("names", "noise"))
-    most_pronunciations: int = option(3, help="pronunciations a character at most")
+    most_pronunciations: int = option(3, help="pronunciations a word at most")
     lang_dir: Path | None = option(None, help="a complete Kaldi lang directory to use instead of making one")
     tune_text: tuple[Path, ...] = option((), help="with --lang-dir: training transcripts for tune/G.fst; repeatable")
     force: bool = option(False, help="make it even when nothing changed", affects=False)
@@ -81,12 +99,20 @@ def _check(settings: Settings) -> None:
     if settings.lang_dir is not None:
         if settings.lang_dir.resolve() == settings.out.resolve():
             raise InputError("lang: --lang-dir and --out are the same folder")
+        if settings.units != "chars":
+            raise InputError(f"lang: --units {settings.units} cannot go with --lang-dir, which has its own words")
         if settings.arpa is not None or settings.lexicon is not None:
             raise InputError(
                 "lang: --arpa and --lexicon cannot go with --lang-dir, which has its own G.fst and L.fst"
             )
     elif settings.tune_text:
         raise InputError("lang: --tune-text goes with --lang-dir")
+    if settings.units == "spm" and (settings.lexicon is not None or settings.arpa is not None):
+        raise InputError("lang: --units spm finds its own words: --lexicon and --arpa cannot go with it")
+    if settings.vocab and settings.units != "spm":
+        raise InputError(f"lang: --vocab goes with --units spm, not {settings.units}")
+    if settings.vocab < 0:
+        raise InputError(f"lang: --vocab {settings.vocab} is below 0")
     if not 0 <= settings.silence_prob < 1:
         raise InputError(f"lang: --silence-prob {settings.silence_prob} is not in [0, 1)")
     if not 1 <= settings.order <= 9:
@@ -95,99 +121,71 @@ def _check(settings: Settings) -> None:
         raise InputError(f"lang: --most-pronunciations {settings.most_pronunciations} leaves none")
 
 
-# ---------------------------------------------------------------- text
-
-
-def read_transcripts(path: Path) -> list[str]:
-    """The normalised sentences of a Kaldi text file, empty ones left out; InputError when none is left."""
-    from asr.corpus.transcript import normalise
-
-    # spoken=False: preparation has decided whether digits stay digits
-    sentences = [normalise(line, spoken=False) for line in read_table(path, allow_empty=True).values()]
-    return _not_empty([sentence for sentence in sentences if sentence], path)
-
-
-def read_plain(path: Path) -> list[str]:
-    """The normalised sentences of a plain text file, one a line, numbers spoken out; InputError when none is left."""
-    from asr.corpus.transcript import normalise
-
-    lines = list(read_lines(path))
-    sentences = [normalise(line) for _, line in progress(lines, len(lines), f"lang: {path.name}")]
-    return _not_empty([sentence for sentence in sentences if sentence], path)
-
-
-def _not_empty(sentences: list[str], path: Path) -> list[str]:
-    if not sentences:
-        raise InputError("holds no text", file=path)
-    return sentences
-
-
 # ---------------------------------------------------------------- the two ways
 
 
 def _make(settings: Settings, folder: Path) -> dict[str, Any]:
     from asr.lang.arpa import read_arpa
+    from asr.lang.figures import dev_figures, lexicon_facts, write_oov_counts
     from asr.lang.langdir import write_lang
-    from asr.lang.lexicon import OOV_WORD, words_of
+    from asr.lang.lexicon import OOV_WORD
     from asr.lang.lexicon_fst import write_grammar
-    from asr.lang.units import WordUnits
+    from asr.lang.pieces import MODEL
+    from asr.lang.text import read_plain, read_transcripts
+    from asr.lang.vocabulary import choose
+    from asr.lang.words import UNREAD
 
     assert settings.text is not None
     sentences = read_transcripts(settings.text)
     for path in settings.lm_text:
-        sentences += read_plain(path)
+        sentences += read_plain(path, spaced=settings.units == "own")
     ready = read_arpa(settings.arpa) if settings.arpa is not None else None
-    lexicon, facts = _lexicon(settings, sentences, ready.words if ready else [])
+    vocabulary = choose(
+        settings.units,
+        sentences,
+        lexicon=settings.lexicon,
+        more_words=ready.words if ready else (),
+        vocabulary=settings.vocab,
+        letters=settings.letters,
+        most=settings.most_pronunciations,
+        phones=settings.phones,
+    )
+    if vocabulary.model:
+        (folder / MODEL).write_bytes(vocabulary.model)
     symbols = write_lang(
         folder,
-        lexicon,
+        vocabulary.lexicon,
         phones=settings.phones,
         silence_probability=settings.silence_prob,
         lexicon_source=settings.lexicon,
     )
-    facts = {
-        "words": len(words_of(lexicon)),
-        "pronunciations": len(lexicon),
-        "phones": len(symbols.real_phones),
-        **facts,
-    }
-    say(_lexicon_line(facts))
-    words = WordUnits(symbols.words, OOV_WORD)
-    model = ready or _estimated(sentences, words, settings.order, "lang")
+    facts = lexicon_facts(vocabulary, len(symbols.real_phones), settings.lexicon)
+    words = vocabulary.units(symbols.words, OOV_WORD)
+    model = ready or _estimated(sentences, words, settings.order, "lang", vocabulary.spelling)
     _write_model(model, folder)
     write_grammar(folder / "lm.arpa", folder / "words.txt", folder / "G.fst", settings.arpa)
     facts["ngrams"] = [len(order) for order in model.orders]
-    facts["dev"] = _report_dev(settings, folder, words, model, sentences)
+    # without a user's lexicon all words were made: only those without a sound are worth a line
+    made = vocabulary.made if settings.lexicon is not None else dict.fromkeys(vocabulary.unread, UNREAD)
+    dev = _dev(settings)
+    write_oov_counts(folder / "oov_counts.txt", words, sentences, dev, made)
+    facts["dev"] = dev_figures(dev, words, model)
     return facts
 
 
-def _lexicon(settings: Settings, sentences: Sequence[str], more_words: Iterable[str]) -> tuple[Any, dict[str, Any]]:
-    from asr.corpus.transcript import characters
-    from asr.lang import lexicon as lexicons
-    from asr.lang.units import is_special
-
-    if settings.lexicon is not None:
-        return lexicons.with_specials(lexicons.read_lexicon(settings.lexicon)), {}
-    units = {unit for sentence in sentences for unit in characters(sentence, latin="letter")}
-    units |= {word for word in more_words if not is_special(word)}
-    lexicon, unknown = lexicons.build(sentences, units, letters=settings.letters, most=settings.most_pronunciations)
-    changed = 0
-    if settings.phones is not None:
-        lexicon, changed = lexicons.fit_phones(lexicon, read_symbols(settings.phones), settings.phones)
-    return lexicon, {"without_reading": unknown, "pronunciations_fitted_to_phones": changed}
-
-
 def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
+    from asr.lang.figures import dev_figures, write_oov_counts
     from asr.lang.given import check_given, copy_given, oov_of
     from asr.lang.lexicon_fst import write_grammar
-    from asr.lang.units import WordUnits
+    from asr.lang.pieces import units_of
+    from asr.lang.text import read_plain, read_transcripts
 
     assert settings.lang_dir is not None
     names = check_given(settings.lang_dir, settings.phones)
     symbols = copy_given(settings.lang_dir, folder, names)
     facts: dict[str, Any] = {"words": len(symbols), "files": len(names)}
     say(f"lang: {settings.lang_dir}: {len(symbols):,} words, {len(names)} files taken over")
-    words = WordUnits(symbols, oov_of(settings.lang_dir, symbols))
+    words = units_of(settings.lang_dir, symbols, oov_of(settings.lang_dir, symbols))
     model = None
     if settings.tune_text:
         sentences = [sentence for path in settings.tune_text for sentence in read_transcripts(path)]
@@ -198,15 +196,25 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
         write_grammar(folder / "tune" / "lm.arpa", folder / "words.txt", folder / "tune" / "G.fst")
         facts["tune_ngrams"] = [len(order) for order in model.orders]
     train = read_transcripts(settings.text) if settings.text is not None else []
-    facts["dev"] = _report_dev(settings, folder, words, model, train)
+    dev = _dev(settings)
+    write_oov_counts(folder / "oov_counts.txt", words, train, dev, {})
+    facts["dev"] = dev_figures(dev, words, model)
     return facts
 
 
-def _estimated(sentences: Sequence[str], words: Any, order: int, what: str) -> Any:
+def _dev(settings: Settings) -> list[str]:
+    from asr.lang.text import read_transcripts
+
+    return read_transcripts(settings.dev_text) if settings.dev_text is not None else []
+
+
+def _estimated(sentences: Sequence[str], words: Any, order: int, what: str, spelling: Sequence[str] = ()) -> Any:
+    """A model of the sentences in `words`; `spelling`: what must be in it, though the sentences may not show it."""
     from asr.lang.ngram import estimate
+    from asr.lang.unseen import with_words
 
     tokens = [words.tokenise(sentence) for sentence in sentences]
-    model = estimate(tokens, order)
+    model = with_words(estimate(tokens, order), [word for unit in spelling for word in words.tokenise(unit)])
     sizes = " + ".join(f"{len(part):,}" for part in model.orders)
     total = sum(len(sentence) for sentence in tokens)
     say(f"{what}: {order}-gram model of {len(tokens):,} sentences, {total:,} words: {sizes} n-grams")
@@ -217,43 +225,3 @@ def _write_model(model: Any, folder: Path) -> None:
     from asr.lang.arpa import write_arpa
 
     write_arpa(folder / "lm.arpa", model)
-
-
-# ---------------------------------------------------------------- what is said about it
-
-
-def _lexicon_line(facts: dict[str, Any]) -> str:
-    line = f"lang: {facts['words']:,} words, {facts['pronunciations']:,} pronunciations, {facts['phones']} phones"
-    if unknown := facts.get("without_reading"):
-        line += f"; {len(unknown)} without a known reading, said as SPN: {' '.join(unknown[:10])}"
-    if changed := facts.get("pronunciations_fitted_to_phones"):
-        line += f"; {changed} pronunciations fitted to the alignment's phones"
-    return line
-
-
-def _report_dev(settings: Settings, folder: Path, words: Any, model: Any, train: Sequence[str]) -> dict[str, Any]:
-    """Unknown words of dev text and training text into oov_counts.txt; says and returns the dev figures."""
-    from asr.lang.ngram import perplexity
-
-    dev = read_transcripts(settings.dev_text) if settings.dev_text is not None else []
-    unknown = {
-        name: [unit for text in texts for unit in words.unknown(text)] for name, texts in (("", train), ("dev", dev))
-    }
-    counts = Counter(unknown[""] + unknown["dev"])
-    with open(folder / "oov_counts.txt", "w", encoding="utf-8") as handle:
-        for unit, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            handle.write(f"{unit} {count}\n")
-    if unknown[""]:
-        say(f"lang: {len(unknown[''])} words of the training text are not in words.txt; see oov_counts.txt")
-    if not dev:
-        return {}
-    tokens = [words.tokenise(sentence) for sentence in dev]
-    total, missed = sum(len(sentence) for sentence in tokens), len(unknown["dev"])
-    line = f"lang: dev: {len(dev):,} sentences, {total:,} words, {missed} unknown ({100 * missed / total:.2f} %)"
-    result: dict[str, Any] = {"sentences": len(dev), "words": total, "unknown": missed}
-    if model is not None:
-        measured = perplexity(model, tokens)
-        result["perplexity"] = round(measured.perplexity, 3)
-        line += f"; perplexity {measured.perplexity:.1f} over {measured.words:,} words and sentence ends"
-    say(line)
-    return result

@@ -51,6 +51,10 @@ class WordUnits:
         """What `tokenise` would turn into `oov`, as it stands in the text."""
         return [surface for surface, word in self.pairs(text) if word is None]
 
+    def surfaces(self, text: str) -> list[str]:
+        """The words, known or not, as they stand in the text."""
+        return [surface for surface, _ in self.pairs(text)]
+
     def pairs(self, text: str) -> list[tuple[str, str | None]]:
         """`tokenise` with what every word was in the text; None for an unknown one."""
         return [pair for piece in text.split() for pair in self._piece(piece)]

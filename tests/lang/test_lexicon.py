@@ -1,67 +1,16 @@
-from pathlib import Path
-
 import pytest
 
 from asr.errors import InputError
 from asr.lang.lexicon import (
-    LETTER_NAMES,
-    build,
     check_phones,
     disambiguated,
     fit_phones,
+    fitted,
     read_lexicon,
     with_specials,
     words_of,
     write_lexicon,
 )
-from asr.lang.pronunciation import syllable_phones
-
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
-
-
-def sounds(lexicon, word):
-    return [" ".join(phones) for entry, phones in lexicon if entry == word]
-
-
-def test_a_polyphone_is_said_as_in_the_text_first():
-    lexicon, unknown = build(["银行行长", "行走", "中国"], "银行长走中国")
-    assert unknown == []
-    assert sounds(lexicon, "行") == ["h ang2", "x ing2"]  # twice bank, once to walk
-    assert sounds(lexicon, "长") == ["zh ang3", "ch ang2"]  # the other reading is common elsewhere
-    assert sounds(lexicon, "国") == ["g uo2"]
-
-
-def test_the_number_of_pronunciations_is_bounded():
-    lexicon, _ = build(["银行行长", "行走"], "行", most=1)
-    assert sounds(lexicon, "行") == ["h ang2"]
-
-
-def test_order_specials_letters_digits_and_the_unreadable():
-    lexicon, unknown = build(["我爱KTV", "2Ł"], ["我", "爱", "K", "T", "V", "2", "Ł"])
-    assert lexicon[:2] == [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",))]
-    assert [word for word, _ in lexicon[2:]] == ["2", "K", "T", "V", "Ł", "我", "爱"]
-    assert sounds(lexicon, "2") == ["er4"]
-    assert sounds(lexicon, "K") == ["k ei4"]
-    assert sounds(lexicon, "Ł") == ["SPN"] and unknown == ["Ł"]
-    noisy, unknown = build([], ["K", "我"], letters="noise")
-    assert sounds(noisy, "K") == ["SPN"] and unknown == []
-
-
-def test_words_of_several_characters_are_read_as_a_whole():
-    lexicon, unknown = build([], ["银行", "KTV", "OK绷"])
-    assert sounds(lexicon, "银行") == ["y in2 h ang2"]
-    assert sounds(lexicon, "KTV") == ["k ei4 t i4 w ei1"]
-    assert unknown == ["OK绷"]
-
-
-def test_every_letter_has_a_name_of_phones_that_a_small_corpus_has():
-    path = SHARED / "kaldi_aishell_sample/lang/phones.txt"
-    if not path.is_file():
-        pytest.skip(f"{path} is absent")
-    known = {line.split()[0] for line in path.read_text(encoding="utf-8").splitlines()}
-    assert "".join(LETTER_NAMES) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    for names in LETTER_NAMES.values():
-        assert known.issuperset(phone for name in names.split() for phone in syllable_phones(name))
 
 
 def test_a_lexicon_is_fitted_to_the_phones_of_an_alignment():
@@ -69,6 +18,10 @@ def test_a_lexicon_is_fitted_to_the_phones_of_an_alignment():
     kept, changed = fit_phones(lexicon, ["n", "ai3", "b", "ian1", "ian4", "g", "uo2"], "phones.txt")
     assert kept == [("奶", ("n", "ai3")), ("边", ("b", "ian4")), ("国", ("g", "uo2"))]
     assert changed == 2
+
+
+def test_what_cannot_be_fitted_is_left():
+    assert fitted(("b", "ian5", "x1"), ["b", "ian1", "ian4"]) == ("b", "ian4", "x1")
 
 
 def test_other_phones_are_refused_by_name():

@@ -50,7 +50,7 @@ def test_text_becomes_a_whole_lang_directory(here, capsys):
     assert "lang: 20 words, " in said
     assert "lang: 3-gram model of 5 sentences, 29 words: 20 + " in said
     assert "lang: dev: 2 sentences, 11 words, 3 unknown (27.27 %); perplexity " in said
-    assert Path("lang/oov_counts.txt").read_text(encoding="utf-8") == "GOOGLE 1\n和 1\n爱 1\n"
+    assert Path("lang/oov_counts.txt").read_text(encoding="utf-8") == ("GOOGLE 1 noise\n和 1 noise\n爱 1 noise\n")
     lexicon = Path("lang/lexicon.txt").read_text(encoding="utf-8").splitlines()
     assert "行 h ang2" in lexicon and "行 x ing2" in lexicon and "K k ei4" in lexicon
     facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
@@ -130,9 +130,7 @@ def test_the_ids_of_an_alignment_are_kept(here):
 
 
 def test_ready_lexicon_and_language_model(here, capsys):
-    Path("my.txt").write_text(
-        "我们 w o3 m en5\n去 q v4\n中国 zh ong1 g uo2\n".replace("q v4", "q u4"), encoding="utf-8"
-    )
+    Path("my.txt").write_text("我们 w o3 m en5\n去 q u4\n中国 zh ong1 g uo2\n", encoding="utf-8")
     Path("my.arpa").write_text(
         "\\data\\\nngram 1=4\n\n\\1-grams:\n-1\t<s>\n-0.5\t</s>\n-0.4\t我们\n-0.9\t犀牛\n\n\\end\\\n",
         encoding="utf-8",
@@ -140,11 +138,126 @@ def test_ready_lexicon_and_language_model(here, capsys):
     Path("dev").write_text("v1 我们去淮海\n", encoding="utf-8")
     assert lang("--text text --lexicon my.txt --arpa my.arpa --dev-text dev --out lang") == 0
     words = Path("lang/words.txt").read_text(encoding="utf-8").split()[::2]
-    assert words == ["<eps>", "<SIL>", "<SPN>", "中国", "去", "我们", "#0", "<s>", "</s>"]
-    assert "4 words, 2 unknown" in capsys.readouterr().out
+    # the lexicon's, and what of the text they do not spell
+    added = ["K", "T", "V", *sorted("银行长我江很走")]
+    assert words == ["<eps>", "<SIL>", "<SPN>", *sorted([*added, "中国", "去", "我们"]), "#0", "<s>", "</s>"]
+    said = capsys.readouterr().out
+    assert "4 words, 2 unknown" in said
+    assert "; 10 of the words are not in my.txt and were added (letters 3, pypinyin 7)" in said
+    lexicon = Path("lang/lexicon.txt").read_text(encoding="utf-8").splitlines()
+    assert lexicon[2:5] == ["我们 w o3 m en5", "去 q u4", "中国 zh ong1 g uo2"] and "江 j iang1" in lexicon
+    counts = Path("lang/oov_counts.txt").read_text(encoding="utf-8").splitlines()
+    assert counts[0] == "行 4 pypinyin" and "K 1 letters" in counts and "淮 1 noise" in counts and len(counts) == 12
     assert Path("lang/lm.arpa").read_text(encoding="utf-8").count("犀牛") == 1  # there, but not in G
     assert lang("--text text --arpa my.arpa --out lang") == 0
     assert "犀牛 x i1 n iu2" in Path("lang/lexicon.txt").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- units
+
+
+NASTY = """n1 😀我❤KTV
+n2 𰻝𬺠行
+n3 カラオケ去银行
+n4 Привет 北京 Ł1ABC2
+n5 々〇Ｇoogle，LET'S 去
+n6 𬺠
+"""
+
+
+@pytest.mark.parametrize(
+    "options", ["", "--units spm", "--units own", "--lexicon my.txt", "--units own --lexicon my.txt"]
+)
+def test_no_transcript_is_ever_lost(here, options):
+    from asr.alignment.transcripts import Spoken
+    from asr.corpus.transcript import characters, normalise
+    from asr.lang.lexicon import by_word, read_lexicon
+    from asr.lang.pieces import units_of
+    from asr.lang.text import read_transcripts
+    from asr.tables import read_symbols
+
+    Path("my.txt").write_text("我们 w o3 m en5\n去 q u4\n银行 y in2 h ang2\n", encoding="utf-8")
+    Path("text").write_text(TEXT + NASTY, encoding="utf-8")
+    assert lang(f"--text text {options} --out lang") == 0
+    symbols = read_symbols("lang/words.txt")
+    lexicon = by_word(read_lexicon("lang/lexicon.txt"))
+    model = Path("lang/lm.arpa").read_text(encoding="utf-8")
+    unigrams = {line.split("\t")[1] for line in model.split("\\2-grams:")[0].splitlines() if "\t" in line}
+    units = units_of(Path("lang"), symbols, "<SPN>")
+    for sentence in read_transcripts(Path("text")):
+        words = units.tokenise(sentence)
+        assert "<SPN>" not in words and "".join(words) == sentence.replace(" ", "")
+        assert set(words) <= unigrams and all(lexicon[word] for word in words)
+        for character in characters(sentence, latin="letter"):
+            # either a word by itself that can be recognised, or in words that the user has chosen
+            assert character in unigrams or ("my.txt" in options and "own" not in options)
+    Path("data").mkdir()
+    Path("data/text").write_text(TEXT + NASTY, encoding="utf-8")  # as it stands, not normalised
+    ids = Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
+    assert all(ids.values()) and len(ids) == 10
+    assert normalise("😀") == "" and ids["n6"] == [symbols["𬺠"]]
+
+
+def test_pieces_become_the_words(here, capsys):
+    text = "".join(
+        f"w{n} {line}KTV\n" for n, line in enumerate(["打开地图", "地图去北京", "北京银行", "银行打开"] * 5)
+    )
+    Path("text").write_text(text, encoding="utf-8")
+    assert lang("--text text --dev-text text --units spm --vocab 16 --out lang") == 0
+    said = capsys.readouterr().out
+    characters = 5 * (4 + 5 + 4 + 4) + 20 * 3 + 20
+    assert f" over {characters} characters and sentence ends" in said
+    words = Path("lang/words.txt").read_text(encoding="utf-8").split()[::2]
+    assert [word for word in words[3:-3] if len(word) > 1] == sorted(["北京", "地图", "打开", "银行"])
+    assert set("打开地图去北京银行KTV") <= set(words) and not any("▁" in word for word in words)
+    lexicon = Path("lang/lexicon.txt").read_text(encoding="utf-8").splitlines()
+    assert "银行 y in2 h ang2" in lexicon and "行 h ang2" in lexicon
+    model = Path("lang/lm.arpa").read_text(encoding="utf-8")
+    assert "\t打开 地图" in model and "\t打 开" not in model and "\t行\n" in model
+    facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
+    assert facts["settings"]["units"] == "spm" and facts["dev"]["unknown"] == 0
+    assert facts["dev"]["perplexity_a_character"] < facts["dev"]["perplexity"]
+    # a lang directory of pieces that is taken over keeps its way of splitting
+    assert lang("--lang-dir lang --out again --tune-text text") == 0
+    assert Path("again/pieces.model").read_bytes() == Path("lang/pieces.model").read_bytes()
+    assert "\t打开 地图" in Path("again/tune/lm.arpa").read_text(encoding="utf-8")
+    assert lang("--text text --out lang") == 0
+    assert not Path("lang/pieces.model").exists()
+
+
+def test_pieces_are_the_same_bytes_whatever_the_hash_seed(here):
+    made = []
+    for seed in ("1", "77"):
+        command = [
+            sys.executable,
+            "-m",
+            "asr",
+            "lang",
+            "--text",
+            "text",
+            "--units",
+            "spm",
+            "--out",
+            "lang",
+            "--force",
+        ]
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        made.append(files("lang"))
+    assert made[0] == made[1]
+
+
+def test_the_users_words_are_taken_as_they_stand(here, capsys):
+    Path("text").write_text("u1 银行 行长 去 KTV\nu2 我们 去 中国银行\n", encoding="utf-8")
+    Path("more.txt").write_text("花 100 块 钱\n", encoding="utf-8")
+    assert lang("--text text --lm-text more.txt --dev-text text --units own --order 2 --out lang") == 0
+    assert "3 sentences, 11 words: " in capsys.readouterr().out
+    lexicon = Path("lang/lexicon.txt").read_text(encoding="utf-8").splitlines()
+    for line in ("行长 h ang2 zh ang3", "中国银行 zh ong1 g uo2 y in2 h ang2", "KTV k ei4 t i4 w ei1", "K k ei4"):
+        assert line in lexicon
+    model = Path("lang/lm.arpa").read_text(encoding="utf-8")
+    assert "\t去 KTV\n" in model and "\t一百 块" in model and "\t国\n" in model.replace("\t国\t", "\t国\n")
+    assert Path("lang/oov_counts.txt").read_text() == ""
 
 
 def test_a_given_directory_is_taken_over_and_gets_a_grammar_for_tuning(kaldi_lang, capsys):
@@ -233,6 +346,12 @@ def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
         ("--text text --order 0", "--order 0 is not in 1 ... 9"),
         ("--text text --silence-prob 1", "--silence-prob 1.0 is not in [0, 1)"),
         ("--text text --most-pronunciations 0", "leaves none"),
+        ("--text text --units spm --vocab 3", "--vocab 3 is too little: the text's 14 different characters"),
+        ("--text letters --units spm", "--units spm: the text has no Han characters"),
+        ("--text text --units spm --lexicon lexicon", "--lexicon and --arpa cannot go with it"),
+        ("--text text --units words", "--units: 'words' is none of chars, spm, own"),
+        ("--text text --vocab 300", "--vocab goes with --units spm, not chars"),
+        ("--lang-dir . --units own", "--units own cannot go with --lang-dir"),
         ("--text text --tune-text text", "--tune-text goes with --lang-dir"),
         ("--lang-dir lang", "the same folder"),
         ("--lang-dir . --arpa arpa", "cannot go with --lang-dir"),
@@ -243,6 +362,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, complai
     Path("silent").write_text("u1\nu2 。。\n")
     Path("twice").write_text("u1 a\nu1 b\n")
     Path("gbk").write_bytes("u1 银行\n".encode("gbk"))
+    Path("letters").write_text("u1 KTV OK\n")
     Path("marks").write_text("。\n!\n")
     Path("english").write_text("<eps> 0\nSIL 1\nSPN 2\nHH 3\nOW1 4\n")
     Path("lexicon").write_text("我 w ow3\n", encoding="utf-8")

@@ -38,6 +38,7 @@ def test_unknown_words_are_given_as_they_stand():
     units = WordUnits(CHARACTERS, oov="<UNK>")
     assert units.tokenise("我GO淮") == ["我", "<UNK>", "<UNK>"]
     assert units.unknown("我GO淮") == ["GO", "淮"]
+    assert units.surfaces("我 GO淮") == ["我", "GO", "淮"]
     assert tokenise("淮", units) == ["<UNK>"]
     assert "我" in units and "淮" not in units and "<SPN>" not in units
 
