@@ -1,7 +1,7 @@
 """Log-likelihoods to search with: a network's, or those of a system of Gaussian mixtures.
 
-loglikes_of, frame_shift_ms = loglikes(Path("exp/mini/asgd"), Path("exp/mini/data/test"))
-loglikes_of("utterance")                                     # float32 (frames, pdfs), unscaled
+source = acoustic_source(Path("exp/mini/asgd"), Path("exp/mini/data/test"))
+source.loglikes_of("utterance")                              # float32 (frames, pdfs), unscaled
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,28 @@ from asr.errors import InputError
 FRAME_SHIFT_MS = 10.0
 
 LogLikelihoods = Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class AcousticSource:
+    """Log-likelihoods of utterances, float32 (frames, pdfs), unscaled.
+
+    log_prior: natural, float (pdfs), subtracted prior_scale times; None where there are no priors (Gaussians).
+    """
+
+    loglikes_of: LogLikelihoods
+    frame_shift_ms: float = FRAME_SHIFT_MS
+    log_prior: np.ndarray | None = None
+    prior_scale: float = 1.0
+
+    def with_prior_scale(self, scale: float) -> AcousticSource:
+        """The same with the priors scaled otherwise."""
+        if self.log_prior is None or scale == self.prior_scale:
+            return self
+        more = (np.float32(scale - self.prior_scale) * self.log_prior).astype(np.float32)
+        return AcousticSource(
+            lambda utterance: self.loglikes_of(utterance) - more, self.frame_shift_ms, self.log_prior, scale
+        )
 
 
 def model_files(model: Path, weights: str) -> list[Path]:
@@ -33,12 +56,12 @@ def is_network(model: Path) -> bool:
     return (model / "config.json").is_file() or not (model / "features.json").is_file()
 
 
-def loglikes(model: Path, data: Path, weights: str = "final") -> tuple[LogLikelihoods, float]:
-    """(utterance -> log-likelihoods of DATA's features, frame shift in ms). Raises InputError."""
-    return _network(model, data, weights) if is_network(model) else (_Gaussians(model, data), FRAME_SHIFT_MS)
+def acoustic_source(model: Path, data: Path, weights: str = "final") -> AcousticSource:
+    """The log-likelihoods of DATA's features by a network, or by Gaussians. Raises InputError."""
+    return _network(model, data, weights) if is_network(model) else AcousticSource(_Gaussians(model, data))
 
 
-def _network(folder: Path, data: Path, weights: str) -> tuple[LogLikelihoods, float]:
+def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
     import torch
 
     from asr.acoustic.model import AcousticModel
@@ -58,7 +81,8 @@ def _network(folder: Path, data: Path, weights: str) -> tuple[LogLikelihoods, fl
             raise InputError("has no features", file=data / "feats.scp", key=utterance)
         return model.log_likelihoods(features[utterance])
 
-    return loglikes_of, float(model.config["features"].get("frame_shift_ms", FRAME_SHIFT_MS))
+    shift_ms = float(model.config["features"].get("frame_shift_ms", FRAME_SHIFT_MS))
+    return AcousticSource(loglikes_of, shift_ms, model.log_prior.numpy(), model.prior_scale)
 
 
 class _Gaussians:

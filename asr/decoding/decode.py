@@ -1,13 +1,15 @@
 """Decode a data set with a trained network: choose the weights on one set, apply them to another.
 
-With --tune: log-likelihoods of a seeded part of the set (--tune-minutes) are computed once and decoded about a dozen
-times; the LM weight and insertion penalty with the lowest character error rate are kept, and the whole set is decoded
-with them. With --tuned: the whole set is decoded with what another set's decode.json says. With neither, --lm-weights
-and --insertion-penalties give one value each. The acoustic scale is 1 / LM weight, the penalty a cost for every word.
+With --tune: a seeded part of the set (--tune-minutes) is searched once, and the LM weight, insertion penalty and
+prior scale with the lowest character error rate are read off its lattices (searched once more where the best LM
+weight is far from --search-lm-weight). With --tuned: the whole set is decoded with what another set's decode.json
+says. With neither, --lm-weights, --insertion-penalties and --prior-scales give one value each. The acoustic scale of
+the search is 1 / LM weight; the penalty is a cost for every word, paid in the lattice.
 
 reads   DATA/utt2spk feats.scp cmvn.scp [text];  MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl;
-        GRAPH/HCLG.fst words.txt
-writes  OUT/hyp.txt (every utterance once; the key alone where nothing was found) decode.json
+        GRAPH/HCLG.fst words.txt [lexicon.txt phones.txt]
+writes  OUT/hyp.txt (every utterance once; the key alone where nothing was found) ctm phones.ctm nbest lat.1.gz
+        decode.json
 
     python -m asr decode --data exp/mini/data/dev --model exp/mini/net --graph exp/mini/net/graph \\
         --out exp/mini/net/decode_dev --tune
@@ -19,26 +21,29 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from asr.decoding.acoustic import FRAME_SHIFT_MS, loglikes, model_files
-from asr.decoding.outcome import Outcome, check_faults, figures, say_figures
-from asr.decoding.pool import Graph, SearchPool
-from asr.decoding.tune_set import STORE_PREFIX, TuneSet
-from asr.decoding.tuning import Trial
+from asr.console import say
+from asr.decoding.acoustic import AcousticSource, acoustic_source, model_files
+from asr.decoding.outcome import check_faults, figures, say_figures
+from asr.decoding.outputs import FILES, write_outputs
+from asr.decoding.pool import Graph, SearchPool, Task
+from asr.decoding.search import Beams
+from asr.decoding.tune_set import TuneSet
+from asr.decoding.tuning import Choices, Trial, Weights
 from asr.errors import InputError
 from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import atomic, read_bytes, read_table, write_table
+from asr.tables import atomic, is_count, read_bytes, read_table
+
+FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,22 @@ class Settings:
     model: Path = option(help="model folder: a network, or a system of Gaussians as exp/ali/tri")
     graph: Path = option(help="graph folder")
     out: Path = option(help="folder to write, as MODEL/decode_test")
-    tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
+    tune: bool = option(False, help="choose the three weights on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the set that they were chosen on")
     tune_graph: Path | None = option(None, help="with --tune: decode over this graph instead of GRAPH")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
-    lm_weights: tuple[float, ...] = option((4.0, 6.0, 8.0, 10.0, 12.0), help="LM weights to try")
-    insertion_penalties: tuple[float, ...] = option((0.0, 0.5, 1.0), help="insertion penalties to try")
+    lm_weights: tuple[float, ...] = option(
+        (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0), help="LM weights to try"
+    )
+    insertion_penalties: tuple[float, ...] = option((-0.5, 0.0, 0.5, 1.0), help="insertion penalties to try")
+    prior_scales: tuple[float, ...] = option((0.6, 0.8, 1.0), help="scales of the log priors to try; networks only")
+    search_lm_weight: float = option(6.0, help="with --tune: LM weight of the search whose lattices are tuned on")
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
     beam: float = option(13.0, help="paths worse than the best by more are dropped")
     max_active: int = option(7000, help="states kept a frame at most")
+    lattice_beam: float = option(6.0, help="paths worse than the best by more are left out of the lattices")
+    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
+    lattices: bool = option(True, help="write lat.1.gz")
     weights: str = option("final", help="final: averaged; raw: last", choices=("final", "raw"))
     max_missing: float = option(0.05, help="share of utterances that may lack features or fail")
     seed: int = option(0, help="with --tune: which part of the set is chosen on")
@@ -72,11 +84,11 @@ def run(settings: Settings) -> None:
     # the feature stage's stamp tells when the archives behind an unchanged feats.scp are others
     maybe = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
     inputs += [path for path in maybe if path.is_file()]
-    stamp = Stamp(settings.out / ".done.decode.json", "decode", settings, inputs, extra=fixed)
+    stamp = Stamp(settings.out / ".done.decode.json", "decode", settings, inputs, extra=fixed and astuple(fixed))
     if not settings.force and stamp.fresh():
         return
-    decode_set(settings, fixed, *loglikes(model_dir, data, settings.weights))
-    stamp.record([settings.out / "hyp.txt", settings.out / "decode.json"])
+    decode_set(settings, fixed, acoustic_source(model_dir, data, settings.weights))
+    stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])
 
 
 def used_graph(settings: Settings) -> Path:
@@ -84,50 +96,58 @@ def used_graph(settings: Settings) -> Path:
     return settings.tune_graph or settings.graph
 
 
-def given_weights(settings: Settings) -> tuple[float, float] | None:
-    """(LM weight, insertion penalty) where they are given, None where they are to be chosen. Raises InputError."""
+def given_weights(settings: Settings) -> Weights | None:
+    """The weights where they are given, None where they are to be chosen. Raises InputError."""
     if settings.tune_graph and not settings.tune:
         raise InputError("--tune-graph is for --tune: what is chosen with it is applied with --graph")
-    if not settings.lm_weights or not settings.insertion_penalties or min(settings.lm_weights) <= 0:
-        raise InputError("--lm-weights and --insertion-penalties: name at least one each, the LM weights above zero")
-    if not settings.beam > 0 or settings.max_active < 1 or not settings.tune_minutes > 0:
-        raise InputError("--beam, --max-active and --tune-minutes must be above zero")
+    values = (settings.lm_weights, settings.insertion_penalties, settings.prior_scales)
+    if not all(values) or not min(settings.lm_weights) > 0 or not min(settings.prior_scales) >= 0:
+        raise InputError(
+            "--lm-weights, --insertion-penalties and --prior-scales: name at least one each, "
+            "the LM weights above zero"
+        )
+    above_zero = (settings.beam, settings.lattice_beam, settings.tune_minutes, settings.search_lm_weight)
+    if not all(value > 0 for value in above_zero) or settings.max_active < 1 or settings.nbest < 0:
+        raise InputError(
+            "--beam, --lattice-beam, --max-active, --search-lm-weight and --tune-minutes must be above zero, "
+            "--nbest not below"
+        )
     if settings.tune and settings.tuned:
         raise InputError("--tune chooses the weights and --tuned names them: only one of both")
     if settings.tune:
         return None
     if settings.tuned:
-        return _weights_from(settings.tuned)
+        return weights_from(settings.tuned)
+    scales = settings.prior_scales
     if len(settings.lm_weights) > 1 or len(settings.insertion_penalties) > 1:
         raise InputError(
             "which LM weight and insertion penalty? --tune chooses them here, --tuned FILE takes those of another "
             "set's decode.json, or --lm-weights and --insertion-penalties name one each"
         )
-    return settings.lm_weights[0], settings.insertion_penalties[0]
+    return Weights(settings.lm_weights[0], settings.insertion_penalties[0], scales[0] if len(scales) == 1 else 1.0)
 
 
-def _weights_from(path: Path) -> tuple[float, float]:
+def weights_from(path: Path) -> Weights:
+    """The weights that a decode.json holds. Raises InputError."""
     try:
         content = json.loads(read_bytes(path))
-        lm_weight, penalty = float(content["lm_weight"]), float(content["penalty"])
-    except (ValueError, KeyError, TypeError) as error:
+        weights = Weights(
+            float(content["lm_weight"]), float(content["penalty"]), float(content.get("prior_scale", 1.0))
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("is no decode.json with an LM weight and a penalty", file=path) from error
-    if not (lm_weight > 0 and math.isfinite(lm_weight) and math.isfinite(penalty)):
-        raise InputError(f"LM weight {lm_weight} and penalty {penalty} cannot be", file=path)
-    return lm_weight, penalty
+    if not (
+        0 < weights.lm_weight < math.inf and math.isfinite(weights.penalty) and 0 <= weights.prior_scale < math.inf
+    ):
+        raise InputError(f"{weights} cannot be", file=path)
+    return weights
 
 
-def decode_set(
-    settings: Settings,
-    fixed: tuple[float, float] | None,
-    loglikes_of: Callable[[str], np.ndarray],
-    frame_shift_ms: float = FRAME_SHIFT_MS,
-) -> dict[str, Any]:
-    """Decode all of DATA's utterances; writes hyp.txt and decode.json and returns the latter's content.
+def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource) -> dict[str, Any]:
+    """Decode all of DATA's utterances; writes OUT's files and returns the content of decode.json.
 
-    `loglikes_of(utterance)` gives float32 (frames, pdfs), or raises InputError where it cannot. `fixed`: LM weight
-    and penalty; None: choose them first. Raises InputError when more than `max_missing` of the utterances have no
-    result.
+    `source` gives the log-likelihoods, or raises InputError where it cannot. `fixed`: the weights; None: choose them
+    first. Raises InputError when more than `max_missing` of the utterances have no result.
     """
     out = settings.out
     (out / "decode.json").unlink(missing_ok=True)  # its presence says that decoding finished
@@ -135,51 +155,38 @@ def decode_set(
     if not utterances:
         raise InputError("holds no utterance", file=settings.data / "utt2spk")
     out.mkdir(parents=True, exist_ok=True)
-    for stale in out.glob(STORE_PREFIX + "*"):  # what a killed run left
-        shutil.rmtree(stale)
-    graph = Graph(used_graph(settings), settings.model / "final.mdl", settings.beam, settings.max_active)
+    beams = Beams(settings.beam, settings.max_active, settings.lattice_beam)
+    graph = Graph(used_graph(settings), settings.model / "final.mdl", beams)
     nj = processes_for(settings.nj, len(utterances))
-    computing = _Clocked(loglikes_of)
     tuning: dict[str, Any] = {}
-    with SearchPool(graph, nj) as pool, tempfile.TemporaryDirectory(prefix=STORE_PREFIX, dir=out) as folder:
+    with SearchPool(graph, nj) as pool:
         if fixed is None:
-            most_frames = settings.tune_minutes * 60_000 / frame_shift_ms
-            tune_set = TuneSet.make(
-                settings.data, utterances, computing, Path(folder), most_frames, settings.seed, settings.latin
-            )
-            best, trials = tune_set.choose(pool, settings.lm_weights, settings.insertion_penalties)
-            fixed, computing.known = (best.lm_weight, best.penalty), tune_set.store
-            tuning = _tuning_record(tune_set, best, trials, settings)
+            fixed, tuning = _tuned(settings, pool, source, utterances)
+        computing = _Clocked(source.with_prior_scale(fixed.prior_scale).loglikes_of)
+        task = Task(fixed.lm_weight, fixed.penalty, settings.nbest)
         started = time.monotonic()
-        what = f"decode: {settings.data.name}"
-        outcomes = pool.decode(utterances, computing, lm_weight=fixed[0], penalty=fixed[1], what=what)
+        outcomes = pool.decode(utterances, computing, task, what=f"decode: {settings.data.name}")
         wall_s = time.monotonic() - started
     check_faults(outcomes, settings.max_missing, settings.data)
     cpu_s = computing.cpu_s + sum(outcome.cpu_s for outcome in outcomes.values())
-    record = {"complete": True, "lm_weight": fixed[0], "penalty": fixed[1], "graph": str(graph.graph_dir), **tuning}
-    record |= figures(outcomes, frame_shift_ms, wall_s, cpu_s, nj) | {"settings": as_dict(settings)}
-    _write(out, outcomes, record)
+    record: dict[str, Any] = {"complete": True, "lm_weight": fixed.lm_weight, "penalty": fixed.penalty}
+    record |= {"prior_scale": fixed.prior_scale, "graph": str(graph.graph_dir), **tuning}
+    record |= figures(outcomes, source.frame_shift_ms, wall_s, cpu_s, nj) | {"settings": as_dict(settings)}
+    write_outputs(out, outcomes, source.frame_shift_ms, lattices=settings.lattices)
+    with atomic(out / "decode.json") as handle:
+        json.dump(record, handle, ensure_ascii=False, indent=1)
+        handle.write("\n")
     say_figures(record, settings.data.name)
     return record
 
 
-def _write(out: Path, outcomes: Mapping[str, Outcome], record: Mapping[str, Any]) -> None:
-    write_table(out / "hyp.txt", {key: " ".join(outcome.words) for key, outcome in outcomes.items()})
-    with atomic(out / "decode.json") as handle:
-        json.dump(record, handle, ensure_ascii=False, indent=1)
-        handle.write("\n")
-
-
 class _Clocked:
-    """Log-likelihoods from `known` where it has them, else from the network; adds up the network's CPU seconds."""
+    """Log-likelihoods, and the CPU seconds that they took."""
 
     def __init__(self, loglikes_of: Callable[[str], np.ndarray]) -> None:
         self.loglikes_of, self.cpu_s = loglikes_of, 0.0
-        self.known: Mapping[str, np.ndarray] = {}
 
     def __call__(self, utterance: str) -> np.ndarray:
-        if utterance in self.known:
-            return self.known[utterance]
         started = time.process_time()
         try:
             return self.loglikes_of(utterance)
@@ -187,12 +194,65 @@ class _Clocked:
             self.cpu_s += time.process_time() - started
 
 
-def _tuning_record(tune_set: TuneSet, best: Trial, trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:
+# ---------------------------------------------------------------- choosing the weights
+
+
+def _tuned(
+    settings: Settings, pool: SearchPool, source: AcousticSource, utterances: Sequence[str]
+) -> tuple[Weights, dict[str, Any]]:
+    """The weights with the fewest errors on a part of the set, and what decode.json says of it."""
+    most_frames = settings.tune_minutes * 60_000 / source.frame_shift_ms
+    tune_set = TuneSet.pick(
+        settings.data, utterances, _frames(settings.data), most_frames, settings.seed, settings.latin
+    )
+    log_prior = None
+    prior_scales: tuple[float, ...] = (source.prior_scale,)
+    if source.log_prior is not None:
+        prior_scales, log_prior = settings.prior_scales, pool.prior_of_tids(source.log_prior)
+    choices = Choices(settings.lm_weights, settings.insertion_penalties, prior_scales)
+    near = Weights(settings.search_lm_weight, 0.0, source.prior_scale)
+    for _ in range(2):
+        tune_set.lattices = _lattices(pool, source.with_prior_scale(near.prior_scale), near, tune_set)
+        tune_set.made_with = near.prior_scale
+        best, trials = tune_set.choose(choices, near, pool.symbols, log_prior)
+        if max(best.weights.lm_weight / near.lm_weight, near.lm_weight / best.weights.lm_weight) <= FAR:
+            break
+        say(f"tune: that is far from the search's LM weight {near.lm_weight:g}; searched once more, with it")
+        near = best.weights
+    return best.weights, _tuning_record(tune_set, best, trials, near, settings)
+
+
+def _lattices(pool: SearchPool, source: AcousticSource, near: Weights, tune_set: TuneSet) -> dict[str, Any]:
+    task = Task(near.lm_weight, keep_lattice=True)
+    what = f"tune: search with LM weight {near.lm_weight:g}"
+    outcomes = pool.decode(list(tune_set.references), source.loglikes_of, task, what=what)
+    return {key: outcome.lattice for key, outcome in outcomes.items() if outcome.lattice is not None}
+
+
+def _frames(data: Path) -> dict[str, int]:
+    """How many frames each utterance with features has; 1 where nothing says it."""
+    path = data / "utt2num_frames"
+    features = read_table(data / "feats.scp") if (data / "feats.scp").is_file() else {}
+    if not path.is_file():
+        return dict.fromkeys(features or read_table(data / "utt2spk"), 1)
+    return {key: int(count) for key, count in read_table(path).items() if is_count(count)}
+
+
+def _tuning_record(
+    tune_set: TuneSet, best: Trial, trials: Sequence[Trial], near: Weights, settings: Settings
+) -> dict[str, Any]:
     return {
         "tuning": [
-            {"lm_weight": t.lm_weight, "penalty": t.penalty, "cer": round(t.cer, 4), "errors": t.errors}
-            for t in trials
+            {
+                "lm_weight": trial.weights.lm_weight,
+                "penalty": trial.weights.penalty,
+                "prior_scale": trial.weights.prior_scale,
+                "cer": round(trial.cer, 4),
+                "errors": trial.errors,
+            }
+            for trial in trials
         ],
+        "tuning_search_lm_weight": near.lm_weight,
         "tuning_utterances": len(tune_set.references),
         "tuning_units": best.length,
         "tuning_graph_only": settings.tune_graph is not None,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say, warn
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.lattice import Lattice
 from asr.errors import InputError
 
 NAMED = 5  # how many utterances a line names
@@ -15,17 +17,22 @@ NAMED = 5  # how many utterances a line names
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one utterance.
+    """What became of one utterance: what was read from its lattice, or the lattice itself, as it was asked for.
 
-    `cost` is that of the best path, scaled; `fault` says why there is none; `cpu_s`: CPU seconds of the search.
+    `fault` says why there is neither; `cpu_s`: CPU seconds of the search.
     """
 
-    words: tuple[str, ...] = ()
+    hypothesis: Hypothesis | None = None
+    lattice: Lattice | None = None
     frames: int = 0
-    cost: float = float("inf")
     reached_final: bool = False
     cpu_s: float = 0.0
     fault: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the hypothesis; () without one."""
+        return tuple(word.text for word in self.hypothesis.words) if self.hypothesis is not None else ()
 
 
 def check_faults(outcomes: Mapping[str, Outcome], max_missing: float, data: Path) -> None:
@@ -53,7 +60,9 @@ def figures(
         "not_final": [key for key, outcome in found.items() if not outcome.reached_final],
         "empty": [key for key, outcome in outcomes.items() if not outcome.words],
         "frames": frames,
-        "loglike_per_frame": -sum(o.cost for o in found.values()) / found_frames if found_frames else None,
+        "loglike_per_frame": -sum(o.hypothesis.cost for o in found.values() if o.hypothesis) / found_frames
+        if found_frames
+        else None,
         "speech_s": round(speech_s, 3),
         "wall_s": round(wall_s, 3),
         "cpu_s": round(cpu_s, 3),

@@ -1,10 +1,10 @@
 """Decodes many utterances on all cores; one that cannot be decoded, or kills its process, costs only itself.
 
-The search holds Python's lock, so there are processes, each with its own copy of the graph. Log-likelihoods are
+There are processes, each with its own copy of the graph: what goes wrong in one is not another's. Log-likelihoods are
 computed here, one utterance at a time as the searchers ask for more, and at most two wait per searcher.
 
-    with SearchPool(Graph(graph, model / "final.mdl", beam=13, max_active=7000), nj=4) as pool:
-        outcomes = pool.decode(utterances, loglikes_of, lm_weight=10, penalty=0.0, what="decode: dev")
+    with SearchPool(Graph(graph, model / "final.mdl", Beams()), nj=4) as pool:
+        outcomes = pool.decode(utterances, loglikes_of, Task(lm_weight=8), what="decode: dev")
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from asr.console import progress
+from asr.decoding.hypothesis import LatticeReader
 from asr.decoding.outcome import Outcome
-from asr.decoding.search import Decoder
+from asr.decoding.search import Beams, Decoder
+from asr.decoding.search_graph import load_graph
+from asr.decoding.timing import Timing
 from asr.errors import InputError
 from asr.processes import end_with_parent
 
@@ -36,12 +38,57 @@ class Graph:
 
     graph_dir: Path
     transition_model: Path
-    beam: float
-    max_active: int
+    beams: Beams
 
-    def decoder(self) -> Decoder:
+    def searcher(self) -> Searcher:
         """Load the graph."""
-        return Decoder(self.graph_dir, self.transition_model, beam=self.beam, max_active=self.max_active)
+        graph = load_graph(self.graph_dir, self.transition_model)
+        return Searcher(Decoder(graph, self.beams), Timing.read(self.graph_dir, self.transition_model))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do with an utterance: search with the acoustic scale 1 / lm_weight, then either keep the lattice as it
+    is, or read the best words from it with the insertion penalty, and the `most` best besides.
+    """
+
+    lm_weight: float
+    penalty: float = 0.0
+    most: int = 1
+    keep_lattice: bool = False
+
+
+@dataclass
+class Searcher:
+    """What each process has: the graph, and what tells times."""
+
+    decoder: Decoder
+    timing: Timing
+
+    def run(self, matrix: np.ndarray, task: Task) -> Outcome:
+        """Search one utterance; whatever fails is its fault."""
+        started = time.process_time()
+        try:
+            return self._run(matrix, task, started)
+        except (InputError, RuntimeError, MemoryError) as error:
+            return Outcome(frames=len(matrix), fault=str(error) or type(error).__name__)
+
+    def _run(self, matrix: np.ndarray, task: Task, started: float) -> Outcome:
+        self.decoder.acoustic_scale = 1.0 / task.lm_weight
+        lattice = self.decoder.lattice(matrix)
+        if lattice is None:
+            return Outcome(frames=len(matrix), fault="no path was found" if len(matrix) else "has no frames")
+        hypothesis = None
+        if not task.keep_lattice:
+            reader = LatticeReader(self.decoder.graph, self.timing, self.decoder.acoustic_scale, task.penalty)
+            hypothesis = reader.read(lattice, self.decoder.beams.lattice_beam, task.most)
+        return Outcome(
+            hypothesis,
+            lattice if task.keep_lattice else None,
+            len(matrix),
+            lattice.reached_final,
+            time.process_time() - started,
+        )
 
 
 class SearchPool:
@@ -49,15 +96,24 @@ class SearchPool:
 
     def __init__(self, graph: Graph, nj: int) -> None:
         self.graph, self.nj = graph, nj
-        self._here: Decoder | None = None
+        self.symbols: list[str] = []  # the word of every word-id, once entered
+        self._here: Searcher | None = None
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
 
     def __enter__(self) -> SearchPool:
-        self._here = self.graph.decoder()  # also when others search: a bad graph is refused here, in one line
+        self._here = self.graph.searcher()  # also when others search: a bad graph is refused here, in one line
+        self.symbols = self._here.decoder.graph.symbols
+        self._tid_to_pdf = self._here.timing.model.tid_to_pdf
         if self.nj > 1:
             self._here = None
             self._pool = self._new_pool(self.nj)
         return self
+
+    def prior_of_tids(self, log_prior: np.ndarray) -> np.ndarray:
+        """float32 (transition-ids + 1): the log prior of each one's pdf; 0 for none."""
+        result = log_prior[self._tid_to_pdf].astype(np.float32)
+        result[0] = 0.0
+        return result
 
     def __exit__(self, *_: object) -> None:
         self._here = None
@@ -69,9 +125,8 @@ class SearchPool:
         self,
         utterances: Sequence[str],
         loglikes_of: Callable[[str], np.ndarray],
+        task: Task,
         *,
-        lm_weight: float,
-        penalty: float,
         what: str,
     ) -> dict[str, Outcome]:
         """{utterance: outcome} in the order given; `loglikes_of` gives float32 (frames, pdfs), unscaled.
@@ -79,16 +134,16 @@ class SearchPool:
         An InputError from `loglikes_of`, or a search that fails, is that utterance's fault and no more.
         """
         run = self._serial if self._pool is None else self._parallel
-        done = dict(progress(run(utterances, loglikes_of, (1.0 / lm_weight, penalty)), len(utterances), what))
+        done = dict(progress(run(utterances, loglikes_of, task), len(utterances), what))
         return {utterance: done[utterance] for utterance in utterances}
 
-    def _serial(self, utterances, loglikes_of, weights) -> Iterator[tuple[str, Outcome]]:
+    def _serial(self, utterances, loglikes_of, task) -> Iterator[tuple[str, Outcome]]:
         assert self._here is not None
         for utterance in utterances:
             matrix = _loglikes(loglikes_of, utterance)
-            yield utterance, matrix if isinstance(matrix, Outcome) else _search(self._here, matrix, *weights)
+            yield utterance, matrix if isinstance(matrix, Outcome) else self._here.run(matrix, task)
 
-    def _parallel(self, utterances, loglikes_of, weights) -> Iterator[tuple[str, Outcome]]:
+    def _parallel(self, utterances, loglikes_of, task) -> Iterator[tuple[str, Outcome]]:
         waiting: collections.deque[tuple[str, concurrent.futures.Future[Outcome]]] = collections.deque()
         for utterance in utterances:
             matrix = _loglikes(loglikes_of, utterance)
@@ -96,21 +151,21 @@ class SearchPool:
                 yield utterance, matrix
                 continue
             while len(waiting) >= WAITING_PER_PROCESS * self.nj:
-                yield from self._take(waiting, loglikes_of, weights)
-            waiting.append((utterance, self._submit(matrix, weights)))
+                yield from self._take(waiting, loglikes_of, task)
+            waiting.append((utterance, self._submit(matrix, task)))
         while waiting:
-            yield from self._take(waiting, loglikes_of, weights)
+            yield from self._take(waiting, loglikes_of, task)
 
-    def _submit(self, matrix: np.ndarray, weights: tuple[float, float]) -> concurrent.futures.Future[Outcome]:
+    def _submit(self, matrix: np.ndarray, task: Task) -> concurrent.futures.Future[Outcome]:
         assert self._pool is not None
         try:
-            return self._pool.submit(_search_there, matrix, *weights)
+            return self._pool.submit(_search_there, matrix, task)
         except BrokenProcessPool as error:  # a searcher died since the last look; _take sorts it out
             future: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
             future.set_exception(error)
             return future
 
-    def _take(self, waiting, loglikes_of, weights) -> Iterator[tuple[str, Outcome]]:
+    def _take(self, waiting, loglikes_of, task) -> Iterator[tuple[str, Outcome]]:
         """The oldest one's outcome; when a searcher died, the outcomes of all that wait, searched one by one."""
         utterance, future = waiting.popleft()
         try:
@@ -120,18 +175,18 @@ class SearchPool:
             suspects = [utterance, *(name for name, _ in waiting)]
             waiting.clear()
         for suspect in suspects:
-            yield suspect, self._alone(_loglikes(loglikes_of, suspect), weights)
+            yield suspect, self._alone(_loglikes(loglikes_of, suspect), task)
         assert self._pool is not None
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = self._new_pool(self.nj)
 
-    def _alone(self, matrix: np.ndarray | Outcome, weights: tuple[float, float]) -> Outcome:
+    def _alone(self, matrix: np.ndarray | Outcome, task: Task) -> Outcome:
         """Search in a process of its own, which may die."""
         if isinstance(matrix, Outcome):
             return matrix
         with self._new_pool(1) as pool:
             try:
-                return pool.submit(_search_there, matrix, *weights).result()
+                return pool.submit(_search_there, matrix, task).result()
             except BrokenProcessPool:
                 return Outcome(frames=len(matrix), fault="the search's process died (out of memory?)")
 
@@ -148,32 +203,15 @@ def _loglikes(loglikes_of: Callable[[str], np.ndarray], utterance: str) -> np.nd
         return Outcome(fault=str(error))
 
 
-def _search(decoder: Decoder, matrix: np.ndarray, acoustic_scale: float, penalty: float) -> Outcome:
-    started = time.process_time()
-    decoder.set_weights(acoustic_scale=acoustic_scale, insertion_penalty=penalty)
-    try:
-        result = decoder.decode(matrix)
-    except (InputError, RuntimeError, MemoryError) as error:  # RuntimeError: what the wheel's checks throw
-        return Outcome(frames=len(matrix), fault=str(error) or type(error).__name__)
-    if not result.found:
-        return Outcome(frames=len(matrix), fault="no path was found" if len(matrix) else "has no frames")
-    return Outcome(
-        result.words,
-        len(matrix),
-        result.cost_graph + result.cost_acoustic,
-        result.reached_final,
-        time.process_time() - started,
-    )
-
-
-_there: Any = None  # the decoder of a searcher's process
+_there: Searcher | None = None  # of a searching process
 
 
 def _begin(graph: Graph) -> None:
     global _there
     end_with_parent()
-    _there = graph.decoder()
+    _there = graph.searcher()
 
 
-def _search_there(matrix: np.ndarray, acoustic_scale: float, penalty: float) -> Outcome:
-    return _search(_there, matrix, acoustic_scale, penalty)
+def _search_there(matrix: np.ndarray, task: Task) -> Outcome:
+    assert _there is not None
+    return _there.run(matrix, task)

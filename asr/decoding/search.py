@@ -1,171 +1,190 @@
-"""Beam search for the best words of one utterance: a matrix of log-likelihoods in, words and costs out.
+"""Beam search for the words of one utterance: a matrix of log-likelihoods in, a lattice of the likely paths out.
 
-Kaldi's FasterDecoder (Viterbi beam search over HCLG), fed by a decodable that scores column label - 1. So the
-graph's transition-ids become pdf-id + 1 once, when it is loaded, and the matrix is used as it is. The weights are
-Kaldi's: acoustic log-likelihoods are multiplied by 1 / LM weight, the graph's costs are left alone, and the insertion
-penalty is a cost added for every word; beam and costs are in those units.
+The weights are Kaldi's: acoustic log-likelihoods are multiplied by an acoustic scale (1 / LM weight), the graph's
+costs are left alone, and beams are in those units. Insertion penalties and other scales are applied to the lattice.
 
 reads   GRAPH/HCLG.fst words.txt num_pdfs, and final.mdl (which pdf each transition-id has)
 
-    decoder = Decoder(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"), acoustic_scale=0.1)
-    decoder.decode(loglikes).words          # loglikes: float32 (frames, pdfs)
+    decoder = Decoder(load_graph(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl")), acoustic_scale=0.125)
+    decoder.lattice(loglikes).best_path(0.125).words          # loglikes: float32 (frames, pdfs)
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
+from asr.decoding.lattice import Lattice
+from asr.decoding.search_graph import SearchGraph
 from asr.errors import InputError
-from asr.lang.fst import Fst, read_fst
-from asr.tables import read_bytes, read_symbols
 
-# <eps>, <SIL>, <SPN>, <UNK>, [NOISE], !SIL: what is heard but is no word
-_NO_WORD = re.compile(r"<.*>|\[.*\]|!.+")
+MIN_ACTIVE = 200  # Kaldi's default
+#: states alive, of all frames, above which those that no longer matter are let go: 8 bytes each
+MOST_TOKENS = 8_000_000
 
 
 @dataclass(frozen=True)
-class Result:
-    """The best path of one utterance.
-
-    cost_graph: transitions, language model and insertion penalties; cost_acoustic: minus the scaled log-likelihoods;
-    pdfs: int32 (frames). Without `reached_final` no path ended where the graph may end, and this is the best of the
-    others. `found` is False when the search lost every path; there are no words then and the costs are infinite.
+class Beams:
+    """How widely to search. beam: paths worse than a frame's best by more are dropped; max_active: states kept a
+    frame at most; lattice_beam: whole paths worse than the best by more are left out of the lattice.
     """
 
-    words: tuple[str, ...] = ()
-    cost_graph: float = float("inf")
-    cost_acoustic: float = float("inf")
-    reached_final: bool = False
-    pdfs: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
-
-    @property
-    def found(self) -> bool:
-        """Whether there is a path at all."""
-        return self.cost_graph != float("inf")
+    beam: float = 13.0
+    max_active: int = 7000
+    lattice_beam: float = 6.0
 
 
 class Decoder:
-    """Decodes utterances one after another over one graph.
+    """Decodes utterances one after another over one graph; `acoustic_scale` may be changed between two."""
 
-    beam: paths worse than the best of a frame by more are dropped; max_active: states kept a frame at most.
-    Raises InputError where graph and model are not of one make, or a file is missing or damaged.
-    """
+    def __init__(self, graph: SearchGraph, beams: Beams | None = None, *, acoustic_scale: float = 0.1) -> None:
+        self.graph, self.beams, self.acoustic_scale = graph, beams or Beams(), acoustic_scale
+        self.scratch = (
+            np.full(graph.num_states, -1, np.int32),  # which seat a state has in the frame, -1: none
+            np.empty(graph.num_states, np.int32),
+            np.empty(graph.num_states, np.float32),
+        )
 
-    def __init__(
-        self,
-        graph_dir: Path,
-        transition_model: Path,
-        *,
-        acoustic_scale: float = 0.1,
-        insertion_penalty: float = 0.0,
-        beam: float = 13.0,
-        max_active: int = 7000,
-    ) -> None:
-        import kaldi_decoder
-
-        self.words = _word_list(graph_dir / "words.txt")
-        self.num_pdfs, self._graph = load_graph(graph_dir, transition_model)
-        if (highest := int(self._graph.arcs["olabel"].max(initial=0))) >= len(self.words):
-            raise InputError(f"has no word {highest}, which HCLG.fst has", file=graph_dir / "words.txt")
-        self._options = kaldi_decoder.FasterDecoderOptions(beam=beam, max_active=max_active)
-        self.acoustic_scale = acoustic_scale
-        self.insertion_penalty = insertion_penalty
-        self._fst = with_word_cost(self._graph, insertion_penalty).to_kaldifst()
-
-    def set_weights(self, *, acoustic_scale: float, insertion_penalty: float) -> None:
-        """Change the weights for the utterances to come; the graph is only rebuilt for another penalty."""
-        self.acoustic_scale = acoustic_scale
-        if insertion_penalty != self.insertion_penalty:
-            self._fst = None  # let go of the old one first: a graph can be large
-            self._fst = with_word_cost(self._graph, insertion_penalty).to_kaldifst()
-            self.insertion_penalty = insertion_penalty
-
-    def decode(self, loglikes: np.ndarray) -> Result:
-        """The best path for `loglikes`, float32 (frames, pdfs).
+    def lattice(self, loglikes: np.ndarray) -> Lattice | None:
+        """The lattice of `loglikes`, float32 (frames, pdfs); None where no path was found or there is no frame.
 
         Raises InputError when the columns are not the graph's pdfs or a value is not finite.
         """
-        import kaldi_decoder
-        import kaldifst
+        stream = self.stream()
+        stream.accept(loglikes)
+        return stream.lattice()
 
-        self._check(loglikes)
-        if len(loglikes) == 0:
-            return Result()
-        scaled = np.ascontiguousarray(loglikes, np.float32) * np.float32(self.acoustic_scale)
-        search = kaldi_decoder.FasterDecoder(self._fst, self._options)
-        search.decode(kaldi_decoder.DecodableCtc(scaled))
-        reached_final = search.reached_final()
-        found, path = search.get_best_path(use_final_probs=reached_final)
-        if not found:
-            return Result()
-        _, labels, words, cost = kaldifst.get_linear_symbol_sequence(path)
-        return Result(
-            tuple(symbol for word in words if (symbol := self.words[word])),
-            float(cost.value1),
-            float(cost.value2),
+    def stream(self) -> Stream:
+        """A search that is fed piece by piece. One at a time: streams of one decoder share their scratch."""
+        return Stream(self)
+
+
+class Stream:
+    """The search of one utterance whose frames come in pieces."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        from asr.decoding import token_passing
+
+        self.decoder, self.graph = decoder, decoder.graph
+        self.scale = decoder.acoustic_scale
+        graph, beam = self.graph, np.float32(decoder.beams.beam)
+        self._forward = (graph.first, graph.middle, graph.pdf, graph.weight, graph.target)
+        self.frames = 0  # given
+        self._done = 0  # searched: fewer than given once every path is lost
+        self._costs = np.empty((0, graph.num_pdfs), np.float32)
+        self._bounds, self._base = np.zeros(2, np.int64), np.zeros(1)
+        self._cutoffs = np.zeros(0, np.float32)
+        room = (np.empty(1 << 16, np.int32), np.empty(1 << 16, np.float32))
+        self._states, self._alphas = token_passing.begin(
+            self._forward, graph.start, beam, *decoder.scratch, *room, self._bounds, self._base
+        )
+
+    def accept(self, loglikes: np.ndarray) -> None:
+        """Search on through more frames: float32 (frames, pdfs), unscaled. Raises InputError."""
+        from asr.decoding import token_passing
+
+        _check(loglikes, self.graph.num_pdfs)
+        lost = self._done < self.frames
+        self.frames += len(loglikes)
+        if len(loglikes) == 0 or lost:
+            return
+        costs = np.ascontiguousarray(loglikes, np.float32) * np.float32(-self.scale)
+        self._costs = np.concatenate([self._costs, costs]) if len(self._costs) else costs
+        more = len(loglikes)
+        self._bounds, self._base = _longer(self._bounds, more), _longer(self._base, more)
+        self._cutoffs = _longer(self._cutoffs, more)
+        beams = self.decoder.beams
+        self._states, self._alphas, self._done = token_passing.advance(
+            self._forward, costs, self._done, np.float32(beams.beam), beams.max_active, MIN_ACTIVE,
+            *self.decoder.scratch, self._states, self._alphas, self._bounds, self._base, self._cutoffs,
+        )  # fmt: skip
+        if self._bounds[self._done + 1] > MOST_TOKENS:
+            self._let_go()
+
+    def lattice(self) -> Lattice | None:
+        """The lattice of all frames so far, which may be asked for at any time; None where there is no path."""
+        if self.frames == 0 or self._done < self.frames:
+            return None
+        extra, ends, reached_final = self._ends()
+        return self._traced(extra, ends, reached_final, self.decoder.beams.lattice_beam)
+
+    def words_so_far(self) -> tuple[int, ...]:
+        """The word-ids of the best path up to here, wherever in the graph it is."""
+        if self._done == 0:
+            return ()
+        last = self._alphas[self._bounds[self._done] : self._bounds[self._done + 1]]
+        lattice = self._traced(last - last.min(), np.zeros(len(last), np.float32), False, 1e-3)
+        return lattice.best_path(self.scale).words
+
+    def _ends(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Of the last frame's states: how much worse than the best, final costs, and whether the graph has them."""
+        low, high = self._bounds[self._done], self._bounds[self._done + 1]
+        alphas, final = self._alphas[low:high], self.graph.final[self._states[low:high]]
+        reached_final = bool(np.isfinite(final).any())
+        if not reached_final:
+            final = np.zeros(high - low, np.float32)
+        total = alphas + final
+        return (total - total.min()).astype(np.float32), final, reached_final
+
+    def _trace(self, extra: np.ndarray, lattice_beam: float) -> tuple[np.ndarray, int, np.ndarray]:
+        from asr.decoding import token_passing
+
+        graph = self.graph
+        return token_passing.trace(
+            (graph.back_first, graph.back_middle, graph.back_arc), graph.weight, graph.source, graph.pdf,
+            self.decoder.scratch[0], self._costs, self._states, self._alphas, self._bounds, self._base, self._cutoffs,
+            self._done, extra, np.float32(lattice_beam),
+        )  # fmt: skip
+
+    def _traced(self, extra: np.ndarray, ends: np.ndarray, reached_final: bool, lattice_beam: float) -> Lattice:
+        number, count, links = self._trace(extra, lattice_beam)
+        state_of = np.where(number >= 0, count - 1 - number, -1)
+        source = state_of[links[:, 0]]
+        links = links[np.argsort(source, kind="stable")]
+        first = np.zeros(count + 1, np.int64)
+        np.cumsum(np.bincount(source, minlength=count), out=first[1:])
+        arc, graph = links[:, 2], self.graph
+        time = np.searchsorted(self._bounds, links[:, 0], side="right") - 1  # frames before the arc
+        pdf = graph.pdf[arc]
+        # a silent arc of the last frame has no row of its own: any will do
+        acoustic = self._costs[np.minimum(time, self._done - 1), np.maximum(pdf, 0)] / np.float32(self.scale)
+        final = np.full(count, np.inf, np.float32)
+        last = state_of[self._bounds[self._done] : self._bounds[self._done + 1]]
+        final[last[last >= 0]] = ends[last >= 0]
+        return Lattice(
+            self._done,
+            first,
+            state_of[links[:, 1]].astype(np.int32),
+            graph.word[arc],
+            graph.tid[arc],
+            graph.weight[arc],
+            np.where(pdf >= 0, acoustic, np.float32(0)),
+            final,
             reached_final,
-            np.array(labels, dtype=np.int32) - 1,
         )
 
-    def _check(self, loglikes: np.ndarray) -> None:
-        if loglikes.ndim != 2 or loglikes.shape[1] != self.num_pdfs:
-            columns = loglikes.shape[1] if loglikes.ndim == 2 else "no"
-            raise InputError(
-                f"the log-likelihoods have {columns} columns, the graph has {self.num_pdfs} pdfs: "
-                "the graph was made for another model"
-            )
-        if not np.isfinite(loglikes).all():
-            raise InputError("the log-likelihoods hold a NaN or an infinity")
+    def _let_go(self) -> None:
+        """Keep, of the frames before the last, the states that a path within the lattice beam goes through."""
+        low, high = self._bounds[self._done], self._bounds[self._done + 1]
+        number, _, _ = self._trace(np.zeros(high - low, np.float32), self.decoder.beams.lattice_beam)
+        kept = number >= 0
+        kept[low:high] = True
+        before = np.concatenate([[0], np.cumsum(kept)])
+        self._states, self._alphas = self._states[:high][kept], self._alphas[:high][kept]
+        self._bounds[: self._done + 2] = before[self._bounds[: self._done + 2]]
 
 
-def load_graph(graph_dir: Path, transition_model: Path) -> tuple[int, Fst]:
-    """(number of pdfs, HCLG with input labels pdf-id + 1; 0 stays 0). Raises InputError."""
-    from asr.alignment.transition_model import read_transition_model
+def _longer(array: np.ndarray, more: int) -> np.ndarray:
+    return np.concatenate([array, np.zeros(more, array.dtype)])
 
-    path = graph_dir / "HCLG.fst"
-    model = read_transition_model(transition_model)
-    _check_num_pdfs(graph_dir / "num_pdfs", model.num_pdfs, transition_model)
-    graph = read_fst(path)
-    if graph.num_states == 0:
-        raise InputError("is an empty graph", file=path)
-    labels = graph.arcs["ilabel"]
-    if (highest := int(labels.max(initial=0))) > model.num_transition_ids:
+
+def _check(loglikes: np.ndarray, num_pdfs: int) -> None:
+    if loglikes.ndim != 2 or loglikes.shape[1] != num_pdfs:
+        columns = loglikes.shape[1] if loglikes.ndim == 2 else "no"
         raise InputError(
-            f"has transition-id {highest}, {transition_model} only {model.num_transition_ids}: not of one model",
-            file=path,
+            f"the log-likelihoods have {columns} columns, the graph has {num_pdfs} pdfs: "
+            "the graph was made for another model"
         )
-    label_of = model.tid_to_pdf + 1
-    label_of[0] = 0
-    graph.arcs["ilabel"] = label_of[labels]
-    return model.num_pdfs, graph
-
-
-def _check_num_pdfs(path: Path, expected: int, model: Path) -> None:
-    if not path.is_file():  # only newer Kaldi writes it
-        return
-    text = read_bytes(path).decode("ascii", "replace").strip()
-    if text != str(expected):
-        raise InputError(f"the graph has {text or 'no'} pdfs, {model} has {expected}: not of one model", file=path)
-
-
-def with_word_cost(graph: Fst, cost: float) -> Fst:
-    """`graph` with `cost` added on every arc that has a word; `graph` itself is left as it is."""
-    if cost == 0:
-        return graph
-    arcs = graph.arcs.copy()
-    arcs["weight"] += np.where(arcs["olabel"] != 0, np.float32(cost), np.float32(0))
-    return Fst(graph.start, graph.final, graph.degree, arcs)
-
-
-def _word_list(path: Path) -> list[str]:
-    """The word of every word-id; empty where there is none, for silence, noise and the unknown word."""
-    table = read_symbols(path)
-    words = [""] * (max(table.values(), default=0) + 1)
-    for word, number in table.items():
-        if not _NO_WORD.fullmatch(word):
-            words[number] = word
-    return words
+    if not np.isfinite(loglikes).all():
+        raise InputError("the log-likelihoods hold a NaN or an infinity")

@@ -5,6 +5,7 @@ graph = load_graph(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"))
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,14 @@ class SearchGraph:
     num_pdfs: int
     words: dict[str, int]
     symbols: list[str]
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """The symbol of every word-id, <SPN> and the like included."""
+        names = [""] * len(self.symbols)
+        for word, number in self.words.items():
+            names[number] = word
+        return names
 
     @property
     def num_states(self) -> int:

@@ -94,7 +94,8 @@ def _close(first, middle, weight, target, where, next_state, next_cost, queue, c
 
 @njit(cache=True, nogil=True)
 def _expand(graph, costs, where, next_state, next_cost, states, alphas, cutoff, beam):
-    """Follow the emitting arcs of a frame's states up to `cutoff`; returns (states reached, the next frame's cutoff)."""  # noqa: E501
+    """Follow the emitting arcs of a frame's states up to `cutoff`; returns (states reached, the next frame's
+    cutoff)."""
     first, middle, pdf, weight, target = graph
     next_cutoff, count = INFINITY, 0
     for place in range(len(states)):  # a guess from the best state, which spares most of the others' arcs
@@ -201,7 +202,8 @@ def advance(
 
 @njit(cache=True, nogil=True)
 def _settle(back, weight, source, where, states, alphas, extra, queue, lattice_beam):
-    """Carry `extra` (how much worse than the best the best path through a state is) back over a frame's silent arcs."""  # noqa: E501
+    """Carry `extra` (how much worse than the best the best path through a state is) back over a frame's silent
+    arcs."""
     back_first, back_middle, back_arc = back
     waiting = 0
     for place in range(len(states)):

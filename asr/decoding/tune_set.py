@@ -1,128 +1,128 @@
-"""The part of a set that the decoding weights are chosen on: its log-likelihoods, kept on disk, and its transcripts.
+"""The part of a set that the decoding weights are chosen on: its lattices and its transcripts.
 
-tune_set = TuneSet.make(data, utterances, loglikes_of, folder, most_frames=60_000, seed=0, latin="word")
-best, trials = tune_set.choose(pool, lm_weights=(8, 10, 12), penalties=(0, 0.5, 1))
+tune_set = TuneSet.pick(data, utterances, frames_of, most_frames=60_000, seed=0, latin="word")
+tune_set.lattices = {...}                                   # of tune_set.references
+best, trials = tune_set.choose(Choices(...), near, symbols, log_prior_of_tid)
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from asr.console import progress, say
-from asr.decoding.pool import SearchPool
-from asr.decoding.tuning import Trial, choose
+from asr.decoding.lattice import Lattice
+from asr.decoding.tuning import Choices, Trial, Weights, choose
 from asr.errors import InputError
 from asr.tables import read_table
-
-STORE_PREFIX = ".loglikes-"
-
-
-class LoglikeStore(Mapping[str, np.ndarray]):
-    """Matrices of one width in one file, mapped into memory on demand: a set's may be larger than the memory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.width = path, 0
-        self.where: dict[str, tuple[int, int]] = {}
-        self.frames = 0
-
-    def append(self, utterance: str, matrix: np.ndarray) -> None:
-        """Add float32 (frames, width)."""
-        matrix = np.ascontiguousarray(matrix, np.float32)
-        if self.where and matrix.shape[1] != self.width:
-            raise ValueError(f"{utterance}: {matrix.shape[1]} columns after {self.width}")
-        self.width = matrix.shape[1]
-        with open(self.path, "ab") as handle:
-            handle.write(matrix.tobytes())
-        self.where[utterance] = (self.frames, len(matrix))
-        self.frames += len(matrix)
-
-    def __getitem__(self, utterance: str) -> np.ndarray:
-        first, frames = self.where[utterance]
-        shape = (frames, self.width)
-        if not frames:
-            return np.zeros(shape, np.float32)
-        return np.asarray(np.memmap(self.path, np.float32, "r", offset=4 * first * self.width, shape=shape))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.where)
-
-    def __len__(self) -> int:
-        return len(self.where)
 
 
 @dataclass
 class TuneSet:
-    """`references`: the units of each utterance's transcript, in the order of decoding; `store` has the same keys."""
+    """`references`: the units of each utterance's transcript; `lattices`: of those that have one; `made_with`: the
+    prior scale that is in their acoustic costs. An utterance without a lattice has its units deleted.
+    """
 
     references: dict[str, list[str]]
-    store: LoglikeStore
     latin: str
+    lattices: dict[str, Lattice] = field(default_factory=dict)
+    made_with: float = 1.0
 
     @classmethod
-    def make(
+    def pick(
         cls,
         data: Path,
         utterances: Sequence[str],
-        loglikes_of: Callable[[str], np.ndarray],
-        folder: Path,
+        frames: Mapping[str, int],
         most_frames: float,
         seed: int,
         latin: str,
     ) -> TuneSet:
-        """Compute the log-likelihoods of utterances in seeded random order, until `most_frames` are reached.
+        """Utterances with a transcript in seeded random order, until `most_frames` are reached.
 
-        Utterances without log-likelihoods (an InputError) or transcript are passed over. Raises InputError when
-        nothing is left to count errors on.
+        `frames`: how many each has; one that is not in it has no features. InputError when none can be counted on.
         """
         from asr.corpus.transcript import characters, normalise
 
         texts = read_table(data / "text", allow_empty=True)
-        order = [utterance for utterance in utterances if texts.get(utterance)]
+        order = [utterance for utterance in utterances if texts.get(utterance) and utterance in frames]
         random.Random(seed).shuffle(order)
-        store, references = LoglikeStore(folder / "loglikes"), {}
-        refusal = ""
-        for utterance in progress(order, len(order), f"log-likelihoods: {data.name}"):
-            try:
-                store.append(utterance, loglikes_of(utterance))
-            except InputError as error:
-                refusal = refusal or f"; the first: {error}"
-                continue
+        references: dict[str, list[str]] = {}
+        total = 0
+        for utterance in order:
             references[utterance] = characters(normalise(texts[utterance]), latin=latin)
-            if store.frames >= most_frames:
+            total += frames[utterance]
+            if total >= most_frames:
                 break
         if not any(references.values()):
-            raise InputError(
-                f"no utterance has both a transcript and features to tune on{refusal}", file=data / "text"
-            )
-        return cls(references, store, latin)
+            raise InputError("no utterance has both a transcript and features to tune on", file=data / "text")
+        return cls(references, latin)
+
+    @property
+    def length(self) -> int:
+        """Units of reference."""
+        return sum(len(reference) for reference in self.references.values())
 
     def choose(
-        self, pool: SearchPool, lm_weights: Iterable[float], penalties: Iterable[float]
+        self, choices: Choices, near: Weights, symbols: Sequence[str], log_prior: np.ndarray | None
     ) -> tuple[Trial, list[Trial]]:
-        """The weights with the fewest errors (see asr.decoding.tuning), and everything that was tried."""
-        best, trials = choose(lambda weight, penalty: self.errors(pool, weight, penalty), lm_weights, penalties)
-        say(f"tune: best LM weight {best.lm_weight:g}, insertion penalty {best.penalty:g} of {len(trials)} tried")
+        """The weights with the fewest errors, and everything that was tried.
+
+        symbols: the word of every word-id; log_prior: float (transition-ids + 1), natural, 0 for none; None: no
+        priors.
+        """
+        counted = _Errors(self, symbols, log_prior)
+        total = len(choices.lm_weights) * len(choices.penalties) * len(choices.prior_scales)
+        bar = iter(progress(range(total), total, "tune: weights"))
+
+        def evaluate(weights: Weights) -> tuple[int, int]:
+            next(bar)
+            return counted.of(weights), self.length
+
+        best, trials = choose(evaluate, choices, near)
+        say(
+            f"tune: {best.weights}: %CER {best.cer:.2f} [ {best.errors} / {best.length} ], the best of {len(trials)} "
+            f"combinations (the worst: {max(trial.cer for trial in trials):.2f})"
+        )
         return best, trials
 
-    def errors(self, pool: SearchPool, lm_weight: float, penalty: float) -> tuple[int, int]:
-        """(errors, units of reference) of one decoding; an utterance without a result has its units deleted."""
+
+class _Errors:
+    """Counts errors of the best paths; what words of an utterance have been counted before is remembered."""
+
+    def __init__(self, tune_set: TuneSet, symbols: Sequence[str], log_prior: np.ndarray | None) -> None:
+        self.tune_set, self.symbols = tune_set, symbols
+        self.known: dict[tuple[str, tuple[int, ...]], int] = {}
+        self.priors = {
+            utterance: log_prior[lattice.tid].astype(np.float32) if log_prior is not None else None
+            for utterance, lattice in tune_set.lattices.items()
+        }
+
+    def of(self, weights: Weights) -> int:
+        errors = 0
+        step = weights.prior_scale - self.tune_set.made_with
+        for utterance, reference in self.tune_set.references.items():
+            lattice = self.tune_set.lattices.get(utterance)
+            if lattice is None:
+                errors += len(reference)
+                continue
+            priors = self.priors[utterance]
+            more = None if step == 0 or priors is None else np.float32(step) * priors
+            path = lattice.best_path(1.0 / weights.lm_weight, weights.penalty, more)
+            errors += self._distance(utterance, reference, path.words)
+        return errors
+
+    def _distance(self, utterance: str, reference: list[str], words: tuple[int, ...]) -> int:
         from kaldialign import edit_distance
 
         from asr.corpus.transcript import characters
 
-        what = f"tune: LM weight {lm_weight:g}, penalty {penalty:g}"
-        outcomes = pool.decode(
-            list(self.references), self.store.__getitem__, lm_weight=lm_weight, penalty=penalty, what=what
-        )
-        errors = sum(
-            edit_distance(reference, characters(" ".join(outcomes[utterance].words), latin=self.latin))["total"]
-            for utterance, reference in self.references.items()
-        )
-        length = sum(len(reference) for reference in self.references.values())
-        say(f"{what}: %CER {100 * errors / length:.2f} [ {errors} / {length} ]")
-        return errors, length
+        key = (utterance, words)
+        if key not in self.known:
+            text = " ".join(symbol for word in words if (symbol := self.symbols[word]))
+            self.known[key] = edit_distance(reference, characters(text, latin=self.tune_set.latin))["total"]
+        return self.known[key]

@@ -142,7 +142,10 @@ def _tuning(name: str, record: Mapping[str, Any] | None) -> Tuning | None:
     if not isinstance(trials, list) or record is None:
         return None
     rates: dict[tuple[float, float], float] = {}
+    scale = number(record.get("prior_scale"))
     for trial in trials:
+        if isinstance(trial, dict) and number(trial.get("prior_scale")) != scale:
+            continue  # the page shows the trials with the scale that was chosen
         values = (
             [number(trial.get(name)) for name in ("lm_weight", "penalty", "cer")] if isinstance(trial, dict) else []
         )

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from asr.cli import main
-from asr.decoding import decode as decode_module
+from asr.decoding.acoustic import FRAME_SHIFT_MS, AcousticSource
 from asr.decoding.decode import Settings, decode_set, given_weights
-from asr.decoding.tune_set import LoglikeStore, TuneSet
+from asr.decoding.lattice_files import read_lattices
+from asr.decoding.tune_set import TuneSet
+from asr.decoding.tuning import Weights
 from asr.errors import InputError
 from asr.tables import read_table
 
@@ -44,19 +46,22 @@ def toy(write_graph, toy_model, tmp_path):
     return settings
 
 
-def source(utterance: str) -> np.ndarray:
+def loglikes_of(utterance: str) -> np.ndarray:
     if utterance not in LOGLIKES:
         raise InputError("has no features", file="feats.scp", key=utterance)
     return LOGLIKES[utterance]
+
+
+SOURCE = AcousticSource(loglikes_of)
 
 
 # ---------------------------------------------------------------- choosing and applying
 
 
 def test_the_known_best_weights_are_chosen(toy, tmp_path, capsys):
-    """No error from LM weight 7.5 to 11.5 without penalty; the walk begins at 8."""
-    record = decode_set(toy(tune=True), None, source)
-    assert (record["lm_weight"], record["penalty"]) == (8, 0)
+    """No error from LM weight 7.5 to 11.5 without penalty; 8 is the nearest to the search's."""
+    record = decode_set(toy(tune=True, insertion_penalties=(0.0, 0.5, 1.0)), None, SOURCE)
+    assert (record["lm_weight"], record["penalty"], record["prior_scale"]) == (8, 0, 1)
     rates = {(trial["lm_weight"], trial["penalty"]): trial["cer"] for trial in record["tuning"]}
     assert [rates[weight, 0] for weight in (8, 9, 10)] == [0, 0, 0]
     # at 6, s-1 is taken for 甲: one substitution, one deletion, of six characters in all
@@ -67,22 +72,41 @@ def test_the_known_best_weights_are_chosen(toy, tmp_path, capsys):
     assert json.loads((tmp_path / "out" / "decode.json").read_text("utf-8")) == record
     assert record["complete"] is True
     assert not list((tmp_path / "out").glob(".*"))
-    assert "tune: LM weight 6, penalty 0: %CER 33.33 [ 2 / 6 ]" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "tune: LM weight 8, insertion penalty 0, prior scale 1: %CER 0.00 [ 0 / 6 ], the best of 30" in said
+
+
+def test_lattices_far_from_the_best_weight_are_searched_once_more(toy, capsys):
+    record = decode_set(toy(tune=True, search_lm_weight=2.0, insertion_penalties=(0.0,)), None, SOURCE)
+    assert record["lm_weight"] == 8 and record["tuning_search_lm_weight"] == 8
+    assert "that is far from the search's LM weight 2; searched once more" in capsys.readouterr().out
+
+
+def test_the_prior_scale_is_chosen_where_there_are_priors(toy, tmp_path):
+    """A prior of e^2 on pdf 4, already subtracted: with it s-1 is taken for 甲 at LM weight 8."""
+    log_prior = np.zeros(NUM_PDFS)
+    log_prior[4] = -2.0
+    given = AcousticSource(lambda key: loglikes_of(key) - np.float32(1) * log_prior.astype("f"), log_prior=log_prior)
+    settings = toy(tune=True, prior_scales=(0.0, 1.0), insertion_penalties=(0.0,), lm_weights=(8.0,))
+    record = decode_set(settings, None, given)
+    assert record["prior_scale"] == 0.0
+    assert {trial["prior_scale"]: trial["errors"] for trial in record["tuning"]} == {0.0: 0, 1.0: 2}
+    assert read_table(tmp_path / "out" / "hyp.txt")["s-1"] == "乙 乙"
 
 
 def test_what_dev_chose_is_applied(toy, tmp_path):
     tuned = tmp_path / "decode.json"
     tuned.write_text('{"lm_weight": 7, "penalty": 0.0, "complete": true}')
     settings = toy(tuned=tuned)
-    record = decode_set(settings, given_weights(settings), source)
+    record = decode_set(settings, given_weights(settings), SOURCE)
     assert (record["lm_weight"], record["penalty"]) == (7, 0) and "tuning" not in record
     assert read_table(tmp_path / "out" / "hyp.txt")["s-1"] == "甲"
 
 
 def test_one_weight_each_needs_no_tuning(toy, tmp_path):
     settings = toy(lm_weights=(10.0,), insertion_penalties=(-3.0,))
-    assert given_weights(settings) == (10, -3)
-    decode_set(settings, given_weights(settings), source)
+    assert given_weights(settings) == Weights(10, -3, 1)
+    decode_set(settings, given_weights(settings), SOURCE)
     assert read_table(tmp_path / "out" / "hyp.txt")["s-2"] == "乙 乙"
 
 
@@ -90,40 +114,30 @@ def test_the_tuning_graph_is_searched_and_said(toy, write_graph, tmp_path):
     """Over a graph with 丙 in the place of 甲, dev can never be right, and decode.json tells which graph it was."""
     states = [[(18, 4, 1.0, 1), (30, 3, 0.3, 2)], [(18, 0, 0.0, 3)], [(30, 3, 0.3, 3)], []]
     other = write_graph(tmp_path / "other", states, {3: 0.25})
-    record = decode_set(toy(tune=True, tune_graph=other), None, source)
+    record = decode_set(toy(tune=True, tune_graph=other), None, SOURCE)
     assert record["graph"] == str(other) and record["tuning_graph_only"] is True
     assert read_table(tmp_path / "out" / "hyp.txt")["s-4"] == "丙"
 
 
 def test_two_processes_write_the_same_hypotheses(toy, tmp_path):
     for nj in (1, 2):
-        decode_set(toy(tune=True, nj=nj, out=tmp_path / str(nj)), None, source)
+        decode_set(toy(tune=True, nj=nj, out=tmp_path / str(nj)), None, SOURCE)
     first, second = (json.loads((tmp_path / str(nj) / "decode.json").read_text("utf-8")) for nj in (1, 2))
     assert (tmp_path / "1" / "hyp.txt").read_bytes() == (tmp_path / "2" / "hyp.txt").read_bytes()
     assert first["tuning"] == second["tuning"] and first["loglike_per_frame"] == second["loglike_per_frame"]
     assert (first["processes"], second["processes"]) == (1, 2)
 
 
-def test_likelihoods_are_computed_once(toy):
-    asked = []
-
-    def counting(utterance):
-        asked.append(utterance)
-        return source(utterance)
-
-    decode_set(toy(tune=True), None, counting)
-    assert sorted(asked) == sorted(LOGLIKES)
-
-
 def test_the_part_to_choose_on_is_bounded_and_seeded(toy):
     """Two frames an utterance, 10 ms each: 0.0005 minutes are three frames, so two utterances."""
+    (toy().data / "utt2num_frames").write_text("".join(f"{key} 2\n" for key in LOGLIKES))
     parts = set()
     for seed in range(12):
-        record = decode_set(toy(tune=True, tune_minutes=0.0005, seed=seed), None, source)
+        record = decode_set(toy(tune=True, tune_minutes=0.0005, seed=seed), None, SOURCE)
         assert record["tuning_utterances"] == 2 and record["utterances"] == 4
         parts.add(record["tuning_units"])
     assert len(parts) > 1
-    again = [decode_set(toy(tune=True, tune_minutes=0.0005, seed=4), None, source)["tuning"] for _ in range(2)]
+    again = [decode_set(toy(tune=True, tune_minutes=0.0005, seed=4), None, SOURCE)["tuning"] for _ in range(2)]
     assert again[0] == again[1]
 
 
@@ -139,10 +153,10 @@ def test_every_utterance_has_a_line_and_every_fault_a_name(toy, tmp_path, capsys
     def partial(utterance):
         if utterance == "s-2":
             raise InputError("has no features", file="feats.scp", key=utterance)
-        loglikes = source(utterance)
+        loglikes = loglikes_of(utterance)
         return {"s-3": loglikes[:1], "s-4": np.repeat(loglikes, 2, axis=0)[:3]}.get(utterance, loglikes)
 
-    record = decode_set(settings, (10.0, 0.0), partial)
+    record = decode_set(settings, Weights(10.0), AcousticSource(partial))
     assert (tmp_path / "out" / "hyp.txt").read_text("utf-8") == "s-1 乙 乙\ns-2\ns-3 乙\ns-4\ns-5\n"
     assert record["faults"] == {
         "s-2": "feats.scp: s-2: has no features",
@@ -166,20 +180,12 @@ def test_too_many_faults_stop_the_stage_and_leave_no_result(toy, tmp_path):
     with pytest.raises(
         InputError, match=r"1 of 5 utterances .* --max-missing 0.05; the first: s-5: .*has no features"
     ):
-        decode_set(toy(), (10.0, 0.0), source)
+        decode_set(toy(), Weights(10.0), SOURCE)
     assert not (tmp_path / "out" / "decode.json").exists()
 
 
-def test_what_a_killed_run_left_is_cleared(toy, tmp_path):
-    left = tmp_path / "out" / ".loglikes-abc"
-    left.mkdir(parents=True)
-    (left / "loglikes").write_bytes(b"1234")
-    decode_set(toy(), (10.0, 0.0), source)
-    assert not left.exists()
-
-
 def test_real_time_factors_are_seconds_per_second(toy):
-    record = decode_set(toy(), (10.0, 0.0), source, frame_shift_ms=20.0)
+    record = decode_set(toy(), Weights(10.0), AcousticSource(loglikes_of, frame_shift_ms=20.0))
     assert record["speech_s"] == 8 * 0.02
     assert record["rtf_wall"] == pytest.approx(record["wall_s"] / 0.16, abs=0.01)
     assert record["rtf_cpu"] == pytest.approx(record["cpu_s"] / 0.16, abs=0.01)
@@ -313,32 +319,32 @@ def test_a_decode_json_without_weights_is_refused(toy, tmp_path, content):
 def test_tuning_needs_transcripts(toy):
     (toy().data / "text").write_text("other-1 甲\n", "utf-8")
     with pytest.raises(InputError, match="text: no utterance has both a transcript and features"):
-        decode_set(toy(tune=True), None, source)
+        decode_set(toy(tune=True), None, SOURCE)
 
 
-# ---------------------------------------------------------------- the store
+# ---------------------------------------------------------------- what else is written
 
 
-def test_the_store_gives_back_what_it_was_given(tmp_path):
-    store, numbers = LoglikeStore(tmp_path / "store"), np.random.default_rng(2)
-    given = {str(n): numbers.normal(size=(n, 5)).astype(np.float32) for n in (3, 0, 7, 1)}
-    for key, matrix in given.items():
-        store.append(key, matrix)
-    assert list(store) == list(given) and store.frames == 11 and len(store) == 4
-    for key, matrix in given.items():
-        np.testing.assert_array_equal(store[key], matrix)
-    with pytest.raises(ValueError, match="6 columns after 5"):
-        store.append("odd", np.zeros((2, 6), np.float32))
+def test_times_n_best_and_lattices_are_written(toy, tmp_path):
+    """The toy's words are single phones of three states but its graph has two frames: there are no times of words."""
+    decode_set(toy(nbest=2), Weights(10.0), SOURCE)
+    out = tmp_path / "out"
+    lines = (out / "nbest").read_text("utf-8").splitlines()
+    # s-1: 乙乙 costs 0.6 and 0.25 in the graph, 2 * 4.5; 甲 1.25 and 2 * 3
+    assert lines[:2] == ["s-1-1 0.8500 9.0000 乙 乙", "s-1-2 1.2500 6.0000 甲"]
+    assert (out / "ctm").read_text() == ""
+    read = dict(read_lattices(out / "lat.1.gz"))
+    assert list(read) == sorted(LOGLIKES) and read["s-1"].num_arcs == 3
+    decode_set(toy(lattices=False), Weights(10.0), SOURCE)
+    assert not (out / "lat.1.gz").exists()
 
 
-def test_latin_script_counts_by_word_or_letter(toy, tmp_path):
+def test_latin_script_counts_by_word_or_letter(toy):
     (toy().data / "text").write_text("s-1 LET 乙\n", "utf-8")
     for latin, units in (("word", 2), ("letter", 4)):
-        folder = tmp_path / latin
-        folder.mkdir()
-        tune_set = TuneSet.make(toy().data, sorted(LOGLIKES), source, folder, 100, 0, latin)
+        tune_set = TuneSet.pick(toy().data, sorted(LOGLIKES), dict.fromkeys(LOGLIKES, 2), 100, 0, latin)
         assert len(tune_set.references["s-1"]) == units
 
 
 def test_the_default_frame_shift_is_kaldis():
-    assert decode_module.FRAME_SHIFT_MS == 10.0
+    assert FRAME_SHIFT_MS == 10.0

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.decoding.pool import Graph, SearchPool
+from asr.decoding.pool import Graph, SearchPool, Task
+from asr.decoding.search import Beams
 from asr.errors import InputError
 
 NUM_PDFS = 11
@@ -21,24 +22,24 @@ DEADLY = 12345.0
 class FragileGraph(Graph):
     """Its decoder ends the process on a matrix that begins with DEADLY."""
 
-    def decoder(self):
-        decoder = super().decoder()
-        search = decoder.decode
+    def searcher(self):
+        searcher = super().searcher()
+        search = searcher.decoder.lattice
 
-        def decode(loglikes):
+        def lattice(loglikes):
             if loglikes[0, 0] == DEADLY:
                 os._exit(9)
             return search(loglikes)
 
-        decoder.decode = decode
-        return decoder
+        searcher.decoder.lattice = lattice
+        return searcher
 
 
 @pytest.fixture
 def graph(write_graph, tmp_path, toy_model):
     """Any row of 甲 and 乙, a frame each: 甲 where pdf 4 is the likelier, 乙 where pdf 10 is."""
     folder = write_graph(tmp_path / "graph", [[(18, 2, 0.5, 0), (30, 3, 0.5, 0)]], {0: 0.0})
-    return Graph(folder, toy_model / "final.mdl", beam=20.0, max_active=100)
+    return Graph(folder, toy_model / "final.mdl", Beams(20.0, 100))
 
 
 def matrices(count: int) -> dict[str, np.ndarray]:
@@ -51,12 +52,14 @@ def expected_words(matrix: np.ndarray) -> tuple[str, ...]:
 
 
 def decode(pool, entries, source=None, **more):
-    weights = {"lm_weight": 10.0, "penalty": 0.0, "what": "test"} | more
-    return pool.decode(list(entries), source or entries.__getitem__, **weights)
+    return pool.decode(list(entries), source or entries.__getitem__, Task(10.0, **more), what="test")
 
 
 def stripped(outcomes):
-    return {key: (o.words, o.frames, o.cost, o.reached_final, o.fault) for key, o in outcomes.items()}
+    return {
+        key: (o.words, o.frames, o.hypothesis and o.hypothesis.cost, o.reached_final, o.fault)
+        for key, o in outcomes.items()
+    }
 
 
 def test_one_and_two_processes_give_the_same(graph):
@@ -110,7 +113,7 @@ def test_a_searcher_that_is_killed_costs_nothing(graph):
 def test_an_utterance_that_kills_its_searcher_is_named(graph):
     entries = matrices(12)
     entries["utt04"][0, 0] = DEADLY
-    fragile = FragileGraph(graph.graph_dir, graph.transition_model, graph.beam, graph.max_active)
+    fragile = FragileGraph(graph.graph_dir, graph.transition_model, graph.beams)
     with SearchPool(fragile, 2) as pool:
         outcomes = decode(pool, entries)
     assert "process died" in outcomes["utt04"].fault
@@ -132,12 +135,13 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
         import time
         from pathlib import Path
         import numpy as np
-        from asr.decoding.pool import Graph, SearchPool
+        from asr.decoding.pool import Graph, SearchPool, Task
+        from asr.decoding.search import Beams
         if __name__ == "__main__":
-            graph = Graph(Path({str(graph.graph_dir)!r}), Path({str(graph.transition_model)!r}), 20.0, 100)
+            graph = Graph(Path({str(graph.graph_dir)!r}), Path({str(graph.transition_model)!r}), Beams(20.0, 100))
             with SearchPool(graph, 2) as pool:
                 entries = {{str(n): np.zeros((3, {NUM_PDFS}), np.float32) for n in range(8)}}
-                pool.decode(list(entries), entries.__getitem__, lm_weight=10, penalty=0.0, what="test")
+                pool.decode(list(entries), entries.__getitem__, Task(10.0), what="test")
                 print(*pool._pool._processes, flush=True)
                 time.sleep(60)
         """)

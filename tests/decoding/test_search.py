@@ -6,44 +6,98 @@ import numpy as np
 import pytest
 
 from asr.alignment.transition_model import read_transition_model
-from asr.decoding.search import Decoder, load_graph, with_word_cost
+from asr.decoding import search as search_module
+from asr.decoding.search import Beams, Decoder
+from asr.decoding.search_graph import load_graph
 from asr.errors import InputError
 from asr.lang.fst import ARC, Fst, write_const
 from asr.tables import read_table
 
 NUM_PDFS = 11
+WIDE = Beams(beam=1000.0, max_active=10_000, lattice_beam=1000.0)
+
+
+def best(folder, model, loglikes, acoustic_scale=0.1, penalty=0.0, beams=WIDE):
+    """(words, scaled cost without penalty, lattice) of the best path; (None, None, None) where there is none."""
+    graph = load_graph(folder, model)
+    lattice = Decoder(graph, beams, acoustic_scale=acoustic_scale).lattice(loglikes)
+    if lattice is None:
+        return None, None, None
+    path = lattice.best_path(acoustic_scale, penalty)
+    return tuple(word for number in path.words if (word := graph.symbols[number])), path, lattice
 
 
 # ---------------------------------------------------------------- Kaldi
 
 
-def test_kaldis_words_and_likelihoods(kaldi_sample, kaldi_graph, kaldi_loglikes):
+@pytest.fixture(scope="module")
+def kaldi_decoder(kaldi_sample, kaldi_graph):
+    """As latgen-faster-mapped was called: acoustic scale 0.0833, beam 15, max-active 7000, lattice-beam 8."""
+    graph = load_graph(kaldi_graph, kaldi_sample / "tri1_ali" / "final.mdl")
+    return Decoder(graph, Beams(15.0, 7000, 8.0), acoustic_scale=0.0833)
+
+
+def test_kaldis_words_and_likelihoods(kaldi_sample, kaldi_decoder, kaldi_loglikes):
     """latgen-faster-mapped with the same graph, scale, beam and max-active; its best path frame by frame."""
-    search, model = kaldi_sample / "search", kaldi_sample / "tri1_ali" / "final.mdl"
-    decoder = Decoder(kaldi_graph, model, acoustic_scale=0.0833, beam=15, max_active=7000)
+    search, graph = kaldi_sample / "search", kaldi_decoder.graph
     words, tids = read_table(search / "words.txt"), read_table(search / "tids.txt")
     per_frame = read_table(search / "expected_loglike_per_frame.txt")
-    pdf_of = read_transition_model(model).tid_to_pdf
+    pdf_of = read_transition_model(kaldi_sample / "tri1_ali" / "final.mdl").tid_to_pdf
     assert len(kaldi_loglikes) == 10
     for utterance, loglikes in kaldi_loglikes.items():
-        result = decoder.decode(loglikes)
-        assert list(result.words) == words[utterance].split()
-        assert result.reached_final
+        lattice = kaldi_decoder.lattice(loglikes)
+        path = lattice.best_path(0.0833)
+        assert [graph.names[word] for word in path.words] == words[utterance].split()
+        assert lattice.reached_final
         expected, frames = per_frame[utterance].split()
         assert len(loglikes) == int(frames)
-        assert -(result.cost_graph + result.cost_acoustic) / len(loglikes) == pytest.approx(float(expected), abs=1e-4)
-        expected_pdfs = pdf_of[np.array(tids[utterance].split(), dtype=int)]
-        np.testing.assert_array_equal(result.pdfs, expected_pdfs)
-        along = loglikes[np.arange(len(loglikes)), expected_pdfs].sum() * 0.0833
-        assert result.cost_acoustic == pytest.approx(-along, rel=1e-4)
+        assert -path.cost(0.0833) / len(loglikes) == pytest.approx(float(expected), abs=1e-4)
+        expected_tids = np.array(tids[utterance].split(), dtype=int)
+        np.testing.assert_array_equal(path.tids, expected_tids)
+        along = loglikes[np.arange(len(loglikes)), pdf_of[expected_tids]].sum()
+        assert path.cost_acoustic == pytest.approx(-along, rel=1e-4)
 
 
-def test_a_float64_or_strided_matrix_gives_the_same(kaldi_sample, kaldi_graph, kaldi_loglikes):
-    decoder = Decoder(kaldi_graph, kaldi_sample / "tri1_ali" / "final.mdl", acoustic_scale=0.0833)
+def test_a_float64_or_strided_matrix_gives_the_same(kaldi_decoder, kaldi_loglikes):
     loglikes = kaldi_loglikes["BAC009S0150W0026"]
     wide = np.repeat(loglikes, 2, axis=1)[:, ::2]
-    assert decoder.decode(loglikes.astype(np.float64)).words == decoder.decode(loglikes).words
-    assert decoder.decode(wide).words == decoder.decode(loglikes).words
+    expected = kaldi_decoder.lattice(loglikes).best_path(0.0833).words
+    for other in (loglikes.astype(np.float64), wide):
+        assert kaldi_decoder.lattice(other).best_path(0.0833).words == expected
+
+
+def test_frames_in_pieces_give_the_same_lattice(kaldi_decoder, kaldi_loglikes, monkeypatch):
+    """Also when the states that no longer matter are let go all the time."""
+    for utterance in list(kaldi_loglikes)[:3]:
+        loglikes = kaldi_loglikes[utterance]
+        whole = kaldi_decoder.lattice(loglikes)
+        for most in (search_module.MOST_TOKENS, 20_000):
+            monkeypatch.setattr(search_module, "MOST_TOKENS", most)
+            stream = kaldi_decoder.stream()
+            for start in range(0, len(loglikes), 37):
+                stream.accept(loglikes[start : start + 37])
+            pieces = stream.lattice()
+            assert pieces.num_states == pytest.approx(whole.num_states, rel=0.01)
+            assert pieces.best_path(0.0833).tids.tolist() == whole.best_path(0.0833).tids.tolist()
+        assert stream.words_so_far()[:3] == whole.best_path(0.0833).words[:3]
+        assert len(stream._states) < 60_000
+
+
+def test_max_active_bounds_the_search_of_a_weak_model(kaldi_decoder):
+    """Log-likelihoods that tell nothing keep every state within the beam; no frame may expand more than asked."""
+    flat = np.zeros((40, kaldi_decoder.graph.num_pdfs), np.float32)
+    narrow = Decoder(kaldi_decoder.graph, Beams(15.0, 500, 4.0), acoustic_scale=0.0833)
+    stream = narrow.stream()
+    stream.accept(flat)
+    counts = np.diff(stream._bounds)
+    wide = kaldi_decoder.stream()
+    wide.accept(flat)
+    assert counts.max() < np.diff(wide._bounds).max() / 2
+    for frame in range(40):
+        alphas = stream._alphas[stream._bounds[frame] : stream._bounds[frame + 1]]
+        assert np.count_nonzero(alphas <= stream._cutoffs[frame]) <= 500 + np.count_nonzero(
+            alphas == stream._cutoffs[frame]
+        )
 
 
 # ---------------------------------------------------------------- the exhaustive search
@@ -104,18 +158,16 @@ def test_a_wide_beam_finds_what_an_exhaustive_search_finds(toy_model, write_grap
         loglikes = numbers.normal(-5, 3, (rng.randint(1, 7), NUM_PDFS)).astype(np.float32)
         scale, penalty = rng.choice([0.1, 0.5, 1.0]), rng.choice([0.0, 0.7])
         folder = write_graph(tmp_path / str(trial), states, finals)
-        weights = {"acoustic_scale": scale, "insertion_penalty": penalty}
-        decoder = Decoder(folder, toy_model / "final.mdl", beam=1000, max_active=10_000, **weights)
-        result = decoder.decode(loglikes)
+        found, path, lattice = best(folder, toy_model / "final.mdl", loglikes, scale, penalty)
         cost, words, is_final = viterbi(states, finals, model.tid_to_pdf, loglikes, scale, penalty)
         if cost == float("inf"):
-            assert not result.found and result.words == ()
+            assert found is None
             seen["lost"] += 1
             continue
-        assert result.cost_graph + result.cost_acoustic == pytest.approx(cost, abs=1e-3)
-        assert result.words == tuple(names[word] for word in words)
-        assert result.reached_final == is_final
-        assert len(result.pdfs) == len(loglikes)
+        assert path.cost(scale, penalty) == pytest.approx(cost, abs=1e-3)
+        assert found == tuple(names[word] for word in words)
+        assert lattice.reached_final == is_final
+        assert len(path.tids) == len(loglikes)
         seen["final" if is_final else "not final"] += 1
     assert min(seen.values()) >= 5, seen
 
@@ -140,113 +192,116 @@ def flat(first: float, second: float) -> np.ndarray:
 
 
 def test_costs_by_hand(either):
-    result = Decoder(*either, acoustic_scale=0.1).decode(flat(-4, -6))
+    _, path, _ = best(*either, flat(-4, -6))
     # 甲: graph 1.0, final 0.25, acoustic 0.1 * 8; 乙乙: 0.6, 0.25, 0.1 * 12: the same
-    assert result.cost_graph + result.cost_acoustic == pytest.approx(2.05, abs=1e-5)
-    result = Decoder(*either, acoustic_scale=0.1).decode(flat(-4, -5))
-    assert result.words == ("乙", "乙")
-    assert (result.cost_graph, result.cost_acoustic) == pytest.approx((0.85, 1.0), abs=1e-5)
-    assert result.pdfs.tolist() == [8, 8]
+    assert path.cost(0.1) == pytest.approx(2.05, abs=1e-5)
+    words, path, _ = best(*either, flat(-4, -5))
+    assert words == ("乙", "乙")
+    assert (path.cost_graph, path.cost_acoustic) == pytest.approx((0.85, 10.0), abs=1e-5)
+    model = read_transition_model(either[1])
+    assert model.tid_to_pdf[path.tids].tolist() == [8, 8]
 
 
 def test_the_lm_weight_is_one_over_the_acoustic_scale(either):
     """乙乙 is 0.4 cheaper in the graph and 4 worse acoustically: they are even at scale 0.1, LM weight 10."""
-    decoder, loglikes = Decoder(*either), flat(-4, -6)
+    _, _, lattice = best(*either, flat(-4, -6))
     for lm_weight, words in ((9, ("甲",)), (11, ("乙", "乙"))):
-        decoder.set_weights(acoustic_scale=1 / lm_weight, insertion_penalty=0.0)
-        assert decoder.decode(loglikes).words == words
+        assert best(*either, flat(-4, -6), 1 / lm_weight)[0] == words
+        assert len(lattice.best_path(1 / lm_weight).words) == len(words)
 
 
 def test_the_insertion_penalty_is_paid_for_every_word(either):
     """At scale 0.1 乙乙 costs 1.85 and 甲 2.05; with one word more, it loses at a penalty above 0.2."""
-    decoder, loglikes = Decoder(*either, acoustic_scale=0.1), flat(-4, -5)
     for penalty, words, cost in (
         (0.15, ("乙", "乙"), 1.85 + 0.3),
         (0.25, ("甲",), 2.05 + 0.25),
         (-1, ("乙",) * 2, -0.15),
     ):
-        decoder.set_weights(acoustic_scale=0.1, insertion_penalty=penalty)
-        result = decoder.decode(loglikes)
-        assert result.words == words
-        assert result.cost_graph + result.cost_acoustic == pytest.approx(cost, abs=1e-5)
-    decoder.set_weights(acoustic_scale=0.1, insertion_penalty=0.0)
-    assert decoder.decode(loglikes).cost_graph == pytest.approx(0.85, abs=1e-5)
-
-
-def test_a_word_cost_leaves_the_graph_itself_alone(either):
-    num_pdfs, graph = load_graph(*either)
-    dearer = with_word_cost(graph, 0.5)
-    assert num_pdfs == NUM_PDFS
-    np.testing.assert_allclose(graph.arcs["weight"], [1.0, 0.3, 0.0, 0.3])
-    np.testing.assert_allclose(dearer.arcs["weight"], [1.5, 0.8, 0.0, 0.8])
-    assert graph.arcs["ilabel"].tolist() == [6, 9, 6, 9]
+        found, path, _ = best(*either, flat(-4, -5), 0.1, penalty)
+        assert found == words
+        assert path.cost(0.1, penalty) == pytest.approx(cost, abs=1e-5)
 
 
 def test_a_path_that_may_not_end_is_kept(either):
     """One frame: nobody reaches the final state, and the best of the unfinished is 乙 at 0.3 + 0.1 * 5."""
-    result = Decoder(*either, acoustic_scale=0.1).decode(flat(-4, -5)[:1])
-    assert result.found and not result.reached_final
-    assert result.words == ("乙",)
-    assert result.cost_graph + result.cost_acoustic == pytest.approx(0.8, abs=1e-5)
+    words, path, lattice = best(*either, flat(-4, -5)[:1])
+    assert not lattice.reached_final
+    assert words == ("乙",)
+    assert path.cost(0.1) == pytest.approx(0.8, abs=1e-5)
 
 
 def test_more_frames_than_the_graph_has_and_none_at_all(either):
-    decoder = Decoder(*either)
     for loglikes in (np.repeat(flat(-4, -5), 4, axis=0), flat(-4, -5)[:0]):
-        result = decoder.decode(loglikes)
-        assert (result.found, result.reached_final, result.words) == (False, False, ())
+        assert best(*either, loglikes)[2] is None
+
+
+def test_a_stream_that_lost_every_path_says_so_and_goes_on(either):
+    stream = Decoder(load_graph(*either), WIDE).stream()
+    for _ in range(3):
+        stream.accept(flat(-4, -5))
+    assert stream.frames == 6 and stream.lattice() is None
 
 
 def test_silence_and_the_unknown_word_are_no_words(write_graph, toy_model, tmp_path):
     words = ["<eps>", "<SIL>", "A", "<UNK>", "[NOISE]", "!SIL"]
     states = [[(1, word + 1, 0.0, word + 1)] for word in range(5)] + [[]]
     folder = write_graph(tmp_path / "graph", states, {5: 0.0}, words=words)
-    result = Decoder(folder, toy_model / "final.mdl").decode(np.zeros((5, NUM_PDFS), np.float32))
-    assert result.words == ("A",)
+    assert best(folder, toy_model / "final.mdl", np.zeros((5, NUM_PDFS), np.float32))[0] == ("A",)
+
+
+def test_a_cycle_of_negative_cost_is_refused_and_a_positive_one_is_not(write_graph, toy_model, tmp_path):
+    for cost, raises in ((0.5, False), (-0.5, True)):
+        folder = write_graph(
+            tmp_path / str(cost), [[(0, 2, cost, 1), (1, 0, 0.0, 2)], [(0, 0, 0.0, 0)], []], {2: 0.0}
+        )
+        if raises:
+            with pytest.raises(RuntimeError, match="cycle of negative cost"):
+                best(folder, toy_model / "final.mdl", np.zeros((1, NUM_PDFS), np.float32))
+        else:
+            assert best(folder, toy_model / "final.mdl", np.zeros((1, NUM_PDFS), np.float32))[0] == ()
 
 
 # ---------------------------------------------------------------- bad input
 
 
 def test_columns_that_are_not_the_graphs_pdfs_are_refused(either):
-    decoder = Decoder(*either)
     with pytest.raises(InputError, match="10 columns, the graph has 11 pdfs"):
-        decoder.decode(np.zeros((3, 10), np.float32))
+        best(*either, np.zeros((3, 10), np.float32))
     for value in (np.nan, np.inf, -np.inf):
         loglikes = flat(-4, -5)
         loglikes[1, 3] = value
         with pytest.raises(InputError, match="NaN or an infinity"):
-            decoder.decode(loglikes)
+            best(*either, loglikes)
 
 
-def test_a_graph_of_another_model_is_refused(kaldi_sample, kaldi_graph, either, toy_model, tmp_path):
+def test_a_graph_of_another_model_is_refused(kaldi_sample, kaldi_graph, either, toy_model):
     with pytest.raises(InputError, match=r"496 pdfs, .*final.mdl has 11"):
-        Decoder(kaldi_graph, toy_model / "final.mdl")
+        load_graph(kaldi_graph, toy_model / "final.mdl")
     with pytest.raises(InputError, match=r"11 pdfs, .*final.mdl has 496"):
-        Decoder(either[0], kaldi_sample / "tri1_ali" / "final.mdl")
+        load_graph(either[0], kaldi_sample / "tri1_ali" / "final.mdl")
 
 
 def test_a_transition_id_beyond_the_model_is_refused(write_graph, toy_model, tmp_path):
     folder = write_graph(tmp_path / "graph", [[(999, 0, 0.0, 0)]], {0: 0.0})
     with pytest.raises(InputError, match=r"transition-id 999, .* only 30: not of one model"):
-        Decoder(folder, toy_model / "final.mdl")
+        load_graph(folder, toy_model / "final.mdl")
 
 
 def test_a_word_that_words_txt_lacks_is_refused(write_graph, toy_model, tmp_path):
     folder = write_graph(tmp_path / "graph", [[(1, 9, 0.0, 0)]], {0: 0.0})
     with pytest.raises(InputError, match=r"words\.txt: has no word 9"):
-        Decoder(folder, toy_model / "final.mdl")
+        load_graph(folder, toy_model / "final.mdl")
 
 
 def test_a_graph_without_states_is_refused(write_graph, toy_model, tmp_path):
     folder = write_graph(tmp_path / "graph", [[]], {0: 0.0})
     write_const(folder / "HCLG.fst", Fst(-1, np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, ARC)))
     with pytest.raises(InputError, match="is an empty graph"):
-        Decoder(folder, toy_model / "final.mdl")
+        load_graph(folder, toy_model / "final.mdl")
 
 
 @pytest.mark.parametrize("name", ["HCLG.fst", "words.txt"])
 def test_a_missing_file_is_named(either, name):
     (either[0] / name).unlink()
     with pytest.raises(InputError, match=f"{name}: no such file"):
-        Decoder(*either)
+        load_graph(*either)

@@ -2,76 +2,44 @@
 
 import pytest
 
-from asr.decoding.tuning import choose
+from asr.decoding.tuning import Choices, Weights, choose
+
+GRID = Choices((6, 8, 10, 12), (0, 0.5, 1), (0.8, 1.0))
 
 
-def valley(best_weight, best_penalty):
-    """Errors that grow with the distance from the best place, and the calls that asked for them."""
+def valley(best):
+    """Errors that grow with the distance from the best place, and the weights that were asked for."""
     calls = []
 
-    def evaluate(lm_weight, penalty):
-        calls.append((lm_weight, penalty))
-        return round(100 + 10 * abs(lm_weight - best_weight) + 40 * abs(penalty - best_penalty)), 1000
+    def evaluate(weights):
+        calls.append(weights)
+        away = 10 * abs(weights.lm_weight - best.lm_weight) + 40 * abs(weights.penalty - best.penalty)
+        return round(100 + away + 50 * abs(weights.prior_scale - best.prior_scale)), 1000
 
     return evaluate, calls
 
 
-def test_the_best_of_the_grid_is_found():
-    evaluate, calls = valley(10, 0.5)
-    best, trials = choose(evaluate, (6, 8, 10, 12, 14), (0, 0.5, 1))
-    assert (best.lm_weight, best.penalty, best.errors, best.cer) == (10, 0.5, 100, 10.0)
-    assert [(trial.lm_weight, trial.penalty) for trial in trials] == calls
-    # from the middle: below and above are worse, so are the halves; then the penalties, below zero first
-    assert calls == [(10, 0), (8, 0), (12, 0), (9, 0), (11, 0), (10, -0.5), (10, 0.5), (10, 1)]
+def test_the_best_of_the_grid_is_found_and_all_of_it_tried():
+    evaluate, calls = valley(Weights(10, 0.5, 0.8))
+    best, trials = choose(evaluate, GRID, Weights(6))
+    assert (best.weights, best.errors, best.cer) == (Weights(10, 0.5, 0.8), 100, 10.0)
+    assert [trial.weights for trial in trials] == calls and len(set(calls)) == 24
 
 
-def test_downhill_below_leaves_the_slow_weights_above_alone():
-    evaluate, calls = valley(6, 0)
-    best, _ = choose(evaluate, (4, 6, 8, 10, 12), (0,))
-    assert best.lm_weight == 6
-    assert calls == [(8, 0), (6, 0), (4, 0), (5, 0), (7, 0)]
-
-
-def test_gaps_beside_the_best_are_halved_once():
-    best, _ = choose(valley(9, 0)[0], (6, 8, 10, 12, 14), (0, 0.5))
-    assert best.lm_weight == 9
-    evaluate, calls = valley(9.5, 0)
-    best, _ = choose(evaluate, (8, 9, 10), (0,))
-    assert best.lm_weight == 9 and len(calls) == 3  # 9 and 10 are even; steps of 1 are not halved
-
-
-@pytest.mark.parametrize(("place", "found"), [(17, 17), (3, 3)])
-def test_an_axis_goes_on_where_the_best_is_outermost(place, found):
-    best, trials = choose(valley(place, 0)[0], (6, 8, 10, 12, 14), (0, 0.5, 1))
-    assert best.lm_weight == found
-    assert len(trials) <= 12
-
-
-def test_penalties_go_on_below_zero_and_weights_do_not():
-    best, _ = choose(valley(2, -1)[0], (2, 4, 6), (0, 0.5, 1))
-    assert (best.lm_weight, best.penalty) == (2, -1)
-
-
-def test_no_more_decodings_than_allowed():
-    evaluate, calls = valley(1000, 1000)
-    best, _ = choose(evaluate, (6, 8, 10), (0, 0.5, 1), most_trials=12)
-    assert len(calls) == len(set(calls)) == 12
-    assert best.lm_weight == max(weight for weight, _ in calls)
-
-
-def test_ties_go_to_where_the_walk_began():
-    assert choose(lambda *_: (7, 10), (6, 8, 10, 12, 14), (0,))[0].lm_weight == 10
-    assert choose(lambda *_: (7, 10), (8, 9), (0,))[0].lm_weight == 8
-    assert choose(lambda *_: (7, 10), (8,), (0, 0.5, 1))[0].penalty == 0
+def test_ties_go_to_the_weights_nearest_to_the_search():
+    best, _ = choose(lambda _: (7, 10), GRID, Weights(9.5, 0.4, 1.0))
+    assert best.weights == Weights(10, 0.5, 1.0)
+    # 8 is 1.25 times 6.4, 6 is 1.07 times smaller: ratios count, not differences
+    assert choose(lambda _: (7, 10), GRID, Weights(6.4, 0, 0.8))[0].weights == Weights(6, 0, 0.8)
 
 
 def test_values_given_twice_or_in_disorder_change_nothing():
-    evaluate, calls = valley(10, 0.5)
-    best, _ = choose(evaluate, (14, 6, 10, 8, 12, 10), (1, 0, 0.5, 0))
-    assert (best.lm_weight, best.penalty) == (10, 0.5) and len(calls) == 8
+    evaluate, calls = valley(Weights(10, 0.5, 1.0))
+    best, _ = choose(evaluate, Choices((12, 6, 10, 8, 10), (1, 0, 0.5, 0), (1.0,)), Weights(8))
+    assert best.weights == Weights(10, 0.5, 1.0) and len(calls) == 12
 
 
-@pytest.mark.parametrize(("weights", "penalties"), [((), (0,)), ((10,), ()), ((0, 10), (0,))])
-def test_nothing_to_try_is_an_error(weights, penalties):
+@pytest.mark.parametrize("choices", [Choices((), (0,), (1,)), Choices((10,), (), (1,)), Choices((10,), (0,), ())])
+def test_nothing_to_try_is_an_error(choices):
     with pytest.raises(ValueError, match="are needed"):
-        choose(lambda *_: (0, 1), weights, penalties)
+        choose(lambda _: (0, 1), choices, Weights(8))
