@@ -33,6 +33,8 @@ VERBS = {
     "decode": "asr.decoding.decode",
     "score": "asr.scoring.score",
     "report": "asr.scoring.report",
+    "package": "asr.recognition.package",
+    "transcribe": "asr.recognition.transcribe",
 }
 
 

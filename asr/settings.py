@@ -7,9 +7,11 @@ A verb module declares
         data: Path = option(help="data directory")                 # no default: required
         kind: str = option("fbank", help="...", choices=("fbank", "mfcc"))
         nj: int = option(0, help="processes; 0: one per core", affects=False)   # not part of the stamp
+    files: tuple[Path, ...] = option((), help="sound files", positional=True)
 
-and gets `--data`, `--kind`, `--nj`. Types: str, int, float, bool, Path, `X | None`, and tuple[X, ...]
-(one comma-separated value, or the option repeated). recipe.cfg is an INI file with a section per verb.
+and gets `--data`, `--kind`, `--nj`; what stands without an option's name goes to the positional fields in turn, which
+can be named too. Types: str, int, float, bool, Path, `X | None`, and tuple[X, ...] (one comma-separated value, or the
+option repeated). recipe.cfg is an INI file with a section per verb.
 """
 
 from __future__ import annotations
@@ -26,11 +28,22 @@ from typing import Any
 from asr.errors import InputError
 
 MISSING = dataclasses.MISSING
+POSITIONAL = " positional"  # no option can have this name
 
 
-def option(default: Any = MISSING, *, help: str, choices: tuple[str, ...] | None = None, affects: bool = True):
-    """A dataclass field that is also a command-line option. `affects=False`: changes speed, not results."""
-    metadata = {"help": help, "choices": choices, "affects": affects}
+def option(
+    default: Any = MISSING,
+    *,
+    help: str,
+    choices: tuple[str, ...] | None = None,
+    affects: bool = True,
+    positional: bool = False,
+):
+    """A dataclass field that is also a command-line option. `affects=False`: changes speed, not results.
+
+    `positional`: also given without its name, in the order of the fields; a tuple takes what is left.
+    """
+    metadata = {"help": help, "choices": choices, "affects": affects, "positional": positional}
     if default is MISSING:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -41,7 +54,8 @@ def resolve(cls: type, verb: str, argv: list[str], usage: str = "") -> Any:
     known = {field.name: field for field in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     parser = _parser(cls, verb, usage)
-    given = vars(parser.parse_args(argv))
+    given = vars(parser.parse_intermixed_args(argv))
+    _take_positional(known, hints, given, verb)
     texts: dict[str, tuple[str, str | list[str]]] = {}
     if given["config"]:
         for key, value in _config_section(Path(given["config"]), verb).items():
@@ -60,7 +74,8 @@ def resolve(cls: type, verb: str, argv: list[str], usage: str = "") -> Any:
     for key, (source, text) in texts.items():
         if key not in known:
             raise InputError(f"{source}: no such setting; known: {', '.join(sorted(known))}")
-        values[key] = _convert(text, hints[key], known[key].metadata.get("choices"), source)
+        commas = not known[key].metadata.get("positional")  # names of files may hold commas
+        values[key] = _convert(text, hints[key], known[key].metadata.get("choices"), source, commas)
     for key, field in known.items():
         if key not in values and field.default is MISSING:
             raise InputError(f"{verb}: --{key.replace('_', '-')} is required; see python -m asr {verb} --help")
@@ -75,6 +90,19 @@ def as_dict(settings: Any, *, affecting_only: bool = False) -> dict[str, Any]:
             continue
         result[field.name] = _plain(getattr(settings, field.name))
     return result
+
+
+def _take_positional(known: dict[str, Any], hints: dict[str, Any], given: dict[str, Any], verb: str) -> None:
+    """Share out what stands on the command line without a name."""
+    left = given.pop(POSITIONAL, [])
+    for key, field in known.items():
+        if field.metadata.get("positional") and left:
+            if _is_tuple(hints[key]):
+                given[key], left = (given[key] or []) + left, []
+            elif given[key] is None:
+                given[key] = left.pop(0)
+    if left:
+        raise InputError(f"python -m asr {verb}: unrecognized arguments: {' '.join(left)}; see --help")
 
 
 def _plain(value: Any) -> Any:
@@ -105,6 +133,8 @@ def _parser(cls: type, verb: str, usage: str) -> argparse.ArgumentParser:
             nargs="?" if hints[field.name] is bool else None,
             const="true" if hints[field.name] is bool else None,
         )
+    if names := [field.name for field in dataclasses.fields(cls) if field.metadata.get("positional")]:
+        parser.add_argument(POSITIONAL, nargs="*", metavar=" ".join(names).upper(), help="see the options so named")
     parser.add_argument("--config", metavar="FILE", help="recipe.cfg: an INI file with a section per verb")
     parser.add_argument("--set", metavar="VERB.KEY=VALUE", action="append", help="one setting, above --config")
     return parser
@@ -150,10 +180,14 @@ def _base(hint: Any) -> Any:
     return hint
 
 
-def _convert(text: str | list[str], hint: Any, choices: tuple[str, ...] | None, source: str) -> Any:
+def _convert(
+    text: str | list[str], hint: Any, choices: tuple[str, ...] | None, source: str, commas: bool = True
+) -> Any:
     if _is_tuple(hint):
         pieces = text if isinstance(text, list) else [text]
-        items = [item.strip() for piece in pieces for item in piece.split(",") if item.strip()]
+        if commas:
+            pieces = [item.strip() for piece in pieces for item in piece.split(",")]
+        items = [piece for piece in pieces if piece]
         return tuple(_convert(item, _base(hint), choices, source) for item in items)
     assert isinstance(text, str)
     base = _base(hint)

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "training": {"corpus", "features", "lang", "alignment", "acoustic"},
     "decoding": {"corpus", "features", "lang", "alignment", "acoustic"},
     "scoring": {"corpus", "lang", "decoding"},
+    "recognition": {"corpus", "features", "lang", "alignment", "acoustic", "decoding"},
 }
 
 

@@ -58,3 +58,24 @@ def test_what_only_changes_speed_is_left_out():
     assert as_dict(settings)["nj"] == 7
     assert "nj" not in as_dict(settings, affecting_only=True)
     assert as_dict(settings)["weights"] == [1, 2]
+
+
+@dataclass(frozen=True)
+class Placed:
+    model: Path = option(help="folder", positional=True)
+    files: tuple[Path, ...] = option((), help="files", positional=True)
+    nj: int = option(0, help="processes")
+
+
+def test_what_has_no_name_goes_to_the_positional_fields_in_their_order():
+    expected = Placed(Path("m"), (Path("a, b.wav"), Path("-")), 2)
+    assert resolve(Placed, "v", ["m", "a, b.wav", "--nj", "2", "-"]) == expected
+    assert resolve(Placed, "v", ["--model", "m", "a, b.wav", "-", "--nj=2"]) == expected
+    assert resolve(Placed, "v", ["m"]) == Placed(Path("m"))
+    with pytest.raises(InputError, match="--model is required"):
+        resolve(Placed, "v", [])
+
+
+def test_a_verb_without_positional_fields_refuses_words():
+    with pytest.raises(InputError, match="unrecognized arguments: word"):
+        resolve(Example, "v", ["--data", "d", "word"])

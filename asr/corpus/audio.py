@@ -79,31 +79,37 @@ def read(
     start_s: float | None = None,
     end_s: float | None = None,
     resample: bool = False,
+    as_it_is: bool = False,
     allow_pipes: bool = False,
     key: str | None = None,
 ) -> np.ndarray:
     """Samples, float32 of shape (frames,), in int16's scale (a full-scale sample is ±32768).
 
     `channel` counts from 0 and is needed where there are several. `start_s`, `end_s` cut a segment, whose end may lie
-    up to 0.5 s past the sound's. `resample` allows a rate above `rate_hz` (None: any rate, unchanged); a lower
-    one is always refused. `key` is named in errors. Raises SoundError; warns of a sound that is all zeros.
+    up to 0.5 s past the sound's. `resample` allows a rate above `rate_hz` (None: any rate, unchanged); a lower one is
+    refused, unless the sound is taken `as_it_is`: any rate, and the mean of its channels where none is named. `key`
+    is named in errors. Raises SoundError; warns of a sound that is all zeros.
     """
     name = os.fspath(source)
     with _opened(source, allow_pipes, key) as (sound, promised):
         _check_length(sound, promised, name, key)
         rate = sound.samplerate
-        _check_form(rate, sound.channels, rate_hz, channel, resample, name, key)
+        if not as_it_is:
+            _check_form(rate, sound.channels, rate_hz, channel, resample, name, key)
+        elif channel is not None:
+            _check_channel(sound.channels, channel, name, key)
         start, end = _span(start_s, end_s, rate, sound.frames, name, key)
         samples = _frames(sound, start, end, name, key)
     if len(samples) != end - start:
         raise _truncated(end, name, key)
-    samples = samples[:, channel or 0] * np.float32(SCALE)
+    mono = samples.mean(axis=1) if as_it_is and channel is None else samples[:, channel or 0]
+    samples = mono * np.float32(SCALE)
     if not np.isfinite(samples).all():
         raise SoundError("non-finite audio", "holds a NaN or an infinity", file=name, key=key)
     if not samples.any():
         warn(f"{name}: {key + ': ' if key else ''}is silent: every sample is zero")
     if rate_hz is not None and rate != rate_hz:
-        samples = _resampled(samples, rate, rate_hz)
+        samples = resampled(samples, rate, rate_hz)
     return samples
 
 
@@ -170,8 +176,8 @@ def _check_form(
             f"has {channels} channels{' (stereo)' if channels == 2 else ''}; name one in segments or make it mono"
         )
         raise SoundError("stereo", message, file=name, key=key)
-    if channel is not None and not 0 <= channel < channels:
-        raise SoundError("stereo", f"has {channels} channels, none is number {channel}", file=name, key=key)
+    if channel is not None:
+        _check_channel(channels, channel, name, key)
     if rate_hz is None or rate == rate_hz:
         return
     if rate < rate_hz:
@@ -183,6 +189,11 @@ def _check_form(
     if not resample:
         message = f"is sampled at {rate} Hz, {rate_hz} Hz are asked; pass --resample to convert it"
         raise SoundError("sample rate", message, file=name, key=key)
+
+
+def _check_channel(channels: int, channel: int, name: str, key: str | None) -> None:
+    if not 0 <= channel < channels:
+        raise SoundError("stereo", f"has {channels} channels, none is number {channel}", file=name, key=key)
 
 
 def _span(
@@ -228,7 +239,8 @@ def _reason(error: Exception) -> str:
     return said or type(error).__name__
 
 
-def _resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
+def resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
+    """Samples at `rate` brought to `rate_hz`, by torchaudio's windowed sinc of 64 zero crossings."""
     import torch
 
     from asr.corpus.torchaudio_pure import torchaudio

@@ -61,15 +61,19 @@ def acoustic_source(model: Path, data: Path, weights: str = "final") -> Acoustic
     return _network(model, data, weights) if is_network(model) else AcousticSource(_Gaussians(model, data))
 
 
-def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
+def leave_cores_to_search() -> None:
+    """Few threads for the network: the searchers need the cores. Never by nj, which must not change the result."""
     import torch
 
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
+
+
+def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
     from asr.acoustic.model import AcousticModel
     from asr.alignment.transition_model import read_transition_model
     from asr.features.reader import FeatureReader
 
-    # The searchers need the cores; and never by nj, which must not change a bit of the result.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
+    leave_cores_to_search()
     model = AcousticModel.load(folder, weights)
     expected = read_transition_model(folder / "final.mdl").num_pdfs
     if model.num_pdfs != expected:

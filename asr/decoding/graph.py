@@ -5,8 +5,10 @@ transition-ids to words. C is the tree's context (one phone, three, any), H the 
 steps are left out, neither of which changes what a path costs: fstpushspecial, and fstrmepslocal (the graph has
 no more arcs without it and is searched as fast).
 
-reads   LANG/L_disambig.fst G.fst words.txt phones.txt phones/disambig.int;  MODEL/final.mdl tree [phones.txt]
-writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_tid.int graph.json
+reads   LANG/L_disambig.fst G.fst words.txt phones.txt phones/disambig.int [lexicon.txt phones/optional_silence.txt];
+        MODEL/final.mdl tree [phones.txt]
+writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_tid.int graph.json; lexicon.txt and
+        phones/optional_silence.txt where LANG has them: word times need them
 
     python -m asr graph --lang exp/mini/lang --model-dir exp/mini/ali --out exp/mini/net/graph
 """
@@ -28,11 +30,12 @@ from asr.errors import InputError
 from asr.lang.fst import Fst, from_kaldifst, load_kaldifst, write_const
 from asr.settings import option
 from asr.stamp import Stamp
-from asr.tables import atomic, is_count, read_bytes, read_lines, read_symbols
+from asr.tables import atomic, copy_whole, is_count, read_lines, read_symbols
 
 STATE_GROWTH = 10  # determinisation that multiplies the states beyond this does not end
 STATES_ALWAYS_ALLOWED = 1_000_000
 STEPS = 9
+FOR_TIMES = ("lexicon.txt", "phones/optional_silence.txt")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def run(settings: Settings) -> None:
     lang, model, out = settings.lang, settings.model_dir, settings.out
     grammar = settings.g or lang / "G.fst"
     inputs = [lang / "L_disambig.fst", grammar, lang / "words.txt", lang / "phones.txt", lang / "phones/disambig.int"]
+    copied = ["words.txt", "phones.txt", *(name for name in FOR_TIMES if (lang / name).is_file())]
+    inputs += [lang / name for name in copied[2:]]
     stamp = Stamp(out / ".done.graph.json", "graph", settings, [*inputs, model / "final.mdl", model / "tree"])
     if not settings.force and stamp.fresh():
         return
@@ -58,9 +63,10 @@ def run(settings: Settings) -> None:
     check_phones(lang, model)
     graph, facts, disambiguation = build(settings, grammar)
     _check_words(graph, lang / "words.txt", grammar)
-    for name in ("words.txt", "phones.txt"):
-        with atomic(out / name, "wb") as handle:
-            handle.write(read_bytes(lang / name))
+    for name in FOR_TIMES:
+        (out / name).unlink(missing_ok=True)
+    for name in copied:
+        copy_whole(lang / name, out / name)
     for name, text in (
         ("num_pdfs", str(facts["num_pdfs"])),
         ("disambig_tid.int", "\n".join(str(label) for label in disambiguation)),
@@ -69,9 +75,7 @@ def run(settings: Settings) -> None:
         with atomic(out / name) as handle:
             handle.write(text + "\n")
     write_const(out / "HCLG.fst", graph)
-    stamp.record(
-        out / n for n in ("HCLG.fst", "words.txt", "phones.txt", "num_pdfs", "disambig_tid.int", "graph.json")
-    )
+    stamp.record(out / n for n in ("HCLG.fst", *copied, "num_pdfs", "disambig_tid.int", "graph.json"))
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     say(
         f"graph: {graph.num_states:,} states, {graph.num_arcs:,} arcs, {facts['num_pdfs']} pdfs, "

@@ -109,6 +109,16 @@ class SearchPool:
             self._pool = self._new_pool(self.nj)
         return self
 
+    def here(self) -> Searcher:
+        """The searcher of this process, loaded where other processes search."""
+        if self._here is None:
+            self._here = self.graph.searcher()
+        return self._here
+
+    def decoder(self) -> Decoder:
+        """The decoder of this process."""
+        return self.here().decoder
+
     def prior_of_tids(self, log_prior: np.ndarray) -> np.ndarray:
         """float32 (transition-ids + 1): the log prior of each one's pdf; 0 for none."""
         result = log_prior[self._tid_to_pdf].astype(np.float32)

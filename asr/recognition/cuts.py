@@ -1,0 +1,87 @@
+"""Where to cut long sound: at its silences.
+
+cut(silence, most_frames=2000)           # silence: probability of silence, (frames,); [(first frame, one past the
+last)]
+
+A sound of up to `most_frames` is one piece. A longer one is cut at every silence of half a second; what is still too
+long at its longest shorter silence, and at last where silence is the likeliest. Each piece keeps some of the silence
+around it; stretches without speech are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SMOOTH_FRAMES = 11
+LEAST_SPEECH_FRAMES = 10
+PAUSE_FRAMES = 50
+SHORT_PAUSE_FRAMES = 12
+MARGIN_FRAMES = 25
+#: no piece is cut within so many frames of its ends where no silence forces it
+EDGE_FRAMES = 100
+
+
+def cut(silence: np.ndarray, most_frames: int) -> list[tuple[int, int]]:
+    """Pieces (first frame, one past the last), in time, none longer than `most_frames`. silence: float (frames,)."""
+    frames = len(silence)
+    if frames == 0:
+        return []
+    if frames <= most_frames:
+        return [(0, frames)]
+    smooth = _smooth(silence)
+    pieces: list[tuple[int, int]] = []
+    for first, last in _speech(smooth > 0.5):
+        pieces += _divided(smooth, first, last, most_frames)
+    return _with_margins(pieces, frames, most_frames)
+
+
+def _smooth(silence: np.ndarray) -> np.ndarray:
+    half = SMOOTH_FRAMES // 2
+    padded = np.pad(silence.astype(np.float64), half, mode="edge")
+    return np.convolve(padded, np.full(SMOOTH_FRAMES, 1 / SMOOTH_FRAMES), mode="valid")
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """(first, one past the last) of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _speech(silent: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches of speech: what lies between silences of PAUSE_FRAMES, if there is speech in it."""
+    between = np.ones(len(silent), dtype=bool)
+    for first, last in _runs(silent):
+        if last - first >= PAUSE_FRAMES:
+            between[first:last] = False
+    result = []
+    for first, last in _runs(between):
+        spoken = np.flatnonzero(~silent[first:last])
+        if len(spoken) >= LEAST_SPEECH_FRAMES:
+            result.append((first + int(spoken[0]), first + int(spoken[-1]) + 1))
+    return result
+
+
+def _divided(smooth: np.ndarray, first: int, last: int, most_frames: int) -> list[tuple[int, int]]:
+    """A stretch cut until no piece is longer than allowed (the margins on both sides included)."""
+    if last - first <= most_frames - 2 * MARGIN_FRAMES:
+        return [(first, last)]
+    edge = min(EDGE_FRAMES, (last - first) // 4)
+    inner = smooth[first + edge : last - edge]
+    pauses = [run for run in _runs(inner > 0.5) if run[1] - run[0] >= SHORT_PAUSE_FRAMES]
+    if pauses:
+        begin, end = max(pauses, key=lambda run: run[1] - run[0])
+        left, right = first + edge + begin, first + edge + end
+    else:
+        left = right = first + edge + int(np.argmax(inner))
+    return _divided(smooth, first, left, most_frames) + _divided(smooth, right, last, most_frames)
+
+
+def _with_margins(pieces: list[tuple[int, int]], frames: int, most_frames: int) -> list[tuple[int, int]]:
+    """Each piece with up to MARGIN_FRAMES on both sides, and no more than half of a gap."""
+    result = []
+    for place, (first, last) in enumerate(pieces):
+        before = pieces[place - 1][1] if place else -2 * MARGIN_FRAMES
+        after = pieces[place + 1][0] if place + 1 < len(pieces) else frames + 2 * MARGIN_FRAMES
+        begin = max(first - min(MARGIN_FRAMES, (first - before) // 2), 0)
+        result.append((begin, min(last + min(MARGIN_FRAMES, (after - last) // 2), frames)))
+    return result

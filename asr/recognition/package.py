@@ -1,0 +1,169 @@
+"""Put a trained model and all that it needs to transcribe into one folder: network, graph, lexicon, normalisation.
+
+reads   MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl tree;  GRAPH (default MODEL/graph);
+        TUNED (default MODEL/decode_dev/decode.json), whose weights and beams are taken;  TRAIN_DATA/cmvn.scp
+        TRAIN_DATA/utt2num_frames;  MODEL/decode_*/cer, for the model card
+writes  OUT, whole or not at all: see asr/recognition/bundle.py; OUT/model.onnx is checked against the network
+
+    python -m asr package --model exp/mini/asgd --train-data exp/mini/data/train --out exp/mini/packaged
+    python -m asr transcribe exp/mini/packaged talk.wav
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr.console import say
+from asr.errors import InputError
+from asr.settings import option
+from asr.tables import MatrixReader, copy_whole, read_bytes, read_table
+
+OPTIONAL = ("tree", "phones.txt", "settings.json")
+GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
+CHECKED_FRAMES = 2000
+
+
+@dataclass(frozen=True)
+class Settings:
+    model: Path = option(help="model folder of `asr train`")
+    train_data: Path = option(help="data directory that it was trained on, with features")
+    out: Path = option(help="folder to write; must not be there, or be one of `asr package`")
+    graph: Path | None = option(None, help="graph folder; none: MODEL/graph")
+    tuned: Path | None = option(None, help="decode.json with the weights; none: MODEL/decode_dev/decode.json")
+    name: str | None = option(None, help="what the model is called; none: the name of MODEL's folder's parent")
+    onnx: bool = option(True, help="write model.onnx as well")
+    card: Path | None = option(None, help="text to put at the top of the model card")
+
+
+def run(settings: Settings) -> None:
+    """Write the folder. Raises InputError."""
+    from asr.recognition.bundle import DESCRIPTION, Bundle
+
+    out = settings.out
+    if out.exists() and not (out / DESCRIPTION).is_file() and any(out.iterdir() if out.is_dir() else [out]):
+        raise InputError("is there already and is no packaged model: not overwritten", file=out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".packaging.", dir=out.parent))
+    try:
+        _fill(settings, work)
+        Bundle.read(work)
+        if out.exists():
+            shutil.rmtree(out)
+        os.chmod(work, 0o755)
+        os.replace(work, out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    say(f"package: {out}: {size / 1e6:.1f} MB; python -m asr transcribe {out} FILE ...")
+
+
+def _fill(settings: Settings, work: Path) -> None:
+    from asr.acoustic.model import AcousticModel
+    from asr.decoding.decode import weights_from
+    from asr.decoding.search import Beams
+    from asr.features.compute import FeatureConfig
+    from asr.recognition.bundle import ACOUSTIC, GRAPH, Bundle
+    from asr.recognition.model_card import model_card
+
+    model_dir = settings.model
+    graph = settings.graph or model_dir / "graph"
+    tuned = settings.tuned or model_dir / "decode_dev" / "decode.json"
+    weights, decoding = weights_from(tuned), json.loads(read_bytes(tuned))
+    for name in ACOUSTIC:
+        _copy(model_dir / name, work / name)
+    for name in GRAPH:
+        _copy(graph / name, work / "graph" / name)
+    for name in OPTIONAL:
+        _copy(model_dir / name, work / name, needed=False)
+    for name in GRAPH_OPTIONAL:
+        _copy(graph / name, work / "graph" / name, needed=False)
+    model = AcousticModel.load(model_dir)
+    features = _features(model_dir, model.config)
+    known = {name: features[name] for name in FeatureConfig.__dataclass_fields__ if name in features}
+    options = decoding.get("settings", {})
+    defaults = Beams()
+    beams = Beams(
+        *(type(getattr(defaults, name))(options.get(name, getattr(defaults, name))) for name in vars(defaults))
+    )
+    statistics = training_statistics(settings.train_data) if features["norm"] != "none" else None
+    name = settings.name or model_dir.resolve().parent.name
+    bundle = Bundle(work, name, weights, beams, FeatureConfig(**known), bool(features["norm_vars"]), statistics)
+    facts: dict[str, Any] = {"made_with": _version(), "results": _results(model_dir)}
+    if settings.onnx:
+        model.prior_scale = weights.prior_scale
+        facts["onnx_difference"] = _onnx(model, work / "model.onnx")
+    (work / "README.md").write_text(
+        model_card(bundle, model.config, facts, _seconds(settings.train_data), _top(settings.card)), encoding="utf-8"
+    )
+    bundle.write(features, facts)
+
+
+def _copy(source: Path, target: Path, needed: bool = True) -> None:
+    if not source.is_file():
+        if needed:
+            raise InputError("no such file; train, make the graph and decode dev first", file=source)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy_whole(source, target)
+
+
+def _features(model_dir: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """config.json's features. Raises InputError where the feature stage did not make them: then nobody can here."""
+    features = dict(config["features"])
+    if lacking := [name for name in ("kind", "mel_bins", "rate_hz", "norm", "norm_vars") if name not in features]:
+        raise InputError(
+            f"its features do not say {lacking[0]}: only what `asr features` makes can be made of new sound",
+            file=model_dir / "config.json",
+        )
+    return features
+
+
+def training_statistics(data: Path) -> np.ndarray:
+    """The normalisation statistics of a whole data directory, float64 (2, dim + 1): the sum of cmvn.scp's."""
+    reader = MatrixReader(data / "cmvn.scp")
+    total = sum((reader[key].astype(np.float64) for key in reader), start=np.zeros(1))
+    if np.ndim(total) != 2:
+        raise InputError("holds no statistics", file=data / "cmvn.scp")
+    return np.asarray(total)
+
+
+def _seconds(data: Path) -> float | None:
+    """Seconds of speech of a data directory, where it says."""
+    path = data / "utt2num_frames"
+    return sum(int(count) for count in read_table(path).values()) * 0.01 if path.is_file() else None
+
+
+def _onnx(model: Any, path: Path) -> float:
+    from asr.acoustic.onnx_model import check_onnx, export_onnx
+
+    export_onnx(model, path)
+    numbers = np.random.default_rng(0).normal(size=(CHECKED_FRAMES, model.network.config.feature_dim))
+    difference = check_onnx(model, path, numbers.astype(np.float32))
+    say(f"package: model.onnx: log-likelihoods within {difference:.1e} of the network's on {CHECKED_FRAMES} frames")
+    return difference
+
+
+def _results(model_dir: Path) -> dict[str, str]:
+    """{set: its %CER line} of the decodings that have been scored."""
+    found = {}
+    for path in sorted(model_dir.glob("decode_*/cer")):
+        found[path.parent.name.removeprefix("decode_")] = path.read_text(encoding="utf-8").splitlines()[0]
+    return found
+
+
+def _top(path: Path | None) -> str:
+    return read_bytes(path).decode("utf-8") if path is not None else ""
+
+
+def _version() -> str:
+    from asr import __version__
+
+    return f"yibian {__version__}"
