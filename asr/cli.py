@@ -85,5 +85,5 @@ def _overview() -> str:
     for verb, name in VERBS.items():
         doc = Path(__file__).parent.joinpath(*name.split(".")[1:]).with_suffix(".py")
         first = doc.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0]
-        lines.append(f"  {verb:<10}{first}")
+        lines.append(f"  {verb:<11}{first}")
     return "\n".join(lines)

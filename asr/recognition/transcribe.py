@@ -58,7 +58,9 @@ def run(settings: Settings) -> None:
 
     bundle = _with_beam(Bundle.read(settings.model), settings.beam)
     with _writer(settings.out) as out:
-        (_live if live else _files)(settings, bundle, out)
+        faults = (_live if live else _files)(settings, bundle, out)
+    if faults:
+        raise faults[0] if len(faults) == 1 else InputError(f"{len(faults)} files could not be read; {faults[0]}")
 
 
 def _with_beam(bundle: Any, beam: float | None) -> Any:
@@ -80,7 +82,8 @@ def _writer(path: Path | None) -> Any:
 # ---------------------------------------------------------------- files
 
 
-def _files(settings: Settings, bundle: Any, out: IO[str]) -> None:
+def _files(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
+    """Write what is said in each file; returns what could not be read."""
     from asr.recognition.recogniser import Recogniser
 
     faults: list[InputError] = []
@@ -102,8 +105,7 @@ def _files(settings: Settings, bundle: Any, out: IO[str]) -> None:
             out.write(_written(settings, path, segments, duration_s, bundle.name, subtitles))
             out.flush()
             subtitles += len(_cues(segments))
-    if faults:
-        raise faults[0] if len(faults) == 1 else InputError(f"{len(faults)} files could not be read; {faults[0]}")
+    return faults
 
 
 def _cues(segments: Any) -> Any:
@@ -129,7 +131,8 @@ def _written(settings: Settings, path: Path, segments: Any, duration_s: float, m
 # ---------------------------------------------------------------- standard input
 
 
-def _live(settings: Settings, bundle: Any, out: IO[str]) -> None:
+def _live(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
+    """Write what is said on standard input, as it comes."""
     from asr.recognition.live import LiveRecogniser, samples_of
     from asr.recognition.recogniser import Recogniser
 
@@ -144,6 +147,7 @@ def _live(settings: Settings, bundle: Any, out: IO[str]) -> None:
             out.write(_final(settings, event.final, subtitles))
             out.flush()
             subtitles += len(_cues([event.final]))
+    return []
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[bytes]:

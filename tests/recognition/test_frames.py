@@ -1,0 +1,43 @@
+"""Features in blocks are those of the whole, and normalisation by a mixture of statistics."""
+
+import numpy as np
+import pytest
+import soundfile
+from tones import RATE_HZ, sound
+
+from asr.features.compute import FeatureConfig, compute
+from asr.features.normalise import statistics
+from asr.recognition.frames import blended, features_of_file, normalised
+
+
+def test_blocks_give_the_features_of_the_whole(tmp_path):
+    """Filter banks to the last bit; pitch, which looks further than a block overlaps, nearly so."""
+    samples = sound("甲乙甲乙 甲甲乙甲 乙甲" * 3)
+    soundfile.write(tmp_path / "a.wav", samples, RATE_HZ, subtype="FLOAT")
+    config = FeatureConfig()
+    whole = compute(samples * np.float32(32768), config)
+    blocks = features_of_file(tmp_path / "a.wav", config, block_frames=300)
+    assert blocks.shape == whole.shape and len(whole) > 1000
+    np.testing.assert_allclose(blocks[:, :40], whole[:, :40], atol=1e-4)
+    differ = np.abs(blocks[:, 40:] - whole[:, 40:]).max(axis=1) > 0.1
+    assert differ.mean() < 0.05
+    np.testing.assert_array_equal(features_of_file(tmp_path / "a.wav", config), whole)
+
+
+def test_another_rate_gives_nearly_the_same_in_blocks_and_whole(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sound("甲乙甲乙 甲甲乙甲" * 2, rate_hz=44100), 44100, subtype="FLOAT")
+    config = FeatureConfig(pitch=False)
+    whole, blocks = (features_of_file(tmp_path / "a.wav", config, block_frames=frames) for frames in (10**6, 200))
+    assert whole.shape == blocks.shape
+    loud = whole > 12
+    assert np.abs(whole - blocks)[loud].max() < 0.1
+
+
+def test_statistics_are_mixed_by_frames():
+    """Two frames of mean 1 and ten of the training set's, of mean 4: (2 * 1 + 10 * 4) / 12."""
+    own, training = statistics(np.ones((2, 1), np.float32)), statistics(np.full((1000, 1), 4.0, np.float32))
+    mixed = blended(own, training, prior_frames=10)
+    assert mixed[0] == pytest.approx([42, 12]) and mixed[1, 0] == pytest.approx(2 + 160)
+    features = np.ones((2, 1), np.float32)
+    assert normalised(features, training, variance=False)[0, 0] == pytest.approx(1 - (2 + 400) / 102)
+    assert normalised(features, None, variance=True) is features

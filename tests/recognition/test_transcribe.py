@@ -1,0 +1,231 @@
+"""asr transcribe and asr package: what goes in and comes out, on a model that hears tones."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tones import RATE_HZ, sound
+
+from asr.cli import main
+from asr.recognition.bundle import Bundle
+from asr.recognition.recogniser import Recogniser
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def transcribe(capsys, *argv) -> str:
+    capsys.readouterr()
+    assert main(["transcribe", *map(str, argv)]) == 0
+    return capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.wav", {}),
+        ("a.flac", {"rate_hz": 48000}),
+        ("a.mp3", {"rate_hz": 44100}),
+        ("a.ogg", {"channels": 2}),
+        ("slow.wav", {"rate_hz": 8000}),
+    ],
+)
+def test_any_sound_file_of_any_rate(packaged, write_sound, tmp_path, capsys, name, how):
+    assert transcribe(capsys, packaged, write_sound(tmp_path / name, "甲乙乙甲", **how)) == "甲乙乙甲\n"
+
+
+def test_a_channel_can_be_named(packaged, tmp_path, capsys):
+    one, other = sound("甲甲"), sound("乙乙")
+    soundfile.write(tmp_path / "two.wav", np.stack([one, other], axis=1), RATE_HZ)
+    for channel, text in enumerate(("甲甲", "乙乙")):
+        assert transcribe(capsys, packaged, tmp_path / "two.wav", f"--channel={channel}") == f"{text}\n"
+
+
+def test_times_and_confidences_as_ctm(packaged, write_sound, tmp_path, capsys):
+    """Tones of 0.3 s after 0.15 s of silence each; a frame more or less."""
+    rows = transcribe(capsys, packaged, write_sound(tmp_path / "a b.wav", "甲乙"), "--format=ctm").splitlines()
+    fields = [row.split() for row in rows]
+    assert [(row[0], row[1], row[4]) for row in fields] == [("a_b", "1", "甲"), ("a_b", "1", "乙")]
+    for row, start_s in zip(fields, (0.15, 0.6), strict=True):
+        assert float(row[2]) == pytest.approx(start_s, abs=0.035)
+        assert float(row[3]) == pytest.approx(0.3, abs=0.05)
+        assert 0.9 < float(row[5]) <= 1
+
+
+def test_long_sound_is_cut_at_its_silences_and_joined(packaged, write_sound, tmp_path, capsys):
+    """Six words in three groups, pieces of at most two seconds: the times are those of the whole."""
+    path = write_sound(tmp_path / "long.wav", "甲乙 乙乙 甲甲")
+    record = json.loads(transcribe(capsys, packaged, path, "--format=json", "--most-s=2"))
+    assert [segment["text"] for segment in record["segments"]] == ["甲乙", "乙乙", "甲甲"]
+    assert record["text"] == "甲乙乙乙甲甲" and record["model"] == "tones"
+    starts = [word["start"] for segment in record["segments"] for word in segment["words"]]
+    expected = [0.15, 0.6, 1.85, 2.3, 3.55, 4.0]
+    np.testing.assert_allclose(starts, expected, atol=0.04)
+    whole = json.loads(transcribe(capsys, packaged, path, "--format=json"))
+    assert [segment["text"] for segment in whole["segments"]] == ["甲乙乙乙甲甲"]
+    assert record["duration"] == whole["duration"] == pytest.approx(4.45, abs=0.01)
+
+
+def test_subtitles_of_several_files_are_numbered_on(packaged, write_sound, tmp_path, capsys):
+    files = [write_sound(tmp_path / f"{n}.wav", "甲 乙") for n in range(2)]
+    text = transcribe(capsys, packaged, *files, "--format=srt")
+    assert [block.splitlines()[0] for block in text.strip().split("\n\n")] == ["1", "2", "3", "4"]
+    assert "00:00:00,1" in text and " --> " in text
+
+
+def test_several_files_are_told_apart_and_one_that_is_broken_costs_only_itself(
+    packaged, write_sound, tmp_path, capsys
+):
+    good = write_sound(tmp_path / "good, or so.wav", "甲乙")
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(good.read_bytes()[:2000])
+    out = tmp_path / "out.txt"
+    capsys.readouterr()
+    assert (
+        main(["transcribe", str(packaged), str(broken), str(good), str(tmp_path / "none.wav"), f"--out={out}"]) == 2
+    )
+    error = capsys.readouterr().err
+    assert f"warning: {broken}: is truncated" in error and "2 files could not be read" in error
+    assert out.read_text("utf-8") == f"{good}\t甲乙\n"
+
+
+def test_silence_gives_nothing(packaged, write_sound, tmp_path, capsys):
+    path = write_sound(tmp_path / "still.wav", "      ")
+    assert transcribe(capsys, packaged, path) == ""
+    assert json.loads(transcribe(capsys, packaged, path, "--format=json", "--most-s=2"))["segments"] == []
+
+
+def test_two_processes_give_the_same(packaged, write_sound, tmp_path, capsys):
+    path = write_sound(tmp_path / "a.wav", "甲乙 乙乙 甲甲")
+    one, two = (transcribe(capsys, packaged, path, "--most-s=2", "--format=json", f"--nj={n}") for n in (1, 2))
+    assert one == two
+
+
+# ---------------------------------------------------------------- standard input
+
+
+def piped(packaged, data: bytes, *more) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "asr", "transcribe", str(packaged), "-", *more]
+    return subprocess.run(command, input=data, capture_output=True, cwd=ROOT, check=True)
+
+
+def test_standard_input_says_partials_and_then_each_stretch(packaged, tmp_path):
+    samples = (sound("甲乙乙 乙甲") * 32767).astype("<i2")
+    done = piped(packaged, samples.tobytes(), "--format=json")
+    records = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    finals = [record for record in records if "partial" not in record]
+    assert [record["text"] for record in finals] == ["甲乙乙", "乙甲"]
+    assert finals[1]["words"][0]["start"] == pytest.approx(2.3, abs=0.05)
+    first = [record["partial"] for record in records[: records.index(finals[0])]]
+    assert first and all("甲乙乙".startswith(partial) for partial in first)
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_the_folder_alone_is_enough(packaged, write_sound, tmp_path, capsys):
+    """Copied elsewhere, with nothing of the experiment named in it."""
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(packaged, copy)
+    assert transcribe(capsys, copy, write_sound(tmp_path / "a.wav", "乙甲")) == "乙甲\n"
+    for path in copy.rglob("*"):
+        if path.suffix in (".json", ".txt", ".md") and path.name not in ("graph.json", "settings.json"):
+            assert str(packaged.parent) not in path.read_text("utf-8")
+
+
+def test_the_folder_holds_what_dev_chose_and_what_was_measured(packaged, trained):
+    bundle = Bundle.read(packaged)
+    assert (bundle.weights.lm_weight, bundle.beams.beam, bundle.name) == (4.0, 14.0, "tones")
+    content = json.loads((packaged / "recognition.json").read_text("utf-8"))
+    assert content["onnx_difference"] < 1e-4 and (packaged / "model.onnx").is_file()
+    card = (packaged / "README.md").read_text("utf-8")
+    assert "`%CER 0.00 [ 0 / 9, 0 ins, 0 del, 0 sub ]`" in card and "Training speech: 1 h 00 min" in card
+    assert "LM weight 4" in card
+    assert not list(packaged.parent.glob(".packaging.*"))
+
+
+def test_packaging_again_replaces_the_folder_and_nothing_else_is_overwritten(trained, tmp_path, refused):
+    argv = ["package", f"--model={trained / 'net'}", f"--train-data={trained / 'train'}", f"--out={tmp_path / 'm'}"]
+    assert main([*argv, "--onnx=false"]) == 0
+    assert not (tmp_path / "m" / "model.onnx").exists()
+    assert main([*argv, "--onnx=false"]) == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    line = refused([*argv[:-1], f"--out={tmp_path / 'mine'}"])
+    assert "is no packaged model: not overwritten" in line and (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_a_model_that_was_not_decoded_is_refused(trained, tmp_path, refused):
+    copy = tmp_path / "net"
+    shutil.copytree(trained / "net", copy)
+    (copy / "decode_dev" / "decode.json").unlink()
+    out = tmp_path / "out"
+    line = refused(["package", f"--model={copy}", f"--train-data={trained / 'train'}", f"--out={out}"])
+    assert "decode.json: no such file" in line
+    assert not out.exists() and not list(tmp_path.glob(".packaging.*"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda folder: (folder / "recognition.json").unlink(), "holds no recognition.json"),
+        (lambda folder: (folder / "recognition.json").write_text("{}"), "does not describe a packaged model"),
+        (lambda folder: (folder / "recognition.json").write_text('{"format": 9}'), "is of format 9"),
+        (lambda folder: (folder / "graph" / "HCLG.fst").unlink(), "HCLG.fst: no such file; the model's folder"),
+        (lambda folder: (folder / "final.safetensors").write_bytes(b"x" * 99), "is not a safetensors file"),
+        (lambda folder: (folder / "global_cmvn.ark").unlink(), "global_cmvn.ark: cannot be opened"),
+    ],
+)
+def test_a_damaged_folder_is_one_line(packaged, tmp_path, write_sound, refused, damage, reason):
+    copy = tmp_path / "copy"
+    shutil.copytree(packaged, copy)
+    damage(copy)
+    assert reason in refused(["transcribe", copy, write_sound(tmp_path / "a.wav", "甲")])
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        ([], "name at least one sound file"),
+        (["-", "a.wav"], "- stands alone"),
+        (["a.wav", "--most-s=1"], "--most-s is at least 2"),
+        (["a.wav", "--beam=0"], "above zero"),
+        (["a.wav"], "a.wav: no such sound file"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(packaged, refused, argv, reason):
+    assert reason in refused(["transcribe", packaged, *argv])
+
+
+def test_a_folder_that_is_none_is_one_line(tmp_path, refused):
+    assert "no such folder" in refused(["transcribe", tmp_path / "none", "a.wav"])
+
+
+def test_likelihoods_of_a_part_are_those_of_the_whole(packaged):
+    """Frames next to a cut are seen with their neighbours."""
+    with Recogniser(Bundle.read(packaged)) as recogniser:
+        features = np.random.default_rng(0).normal(size=(50, 43)).astype(np.float32)
+        whole = recogniser.log_likelihoods(features)
+        for first, last in ((0, 50), (0, 10), (10, 11), (40, 50)):
+            np.testing.assert_allclose(
+                recogniser.log_likelihoods(features, first, last), whole[first:last], atol=1e-5
+            )
+        silence = recogniser.silence(features)
+        posteriors = recogniser.model.log_posteriors(features).exp().numpy()
+        np.testing.assert_allclose(silence, posteriors[:, :5].sum(axis=1), atol=1e-6)
+
+
+def test_raw_samples_of_another_rate_and_wav_streams_give_the_same_text(packaged):
+    samples = (sound("甲乙", rate_hz=48000) * 32767).astype("<i2")
+    stream = io.BytesIO()
+    soundfile.write(stream, np.stack([samples, samples], axis=1), 48000, format="WAV", subtype="PCM_16")
+    for data, more in ((samples.tobytes(), ("--rate-hz=48000",)), (stream.getvalue(), ())):
+        assert piped(packaged, data, *more, "--partials=false").stdout.decode() == "甲乙\n"
