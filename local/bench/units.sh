@@ -56,7 +56,7 @@ graph = json.loads((out / "graph/graph.json").read_text("utf-8"))
 lines = {name: (out / name / "cer").read_text("utf-8").splitlines()[0] for name in ("dev", "test")}
 low, high = json.loads((out / "test/scores.json").read_text("utf-8"))["cer"]["interval"]
 dev = lang["dev"]
-perplexity = dev.get("perplexity_per_character", dev.get("perplexity"))
+perplexity = dev.get("perplexity_a_character", dev.get("perplexity"))
 print(
     f"{unit:<12} {lang['words']:>6} {graph['arcs']:>9,} {perplexity:>9.1f}  {lines['test']:<52} "
     f"{f'{low:.2f} to {high:.2f}':<20} {lines['dev']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -61,6 +62,22 @@ def test_it_leaves_what_it_promises(undisturbed):
         assert (exp / "asgd" / "decode_test" / name).stat().st_size > 0
     times = [line.split("\t") for line in (exp / "log" / "times.tsv").read_text().splitlines()]
     assert [row[1] for row in times[:9]] == list(STAGES)
+
+
+def test_what_it_trained_can_be_packaged_and_transcribes(undisturbed, tmp_path):
+    exp, out = undisturbed[0], tmp_path / "packaged"
+    asr = [str(ROOT / ".venv/bin/python"), "-m", "asr"]
+    package = ["package", f"--model={exp / 'asgd'}", f"--train-data={exp / 'data/train'}", f"--out={out}"]
+    subprocess.run([*asr, *package], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    sound = (exp / "data/test/wav.scp").read_text().split()[1]
+    done = subprocess.run(
+        [*asr, "transcribe", str(out), sound, "--format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    )
+    record = json.loads(done.stdout)
+    words = {line.split()[0] for line in (out / "graph/words.txt").read_text("utf-8").splitlines()}
+    assert record["duration"] > 0.3 and len(record["segments"]) == 1
+    assert {word["word"] for word in record["segments"][0]["words"]} <= words
+    assert all(0 < word["end"] <= record["duration"] for word in record["segments"][0]["words"])
 
 
 def test_second_run_only_looks(undisturbed):
