@@ -2,6 +2,7 @@
 
 import random
 
+import kaldifst
 import numpy as np
 import pytest
 
@@ -10,7 +11,7 @@ from asr.decoding import search as search_module
 from asr.decoding.search import Beams, Decoder
 from asr.decoding.search_graph import load_graph
 from asr.errors import InputError
-from asr.lang.fst import ARC, Fst, write_const
+from asr.lang.fst import ARC, Fst, read_fst, write_const
 from asr.tables import read_table
 
 NUM_PDFS = 11
@@ -31,21 +32,21 @@ def best(folder, model, loglikes, acoustic_scale=0.1, penalty=0.0, beams=WIDE):
 
 
 @pytest.fixture(scope="module")
-def kaldi_decoder(kaldi_sample, kaldi_graph):
+def as_kaldi(kaldi_sample, kaldi_graph):
     """As latgen-faster-mapped was called: acoustic scale 0.0833, beam 15, max-active 7000, lattice-beam 8."""
     graph = load_graph(kaldi_graph, kaldi_sample / "tri1_ali" / "final.mdl")
     return Decoder(graph, Beams(15.0, 7000, 8.0), acoustic_scale=0.0833)
 
 
-def test_kaldis_words_and_likelihoods(kaldi_sample, kaldi_decoder, kaldi_loglikes):
+def test_kaldis_words_and_likelihoods(kaldi_sample, as_kaldi, kaldi_loglikes):
     """latgen-faster-mapped with the same graph, scale, beam and max-active; its best path frame by frame."""
-    search, graph = kaldi_sample / "search", kaldi_decoder.graph
+    search, graph = kaldi_sample / "search", as_kaldi.graph
     words, tids = read_table(search / "words.txt"), read_table(search / "tids.txt")
     per_frame = read_table(search / "expected_loglike_per_frame.txt")
     pdf_of = read_transition_model(kaldi_sample / "tri1_ali" / "final.mdl").tid_to_pdf
     assert len(kaldi_loglikes) == 10
     for utterance, loglikes in kaldi_loglikes.items():
-        lattice = kaldi_decoder.lattice(loglikes)
+        lattice = as_kaldi.lattice(loglikes)
         path = lattice.best_path(0.0833)
         assert [graph.names[word] for word in path.words] == words[utterance].split()
         assert lattice.reached_final
@@ -58,22 +59,48 @@ def test_kaldis_words_and_likelihoods(kaldi_sample, kaldi_decoder, kaldi_loglike
         assert path.cost_acoustic == pytest.approx(-along, rel=1e-4)
 
 
-def test_a_float64_or_strided_matrix_gives_the_same(kaldi_decoder, kaldi_loglikes):
+@pytest.mark.parametrize("beam", [8.0, 12.0])
+def test_the_wheels_decoders_find_the_same_best_costs(as_kaldi, kaldi_graph, kaldi_loglikes, beam):
+    """FasterDecoder, and LatticeSimpleDecoder, which knows no max-active: it is the slow and exact one."""
+    import kaldi_decoder
+
+    fst = read_fst(kaldi_graph / "HCLG.fst")
+    pdfs = np.concatenate([[-1], as_kaldi.graph.pdf[np.unique(as_kaldi.graph.tid, return_index=True)[1]][1:]])
+    known = np.unique(as_kaldi.graph.tid)
+    labels = np.zeros(known.max() + 1, np.int32)
+    labels[known] = pdfs + 1
+    fst.arcs["ilabel"] = labels[fst.arcs["ilabel"]]
+    vector = fst.to_kaldifst()
+    ours = Decoder(as_kaldi.graph, Beams(beam, 100_000, 4.0), acoustic_scale=0.0833)
+    faster = kaldi_decoder.FasterDecoder(vector, kaldi_decoder.FasterDecoderOptions(beam=beam, max_active=100_000))
+    simple = kaldi_decoder.LatticeSimpleDecoder(
+        vector, kaldi_decoder.LatticeSimpleDecoderConfig(beam=beam, lattice_beam=4.0)
+    )
+    for loglikes in list(kaldi_loglikes.values())[:2]:
+        expected = ours.lattice(loglikes).best_path(0.0833).cost(0.0833)
+        for decoder in (faster, simple):
+            decoder.decode(kaldi_decoder.DecodableCtc(loglikes * np.float32(0.0833)))
+            _, path = decoder.get_best_path(use_final_probs=True)
+            cost = kaldifst.get_linear_symbol_sequence(path)[3]
+            assert cost.value1 + cost.value2 == pytest.approx(expected, abs=2e-2)
+
+
+def test_a_float64_or_strided_matrix_gives_the_same(as_kaldi, kaldi_loglikes):
     loglikes = kaldi_loglikes["BAC009S0150W0026"]
     wide = np.repeat(loglikes, 2, axis=1)[:, ::2]
-    expected = kaldi_decoder.lattice(loglikes).best_path(0.0833).words
+    expected = as_kaldi.lattice(loglikes).best_path(0.0833).words
     for other in (loglikes.astype(np.float64), wide):
-        assert kaldi_decoder.lattice(other).best_path(0.0833).words == expected
+        assert as_kaldi.lattice(other).best_path(0.0833).words == expected
 
 
-def test_frames_in_pieces_give_the_same_lattice(kaldi_decoder, kaldi_loglikes, monkeypatch):
+def test_frames_in_pieces_give_the_same_lattice(as_kaldi, kaldi_loglikes, monkeypatch):
     """Also when the states that no longer matter are let go all the time."""
     for utterance in list(kaldi_loglikes)[:3]:
         loglikes = kaldi_loglikes[utterance]
-        whole = kaldi_decoder.lattice(loglikes)
+        whole = as_kaldi.lattice(loglikes)
         for most in (search_module.MOST_TOKENS, 20_000):
             monkeypatch.setattr(search_module, "MOST_TOKENS", most)
-            stream = kaldi_decoder.stream()
+            stream = as_kaldi.stream()
             for start in range(0, len(loglikes), 37):
                 stream.accept(loglikes[start : start + 37])
             pieces = stream.lattice()
@@ -83,14 +110,14 @@ def test_frames_in_pieces_give_the_same_lattice(kaldi_decoder, kaldi_loglikes, m
         assert len(stream._states) < 60_000
 
 
-def test_max_active_bounds_the_search_of_a_weak_model(kaldi_decoder):
+def test_max_active_bounds_the_search_of_a_weak_model(as_kaldi):
     """Log-likelihoods that tell nothing keep every state within the beam; no frame may expand more than asked."""
-    flat = np.zeros((40, kaldi_decoder.graph.num_pdfs), np.float32)
-    narrow = Decoder(kaldi_decoder.graph, Beams(15.0, 500, 4.0), acoustic_scale=0.0833)
+    flat = np.zeros((40, as_kaldi.graph.num_pdfs), np.float32)
+    narrow = Decoder(as_kaldi.graph, Beams(15.0, 500, 4.0), acoustic_scale=0.0833)
     stream = narrow.stream()
     stream.accept(flat)
     counts = np.diff(stream._bounds)
-    wide = kaldi_decoder.stream()
+    wide = as_kaldi.stream()
     wide.accept(flat)
     assert counts.max() < np.diff(wide._bounds).max() / 2
     for frame in range(40):
