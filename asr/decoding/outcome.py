@@ -80,7 +80,8 @@ def say_figures(record: Mapping[str, Any], name: str) -> None:
         speed += f"CPU: {record['rtf_cpu']:.3f})"
     say(
         f"decode: {name}: {record['utterances']} utterances, {record['speech_s'] / 60:.1f} min; "
-        f"LM weight {record['lm_weight']:g}, insertion penalty {record['penalty']:g}{speed}"
+        f"LM weight {record['lm_weight']:g}, insertion penalty {record['penalty']:g}, "
+        f"prior scale {record['prior_scale']:g}{speed}"
     )
     for named, told in (
         (list(record["faults"]), "could not be decoded and have an empty hypothesis"),

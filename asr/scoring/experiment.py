@@ -40,11 +40,15 @@ class StageTime:
 
 @dataclass
 class Tuning:
-    """The trials on one set, dev as a rule: {(language-model weight, penalty): character error rate in percent}."""
+    """The trials on one set, dev as a rule: {(language-model weight, penalty): character error rate in percent}.
+
+    They are those with the prior scale that was chosen.
+    """
 
     name: str
     rates: dict[tuple[float, float], float]
     chosen: tuple[float, float] | None
+    prior_scale: float | None = None
 
 
 @dataclass
@@ -153,4 +157,4 @@ def _tuning(name: str, record: Mapping[str, Any] | None) -> Tuning | None:
             rates[values[0], values[1]] = values[2]  # type: ignore[index, assignment]
     weight, penalty = number(record.get("lm_weight")), number(record.get("penalty"))
     chosen = (weight, penalty) if weight is not None and penalty is not None else None
-    return Tuning(name, rates, chosen) if rates else None
+    return Tuning(name, rates, chosen, scale) if rates else None

@@ -64,10 +64,15 @@ def _trials(found: Tuning) -> Iterator[str]:
         weight, penalty = found.chosen
         yield paragraph(
             f"Language-model weight {weight:g} and insertion penalty {penalty:g} were chosen on {found.name} and are "
-            "used as they are on every other set."
+            f"used as they are on every other set.{_of_priors(found.prior_scale)}"
         )
     heads = ["", *(f"penalty {penalty:g}" for penalty in penalties)]
     yield table(f"Character error rate on {found.name}, %", heads, rows, style="grid")
+
+
+def _of_priors(scale: float | None) -> str:
+    """A sentence about the prior scale, where the decoding tells it."""
+    return "" if scale is None else f" So is the scale of the priors, {scale:g}, which the table's rates have."
 
 
 def _decoding_row(name: str, record: Mapping[str, Any]) -> tuple[str, ...] | None:

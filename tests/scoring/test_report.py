@@ -79,11 +79,13 @@ def made_up(tmp_path):
         (data / "utt2spk").write_text("u1 s<1>\nu2 s2\nu3 s2\n")
         (out / "hyp.txt").write_text(hypothesis, encoding="utf-8")
         record = {"complete": True, "lm_weight": 9.0, "penalty": 0.5, "speech_s": 600.0, "rtf_wall": 0.0625}
+        record["prior_scale"] = 0.8
         if name == "dev":
             record["tuning"] = [
-                {"lm_weight": 8.0, "penalty": 0.5, "cer": 41.25, "errors": 5},
-                {"lm_weight": 9.0, "penalty": 0.5, "cer": 37.5, "errors": 3},
-                {"lm_weight": 9.0, "penalty": 0.0, "cer": None},
+                {"lm_weight": 8.0, "penalty": 0.5, "prior_scale": 0.8, "cer": 41.25, "errors": 5},
+                {"lm_weight": 8.0, "penalty": 0.5, "prior_scale": 1.0, "cer": 99.25, "errors": 9},
+                {"lm_weight": 9.0, "penalty": 0.5, "prior_scale": 0.8, "cer": 37.5, "errors": 3},
+                {"lm_weight": 9.0, "penalty": 0.0, "prior_scale": 0.8, "cer": None},
             ]
         (out / "decode.json").write_text(json.dumps(record))
         argv = ["--ref", str(data / "text"), "--hyp", str(out / "hyp.txt"), "--out", str(out)]
@@ -157,6 +159,7 @@ def test_the_figures_are_on_the_page(made_up, capsys):
     assert "2 min 43 s in all" in text and "0.1 s" not in text
     # tuning
     assert "weight 9 and insertion penalty 0.5 were chosen on dev" in text
+    assert "So is the scale of the priors, 0.8" in text and "99.25" not in text
     assert "41.25" in text and "37.50 (chosen)" in text and "0.062" in text
     # confusions and utterances
     assert "行 航 2 行 不行 u2" in text
