@@ -1,9 +1,8 @@
 """Make the decoding graph HCLG of a tree, a transition model, a lexicon and a language model.
 
-HCLG = min(det(H o C o min(det(L o G)))) with self-loops, as Kaldi's utils/mkgraph.sh makes it: a transducer from
-transition-ids to words. C is the tree's context (one phone, three, any), H the states of its phones. Two of Kaldi's
-steps are left out, neither of which changes what a path costs: fstpushspecial, and fstrmepslocal (the graph has
-no more arcs without it and is searched as fast).
+HCLG = min(det(H o C o min(det(L o G)))) with self-loops, step by step as Kaldi's utils/mkgraph.sh makes it: a
+transducer from transition-ids to words. C is the tree's context (one phone, three, any), H the states of its phones.
+The costs are Kaldi's to the last bit or two, for every step that rounds them finds them on the same arcs.
 
 reads   LANG/L_disambig.fst G.fst words.txt phones.txt phones/disambig.int [lexicon.txt phones/optional_silence.txt];
         MODEL/final.mdl tree [phones.txt]
@@ -23,11 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from asr.console import progress, say
+from asr.console import duration, progress, say
+from asr.decoding.graph_memory import (
+    STATES_PER_MB,
+    foretell,
+    in_bytes,
+    limit_mb,
+    refuse_large_file,
+    refuse_too_large,
+)
 from asr.errors import InputError
-from asr.lang.fst import Fst, from_kaldifst, load_kaldifst, write_const
+from asr.lang.fst import Fst, from_kaldifst, read_fst, write_const
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import atomic, copy_whole, is_count, read_lines, read_symbols
@@ -46,6 +51,7 @@ class Settings:
     transition_scale: float = option(1.0, help="weight of the transition probabilities between states")
     self_loop_scale: float = option(0.1, help="weight of the self-loops' transition probabilities")
     g: Path | None = option(None, help="another G.fst than LANG's, over the same words.txt")
+    max_memory_gb: float = option(0.0, help="refuse what would need more; 0: what is free", affects=False)
     force: bool = option(False, help="make it even when nothing changed", affects=False)
 
 
@@ -56,12 +62,13 @@ def run(settings: Settings) -> None:
     inputs = [lang / "L_disambig.fst", grammar, lang / "words.txt", lang / "phones.txt", lang / "phones/disambig.int"]
     copied = ["words.txt", "phones.txt", *(name for name in FOR_TIMES if (lang / name).is_file())]
     inputs += [lang / name for name in copied[2:]]
-    stamp = Stamp(out / ".done.graph.json", "graph", settings, [*inputs, model / "final.mdl", model / "tree"])
+    inputs += [model / "final.mdl", model / "tree", *(path for path in [model / "phones.txt"] if path.is_file())]
+    stamp = Stamp(out / ".done.graph.json", "graph", settings, inputs)
     if not settings.force and stamp.fresh():
         return
     started = time.monotonic()
-    check_phones(lang, model)
-    graph, facts, disambiguation = build(settings, grammar)
+    states_per_phone = check_phones(lang, model)
+    graph, facts, disambiguation = build(settings, grammar, states_per_phone)
     _check_words(graph, lang / "words.txt", grammar)
     for name in FOR_TIMES:
         (out / name).unlink(missing_ok=True)
@@ -83,8 +90,8 @@ def run(settings: Settings) -> None:
     )
 
 
-def check_phones(lang: Path, model: Path) -> None:
-    """Refuse a lang directory whose phones are not those that the model was trained with.
+def check_phones(lang: Path, model: Path) -> float:
+    """Refuse a lang directory whose phones are not those that the model was trained with; states a phone has, mean.
 
     Compares phones.txt of both (disambiguation symbols may differ) where the model's folder has one, and the phones
     of the topology in final.mdl in any case.
@@ -100,9 +107,10 @@ def check_phones(lang: Path, model: Path) -> None:
                 f"is not the phone table of {model / 'phones.txt'} (see phone {odd}); train and decode with one lang",
                 file=lang / "phones.txt",
             )
-    known = set(read_transition_model(model / "final.mdl").topology.phones)
-    if lacking := sorted(name for name, number in ours.items() if number not in known):
+    topology = read_transition_model(model / "final.mdl").topology
+    if lacking := sorted(name for name, number in ours.items() if number not in set(topology.phones)):
         raise InputError(f"phone {lacking[0]} is not in the model {model / 'final.mdl'}", file=lang / "phones.txt")
+    return sum(state.emits for phone in topology.phones for state in topology.states_of(phone)) / len(topology.phones)
 
 
 def _real_phones(path: Path) -> dict[str, int]:
@@ -115,10 +123,21 @@ def _check_words(graph: Fst, words: Path, grammar: Path) -> None:
         raise InputError(f"word {highest} is not in {words}; the words of both must be the same", file=grammar)
 
 
-def build(settings: Settings, grammar: Path) -> tuple[Fst, dict[str, Any], list[int]]:
-    """Returns the graph (input labels are transition-ids), what graph.json says, the disambiguation labels of H."""
-    work: dict[str, Any] = {}
-    for _ in progress(_steps(settings, grammar, work), STEPS, "graph"):
+def build(settings: Settings, grammar: Path, states_per_phone: float) -> tuple[Fst, dict[str, Any], list[int]]:
+    """Returns the graph (input labels are transition-ids), what graph.json says, the disambiguation labels of H.
+
+    Says beforehand how large it will be. Raises InputError where that is more than the memory allows.
+    """
+    allowed_mb = limit_mb(settings.max_memory_gb)
+    refuse_large_file(grammar, allowed_mb)
+    work: dict[str, Any] = {"lexicon": read_fst(settings.lang / "L_disambig.fst"), "language": read_fst(grammar)}
+    size = foretell(work["lexicon"], work["language"], states_per_phone)
+    say(
+        f"graph: about {size.arcs:,} arcs, {duration(size.seconds)} and {in_bytes(size.memory_mb)} to be expected; "
+        f"{in_bytes(allowed_mb)} may be used"
+    )
+    refuse_too_large(size.memory_mb, allowed_mb, grammar)
+    for _ in progress(_steps(settings, grammar, work, allowed_mb), STEPS, "graph"):
         pass
     graph, model, tree = work["graph"], work["model"], work["tree"]
     facts = {
@@ -135,12 +154,13 @@ def build(settings: Settings, grammar: Path) -> tuple[Fst, dict[str, Any], list[
     return graph, facts, work["disambiguation"]
 
 
-def _steps(settings: Settings, grammar: Path, work: dict[str, Any]) -> Iterator[str]:
+def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: float) -> Iterator[str]:
     """Build the graph, yielding after each of STEPS steps; what is no longer needed is let go at once."""
     import kaldi_hmm_gmm
     import kaldifst
 
     from asr.alignment.wheel_bridge import to_khg_transition_model, to_khg_tree
+    from asr.decoding.graph_steps import pushed, without_symbols
 
     tree = work["tree"] = to_khg_tree(settings.model_dir / "tree")
     model = work["model"] = to_khg_transition_model(settings.model_dir / "final.mdl")
@@ -150,17 +170,23 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any]) -> Iterator[
             file=settings.model_dir / "tree",
         )
     lexicon_path = settings.lang / "L_disambig.fst"
-    lexicon, language = load_kaldifst(lexicon_path), load_kaldifst(grammar)
+    lexicon, language = (work.pop(name).to_kaldifst() for name in ("lexicon", "language"))
     kaldifst.arcsort(lexicon, "olabel")
     yield "L, G"
     lg = _composed(lexicon, language, f"{lexicon_path} and {grammar} have no word sequence in common")
     del lexicon, language
     yield "L o G"
-    _determinise(lg, lexicon_path, "every pronunciation that is another's, or begins another, needs its #1, #2, ...")
+    _determinise(
+        lg,
+        allowed_mb,
+        lexicon_path,
+        "every pronunciation that is another's, or begins another, needs its #1, #2, ...",
+    )
     yield "det(L o G)"
     kaldifst.minimize_encoded(lg)
-    yield "min(det(L o G))"
+    lg = pushed(from_kaldifst(lg)).to_kaldifst()
     kaldifst.arcsort(lg, "ilabel")
+    yield "min(det(L o G))"
     disambiguation = _integers(settings.lang / "phones" / "disambig.int")
     clg, windows = kaldifst.compose_context(disambiguation, tree.context_width, tree.central_position, lg)
     del lg
@@ -173,14 +199,15 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any]) -> Iterator[
     hclg = _composed(h, clg, f"{settings.model_dir} has no states for the phones of {lexicon_path}")
     del h, clg
     yield "H o C o L o G"
-    _determinise(hclg, lexicon_path, "H o C o L o G has no end")
+    _determinise(hclg, allowed_mb, lexicon_path, "H o C o L o G has no end")
     yield "det(H o C o L o G)"
-    hclg = _without(hclg, work["disambiguation"])
+    hclg = without_symbols(hclg, work["disambiguation"])
     kaldifst.minimize_encoded(hclg)
     yield "min(det(H o C o L o G))"
     with_loops = kaldi_hmm_gmm.add_self_loops(
         trans_model=model, ifst=hclg, self_loop_scale=settings.self_loop_scale, disambig_syms=[], reorder=True
     )
+    del hclg
     work["graph"] = from_kaldifst(with_loops)
     yield "self-loops"
 
@@ -194,23 +221,16 @@ def _composed(left: Any, right: Any, when_empty: str) -> Any:
     return result
 
 
-def _determinise(fst: Any, blamed: Path, advice: str) -> None:
+def _determinise(fst: Any, allowed_mb: float, blamed: Path, advice: str) -> None:
     """Determinise in the log semiring, in place. Without bound it would fill the memory where it does not end."""
     import kaldifst
 
-    limit = max(STATES_ALWAYS_ALLOWED, STATE_GROWTH * fst.num_states)
+    limit = int(min(max(STATES_ALWAYS_ALLOWED, STATE_GROWTH * fst.num_states), STATES_PER_MB * allowed_mb, 2**31 - 1))
     try:
         kaldifst.determinize_star(fst, use_log=True, max_states=limit)
     except RuntimeError as error:  # one input has two outputs, or the limit was passed; the reason ends its message
         reason = (str(error).partition("[E] ")[2] or str(error)).splitlines()[0]
         raise InputError(f"cannot be determinised ({reason}); {advice}", file=blamed) from error
-
-
-def _without(fst: Any, labels: list[int]) -> Any:
-    """`fst` with these input labels made epsilon (Kaldi's fstrmsymbols)."""
-    graph = from_kaldifst(fst)
-    graph.arcs["ilabel"][np.isin(graph.arcs["ilabel"], labels)] = 0
-    return graph.to_kaldifst()
 
 
 def _integers(path: Path) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from asr.decoding.lattice import CompactLattice, Lattice, Path, determinised
 from asr.decoding.search_graph import SearchGraph
 from asr.decoding.timing import Timed, Timing
+from asr.errors import InputError
 
 MOST_STEPS = 1_000_000  # of the search for the N best
 
@@ -61,8 +62,10 @@ class LatticeReader:
         return self.of_compact(determinised(lattice, self.acoustic_scale, lattice_beam), most)
 
     def of_compact(self, compact: CompactLattice, most: int = 1) -> Hypothesis:
-        """The hypothesis of a compact lattice."""
+        """The hypothesis of a compact lattice. Raises InputError where it has no path."""
         paths = best_paths(compact, self.acoustic_scale, self.penalty, max(most, 1))
+        if not paths:
+            raise InputError("the lattice has no path")
         best = paths[0]
         entries = tuple(
             Entry(tuple(word for word in self.texts(path) if word), path.cost_graph, path.cost_acoustic)
@@ -93,6 +96,8 @@ def best_paths(compact: CompactLattice, acoustic_scale: float, penalty: float, m
     """Up to `most` best paths, best first, each with other words."""
     from asr.decoding.lattice_paths import n_best_arcs
 
+    if compact.num_states == 0:
+        return []
     costs, ends = compact.costs(acoustic_scale, penalty)
     rows = n_best_arcs(compact.first, compact.target, costs, ends, most, MOST_STEPS)
     return [compact.path(np.asarray(arcs)) for arcs in rows]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr.errors import InputError
+
 
 @dataclass(frozen=True)
 class Path:
@@ -62,11 +64,8 @@ class Lattice:
 
         Of the paths that the search kept: for weights far from its own there may be better ones.
         """
-        from asr.decoding.lattice_paths import best_arcs
-
         acoustic = self.acoustic if more is None else self.acoustic + more
-        cost = self.graph + acoustic_scale * acoustic + penalty * (self.word != 0)
-        arcs, end = best_arcs(self.first, self.target, cost.astype(np.float64), self.final)
+        arcs, end = self._best_arcs(self.graph + acoustic_scale * acoustic + penalty * (self.word != 0))
         words, tids = self.word[arcs], self.tid[arcs]
         return Path(
             tuple(words[words != 0].tolist()),
@@ -74,6 +73,30 @@ class Lattice:
             float(self.graph[arcs].sum(dtype=np.float64) + self.final[end]),
             float(acoustic[arcs].sum(dtype=np.float64)),
         )
+
+    def best_alone(self, acoustic_scale: float) -> Lattice:
+        """The lattice that has the best path only."""
+        arcs, end = self._best_arcs(self.graph + acoustic_scale * self.acoustic)
+        count = len(arcs)
+        final = np.full(count + 1, np.inf, np.float32)
+        final[count] = self.final[end]
+        return Lattice(
+            self.frames,
+            np.append(np.arange(count + 1), count),
+            np.arange(1, count + 1, dtype=np.int32),
+            self.word[arcs],
+            self.tid[arcs],
+            self.graph[arcs],
+            self.acoustic[arcs],
+            final,
+            self.reached_final,
+        )
+
+    def _best_arcs(self, cost: np.ndarray) -> tuple[np.ndarray, int]:
+        """The arcs of the path that is best by the cost of each arc, and the state where it ends."""
+        from asr.decoding.lattice_paths import best_arcs
+
+        return best_arcs(self.first, self.target, cost.astype(np.float64), self.final)
 
     def words_of_best(self, acoustic_scale: float, penalty: float, more: np.ndarray | None = None) -> tuple[int, ...]:
         """The word-ids of the best path."""
@@ -139,50 +162,74 @@ class CompactLattice:
 
 
 MOST_ARCS = 200_000  # of a compact lattice; with more, the beam is narrowed
-NARROWER = 0.75
+NARROWER, LEAST_BEAM = 0.75, 0.01
 
 
 def determinised(lattice: Lattice, acoustic_scale: float, beam: float, most_arcs: int = MOST_ARCS) -> CompactLattice:
     """The compact lattice with every word sequence within `beam` of the best one, in units of the scaled cost.
 
-    Where that would have more than `most_arcs` arcs the beam is narrowed until it has not.
+    As in Kaldi, worse ones may be left where each of their arcs is one of a path within the beam. Where there would
+    be more than `most_arcs` arcs the beam is narrowed until there are not; of too many that are equally good one is
+    left. Raises InputError where there is no path.
     """
     from asr.decoding.determinise import determinise
 
-    raw = (lattice.first, lattice.target, lattice.word, lattice.tid, lattice.graph, lattice.acoustic, lattice.final)
     while True:
-        arcs, weights, finals, final_weights, order, trie, whole = determinise(
-            raw, float(acoustic_scale), float(beam), most_arcs
-        )
-        if whole:
-            return _packed(arcs, weights, finals, final_weights, order, trie)
+        raw = lattice.first, lattice.target, lattice.word, lattice.tid, lattice.graph, lattice.acoustic, lattice.final
+        *parts, whole = determinise(raw, float(acoustic_scale), float(beam), most_arcs)
+        if whole and (parts[0][:, 1] < 0).any():
+            return _packed(*parts)
         beam *= NARROWER
+        if beam < LEAST_BEAM:
+            lattice, most_arcs = lattice.best_alone(acoustic_scale), lattice.num_arcs + 1
+            if lattice.final[-1] == np.inf:
+                raise InputError("the lattice has no path")
 
 
-def _packed(arcs, weights, finals, final_weights, order, trie) -> CompactLattice:
-    """The compact lattice with states numbered as they were visited."""
-    from asr.decoding.determinise import strings_of
+def _packed(arcs: np.ndarray, weights: np.ndarray, order: np.ndarray, strings: np.ndarray) -> CompactLattice:
+    """The compact lattice with states numbered as they were visited, less those that lead nowhere; see
+    `determinise`."""
+    from asr.decoding.string_trie import strings_of
 
-    number = np.empty(len(order), np.int64)
-    number[order] = np.arange(len(order))
-    source, target = number[arcs[:, 0]], number[arcs[:, 1]]
-    place = np.lexsort((arcs[:, 2], source))
-    string_first, tids = strings_of(trie, arcs[place, 3])
-    graph, acoustic = np.full(len(order), np.inf), np.full(len(order), np.inf)
-    ends = number[finals[:, 0]]
-    graph[ends], acoustic[ends] = final_weights[:, 0], final_weights[:, 1]
-    end_first, end_tids = strings_of(trie, finals[:, 1])
-    final_tids = {int(s): end_tids[a:b] for s, a, b in zip(ends, end_first, end_first[1:], strict=False)}
+    arcs, weights, states = _connected(arcs, weights, order)
+    ends = arcs[:, 1] < 0
+    final, place = np.flatnonzero(ends), np.flatnonzero(~ends)
+    place = place[np.lexsort((arcs[place, 2], arcs[place, 0]))]
+    string_first, tids = strings_of(strings, arcs[place, 3])
+    costs = np.full((states, 2), np.inf)
+    costs[arcs[final, 0]] = weights[final]
+    end_first, end_tids = strings_of(strings, arcs[final, 3])
+    end_strings = np.split(end_tids, end_first[1:-1])
     return CompactLattice(
-        len(order),
-        source[place].astype(np.int32),
-        target[place].astype(np.int32),
+        states,
+        arcs[place, 0].astype(np.int32),
+        arcs[place, 1].astype(np.int32),
         arcs[place, 2].astype(np.int32),
         weights[place, 0],
         weights[place, 1],
         string_first,
         tids,
-        graph,
-        acoustic,
-        final_tids,
+        costs[:, 0].copy(),
+        costs[:, 1].copy(),
+        dict(zip(arcs[final, 0].tolist(), end_strings, strict=True)),
     )
+
+
+def _connected(arcs: np.ndarray, weights: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The arcs on a path to an end, and their weights, states numbered by their place in `order`; how many states.
+
+    An arc at the very edge of the beam may lead to a set whose own arcs are beyond it, by what sets that count as
+    equal differ.
+    """
+    visited = np.empty(len(order), np.int64)
+    visited[order] = np.arange(len(order))
+    alive = np.zeros(len(order), bool)
+    leads_on = np.zeros(len(arcs), bool)
+    for arc, (source, target) in reversed(list(enumerate(arcs[:, :2].tolist()))):  # of the last states first
+        if target < 0 or alive[target]:
+            leads_on[arc] = alive[source] = True
+    number = np.cumsum(alive[order]) - 1
+    kept = arcs[leads_on]
+    kept[:, 0] = number[visited[kept[:, 0]]]
+    kept[:, 1] = np.where(kept[:, 1] < 0, -1, number[visited[kept[:, 1]]])
+    return kept, weights[leads_on], int(alive.sum())

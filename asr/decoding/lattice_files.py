@@ -9,6 +9,8 @@ are its word-id, its weight is the graph cost, the unscaled acoustic cost and th
 
 from __future__ import annotations
 
+import heapq
+import math
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from asr.tables import atomic_packed, read_bytes
 
 _MAGIC = 2125659606
 _HEADER = "<iiQqqq"  # version, flags, properties, start, states, arcs
+_LEAST_STATE, _LEAST_ARC = 20, 24  # bytes
 _TYPE, _ARCS = b"vector", b"compactlattice44"
 _EXPANDED_MUTABLE = 3
 _WEIGHT, _ARC = struct.Struct("<ffi"), struct.Struct("<ii")
@@ -64,100 +67,146 @@ def _weight(graph: float, acoustic: float, tids: np.ndarray) -> bytes:
 
 
 def read_lattices(path: Path) -> Iterator[tuple[str, CompactLattice]]:
-    """Yield (utterance, lattice), gunzipped by `.gz`. Raises InputError: another kind of file, cut, damaged."""
+    """Yield (utterance, lattice), gunzipped by `.gz`; states are renumbered where they were not in order.
+
+    Raises InputError: another kind of file, cut, damaged.
+    """
     reader = _Reader(read_bytes(path), path)
     while reader.place < len(reader.data):
-        key = reader.key()
+        reader.next_key()
         try:
-            yield key, reader.lattice(key)
+            yield reader.key, reader.lattice()
         except struct.error as error:
-            raise InputError("the archive ends inside this lattice", file=path, key=key) from error
+            raise reader.refuse("the archive ends inside this lattice") from error
+
+
+Arc = tuple[int, int, int, float, float]  # source, target, word, graph cost, acoustic cost
 
 
 class _Reader:
     def __init__(self, data: bytes, path: Path) -> None:
-        self.data, self.path, self.place = data, path, 0
+        self.data, self.path, self.place, self.key = data, path, 0, ""
 
-    def refuse(self, key: str | None, reason: str) -> InputError:
-        return InputError(reason, file=self.path, key=key)
+    def refuse(self, reason: str) -> InputError:
+        return InputError(reason, file=self.path, key=self.key or None)
 
-    def key(self) -> str:
-        end = self.data.find(b" ", self.place, self.place + 4096)
-        if end <= self.place:
-            raise self.refuse(None, f"no utterance's name at byte {self.place}: no archive of lattices, or damaged")
+    def next_key(self) -> None:
+        self.key, begin = "", self.place
+        end = self.data.find(b" ", begin, begin + 4096)
+        if end <= begin:
+            raise self.refuse(f"no utterance's name at byte {begin}: no archive of lattices, or damaged")
         try:
-            key = self.data[self.place : end].decode()
+            self.key, self.place = self.data[begin:end].decode(), end + 1
         except UnicodeDecodeError as error:
-            raise self.refuse(None, f"the name at byte {self.place} is not UTF-8") from error
-        self.place = end + 1
-        return key
+            raise self.refuse(f"the name at byte {begin} is not UTF-8") from error
 
     def take(self, layout: str) -> tuple:
         values = struct.unpack_from(layout, self.data, self.place)
         self.place += struct.calcsize(layout)
         return values
 
-    def name(self, key: str) -> bytes:
-        (length,) = self.take("<i")
-        if not 0 <= length <= 64:
-            raise self.refuse(key, "is damaged")
+    def count(self, layout: str, least_bytes: int) -> int:
+        """A number of things of which each takes `least_bytes` or more."""
+        (count,) = self.take(layout)
+        if not 0 <= count <= (len(self.data) - self.place) // least_bytes:
+            raise self.refuse("the archive ends inside this lattice, or it is damaged")
+        return count
+
+    def name(self) -> bytes:
+        length = self.count("<i", 1)
         self.place += length
         return self.data[self.place - length : self.place]
 
-    def weight(self, key: str) -> tuple[float, float, np.ndarray]:
-        graph, acoustic, length = self.take("<ffi")
-        if length < 0 or self.place + 4 * length > len(self.data):
-            raise self.refuse(key, "the archive ends inside this lattice, or it is damaged")
+    def weight(self) -> tuple[float, float, np.ndarray]:
+        graph, acoustic = self.take("<ff")
+        if not (math.isfinite(graph) and math.isfinite(acoustic)) and (graph, acoustic) != (math.inf, math.inf):
+            raise self.refuse("has a cost that is no number: it is damaged")
+        length = self.count("<i", 4)
         tids = np.frombuffer(self.data, "<i4", length, self.place)
         self.place += 4 * length
+        if length and tids.min() <= 0:
+            raise self.refuse("has a transition-id below 1: it is damaged")
         return graph, acoustic, tids
 
-    def lattice(self, key: str) -> CompactLattice:
+    def lattice(self) -> CompactLattice:
         if self.take("<i") != (_MAGIC,):
-            raise self.refuse(key, "is not a binary lattice; write it with --binary=true")
-        kind, arcs = self.name(key), self.name(key)
+            raise self.refuse("is not a binary lattice; write it with --binary=true")
+        kind, arcs = self.name(), self.name()
         if (kind, arcs) != (_TYPE, _ARCS):
-            raise self.refuse(key, f"is {kind.decode('latin1')} of {arcs.decode('latin1')}, not a compact lattice")
-        _, flags, _, start, states, _ = self.take(_HEADER)
-        if flags or states < 0 or 12 * states > len(self.data) or (start != 0 and states):
-            raise self.refuse(key, "is damaged, or its first state is not 0")
-        rows: list[tuple[int, int, int, float, float]] = []
+            found = f"{kind[:40].decode('latin1')} of {arcs[:40].decode('latin1')}"
+            raise self.refuse(f"is {found!r}, not a compact lattice (vector of {_ARCS.decode()})")
+        version, flags, _, start = self.take("<iiQq")
+        states = self.count("<q", _LEAST_STATE)
+        self.take("<q")  # the number of arcs, which OpenFst leaves at 0
+        if version != 2 or flags or not (0 <= start < states or (start, states) == (-1, 0)):
+            raise self.refuse("is damaged")
+        rows: list[Arc] = []
         strings: list[np.ndarray] = []
-        ends: list[tuple[float, float]] = []
-        final_tids: dict[int, np.ndarray] = {}
+        ends: list[tuple[float, float, np.ndarray]] = []
         for state in range(states):
-            graph, acoustic, tids = self.weight(key)
-            ends.append((graph, acoustic))
-            if np.isfinite(graph):
-                final_tids[state] = tids
-            (count,) = self.take("<q")
-            if not 0 <= count <= len(self.data):
-                raise self.refuse(key, "is damaged")
-            for _ in range(count):
-                word, _ = self.take("<ii")
-                graph, acoustic, tids = self.weight(key)
+            ends.append(self.weight())
+            for _ in range(self.count("<q", _LEAST_ARC)):
+                word, again = self.take("<ii")
+                graph, acoustic, tids = self.weight()
                 (target,) = self.take("<i")
-                if not state < target < states or word < 0:
-                    raise self.refuse(key, "has an arc to an earlier state: sort it with lattice-determinize first")
+                if not 0 <= target < states or word < 0 or word != again or graph == math.inf:
+                    raise self.refuse("is damaged")
                 rows.append((state, target, word, graph, acoustic))
                 strings.append(tids)
-        return _packed(rows, strings, ends, final_tids)
+        order = _in_order(start, rows, states)
+        if order is None:
+            raise self.refuse("has a cycle: no lattice, or damaged")
+        return _packed(order, rows, strings, ends)
 
 
-def _packed(rows, strings, ends, final_tids) -> CompactLattice:
+def _in_order(start: int, rows: list[Arc], states: int) -> list[int] | None:
+    """The states that can be reached, each before those that its arcs lead to, else by number; None for a cycle."""
+    if states == 0:
+        return []
+    following: list[list[int]] = [[] for _ in range(states)]
+    for source, target, *_ in rows:
+        following[source].append(target)
+    incoming = [0] * states
+    waiting, reached = [start], {start}
+    while waiting:
+        for target in following[waiting.pop()]:
+            incoming[target] += 1
+            if target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    order: list[int] = []
+    ready = [start] if incoming[start] == 0 else []
+    while ready:
+        state = heapq.heappop(ready)
+        order.append(state)
+        for target in following[state]:
+            incoming[target] -= 1
+            if incoming[target] == 0:
+                heapq.heappush(ready, target)
+    return order if len(order) == len(reached) else None
+
+
+def _packed(
+    order: list[int], rows: list[Arc], strings: list[np.ndarray], ends: list[tuple[float, float, np.ndarray]]
+) -> CompactLattice:
+    """The lattice whose state s is `order[s]` of these."""
+    number = np.full(len(ends), -1, np.int64)
+    number[order] = np.arange(len(order))
     table = np.array(rows, np.float64).reshape(-1, 5)
-    lengths = np.fromiter((len(string) for string in strings), np.int64, len(strings))
-    final = np.array(ends, np.float64).reshape(-1, 2)
+    source, target = (number[table[:, column].astype(np.int64)] for column in (0, 1))
+    kept = np.argsort(source, kind="stable")[np.count_nonzero(source < 0) :]
+    lengths = np.array([len(strings[arc]) for arc in kept], np.int64)
+    final = np.array([ends[state][:2] for state in order], np.float64).reshape(-1, 2)
     return CompactLattice(
-        len(ends),
-        table[:, 0].astype(np.int32),
-        table[:, 1].astype(np.int32),
-        table[:, 2].astype(np.int32),
-        table[:, 3].copy(),
-        table[:, 4].copy(),
+        len(order),
+        source[kept].astype(np.int32),
+        target[kept].astype(np.int32),
+        table[kept, 2].astype(np.int32),
+        table[kept, 3],
+        table[kept, 4],
         np.concatenate([[0], np.cumsum(lengths)]),
-        np.concatenate([*strings, np.zeros(0, np.int32)]).astype(np.int32),
+        np.concatenate([*(strings[arc] for arc in kept), np.zeros(0, np.int32)]).astype(np.int32),
         final[:, 0].copy(),
         final[:, 1].copy(),
-        final_tids,
+        {new: ends[old][2] for new, old in enumerate(order) if math.isfinite(ends[old][0])},
     )

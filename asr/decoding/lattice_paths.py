@@ -47,21 +47,25 @@ def backward_costs(first, target, cost, final):
 
 @njit(cache=True, nogil=True)
 def n_best_arcs(first, target, cost, final, most, most_steps):
-    """The `most` best paths, best first: a list of arc arrays. A* with the exact cost to the
-    end, so it meets them in order. Stops after `most_steps` steps at the latest.
+    """The `most` best paths, best first: a list of arc arrays. Stops after `most_steps` steps at the latest.
+
+    A* with the exact cost to the end, so it meets them in order. What is compared is how much worse than the best a
+    path is: arcs of a best path add exactly 0, so that of many equal paths the newest is followed to its end, and not
+    all of them step by step.
     """
     beta = backward_costs(first, target, cost, final)
     parent, by, at = [np.int64(-1)], [np.int64(-1)], [np.int64(0)]
-    spent = [0.0]
+    worse = [0.0]
     paths = [np.empty(0, np.int64)]
     paths.pop()
-    waiting = [(beta[0], np.int64(0), np.int64(0))]  # (cost of the whole path, node, whether it ends there)
+    waiting = [(0.0, np.int64(0), np.int64(0))]  # (how much worse, minus the node, whether the path ends there)
+    if beta[0] == np.inf:
+        waiting.pop()
     steps = 0
     while waiting and len(paths) < most and steps < most_steps:
         steps += 1
-        total, node, ends = heapq.heappop(waiting)
-        if total == np.inf:
-            break
+        _, node, ends = heapq.heappop(waiting)
+        node = -node
         if ends:
             length, back = 0, node
             while parent[back] >= 0:
@@ -75,12 +79,12 @@ def n_best_arcs(first, target, cost, final, most, most_steps):
             continue
         state = at[node]
         if final[state] < np.inf:
-            heapq.heappush(waiting, (spent[node] + final[state], node, np.int64(1)))
+            heapq.heappush(waiting, (worse[node] + (final[state] - beta[state]), -node, np.int64(1)))
         for arc in range(first[state], first[state + 1]):
             if beta[target[arc]] < np.inf:
                 parent.append(node)
                 by.append(np.int64(arc))
                 at.append(np.int64(target[arc]))
-                spent.append(spent[node] + cost[arc])
-                heapq.heappush(waiting, (spent[-1] + beta[target[arc]], np.int64(len(at) - 1), np.int64(0)))
+                worse.append(worse[node] + (cost[arc] + beta[target[arc]] - beta[state]))
+                heapq.heappush(waiting, (worse[-1], -np.int64(len(at) - 1), np.int64(0)))
     return paths
