@@ -21,6 +21,7 @@ from asr.tables import atomic, read_lines
 _COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)")
 _SECTION = re.compile(r"\\(\d+)-grams:")
 _LOG10 = math.log(10)
+BLOCK = 65536  # n-grams that are split and looked up together
 
 
 def write_arpa(path: str | os.PathLike[str], model: Ngram) -> None:
@@ -54,51 +55,108 @@ def _blocks(model: Ngram) -> Iterator[str]:
 
 
 class _Reader:
-    """The state of one reading; every complaint names the file and the line."""
+    """The state of one reading; every complaint names the file and the line.
+
+    Entries are gathered into blocks, and a block becomes arrays: no n-gram is a Python object for longer than that.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path, self.line = path, 0
         self.words: dict[str, int] = {}
         self.declared: dict[int, int] = {}
-        self.entries: list[dict[tuple[int, ...], tuple[float, float]]] = []
+        self.orders: list[Order] = []
+        self.length = 0  # of the section's n-grams; 0 before the first
+        self.lines: list[int] = []
+        self.texts: list[str] = []
+        self.blocks: list[tuple[np.ndarray, ...]] = []
 
-    def fail(self, message: str) -> InputError:
-        return InputError(message, file=self.path, line=self.line or None)
+    def fail(self, message: str, line: int | None = None) -> InputError:
+        return InputError(message, file=self.path, line=line or self.line or None)
 
     def entry(self, text: str) -> None:
-        length = len(self.entries)
-        fields = text.split()
-        if len(fields) not in (length + 1, length + 2):
-            raise self.fail(f"'{text}' is not `log10-probability {length} word(s) [back-off]`")
-        try:
-            logp = float(fields[0])
-            backoff = float(fields[length + 1]) if len(fields) > length + 1 else 0.0
-        except ValueError as error:
-            raise self.fail(f"'{text}' is not `log10-probability {length} word(s) [back-off]`") from error
-        if not (logp <= 1e-6 and math.isfinite(backoff)):  # some estimators round up to just above 0
-            raise self.fail(f"'{text}': the base-10 logarithm of a probability is at most 0")
-        if length == 1:
-            self.words.setdefault(fields[1], len(self.words))
-        try:
-            gram = tuple(self.words[word] for word in fields[1 : length + 1])
-        except KeyError as error:
-            raise self.fail(f"the word {error.args[0]} is not among the 1-grams") from error
-        if gram in self.entries[-1]:
-            raise self.fail(f"the {length}-gram '{' '.join(fields[1 : length + 1])}' has occurred before")
-        if length > 1 and gram[:-1] not in self.entries[-2]:
-            raise self.fail(f"the first {length - 1} word(s) of '{' '.join(fields[1 : length + 1])}' are no n-gram")
-        self.entries[-1][gram] = (max(logp, NEVER) * _LOG10, backoff * _LOG10)
+        self.lines.append(self.line)
+        self.texts.append(text)
+        if len(self.texts) == BLOCK:
+            self._pack_block()
 
     def section(self, length: int) -> None:
         self.close()
-        if length != len(self.entries) + 1 or length not in self.declared:
+        if length != self.length + 1 or length not in self.declared:
             raise self.fail(f"section \\{length}-grams: is out of order or not declared in \\data\\")
-        self.entries.append({})
+        self.length = length
 
     def close(self) -> None:
-        length = len(self.entries)
-        if length and len(self.entries[-1]) != self.declared[length]:
-            raise self.fail(f"{len(self.entries[-1])} {length}-grams, but \\data\\ says {self.declared[length]}")
+        """End a section: its n-grams are sorted, so that the next one's find their prefixes."""
+        if not self.length:
+            return
+        self._pack_block()
+        prefix, word, logp, backoff, line = (np.concatenate(parts) for parts in zip(*self.blocks, strict=True))
+        self.blocks = []
+        key = prefix * len(self.words) + word
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        if (again := np.flatnonzero(key[1:] == key[:-1]) + 1).size:
+            first = int(order[again[np.argmin(line[order[again]])]])
+            gram = self._text_of(int(prefix[first]), int(word[first]))
+            raise self.fail(f"the {self.length}-gram '{gram}' has occurred before", int(line[first]))
+        if len(key) != self.declared[self.length]:
+            raise self.fail(f"{len(key)} {self.length}-grams, but \\data\\ says {self.declared[self.length]}")
+        self.orders.append(Order(prefix[order], word[order], logp[order], backoff[order], key))
+
+    def _text_of(self, prefix: int, word: int) -> str:
+        words = list(self.words)
+        texts = [words[word]]
+        for order in reversed(self.orders):
+            texts.append(words[int(order.word[prefix])])
+            prefix = int(order.prefix[prefix])
+        return " ".join(reversed(texts))
+
+    def _pack_block(self) -> None:
+        lines, texts = np.array(self.lines, dtype=np.int64), self.texts
+        self.lines, self.texts = [], []
+        fields = [text.split() for text in texts]
+        logp, backoff = self._numbers(fields, texts, lines)
+        grams = self._words(fields, lines)
+        prefix = np.zeros(len(grams), dtype=np.int64)
+        for order, word in zip(self.orders, grams.T, strict=False):
+            prefix = order.find(np.where(prefix >= 0, prefix * len(self.words) + word, -1))
+        if (lost := np.flatnonzero(prefix < 0)).size:
+            words = " ".join(fields[lost[0]][1 : self.length + 1])
+            raise self.fail(f"the first {self.length - 1} word(s) of '{words}' are no n-gram", int(lines[lost[0]]))
+        self.blocks.append((prefix, grams[:, -1], logp, backoff, lines))
+
+    def _numbers(self, fields: list[list[str]], texts: list[str], lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Natural logarithms: probabilities and back-off weights."""
+        n = self.length
+        numbers = np.empty((len(fields), 2))
+        for row, (items, text) in enumerate(zip(fields, texts, strict=True)):
+            try:
+                if len(items) not in (n + 1, n + 2):
+                    raise ValueError
+                numbers[row] = float(items[0]), float(items[n + 1]) if len(items) > n + 1 else 0.0
+            except ValueError as error:
+                message = f"'{text}' is not `log10-probability {n} word(s) [back-off]`"
+                raise self.fail(message, int(lines[row])) from error
+        logp, backoff = numbers.T
+        # some estimators round up to just above 0; some write a weight of 0 as -inf
+        wrong = ~(logp <= 1e-6) | np.isnan(backoff) | (backoff == np.inf)
+        if (bad := np.flatnonzero(wrong)).size:
+            message = f"'{texts[bad[0]]}': the base-10 logarithm of a probability is at most 0"
+            raise self.fail(message, int(lines[bad[0]]))
+        return np.maximum(logp, NEVER) * _LOG10, np.maximum(backoff, NEVER) * _LOG10
+
+    def _words(self, fields: list[list[str]], lines: np.ndarray) -> np.ndarray:
+        """int64 (n-grams, words)."""
+        n, known = self.length, self.words
+        if n == 1:
+            for items in fields:
+                known.setdefault(items[1], len(known))
+        grams = np.array([[known.get(word, -1) for word in items[1 : n + 1]] for items in fields], dtype=np.int64)
+        grams = grams.reshape(-1, n)
+        if (unknown := np.argwhere(grams < 0)).size:
+            row, place = unknown[0]
+            raise self.fail(f"the word {fields[row][1 + place]} is not among the 1-grams", int(lines[row]))
+        return grams
 
 
 def read_arpa(path: str | os.PathLike[str]) -> Ngram:
@@ -115,9 +173,9 @@ def read_arpa(path: str | os.PathLike[str]) -> Ngram:
             reader.close()
             ended = True
             break
-        elif match := _SECTION.fullmatch(text):
+        elif text[0] == "\\" and (match := _SECTION.fullmatch(text)):
             reader.section(int(match[1]))
-        elif reader.entries:
+        elif reader.length:
             reader.entry(text)
         elif match := _COUNT.fullmatch(text):
             reader.declared[int(match[1])] = int(match[2])
@@ -127,25 +185,8 @@ def read_arpa(path: str | os.PathLike[str]) -> Ngram:
         raise InputError("no \\data\\: this is no ARPA file", file=path)
     if not ended:
         raise reader.fail("the file ends without \\end\\")
-    if len(reader.entries) != len(reader.declared) or not reader.entries:
-        raise reader.fail(f"{len(reader.entries)} sections, but \\data\\ declares {len(reader.declared)}")
+    if len(reader.orders) != len(reader.declared) or not reader.orders:
+        raise reader.fail(f"{len(reader.orders)} sections, but \\data\\ declares {len(reader.declared)}")
     if missing := [word for word in (BEGIN, END) if word not in reader.words]:
         raise InputError(f"the 1-grams lack {missing[0]}", file=path)
-    return _packed(reader)
-
-
-def _packed(reader: _Reader) -> Ngram:
-    """The entries as sorted arrays; rows of the order below are found by their place after sorting."""
-    size = len(reader.words)
-    orders: list[Order] = []
-    rows: dict[tuple[int, ...], int] = {(): 0}
-    for entries in reader.entries:
-        grams = list(entries)
-        prefix = np.fromiter((rows[gram[:-1]] for gram in grams), dtype=np.int64, count=len(grams))
-        word = np.fromiter((gram[-1] for gram in grams), dtype=np.int64, count=len(grams))
-        values = np.array(list(entries.values()), dtype=np.float64).reshape(-1, 2)
-        place = np.argsort(prefix * size + word)
-        rows = {grams[old]: new for new, old in enumerate(place.tolist())}
-        key = (prefix * size + word)[place]
-        orders.append(Order(prefix[place], word[place], values[place, 0], values[place, 1], key))
-    return Ngram(list(reader.words), orders)
+    return Ngram(list(reader.words), reader.orders)

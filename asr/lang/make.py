@@ -1,9 +1,10 @@
 """Make the lexicon, the language model and their transducers L and G, or take over a Kaldi lang directory.
 
 Two ways. With --text: pypinyin gives the words their pronunciations, and a Kneser-Ney model is estimated from the
-transcripts and --lm-text (or taken from --arpa). With --lang-dir: a complete Kaldi lang directory is checked and
-copied; --tune-text then makes a second grammar, tune/G.fst, of the training text alone: it serves to choose the
-language-model weight on sentences that the given one has already seen.
+transcripts and --lm-text; or taken from --arpa; or mixed of several, each by its worth for the dev text; and pruned.
+With --lang-dir: a complete Kaldi lang directory is checked and copied; --tune-text then makes a second grammar,
+tune/G.fst, of the training text alone: it serves to choose the language-model weight on sentences that the given one
+has already seen.
 
 The words (--units) are characters and Latin letters; or `spm`, the pieces of one to four characters by which
 sentencepiece's unigram model finds the text most probable; or `own`, what spaces part in the text. A --lexicon of
@@ -60,6 +61,10 @@ class Settings:
     phones: Path | None = option(None, help="phones.txt of the alignment; its ids are kept")
     order: int = option(3, help="length of the longest n-gram")
     arpa: Path | None = option(None, help="a ready language model (ARPA, .gz too) instead of estimating one")
+    prune: float = option(0.0, help="leave out n-grams whose loss raises the perplexity by less than this fraction")
+    mix: bool = option(False, help="a model of --lm-text apart, mixed with the transcripts' as dev likes it best")
+    mix_arpa: Path | None = option(None, help="a ready language model (ARPA) to mix with the estimated one")
+    mix_weight: float = option(0.0, help="weight of the transcripts' model in a mixture; 0: chosen on --dev-text")
     lexicon: Path | None = option(None, help="your own lexicon.txt; pypinyin adds what the text has and it lacks")
     silence_prob: float = option(0.5, help="probability of silence after a word")
     letters: str = option("names", help="Latin letters: Mandarin letter names or SPN", choices=("names", "noise"))
@@ -73,7 +78,7 @@ def run(settings: Settings) -> None:
     """The stage `lang`."""
     _check(settings)
     inputs = [*settings.lm_text, *settings.tune_text]
-    single = (settings.text, settings.dev_text, settings.phones, settings.arpa, settings.lexicon)
+    single = (settings.text, settings.dev_text, settings.phones, settings.arpa, settings.mix_arpa, settings.lexicon)
     inputs += [path for path in single if path is not None]
     if settings.lang_dir is not None:
         inputs += [p for p in (settings.lang_dir, settings.lang_dir / "phones") if p.is_dir()]
@@ -97,35 +102,56 @@ def _check(settings: Settings) -> None:
     if settings.text is None and settings.lang_dir is None:
         raise InputError("lang: pass --text to make a lang directory or --lang-dir to use a ready one")
     if settings.lang_dir is not None:
-        if settings.lang_dir.resolve() == settings.out.resolve():
-            raise InputError("lang: --lang-dir and --out are the same folder")
-        if settings.units != "chars":
-            raise InputError(f"lang: --units {settings.units} cannot go with --lang-dir, which has its own words")
-        if settings.arpa is not None or settings.lexicon is not None:
-            raise InputError(
-                "lang: --arpa and --lexicon cannot go with --lang-dir, which has its own G.fst and L.fst"
-            )
+        _check_given(settings, settings.lang_dir)
     elif settings.tune_text:
         raise InputError("lang: --tune-text goes with --lang-dir")
-    if settings.units == "spm" and (settings.lexicon is not None or settings.arpa is not None):
-        raise InputError("lang: --units spm finds its own words: --lexicon and --arpa cannot go with it")
+    if settings.units == "spm" and (settings.lexicon or settings.arpa or settings.mix_arpa):
+        raise InputError("lang: --units spm finds its own words: --lexicon, --arpa and --mix-arpa cannot go with it")
     if settings.vocab and settings.units != "spm":
         raise InputError(f"lang: --vocab goes with --units spm, not {settings.units}")
     if settings.vocab < 0:
         raise InputError(f"lang: --vocab {settings.vocab} is below 0")
     if not 0 <= settings.silence_prob < 1:
         raise InputError(f"lang: --silence-prob {settings.silence_prob} is not in [0, 1)")
-    if not 1 <= settings.order <= 9:
-        raise InputError(f"lang: --order {settings.order} is not in 1 ... 9")
     if settings.most_pronunciations < 1:
         raise InputError(f"lang: --most-pronunciations {settings.most_pronunciations} leaves none")
+    _check_model(settings)
+
+
+def _check_given(settings: Settings, lang_dir: Path) -> None:
+    if lang_dir.resolve() == settings.out.resolve():
+        raise InputError("lang: --lang-dir and --out are the same folder")
+    if settings.units != "chars":
+        raise InputError(f"lang: --units {settings.units} cannot go with --lang-dir, which has its own words")
+    if settings.arpa or settings.lexicon:
+        raise InputError("lang: --arpa and --lexicon cannot go with --lang-dir, which has its own G.fst and L.fst")
+    if settings.mix or settings.mix_arpa or settings.prune:
+        raise InputError("lang: --mix, --mix-arpa and --prune cannot go with --lang-dir, which has its own G.fst")
+
+
+def _check_model(settings: Settings) -> None:
+    if not 1 <= settings.order <= 9:
+        raise InputError(f"lang: --order {settings.order} is not in 1 ... 9")
+    if not 0 <= settings.prune < 1:
+        raise InputError(f"lang: --prune {settings.prune} is not in [0, 1)")
+    if not 0 <= settings.mix_weight < 1:
+        raise InputError(f"lang: --mix-weight {settings.mix_weight} is not in [0, 1); 0: chosen on --dev-text")
+    mixes = settings.mix or settings.mix_arpa is not None
+    if settings.mix_weight and not mixes:
+        raise InputError("lang: --mix-weight goes with --mix or --mix-arpa")
+    if mixes and settings.arpa:
+        raise InputError("lang: --arpa takes the place of the estimated model; to mix both, pass it as --mix-arpa")
+    if settings.mix and not settings.lm_text:
+        raise InputError("lang: --mix mixes the model of the transcripts with that of --lm-text: pass --lm-text")
+    if mixes and not settings.mix_weight and settings.dev_text is None:
+        raise InputError("lang: the weight of a mixture is chosen on --dev-text: pass it, or --mix-weight")
 
 
 # ---------------------------------------------------------------- the two ways
 
 
 def _make(settings: Settings, folder: Path) -> dict[str, Any]:
-    from asr.lang.arpa import read_arpa
+    from asr.lang.arpa import read_arpa, write_arpa
     from asr.lang.figures import dev_figures, lexicon_facts, write_oov_counts
     from asr.lang.langdir import write_lang
     from asr.lang.lexicon import OOV_WORD
@@ -136,10 +162,11 @@ def _make(settings: Settings, folder: Path) -> dict[str, Any]:
     from asr.lang.words import UNREAD
 
     assert settings.text is not None
-    sentences = read_transcripts(settings.text)
-    for path in settings.lm_text:
-        sentences += read_plain(path, spaced=settings.units == "own")
-    ready = read_arpa(settings.arpa) if settings.arpa is not None else None
+    texts = [read_transcripts(settings.text)]
+    texts.append([line for path in settings.lm_text for line in read_plain(path, spaced=settings.units == "own")])
+    sentences = [sentence for text in texts for sentence in text]
+    given = settings.arpa or settings.mix_arpa
+    ready = read_arpa(given) if given is not None else None
     vocabulary = choose(
         settings.units,
         sentences,
@@ -161,22 +188,24 @@ def _make(settings: Settings, folder: Path) -> dict[str, Any]:
     )
     facts = lexicon_facts(vocabulary, len(symbols.real_phones), settings.lexicon)
     words = vocabulary.units(symbols.words, OOV_WORD)
-    model = ready or _estimated(sentences, words, settings.order, "lang", vocabulary.spelling)
-    _write_model(model, folder)
+    dev = _dev(settings)
+    model = _language_model(settings, words, texts if settings.mix else [sentences], ready, dev, vocabulary.spelling)
+    write_arpa(folder / "lm.arpa", model)
     write_grammar(folder / "lm.arpa", folder / "words.txt", folder / "G.fst", settings.arpa)
     facts["ngrams"] = [len(order) for order in model.orders]
     # without a user's lexicon all words were made: only those without a sound are worth a line
     made = vocabulary.made if settings.lexicon is not None else dict.fromkeys(vocabulary.unread, UNREAD)
-    dev = _dev(settings)
     write_oov_counts(folder / "oov_counts.txt", words, sentences, dev, made)
     facts["dev"] = dev_figures(dev, words, model)
     return facts
 
 
 def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
+    from asr.lang.arpa import write_arpa
     from asr.lang.figures import dev_figures, write_oov_counts
     from asr.lang.given import check_given, copy_given, oov_of
     from asr.lang.lexicon_fst import write_grammar
+    from asr.lang.model import estimated
     from asr.lang.pieces import units_of
     from asr.lang.text import read_plain, read_transcripts
 
@@ -191,8 +220,8 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
         sentences = [sentence for path in settings.tune_text for sentence in read_transcripts(path)]
         sentences += [sentence for path in settings.lm_text for sentence in read_plain(path)]
         (folder / "tune").mkdir()
-        model = _estimated(sentences, words, settings.order, "lang: tune")
-        _write_model(model, folder / "tune")
+        model = estimated(sentences, words, settings.order, "lang: tune")
+        write_arpa(folder / "tune" / "lm.arpa", model)
         write_grammar(folder / "tune" / "lm.arpa", folder / "words.txt", folder / "tune" / "G.fst")
         facts["tune_ngrams"] = [len(order) for order in model.orders]
     train = read_transcripts(settings.text) if settings.text is not None else []
@@ -208,20 +237,19 @@ def _dev(settings: Settings) -> list[str]:
     return read_transcripts(settings.dev_text) if settings.dev_text is not None else []
 
 
-def _estimated(sentences: Sequence[str], words: Any, order: int, what: str, spelling: Sequence[str] = ()) -> Any:
-    """A model of the sentences in `words`; `spelling`: what must be in it, though the sentences may not show it."""
-    from asr.lang.ngram import estimate
-    from asr.lang.unseen import with_words
+def _language_model(
+    settings: Settings, words: Any, texts: list[list[str]], ready: Any, dev: list[str], spelling: Sequence[str]
+) -> Any:
+    """The user's model, or one of each text; mixed and pruned as the settings have it."""
+    from asr.lang.model import estimated, mixed, smaller
 
-    tokens = [words.tokenise(sentence) for sentence in sentences]
-    model = with_words(estimate(tokens, order), [word for unit in spelling for word in words.tokenise(unit)])
-    sizes = " + ".join(f"{len(part):,}" for part in model.orders)
-    total = sum(len(sentence) for sentence in tokens)
-    say(f"{what}: {order}-gram model of {len(tokens):,} sentences, {total:,} words: {sizes} n-grams")
-    return model
-
-
-def _write_model(model: Any, folder: Path) -> None:
-    from asr.lang.arpa import write_arpa
-
-    write_arpa(folder / "lm.arpa", model)
+    if settings.arpa is not None:
+        model = ready
+    else:
+        names = ["the transcripts", "--lm-text"][: len(texts)]
+        models = [estimated(texts[0], words, settings.order, "lang", spelling)]
+        models += [estimated(text, words, settings.order, "lang: --lm-text") for text in texts[1:]]
+        if settings.mix_arpa is not None:
+            models, names = [*models, ready], [*names, str(settings.mix_arpa)]
+        model = mixed(models, names, [words.tokenise(sentence) for sentence in dev], settings.mix_weight)
+    return smaller(model, settings.prune) if settings.prune else model

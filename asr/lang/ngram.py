@@ -46,6 +46,13 @@ class Order:
     def __len__(self) -> int:
         return len(self.key)
 
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """The row of every key, int64; -1 where there is none."""
+        if not len(self):
+            return np.full(len(keys), -1, dtype=np.int64)
+        row = np.minimum(np.searchsorted(self.key, keys), len(self) - 1)
+        return np.where((self.key[row] == keys) & (keys >= 0), row, -1)
+
 
 @dataclass(frozen=True)
 class Ngram:
@@ -210,21 +217,21 @@ def word_log_probabilities(model: Ngram, sentences: Sequence[Sequence[str]]) -> 
     tokens, ends = _flat(sentences, ids)
     size, n = len(model.words), len(model.orders)
     places = np.arange(len(tokens))
-    rows = [_find(model.orders[0], np.where(tokens >= 0, tokens, -1))]
+    rows = [model.orders[0].find(np.where(tokens >= 0, tokens, -1))]
     for length in range(2, n + 1):
         row = np.full(len(tokens), -1, dtype=np.int64)
         starts = places[places + length <= ends]
         prefix, word = rows[-1][starts], tokens[starts + length - 1]
-        row[starts] = _find(model.orders[length - 1], np.where((prefix >= 0) & (word >= 0), prefix * size + word, -1))
+        row[starts] = model.orders[length - 1].find(np.where((prefix >= 0) & (word >= 0), prefix * size + word, -1))
         rows.append(row)
-    score = _at(model.orders[0].logp, rows[0])
+    score = value_at(model.orders[0].logp, rows[0])
     for length in range(2, n + 1):
         start = np.maximum(places - length + 1, 0)
         whole = (ends[start] == ends) & (places >= length - 1)  # else it would begin in the sentence before
         row = np.where(whole, rows[length - 1][start], -1)
         history = np.where(whole, rows[length - 2][start], -1)
-        backed_off = score + _at(model.orders[length - 2].backoff, history)
-        score = np.where(row >= 0, _at(model.orders[length - 1].logp, row), backed_off)
+        backed_off = score + value_at(model.orders[length - 2].backoff, history)
+        score = np.where(row >= 0, value_at(model.orders[length - 1].logp, row), backed_off)
     predicted = tokens != ids[BEGIN]
     unknown = (rows[0] < 0)[predicted]
     return np.where(unknown, 0.0, score[predicted]), unknown
@@ -239,17 +246,9 @@ def perplexity(model: Ngram, sentences: Sequence[Sequence[str]]) -> Perplexity:
     return Perplexity(len(sentences), len(logs) - oov, oov, float(logs.sum()))
 
 
-def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """values[rows], 0 where a row is -1."""
+def value_at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """values[rows], float64; 0 where a row is -1."""
     result = np.zeros(len(rows))
     found = rows >= 0
     result[found] = values[rows[found]]
     return result
-
-
-def _find(order: Order, keys: np.ndarray) -> np.ndarray:
-    """The row of every key, -1 where there is none."""
-    if not len(order):
-        return np.full(len(keys), -1, dtype=np.int64)
-    row = np.minimum(np.searchsorted(order.key, keys), len(order) - 1)
-    return np.where((order.key[row] == keys) & (keys >= 0), row, -1)

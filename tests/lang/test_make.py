@@ -2,6 +2,7 @@ import gzip
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from asr.cli import main
+from asr.lang.arpa import read_arpa
+from asr.lang.fst import read_fst
+from asr.lang.ngram import estimate, perplexity, word_log_probabilities
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 KALDI = SHARED / "kaldi_aishell_sample"
@@ -326,6 +330,44 @@ def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
     assert "theirs/phones.txt: is not the phone table of ali_phones.txt (see phone a1)" in capsys.readouterr().err
 
 
+def test_models_are_mixed_as_dev_likes_it_and_pruned(here, capsys):
+    """The extra text is dev's own: it gets nearly all the weight, and its words their place in G."""
+    Path("more.txt").write_text("我去长江\n我爱你和他\n" * 3, encoding="utf-8")
+    options = "--text text --lm-text more.txt --dev-text dev --out lang"
+    assert lang(f"{options} --mix true") == 0
+    said = capsys.readouterr().out
+    found = re.search(
+        r"lang: (0\.\d+) of the language model before and (0\.\d+) of --lm-text \(best on dev\); (.*)", said
+    )
+    assert found and float(found[2]) > 0.6
+    mixed = read_arpa("lang/lm.arpa")
+    assert set("爱你他和走") <= set(mixed.words)
+    dev = [list("我去长江"), [*"我爱", "<SPN>", "和", *"KTV"]]
+    together = f"together {perplexity(mixed, dev).perplexity:.1f} (1 unknown); "
+    assert re.match(
+        r"perplexity of dev [\d.]+ \(3 unknown\) and [\d.]+ \(4 unknown\), " + re.escape(together), found[3]
+    )
+    assert lang(f"{options} --mix true --prune 0.002") == 0
+    assert "lang: pruned at 0.002: " in capsys.readouterr().out
+    smaller = read_arpa("lang/lm.arpa")
+    assert len(smaller.orders[0]) == len(mixed.orders[0]) and 0 < len(smaller.orders[2]) < len(mixed.orders[2])
+    assert len(smaller.words) < read_fst(Path("lang/G.fst")).num_arcs
+
+
+def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
+    assert lang("--text text --out other") == 0
+    Path("text2").write_text("u1 走走走\n", encoding="utf-8")
+    assert lang("--text text2 --mix-arpa other/lm.arpa --mix-weight 0.25 --out lang") == 0
+    said = capsys.readouterr().out
+    assert "lang: 0.25 of the language model before and 0.75 of other/lm.arpa (given); " in said
+    logs, _ = word_log_probabilities(read_arpa("lang/lm.arpa"), [["走"]])
+    one, two = (
+        word_log_probabilities(model, [["走"]])[0]
+        for model in (estimate([list("走走走")], 3), read_arpa("other/lm.arpa"))
+    )
+    assert math.exp(logs[0]) == pytest.approx(0.25 * math.exp(one[0]) + 0.75 * math.exp(two[0]), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -348,13 +390,21 @@ def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
         ("--text text --most-pronunciations 0", "leaves none"),
         ("--text text --units spm --vocab 3", "--vocab 3 is too little: the text's 14 different characters"),
         ("--text letters --units spm", "--units spm: the text has no Han characters"),
-        ("--text text --units spm --lexicon lexicon", "--lexicon and --arpa cannot go with it"),
+        ("--text text --units spm --lexicon lexicon", "--lexicon, --arpa and --mix-arpa cannot go with it"),
         ("--text text --units words", "--units: 'words' is none of chars, spm, own"),
         ("--text text --vocab 300", "--vocab goes with --units spm, not chars"),
         ("--lang-dir . --units own", "--units own cannot go with --lang-dir"),
         ("--text text --tune-text text", "--tune-text goes with --lang-dir"),
         ("--lang-dir lang", "the same folder"),
         ("--lang-dir . --arpa arpa", "cannot go with --lang-dir"),
+        ("--lang-dir . --prune 0.1", "--mix, --mix-arpa and --prune cannot go with --lang-dir"),
+        ("--text text --prune 1", "--prune 1.0 is not in [0, 1)"),
+        ("--text text --mix true --dev-text dev", "pass --lm-text"),
+        ("--text text --mix true --lm-text more.txt", "chosen on --dev-text: pass it, or --mix-weight"),
+        ("--text text --mix-weight 0.5", "--mix-weight goes with --mix or --mix-arpa"),
+        ("--text text --mix-arpa arpa --mix-weight 1", "--mix-weight 1.0 is not in [0, 1)"),
+        ("--text text --mix-arpa arpa --mix-weight 0.5 --arpa arpa", "--arpa takes the place of the estimated model"),
+        ("--text text --mix-arpa arpa --mix-weight 0.5", "arpa:5: '-0.3' is not `log10-probability"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, complaint):

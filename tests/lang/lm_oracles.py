@@ -1,0 +1,45 @@
+"""Slow, plain ways to what the language models' arrays answer; and a random text."""
+
+import numpy as np
+
+
+def random_sentences(seed, words=7, sentences=60):
+    """Sentences whose words depend on the word before."""
+    rng = np.random.default_rng(seed)
+    likely = rng.dirichlet(np.full(words, 0.3), words)
+    result = []
+    for _ in range(sentences):
+        word, sentence = int(rng.integers(words)), []
+        for _ in range(int(rng.integers(1, 9))):
+            sentence.append(f"w{word}")
+            word = int(rng.choice(words, p=likely[word]))
+        result.append(sentence)
+    return result
+
+
+class PlainBackoff:
+    """p(w|h) of a dictionary of n-grams, by the definition of an ARPA file."""
+
+    def __init__(self, model):
+        self.words = list(model.words)
+        self.logp, self.backoff = {}, {}
+        for length, order in enumerate(model.orders, 1):
+            for row, gram in enumerate(model.tokens(length).tolist()):
+                named = tuple(model.words[i] for i in gram)
+                self.logp[named], self.backoff[named] = float(order.logp[row]), float(order.backoff[row])
+
+    def log_p(self, history, word):
+        """-inf for an unknown word."""
+        gram = (*history, word)
+        if gram in self.logp:
+            return self.logp[gram]
+        return self.backoff.get(history, 0.0) + self.log_p(history[1:], word) if history else -np.inf
+
+    def histories(self):
+        """The empty one and every n-gram."""
+        return [(), *self.logp]
+
+    def sums(self):
+        """Of p over all words but <s>, after every history."""
+        words = [word for word in self.words if word != "<s>"]
+        return np.array([sum(np.exp(self.log_p(history, word)) for word in words) for history in self.histories()])
