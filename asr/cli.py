@@ -31,6 +31,7 @@ VERBS = {
     "export": "asr.alignment.formats.export",
     "graph": "asr.decoding.graph",
     "decode": "asr.decoding.decode",
+    "rescore": "asr.decoding.rescore",
     "score": "asr.scoring.score",
     "report": "asr.scoring.report",
     "package": "asr.recognition.package",

@@ -20,7 +20,6 @@ writes  OUT/hyp.txt (every utterance once; the key alone where nothing was found
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
@@ -31,17 +30,18 @@ import numpy as np
 
 from asr.console import say
 from asr.decoding.acoustic import AcousticSource, acoustic_source, model_files
+from asr.decoding.lattice import Lattice
 from asr.decoding.outcome import check_faults, figures, say_figures
 from asr.decoding.outputs import FILES, write_outputs
 from asr.decoding.pool import Graph, SearchPool, Task
 from asr.decoding.search import Beams
 from asr.decoding.tune_set import TuneSet
-from asr.decoding.tuning import Choices, Trial, Weights
+from asr.decoding.tuning import Choices, Trial, Weights, weights_from
 from asr.errors import InputError
 from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import atomic, is_count, read_bytes, read_table
+from asr.tables import atomic, is_count, read_table
 
 FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
 
@@ -127,22 +127,6 @@ def given_weights(settings: Settings) -> Weights | None:
     return Weights(settings.lm_weights[0], settings.insertion_penalties[0], scales[0] if len(scales) == 1 else 1.0)
 
 
-def weights_from(path: Path) -> Weights:
-    """The weights that a decode.json holds. Raises InputError."""
-    try:
-        content = json.loads(read_bytes(path))
-        weights = Weights(
-            float(content["lm_weight"]), float(content["penalty"]), float(content.get("prior_scale", 1.0))
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("is no decode.json with an LM weight and a penalty", file=path) from error
-    if not (
-        0 < weights.lm_weight < math.inf and math.isfinite(weights.penalty) and 0 <= weights.prior_scale < math.inf
-    ):
-        raise InputError(f"{weights} cannot be", file=path)
-    return weights
-
-
 def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource) -> dict[str, Any]:
     """Decode all of DATA's utterances; writes OUT's files and returns the content of decode.json.
 
@@ -212,9 +196,10 @@ def _tuned(
     choices = Choices(settings.lm_weights, settings.insertion_penalties, prior_scales)
     near = Weights(settings.search_lm_weight, 0.0, source.prior_scale)
     for _ in range(2):
-        tune_set.lattices = _lattices(pool, source.with_prior_scale(near.prior_scale), near, tune_set)
-        tune_set.made_with = near.prior_scale
-        best, trials = tune_set.choose(choices, near, pool.symbols, log_prior)
+        lattices = _lattices(pool, source.with_prior_scale(near.prior_scale), near, tune_set)
+        tune_set.lattices, tune_set.made_with = lattices, near.prior_scale
+        priors = {key: log_prior[lattice.tid] for key, lattice in lattices.items()} if log_prior is not None else None
+        best, trials = tune_set.choose(choices, near, pool.symbols, priors)
         if max(best.weights.lm_weight / near.lm_weight, near.lm_weight / best.weights.lm_weight) <= FAR:
             break
         say(f"tune: that is far from the search's LM weight {near.lm_weight:g}; searched once more, with it")
@@ -222,7 +207,7 @@ def _tuned(
     return best.weights, _tuning_record(tune_set, best, trials, near, settings)
 
 
-def _lattices(pool: SearchPool, source: AcousticSource, near: Weights, tune_set: TuneSet) -> dict[str, Any]:
+def _lattices(pool: SearchPool, source: AcousticSource, near: Weights, tune_set: TuneSet) -> dict[str, Lattice]:
     task = Task(near.lm_weight, keep_lattice=True)
     what = f"tune: search with LM weight {near.lm_weight:g}"
     outcomes = pool.decode(list(tune_set.references), source.loglikes_of, task, what=what)
@@ -242,16 +227,7 @@ def _tuning_record(
     tune_set: TuneSet, best: Trial, trials: Sequence[Trial], near: Weights, settings: Settings
 ) -> dict[str, Any]:
     return {
-        "tuning": [
-            {
-                "lm_weight": trial.weights.lm_weight,
-                "penalty": trial.weights.penalty,
-                "prior_scale": trial.weights.prior_scale,
-                "cer": round(trial.cer, 4),
-                "errors": trial.errors,
-            }
-            for trial in trials
-        ],
+        "tuning": [trial.record() for trial in trials],
         "tuning_search_lm_weight": near.lm_weight,
         "tuning_utterances": len(tune_set.references),
         "tuning_units": best.length,

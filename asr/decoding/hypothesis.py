@@ -1,6 +1,6 @@
 """What a lattice says: the best words with times and confidences, the N best, the phones.
 
-reader = LatticeReader(graph, Timing.read(graph_dir, model), acoustic_scale=0.125, penalty=0.0)
+reader = LatticeReader(graph.words, Timing.read(graph_dir, model), acoustic_scale=0.125, penalty=0.0)
 reader.read(lattice, lattice_beam=6.0, most=10).words          # [Word("今", 12, 9, 0.98), ...]
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asr.decoding.lattice import CompactLattice, Lattice, Path, determinised
-from asr.decoding.search_graph import SearchGraph
 from asr.decoding.timing import Timed, Timing
+from asr.decoding.word_table import WordTable
 from asr.errors import InputError
 
 MOST_STEPS = 1_000_000  # of the search for the N best
@@ -52,7 +52,7 @@ class Hypothesis:
 class LatticeReader:
     """Reads lattices under fixed weights: acoustic scale (1 / LM weight) and insertion penalty."""
 
-    graph: SearchGraph
+    table: WordTable
     timing: Timing
     acoustic_scale: float
     penalty: float
@@ -77,13 +77,13 @@ class LatticeReader:
 
     def texts(self, path: Path) -> list[str]:
         """The path's words; empty for what is no word."""
-        return [self.graph.symbols[word] for word in path.words]
+        return [self.table.symbols[word] for word in path.words]
 
     def _words(self, path: Path, compact: CompactLattice) -> tuple[Word, ...]:
         from asr.decoding.confidence import confidences
 
         sure = confidences(compact, path.words, self.acoustic_scale, self.penalty)
-        times = self.timing.words(path.tids, [self.graph.names[word] for word in path.words])
+        times = self.timing.words(path.tids, [self.table.names[word] for word in path.words])
         result = []
         for place, text in enumerate(self.texts(path)):
             if text:

@@ -6,7 +6,7 @@ lattice.best_path(acoustic_scale=0.125, penalty=0.5).words          # word-ids
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,6 +136,15 @@ class CompactLattice:
         np.cumsum(np.bincount(self.source, minlength=self.num_states), out=first[1:])
         return first
 
+    @property
+    def frames(self) -> int:
+        """How many frames each path has."""
+        first, state, frames = self.first, 0, 0
+        while self.num_states and first[state] < first[state + 1]:  # what has no arc ends
+            arc = first[state]
+            frames, state = frames + len(self.string(arc)), int(self.target[arc])
+        return frames + len(self.final_tids.get(state, ()))
+
     def string(self, arc: int) -> np.ndarray:
         """The transition-ids of an arc."""
         return self.tids[self.string_first[arc] : self.string_first[arc + 1]]
@@ -147,6 +156,19 @@ class CompactLattice:
             np.isfinite(self.final_graph), self.final_graph + acoustic_scale * self.final_acoustic, np.inf
         )
         return arcs, ends
+
+    def best_arcs(self, acoustic_scale: float, penalty: float = 0.0) -> np.ndarray:
+        """int64: the arcs of the best path."""
+        from asr.decoding.lattice_paths import best_arcs
+
+        costs, ends = self.costs(acoustic_scale, penalty)
+        return best_arcs(self.first, self.target, costs, ends)[0]
+
+    def words_of_best(self, acoustic_scale: float, penalty: float, more: np.ndarray | None = None) -> tuple[int, ...]:
+        """The word-ids of the best path; `more`: float (arcs), added to the acoustic costs."""
+        lattice = self if more is None else replace(self, acoustic=self.acoustic + more)
+        words = self.word[lattice.best_arcs(acoustic_scale, penalty)]
+        return tuple(words[words != 0].tolist())
 
     def path(self, arcs: np.ndarray) -> Path:
         """The path along these arcs."""

@@ -60,6 +60,7 @@ def figures(
         "not_final": [key for key, outcome in found.items() if not outcome.reached_final],
         "empty": [key for key, outcome in outcomes.items() if not outcome.words],
         "frames": frames,
+        "frame_shift_ms": frame_shift_ms,
         "loglike_per_frame": -sum(o.hypothesis.cost for o in found.values() if o.hypothesis) / found_frames
         if found_frames
         else None,
@@ -72,14 +73,14 @@ def figures(
     }
 
 
-def say_figures(record: Mapping[str, Any], name: str) -> None:
+def say_figures(record: Mapping[str, Any], name: str, verb: str = "decode") -> None:
     """One line about a decoding, and a warning each for what could not be decoded and what ended early."""
     speed = ""
     if record["rtf_wall"] is not None:
         speed = f"; real-time factor {record['rtf_wall']:.3f} (processes: {record['processes']}; "
         speed += f"CPU: {record['rtf_cpu']:.3f})"
     say(
-        f"decode: {name}: {record['utterances']} utterances, {record['speech_s'] / 60:.1f} min; "
+        f"{verb}: {name}: {record['utterances']} utterances, {record['speech_s'] / 60:.1f} min; "
         f"LM weight {record['lm_weight']:g}, insertion penalty {record['penalty']:g}, "
         f"prior scale {record['prior_scale']:g}{speed}"
     )

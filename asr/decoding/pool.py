@@ -80,7 +80,7 @@ class Searcher:
             return Outcome(frames=len(matrix), fault="no path was found" if len(matrix) else "has no frames")
         hypothesis = None
         if not task.keep_lattice:
-            reader = LatticeReader(self.decoder.graph, self.timing, self.decoder.acoustic_scale, task.penalty)
+            reader = LatticeReader(self.decoder.graph.words, self.timing, self.decoder.acoustic_scale, task.penalty)
             hypothesis = reader.read(lattice, self.decoder.beams.lattice_beam, task.most)
         return Outcome(
             hypothesis,
@@ -102,7 +102,7 @@ class SearchPool:
 
     def __enter__(self) -> SearchPool:
         self._here = self.graph.searcher()  # also when others search: a bad graph is refused here, in one line
-        self.symbols = self._here.decoder.graph.symbols
+        self.symbols = self._here.decoder.graph.words.symbols
         self._tid_to_pdf = self._here.timing.model.tid_to_pdf
         if self.nj > 1:
             self._here = None

@@ -5,19 +5,15 @@ graph = load_graph(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"))
 
 from __future__ import annotations
 
-import functools
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from asr.decoding.word_table import WordTable
 from asr.errors import InputError
 from asr.lang.fst import Fst, read_fst
-from asr.tables import read_bytes, read_symbols
-
-# <eps>, <SIL>, <SPN>, <UNK>, [NOISE], !SIL: what is heard but is no word
-_NO_WORD = re.compile(r"<.*>|\[.*\]|!.+")
+from asr.tables import read_bytes
 
 
 @dataclass(frozen=True)
@@ -28,8 +24,8 @@ class SearchGraph:
     not.
     pdf, tid, word, target: int32 (arcs), pdf -1 and tid 0 where not emitting; weight: float32 (arcs).
     back_first, back_middle: the same for the arcs that lead to a state, whose numbers are in back_arc (int32, arcs);
-    source: int32 (arcs). final: float32 (states), infinite where no path may end. `symbols`: the word of every
-    word-id, empty for silence, noise and the unknown word; `words`: all of words.txt, {word: id}.
+    source: int32 (arcs). final: float32 (states), infinite where no path may end. `words`: the graph's
+    words.txt.
     """
 
     start: int
@@ -46,16 +42,7 @@ class SearchGraph:
     back_arc: np.ndarray
     final: np.ndarray
     num_pdfs: int
-    words: dict[str, int]
-    symbols: list[str]
-
-    @functools.cached_property
-    def names(self) -> list[str]:
-        """The symbol of every word-id, <SPN> and the like included."""
-        names = [""] * len(self.symbols)
-        for word, number in self.words.items():
-            names[number] = word
-        return names
+    words: WordTable
 
     @property
     def num_states(self) -> int:
@@ -71,7 +58,7 @@ def load_graph(graph_dir: Path, transition_model: Path) -> SearchGraph:
     from asr.alignment.transition_model import read_transition_model
 
     path = graph_dir / "HCLG.fst"
-    words = read_symbols(graph_dir / "words.txt")
+    words = WordTable.read(graph_dir / "words.txt")
     model = read_transition_model(transition_model)
     _check_num_pdfs(graph_dir / "num_pdfs", model.num_pdfs, transition_model)
     fst = read_fst(path)
@@ -82,10 +69,9 @@ def load_graph(graph_dir: Path, transition_model: Path) -> SearchGraph:
             f"has transition-id {highest}, {transition_model} only {model.num_transition_ids}: not of one model",
             file=path,
         )
-    symbols = word_list(words)
-    if (highest := int(fst.arcs["olabel"].max(initial=0))) >= len(symbols):
+    if (highest := int(fst.arcs["olabel"].max(initial=0))) >= len(words):
         raise InputError(f"has no word {highest}, which HCLG.fst has", file=graph_dir / "words.txt")
-    return lay_out(fst, model.tid_to_pdf, model.num_pdfs, words, symbols)
+    return lay_out(fst, model.tid_to_pdf, model.num_pdfs, words)
 
 
 def _check_num_pdfs(path: Path, expected: int, model: Path) -> None:
@@ -96,18 +82,7 @@ def _check_num_pdfs(path: Path, expected: int, model: Path) -> None:
         raise InputError(f"the graph has {text or 'no'} pdfs, {model} has {expected}: not of one model", file=path)
 
 
-def word_list(table: dict[str, int]) -> list[str]:
-    """The word of every word-id of words.txt; empty where there is none, for silence, noise, the unknown word."""
-    symbols = [""] * (max(table.values(), default=0) + 1)
-    for word, number in table.items():
-        if not _NO_WORD.fullmatch(word):
-            symbols[number] = word
-    return symbols
-
-
-def lay_out(
-    fst: Fst, tid_to_pdf: np.ndarray, num_pdfs: int, words: dict[str, int], symbols: list[str]
-) -> SearchGraph:
+def lay_out(fst: Fst, tid_to_pdf: np.ndarray, num_pdfs: int, words: WordTable) -> SearchGraph:
     """The graph of a transducer from transition-ids to words; tid_to_pdf: int (transition-ids + 1)."""
     states, arcs = fst.num_states, fst.arcs
     source = np.repeat(np.arange(states, dtype=np.int32), fst.degree)
@@ -136,7 +111,6 @@ def lay_out(
         np.ascontiguousarray(fst.final, np.float32),
         num_pdfs,
         words,
-        symbols,
     )
 
 

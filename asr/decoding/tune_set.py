@@ -2,7 +2,7 @@
 
 tune_set = TuneSet.pick(data, utterances, frames_of, most_frames=60_000, seed=0, latin="word")
 tune_set.lattices = {...}                                   # of tune_set.references
-best, trials = tune_set.choose(Choices(...), near, symbols, log_prior_of_tid)
+best, trials = tune_set.choose(Choices(...), near, symbols, priors)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.console import progress, say
-from asr.decoding.lattice import Lattice
+from asr.decoding.lattice import CompactLattice, Lattice
 from asr.decoding.tuning import Choices, Trial, Weights, choose
 from asr.errors import InputError
 from asr.tables import read_table
@@ -29,7 +29,7 @@ class TuneSet:
 
     references: dict[str, list[str]]
     latin: str
-    lattices: dict[str, Lattice] = field(default_factory=dict)
+    lattices: Mapping[str, Lattice | CompactLattice] = field(default_factory=dict)
     made_with: float = 1.0
 
     @classmethod
@@ -68,14 +68,18 @@ class TuneSet:
         return sum(len(reference) for reference in self.references.values())
 
     def choose(
-        self, choices: Choices, near: Weights, symbols: Sequence[str], log_prior: np.ndarray | None
+        self,
+        choices: Choices,
+        near: Weights,
+        symbols: Sequence[str],
+        priors: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[Trial, list[Trial]]:
         """The weights with the fewest errors, and everything that was tried.
 
-        symbols: the word of every word-id; log_prior: float (transition-ids + 1), natural, 0 for none; None: no
-        priors.
+        symbols: the word of every word-id; priors: the log priors on the arcs of each lattice, float32 (arcs),
+        natural; where a lattice has none its prior scale cannot be changed.
         """
-        counted = _Errors(self, symbols, log_prior)
+        counted = _Errors(self, symbols, priors or {})
         total = len(choices.lm_weights) * len(choices.penalties) * len(choices.prior_scales)
         bar = iter(progress(range(total), total, "tune: weights"))
 
@@ -94,13 +98,9 @@ class TuneSet:
 class _Errors:
     """Counts errors of the best paths; what words of an utterance have been counted before is remembered."""
 
-    def __init__(self, tune_set: TuneSet, symbols: Sequence[str], log_prior: np.ndarray | None) -> None:
-        self.tune_set, self.symbols = tune_set, symbols
+    def __init__(self, tune_set: TuneSet, symbols: Sequence[str], priors: Mapping[str, np.ndarray]) -> None:
+        self.tune_set, self.symbols, self.priors = tune_set, symbols, priors
         self.known: dict[tuple[str, tuple[int, ...]], int] = {}
-        self.priors = {
-            utterance: log_prior[lattice.tid].astype(np.float32) if log_prior is not None else None
-            for utterance, lattice in tune_set.lattices.items()
-        }
 
     def of(self, weights: Weights) -> int:
         errors = 0
@@ -110,10 +110,10 @@ class _Errors:
             if lattice is None:
                 errors += len(reference)
                 continue
-            priors = self.priors[utterance]
+            priors = self.priors.get(utterance)
             more = None if step == 0 or priors is None else np.float32(step) * priors
-            path = lattice.best_path(1.0 / weights.lm_weight, weights.penalty, more)
-            errors += self._distance(utterance, reference, path.words)
+            words = lattice.words_of_best(1.0 / weights.lm_weight, weights.penalty, more)
+            errors += self._distance(utterance, reference, words)
         return errors
 
     def _distance(self, utterance: str, reference: list[str], words: tuple[int, ...]) -> int:

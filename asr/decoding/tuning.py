@@ -10,8 +10,14 @@ middle is taken and the lattices are nowhere far from what they were made for.
 from __future__ import annotations
 
 import itertools
+import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from asr.errors import InputError
+from asr.tables import read_bytes
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,22 @@ class Weights:
 
     def __str__(self) -> str:
         return f"LM weight {self.lm_weight:g}, insertion penalty {self.penalty:g}, prior scale {self.prior_scale:g}"
+
+
+def weights_from(path: Path) -> Weights:
+    """The weights that a decode.json holds. Raises InputError."""
+    try:
+        content = json.loads(read_bytes(path))
+        weights = Weights(
+            float(content["lm_weight"]), float(content["penalty"]), float(content.get("prior_scale", 1.0))
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("is no decode.json with an LM weight and a penalty", file=path) from error
+    if not (
+        0 < weights.lm_weight < math.inf and math.isfinite(weights.penalty) and 0 <= weights.prior_scale < math.inf
+    ):
+        raise InputError(f"{weights} cannot be", file=path)
+    return weights
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,10 @@ class Trial:
     def cer(self) -> float:
         """Errors in percent of the reference."""
         return 100.0 * self.errors / self.length if self.length else 0.0
+
+    def record(self) -> dict[str, float]:
+        """What decode.json says of it."""
+        return asdict(self.weights) | {"cer": round(self.cer, 4), "errors": self.errors}
 
 
 def choose(

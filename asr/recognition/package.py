@@ -67,8 +67,8 @@ def run(settings: Settings) -> None:
 
 def _fill(settings: Settings, work: Path) -> None:
     from asr.acoustic.model import AcousticModel
-    from asr.decoding.decode import weights_from
     from asr.decoding.search import Beams
+    from asr.decoding.tuning import weights_from
     from asr.features.compute import FeatureConfig
     from asr.recognition.bundle import ACOUSTIC, GRAPH, Bundle
     from asr.recognition.model_card import model_card

@@ -28,7 +28,7 @@ def reader(write_graph, toy_model, tmp_path) -> LatticeReader:
     (folder / "phones.txt").write_text("<eps> 0\nSIL 1\na 2\nb 3\n")
     (folder / "lexicon.txt").write_text("<SPN> b\n甲 a\n乙 b\n丙 a b\n", "utf-8")
     model = toy_model / "final.mdl"
-    return LatticeReader(load_graph(folder, model), Timing.read(folder, model), acoustic_scale=0.5, penalty=0.0)
+    return LatticeReader(load_graph(folder, model).words, Timing.read(folder, model), acoustic_scale=0.5, penalty=0.0)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_of_a_search_lattice_the_hypothesis_is_its_best_path(write_graph, toy_mo
     loglikes[:3, 5:8], loglikes[3:, 8:11] = -2.0, -3.0
     graph = load_graph(folder, toy_model / "final.mdl")
     lattice = Decoder(graph, Beams(100.0, 100, 100.0), acoustic_scale=0.5).lattice(loglikes)
-    reader = LatticeReader(graph, Timing.read(folder, toy_model / "final.mdl"), 0.5, 0.0)
+    reader = LatticeReader(graph.words, Timing.read(folder, toy_model / "final.mdl"), 0.5, 0.0)
     found = reader.read(lattice, 100.0, most=10)
     assert [(word.text, word.first, word.frames) for word in found.words] == [("甲", 0, 3), ("乙", 3, 3)]
     assert [(entry.words, entry.cost_graph, entry.cost_acoustic) for entry in found.n_best] == [

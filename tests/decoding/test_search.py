@@ -25,7 +25,7 @@ def best(folder, model, loglikes, acoustic_scale=0.1, penalty=0.0, beams=WIDE):
     if lattice is None:
         return None, None, None
     path = lattice.best_path(acoustic_scale, penalty)
-    return tuple(word for number in path.words if (word := graph.symbols[number])), path, lattice
+    return tuple(word for number in path.words if (word := graph.words.symbols[number])), path, lattice
 
 
 # ---------------------------------------------------------------- Kaldi
@@ -48,7 +48,7 @@ def test_kaldis_words_and_likelihoods(kaldi_sample, as_kaldi, kaldi_loglikes):
     for utterance, loglikes in kaldi_loglikes.items():
         lattice = as_kaldi.lattice(loglikes)
         path = lattice.best_path(0.0833)
-        assert [graph.names[word] for word in path.words] == words[utterance].split()
+        assert [graph.words.names[word] for word in path.words] == words[utterance].split()
         assert lattice.reached_final
         expected, frames = per_frame[utterance].split()
         assert len(loglikes) == int(frames)

@@ -1,0 +1,233 @@
+"""Give a decoding's lattices the costs of another language model, and read the best words from them anew.
+
+The model that the graph was made with is taken out of every path's cost and the new one put in, so the graph can be
+made of a small model and a large one still decides; an order more, or much more text. The weights are chosen anew on
+one set (--tune) and applied to another (--tuned), as in `decode`.
+
+reads   DECODED/decode.json hyp.txt lat.1.gz, as `decode` wrote them (or Kaldi's lat.1.gz in lat.1.gz's place);
+        ARPA, in the words of LANG; LANG/words.txt G.fst; the model's final.mdl and the graph that decode.json names;
+        with --tune DATA/text
+writes  OUT/hyp.txt ctm phones.ctm nbest lat.1.gz decode.json, as `decode` does
+
+    python -m asr rescore --decoded exp/mini/net/decode_dev --lang exp/mini/lang --arpa big.arpa.gz \\
+        --out exp/mini/net/decode_dev_big --tune true
+    python -m asr rescore --decoded exp/mini/net/decode_test --lang exp/mini/lang --arpa big.arpa.gz \\
+        --out exp/mini/net/decode_test_big --tuned exp/mini/net/decode_dev_big/decode.json
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from asr.console import progress, warn
+from asr.decoding.grammar import Grammar
+from asr.decoding.hypothesis import LatticeReader
+from asr.decoding.lattice import CompactLattice
+from asr.decoding.lattice_files import read_lattices
+from asr.decoding.outcome import Outcome, check_faults, figures, say_figures
+from asr.decoding.outputs import FILES, write_outputs
+from asr.decoding.tune_set import TuneSet
+from asr.decoding.tuning import Choices, Weights, weights_from
+from asr.decoding.word_table import WordTable
+from asr.errors import InputError
+from asr.settings import as_dict, option
+from asr.stamp import Stamp
+from asr.tables import atomic, read_bytes, read_symbols, read_table
+
+NAMED = 5  # unknown words that a line names
+
+
+@dataclass(frozen=True)
+class Settings:
+    decoded: Path = option(help="folder of a decoding with lat.1.gz, as MODEL/decode_test")
+    lang: Path = option(help="lang directory that the graph was made of")
+    arpa: Path = option(help="the new language model (ARPA, .gz too), in the same words")
+    out: Path = option(help="folder to write")
+    g: Path | None = option(None, help="G.fst that the graph was made of; none: LANG's")
+    tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
+    tuned: Path | None = option(None, help="decode.json of the rescored set that they were chosen on")
+    data: Path | None = option(None, help="with --tune: data directory with text; none: the decoding's")
+    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
+    lm_weights: tuple[float, ...] = option(
+        (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0), help="with --tune: LM weights to try"
+    )
+    insertion_penalties: tuple[float, ...] = option((-0.5, 0.0, 0.5, 1.0), help="with --tune: penalties to try")
+    latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
+    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
+    lattices: bool = option(True, help="write lat.1.gz")
+    max_missing: float = option(0.05, help="share of utterances that may lack a lattice")
+    seed: int = option(0, help="with --tune: which part of the set is chosen on")
+    force: bool = option(False, help="rescore even when nothing changed", affects=False)
+
+
+def run(settings: Settings) -> None:
+    """Rescore one set."""
+    _check(settings)
+    decoded = _Decoded.read(settings.decoded)
+    fixed = weights_from(settings.tuned) if settings.tuned else None
+    inputs = [settings.decoded / name for name in ("decode.json", "hyp.txt", "lat.1.gz")]
+    inputs += [settings.arpa, settings.lang / "words.txt", _grammar(settings), decoded.transition_model]
+    if settings.tune:
+        inputs.append((settings.data or decoded.data) / "text")
+    stamp = Stamp(settings.out / ".done.rescore.json", "rescore", settings, inputs, extra=fixed and astuple(fixed))
+    if not settings.force and stamp.fresh():
+        return
+    _rescore_set(settings, decoded, fixed)
+    stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])
+
+
+def _check(settings: Settings) -> None:
+    if settings.tune == (settings.tuned is not None):
+        raise InputError("rescore: --tune true chooses LM weight and penalty here, --tuned FILE names them: pass one")
+    if not (settings.lm_weights and settings.insertion_penalties and min(settings.lm_weights) > 0):
+        raise InputError("rescore: --lm-weights and --insertion-penalties: name at least one each, above zero")
+    if settings.tune_minutes <= 0 or settings.nbest < 0:
+        raise InputError("rescore: --tune-minutes must be above zero, --nbest not below")
+    if settings.decoded.resolve() == settings.out.resolve():
+        raise InputError("rescore: --decoded and --out are the same folder")
+
+
+def _grammar(settings: Settings) -> Path:
+    return settings.g or settings.lang / "G.fst"
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What is known of the decoding: decode.json, and the lattices one by one."""
+
+    folder: Path
+    record: dict[str, Any]
+    weights: Weights
+    graph: Path
+    model: Path
+    data: Path
+    frame_shift_ms: float
+
+    @classmethod
+    def read(cls, folder: Path) -> _Decoded:
+        path = folder / "decode.json"
+        weights = weights_from(path)
+        try:
+            record = json.loads(read_bytes(path))
+            graph, settings, shift = Path(record["graph"]), record["settings"], float(record["frame_shift_ms"])
+            return cls(folder, record, weights, graph, Path(settings["model"]), Path(settings["data"]), shift)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("does not say what graph, model and data were used", file=path) from error
+
+    @property
+    def transition_model(self) -> Path:
+        return self.model / "final.mdl"
+
+    def lattices(self) -> Iterator[tuple[str, CompactLattice]]:
+        return read_lattices(self.folder / "lat.1.gz")
+
+
+class _Models:
+    """Both language models, and the old lattices with the new one's costs."""
+
+    def __init__(self, settings: Settings, decoded: _Decoded, table: WordTable) -> None:
+        from asr.decoding.rescoring import Rescorer
+        from asr.lang.arpa import read_arpa, write_arpa
+        from asr.lang.lexicon_fst import write_grammar
+
+        words = settings.lang / "words.txt"
+        ids = read_symbols(words)
+        if "#0" not in ids:
+            raise InputError("has no #0, which back-off arcs carry", file=words)
+        graph_words = decoded.graph / "words.txt"
+        if read_symbols(graph_words) != ids:
+            raise InputError(f"is not the words.txt of {decoded.graph}: not the graph's lang directory", file=words)
+        old = Grammar.read(_grammar(settings), ids["#0"])
+        with tempfile.TemporaryDirectory(prefix="asr-rescore-") as folder:
+            write_arpa(Path(folder) / "lm.arpa", read_arpa(settings.arpa))  # checked and unpacked
+            write_grammar(Path(folder) / "lm.arpa", words, Path(folder) / "G.fst", settings.arpa)
+            new = Grammar.read(Path(folder) / "G.fst", ids["#0"])
+        self.rescorer, self.decoded, self.table = Rescorer(old, new, len(table)), decoded, table
+
+    def lattice(self, utterance: str, lattice: CompactLattice) -> CompactLattice:
+        try:
+            return self.rescorer.rescored(lattice, 1.0 / self.decoded.weights.lm_weight)
+        except InputError as error:
+            raise InputError(error.message, file=self.decoded.folder / "lat.1.gz", key=utterance) from error
+
+    def say_unknown(self, arpa: Path) -> None:
+        if unknown := sorted(self.rescorer.unknown):
+            named = " ".join(self.table.names[word] for word in unknown[:NAMED])
+            named += " ..." * (len(unknown) > NAMED)
+            warn(f"{arpa}: {len(unknown)} words of the lattices are not in it ({named}); each as dear as its dearest")
+
+
+def _rescore_set(settings: Settings, decoded: _Decoded, fixed: Weights | None) -> None:
+    from asr.decoding.timing import Timing
+
+    out = settings.out
+    (out / "decode.json").unlink(missing_ok=True)  # its presence says that rescoring finished
+    utterances = sorted(read_table(decoded.folder / "hyp.txt", allow_empty=True), key=str.encode)
+    table = WordTable.read(decoded.graph / "words.txt")
+    models = _Models(settings, decoded, table)
+    started, cpu = time.monotonic(), time.process_time()
+    entries = progress(decoded.lattices(), len(utterances), f"rescore: {decoded.data.name}")
+    lattices = {key: models.lattice(key, lattice) for key, lattice in entries}
+    models.say_unknown(settings.arpa)
+    if strangers := sorted(set(lattices) - set(utterances)):
+        raise InputError("is not in hyp.txt beside it", file=decoded.folder / "lat.1.gz", key=strangers[0])
+    tuning: dict[str, Any] = {}
+    if fixed is None:
+        fixed, tuning = _tuned(settings, decoded, utterances, lattices, table)
+    reader = LatticeReader(
+        table, Timing.read(decoded.graph, decoded.transition_model), 1.0 / fixed.lm_weight, fixed.penalty
+    )
+    outcomes = {key: _outcome(key, decoded, lattices.get(key), reader, settings.nbest) for key in utterances}
+    check_faults(outcomes, settings.max_missing, decoded.folder)
+    record: dict[str, Any] = {"complete": True, "lm_weight": fixed.lm_weight, "penalty": fixed.penalty}
+    record |= {"prior_scale": decoded.weights.prior_scale, "graph": str(decoded.graph), "arpa": str(settings.arpa)}
+    wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
+    record |= tuning | figures(outcomes, decoded.frame_shift_ms, wall_s, cpu_s, 1)
+    named = {"model": str(decoded.model), "data": str(decoded.data)}  # what rescoring once more asks for
+    record["settings"] = as_dict(settings) | named
+    out.mkdir(parents=True, exist_ok=True)
+    write_outputs(out, outcomes, decoded.frame_shift_ms, lattices=settings.lattices)
+    with atomic(out / "decode.json") as handle:
+        json.dump(record, handle, ensure_ascii=False, indent=1)
+        handle.write("\n")
+    say_figures(record, decoded.data.name, "rescore")
+
+
+def _tuned(
+    settings: Settings,
+    decoded: _Decoded,
+    utterances: list[str],
+    lattices: dict[str, CompactLattice],
+    table: WordTable,
+) -> tuple[Weights, dict[str, Any]]:
+    """The LM weight and penalty with the fewest errors on a part of the set, and what decode.json says of it."""
+    frames = {key: lattices[key].frames if key in lattices else 1 for key in utterances}
+    most_frames = settings.tune_minutes * 60_000 / decoded.frame_shift_ms
+    data = settings.data or decoded.data
+    tune_set = TuneSet.pick(data, utterances, frames, most_frames, settings.seed, settings.latin)
+    tune_set.lattices = {key: lattices[key] for key in tune_set.references if key in lattices}
+    choices = Choices(settings.lm_weights, settings.insertion_penalties, (decoded.weights.prior_scale,))
+    best, trials = tune_set.choose(choices, decoded.weights, table.symbols)
+    return best.weights, {
+        "tuning": [trial.record() for trial in trials],
+        "tuning_utterances": len(tune_set.references),
+        "tuning_units": best.length,
+    }
+
+
+def _outcome(
+    utterance: str, decoded: _Decoded, lattice: CompactLattice | None, reader: LatticeReader, most: int
+) -> Outcome:
+    if lattice is None:
+        return Outcome(fault=decoded.record.get("faults", {}).get(utterance, "has no lattice"))
+    final = utterance not in decoded.record.get("not_final", ())
+    try:
+        return Outcome(reader.of_compact(lattice, most), None, lattice.frames, final)
+    except InputError as error:
+        return Outcome(frames=lattice.frames, fault=str(error))

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2154 # exp and model are whose that sources this file
+# Sourced by units.sh and language_model.sh: one network, a lang directory and graph anew for every row, weights chosen on dev.
+# Reads exp, model (a trained one; trained here where exp is empty); defines `heads`, `row` and `rescored`.
+data=../shared/data
+mkdir -p exp
+for file in "$data"/cmn_words/mp3/cmn-*.mp3; do
+  file=${file##*/cmn-}
+  echo "${file%.mp3}"
+done >exp/cmn_words.txt
+if [[ -z $exp ]]; then
+  exp=exp/units
+  ./run.sh --recipe kaldi --exp "$exp" --train-dir "$data/aishell_sample/data/train" \
+    --test-dir "$data/aishell_sample/data/test" --lm-text exp/cmn_words.txt --stop-stage 5 >&2
+fi
+asr() { .venv/bin/python -m asr "$@" >&2; }
+
+heads() { # one a table
+  printf '%-22s %6s %44s %9s %9s  %-52s %-20s %s\n' "$1" words n-grams arcs 'perplex.' 'test' 'interval' 'dev'
+}
+row() { # name folder [options of `asr lang`]
+  local name=$1 out=$2
+  shift 2
+  asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --lm-text exp/cmn_words.txt "$@" \
+    --phones "$exp/ali/phones.txt" --out "$out/lang"
+  asr graph --lang "$out/lang" --model-dir "$exp/ali" --out "$out/graph"
+  asr decode --data "$exp/data/dev" --model "$exp/$model" --graph "$out/graph" --tune true --latin letter --out "$out/dev"
+  asr decode --data "$exp/data/test" --model "$exp/$model" --graph "$out/graph" --tuned "$out/dev/decode.json" \
+    --out "$out/test"
+  figures "$name" "$out" "$out" "$out"
+}
+rescored() { # name folder lattices' row grammar's row: the lattices of one row under the language model of another
+  local name=$1 out=$2 set weights
+  for set in dev test; do
+    weights=(--tuned "$out/dev/decode.json")
+    [[ $set == test ]] || weights=(--tune true --latin letter)
+    asr rescore --decoded "$3/$set" --lang "$3/lang" --arpa "$4/lang/lm.arpa" "${weights[@]}" --out "$out/$set"
+  done
+  figures "$name" "$out" "$4" "$3"
+}
+figures() { # name folder grammar's row graph's row: scores, and prints one row
+  local set
+  for set in dev test; do
+    asr score --latin letter --ref "$exp/data/$set/text" --hyp "$2/$set/hyp.txt" --set-name "$set" --out "$2/$set"
+  done
+  .venv/bin/python - "$@" <<'PY'
+import json
+import sys
+from pathlib import Path
+
+name, (out, grammar, graph) = sys.argv[1], map(Path, sys.argv[2:])
+lang = json.loads((grammar / "lang/lang.json").read_text("utf-8"))
+arcs = json.loads((graph / "graph/graph.json").read_text("utf-8"))["arcs"]
+lines = {name: (out / name / "cer").read_text("utf-8").splitlines()[0] for name in ("dev", "test")}
+low, high = json.loads((out / "test/scores.json").read_text("utf-8"))["cer"]["interval"]
+perplexity = lang["dev"]["perplexity_a_character"]
+ngrams = " + ".join(f"{count:,}" for count in lang["ngrams"])
+print(
+    f"{name:<22} {lang['words']:>6} {ngrams:>44} {arcs:>9,} {perplexity:>9.1f}  {lines['test']:<52} "
+    f"{f'{low:.2f} to {high:.2f}':<20} {lines['dev']}"
+)
+PY
+}
