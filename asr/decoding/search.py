@@ -128,10 +128,10 @@ class Stream:
         return (total - total.min()).astype(np.float32), final, reached_final
 
     def _trace(self, extra: np.ndarray, lattice_beam: float) -> tuple[np.ndarray, int, np.ndarray]:
-        from asr.decoding import token_passing
+        from asr.decoding import tracing
 
         graph = self.graph
-        return token_passing.trace(
+        return tracing.trace(
             (graph.back_first, graph.back_middle, graph.back_arc), graph.weight, graph.source, graph.pdf,
             self.decoder.scratch[0], self._costs, self._states, self._alphas, self._bounds, self._base, self._cutoffs,
             self._done, extra, np.float32(lattice_beam),
