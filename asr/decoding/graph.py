@@ -15,7 +15,6 @@ writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_
 from __future__ import annotations
 
 import json
-import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,11 +82,18 @@ def run(settings: Settings) -> None:
             handle.write(text + "\n")
     write_const(out / "HCLG.fst", graph)
     stamp.record(out / n for n in ("HCLG.fst", *copied, "num_pdfs", "disambig_tid.int", "graph.json"))
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     say(
         f"graph: {graph.num_states:,} states, {graph.num_arcs:,} arcs, {facts['num_pdfs']} pdfs, "
-        f"in {time.monotonic() - started:.1f} s and {memory_mb} MB"
+        f"in {time.monotonic() - started:.1f} s{_memory_used()}"
     )
+
+
+def _memory_used() -> str:
+    """` and 330 MB`: the most that this process had (ru_maxrss may be what it was forked from); where Linux says."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    found = [line.split() for line in lines if line.startswith("VmHWM:")]
+    return f" and {int(found[0][1]) // 1024} MB" if found else ""
 
 
 def check_phones(lang: Path, model: Path) -> float:
