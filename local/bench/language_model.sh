@@ -20,8 +20,9 @@ while (($#)); do
     *) echo "no option $1; see the head of local/bench/language_model.sh" >&2; exit 2 ;;
   esac
 done
-# shellcheck source=local/bench/words_row.sh
-. local/bench/words_row.sh
+# shellcheck source=local/bench/sample.sh
+. local/bench/sample.sh
+train_sample 5
 kind=(--units "$units" ${vocab:+--vocab "$vocab"})
 heads "$units $vocab"
 for order in 1 2 3 4 5; do

@@ -19,8 +19,9 @@ while (($#)); do
     *) echo "no option $1; see the head of local/bench/units.sh" >&2; exit 2 ;;
   esac
 done
-# shellcheck source=local/bench/words_row.sh
-. local/bench/words_row.sh
+# shellcheck source=local/bench/sample.sh
+. local/bench/sample.sh
+train_sample 5
 heads unit
 for unit in $units; do
   vocabulary=()

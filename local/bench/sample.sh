@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2154 # exp and model are whose that sources this file
-# Sourced by units.sh and language_model.sh: one network, a lang directory and graph anew for every row, weights chosen on dev.
-# Reads exp, model (a trained one; trained here where exp is empty); defines `heads`, `row` and `rescored`.
+# Sourced by units.sh, language_model.sh and transcribing.sh. Reads exp and model (a trained one); defines `train_sample`, and, for
+# one network with a lang directory and graph anew for every row, weights chosen on dev, `heads`, `row` and `rescored`.
 data=../shared/data
-mkdir -p exp
-for file in "$data"/cmn_words/mp3/cmn-*.mp3; do
-  file=${file##*/cmn-}
-  echo "${file%.mp3}"
-done >exp/cmn_words.txt
-if [[ -z $exp ]]; then
-  exp=exp/units
-  ./run.sh --recipe kaldi --exp "$exp" --train-dir "$data/aishell_sample/data/train" \
-    --test-dir "$data/aishell_sample/data/test" --lm-text exp/cmn_words.txt --stop-stage 5 >&2
-fi
+
+train_sample() { # last stage: with exp empty, the AISHELL sample by its protocol and with our own tools, in exp/units
+  mkdir -p exp
+  local file
+  for file in "$data"/cmn_words/mp3/cmn-*.mp3; do
+    file=${file##*/cmn-}
+    echo "${file%.mp3}"
+  done >exp/cmn_words.txt
+  if [[ -z $exp ]]; then
+    exp=exp/units
+    ./run.sh --recipe kaldi --exp "$exp" --train-dir "$data/aishell_sample/data/train" \
+      --test-dir "$data/aishell_sample/data/test" --lm-text exp/cmn_words.txt --stop-stage "$1" >&2
+  fi
+}
 asr() { .venv/bin/python -m asr "$@" >&2; }
 
 heads() { # one a table
