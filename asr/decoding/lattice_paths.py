@@ -34,18 +34,6 @@ def best_arcs(first, target, cost, final):
 
 
 @njit(cache=True, nogil=True)
-def forward_costs(first, target, cost):
-    """float64 (states): the cost of the best path from the start to each state."""
-    states = len(first) - 1
-    alpha = np.full(states, np.inf)
-    alpha[:1] = 0.0
-    for state in range(states):
-        for arc in range(first[state], first[state + 1]):
-            alpha[target[arc]] = min(alpha[target[arc]], alpha[state] + cost[arc])
-    return alpha
-
-
-@njit(cache=True, nogil=True)
 def backward_costs(first, target, cost, final):
     """float64 (states): the cost of the best path from each state to an end."""
     states = len(first) - 1

@@ -137,11 +137,16 @@ def _compose(lattice, old, new, most_arcs):
 
 def path_costs(lattice: CompactLattice, acoustic_scale: float) -> np.ndarray:
     """float64 (arcs): the scaled cost of the best path through each arc."""
-    from asr.decoding.lattice_paths import backward_costs, forward_costs
-
     costs, ends = lattice.costs(acoustic_scale)
-    forward = forward_costs(lattice.first, lattice.target, costs)
-    backward = backward_costs(lattice.first, lattice.target, costs, ends)
+    first, target = lattice.first, lattice.target
+    forward, backward = np.full(lattice.num_states, np.inf), ends.copy()
+    forward[:1] = 0.0
+    for state in range(lattice.num_states):  # arcs lead to higher states
+        arcs = slice(first[state], first[state + 1])
+        np.minimum.at(forward, target[arcs], forward[state] + costs[arcs])
+    for state in range(lattice.num_states - 1, -1, -1):
+        arcs = slice(first[state], first[state + 1])
+        backward[state] = min(backward[state], np.min(costs[arcs] + backward[target[arcs]], initial=np.inf))
     return forward[lattice.source] + (costs + backward[lattice.target])
 
 
