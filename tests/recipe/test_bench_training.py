@@ -44,6 +44,7 @@ def members(session: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_its_last_line_holds_the_ratios(tmp_path):
     bench = start(tmp_path)
     table, errors = bench.communicate(timeout=280)

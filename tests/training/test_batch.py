@@ -400,7 +400,9 @@ def timeless(folder) -> list[dict]:
     return [{name: event[name] for name in event if name != "seconds"} for event in events(folder, "pass")]
 
 
-@pytest.mark.parametrize("method", BATCH)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name == "lbfgs" else ()) for name in BATCH]
+)
 def test_killed_in_several_iterations_and_resumed_equals_undisturbed_bit_for_bit(problem, launcher, method):
     """With one worker and several blocks."""
     folder, argv = problem
