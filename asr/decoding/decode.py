@@ -19,7 +19,6 @@ writes  OUT/hyp.txt (every utterance once; the key alone where nothing was found
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
@@ -32,16 +31,16 @@ from asr.console import say
 from asr.decoding.acoustic import AcousticSource, acoustic_source, model_files
 from asr.decoding.lattice import Lattice
 from asr.decoding.outcome import check_faults, figures, say_figures
-from asr.decoding.outputs import FILES, write_outputs
+from asr.decoding.outputs import FILES, write_outputs, write_record
 from asr.decoding.pool import Graph, SearchPool, Task
 from asr.decoding.search import Beams
 from asr.decoding.tune_set import TuneSet
-from asr.decoding.tuning import Choices, Trial, Weights, weights_from
+from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Trial, Weights, weights_from
 from asr.errors import InputError
 from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import atomic, is_count, read_table
+from asr.tables import is_count, read_table
 
 FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
 
@@ -56,10 +55,8 @@ class Settings:
     tuned: Path | None = option(None, help="decode.json of the set that they were chosen on")
     tune_graph: Path | None = option(None, help="with --tune: decode over this graph instead of GRAPH")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
-    lm_weights: tuple[float, ...] = option(
-        (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0), help="LM weights to try"
-    )
-    insertion_penalties: tuple[float, ...] = option((-0.5, 0.0, 0.5, 1.0), help="insertion penalties to try")
+    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="LM weights to try")
+    insertion_penalties: tuple[float, ...] = option(INSERTION_PENALTIES, help="insertion penalties to try")
     prior_scales: tuple[float, ...] = option((0.6, 0.8, 1.0), help="scales of the log priors to try; networks only")
     search_lm_weight: float = option(6.0, help="with --tune: LM weight of the search whose lattices are tuned on")
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
@@ -157,9 +154,7 @@ def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource
     record |= {"prior_scale": fixed.prior_scale, "graph": str(graph.graph_dir), **tuning}
     record |= figures(outcomes, source.frame_shift_ms, wall_s, cpu_s, nj) | {"settings": as_dict(settings)}
     write_outputs(out, outcomes, source.frame_shift_ms, lattices=settings.lattices)
-    with atomic(out / "decode.json") as handle:
-        json.dump(record, handle, ensure_ascii=False, indent=1)
-        handle.write("\n")
+    write_record(out, record)
     say_figures(record, settings.data.name)
     return record
 

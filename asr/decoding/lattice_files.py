@@ -19,10 +19,9 @@ import numpy as np
 
 from asr.decoding.lattice import CompactLattice
 from asr.errors import InputError
+from asr.lang.fst import HEADER, MAGIC
 from asr.tables import atomic_packed, read_bytes
 
-_MAGIC = 2125659606
-_HEADER = "<iiQqqq"  # version, flags, properties, start, states, arcs
 _LEAST_STATE, _LEAST_ARC = 20, 24  # bytes
 _TYPE, _ARCS = b"vector", b"compactlattice44"
 _EXPANDED_MUTABLE = 3
@@ -41,11 +40,9 @@ def write_lattices(path: Path, lattices: Iterable[tuple[str, CompactLattice]]) -
 
 def lattice_bytes(lattice: CompactLattice) -> bytes:
     """The OpenFst file of one lattice."""
-    parts = [struct.pack("<i", _MAGIC)]
+    parts = [struct.pack("<i", MAGIC)]
     parts += [struct.pack("<i", len(name)) + name for name in (_TYPE, _ARCS)]
-    parts.append(
-        struct.pack(_HEADER, 2, 0, _EXPANDED_MUTABLE, 0 if lattice.num_states else -1, lattice.num_states, 0)
-    )
+    parts.append(struct.pack(HEADER, 2, 0, _EXPANDED_MUTABLE, 0 if lattice.num_states else -1, lattice.num_states, 0))
     first = lattice.first
     for state in range(lattice.num_states):
         ends = lattice.final_tids.get(state, np.zeros(0, np.int32))
@@ -129,7 +126,7 @@ class _Reader:
         return graph, acoustic, tids
 
     def lattice(self) -> CompactLattice:
-        if self.take("<i") != (_MAGIC,):
+        if self.take("<i") != (MAGIC,):
             raise self.refuse("is not a binary lattice; write it with --binary=true")
         kind, arcs = self.name(), self.name()
         if (kind, arcs) != (_TYPE, _ARCS):

@@ -10,8 +10,10 @@ OUT/hyp.txt       utterance and words; every utterance once, the key alone where
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lattice_files import write_lattices
@@ -43,6 +45,13 @@ def write_outputs(out: Path, outcomes: Mapping[str, Outcome], frame_shift_ms: fl
     else:
         (out / "lat.1.gz").unlink(missing_ok=True)
     return [out / name for name in FILES if (out / name).is_file()]
+
+
+def write_record(out: Path, record: Mapping[str, Any]) -> None:
+    """Write OUT/decode.json, which is there when all else is."""
+    with atomic(out / "decode.json") as handle:
+        json.dump(record, handle, ensure_ascii=False, indent=1)
+        handle.write("\n")
 
 
 def ctm_lines(key: str, hypothesis: Hypothesis, shift_s: float) -> list[str]:

@@ -30,17 +30,15 @@ from asr.decoding.grammar import Grammar
 from asr.decoding.hypothesis import LatticeReader
 from asr.decoding.lattice import CompactLattice
 from asr.decoding.lattice_files import read_lattices
-from asr.decoding.outcome import Outcome, check_faults, figures, say_figures
-from asr.decoding.outputs import FILES, write_outputs
+from asr.decoding.outcome import NAMED, Outcome, check_faults, figures, say_figures
+from asr.decoding.outputs import FILES, write_outputs, write_record
 from asr.decoding.tune_set import TuneSet
-from asr.decoding.tuning import Choices, Weights, weights_from
+from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Weights, weights_from
 from asr.decoding.word_table import WordTable
 from asr.errors import InputError
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import atomic, read_bytes, read_symbols, read_table
-
-NAMED = 5  # unknown words that a line names
+from asr.tables import read_bytes, read_symbols, read_table
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,8 @@ class Settings:
     tuned: Path | None = option(None, help="decode.json of the rescored set that they were chosen on")
     data: Path | None = option(None, help="with --tune: data directory with text; none: the decoding's")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
-    lm_weights: tuple[float, ...] = option(
-        (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0), help="with --tune: LM weights to try"
-    )
-    insertion_penalties: tuple[float, ...] = option((-0.5, 0.0, 0.5, 1.0), help="with --tune: penalties to try")
+    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try")
+    insertion_penalties: tuple[float, ...] = option(INSERTION_PENALTIES, help="with --tune: penalties to try")
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
     nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
     lattices: bool = option(True, help="write lat.1.gz")
@@ -131,7 +127,7 @@ class _Decoded:
 class _Models:
     """Both language models, and the old lattices with the new one's costs."""
 
-    def __init__(self, settings: Settings, decoded: _Decoded, table: WordTable) -> None:
+    def __init__(self, settings: Settings, decoded: _Decoded) -> None:
         from asr.decoding.rescoring import Rescorer
         from asr.lang.arpa import read_arpa, write_arpa
         from asr.lang.lexicon_fst import write_grammar
@@ -148,7 +144,8 @@ class _Models:
             write_arpa(Path(folder) / "lm.arpa", read_arpa(settings.arpa))  # checked and unpacked
             write_grammar(Path(folder) / "lm.arpa", words, Path(folder) / "G.fst", settings.arpa)
             new = Grammar.read(Path(folder) / "G.fst", ids["#0"])
-        self.rescorer, self.decoded, self.table = Rescorer(old, new, len(table)), decoded, table
+        self.decoded, self.table = decoded, WordTable.of(ids)
+        self.rescorer = Rescorer(old, new, len(self.table))
 
     def lattice(self, utterance: str, lattice: CompactLattice) -> CompactLattice:
         try:
@@ -169,8 +166,7 @@ def _rescore_set(settings: Settings, decoded: _Decoded, fixed: Weights | None) -
     out = settings.out
     (out / "decode.json").unlink(missing_ok=True)  # its presence says that rescoring finished
     utterances = sorted(read_table(decoded.folder / "hyp.txt", allow_empty=True), key=str.encode)
-    table = WordTable.read(decoded.graph / "words.txt")
-    models = _Models(settings, decoded, table)
+    models = _Models(settings, decoded)
     started, cpu = time.monotonic(), time.process_time()
     entries = progress(decoded.lattices(), len(utterances), f"rescore: {decoded.data.name}")
     lattices = {key: models.lattice(key, lattice) for key, lattice in entries}
@@ -179,9 +175,9 @@ def _rescore_set(settings: Settings, decoded: _Decoded, fixed: Weights | None) -
         raise InputError("is not in hyp.txt beside it", file=decoded.folder / "lat.1.gz", key=strangers[0])
     tuning: dict[str, Any] = {}
     if fixed is None:
-        fixed, tuning = _tuned(settings, decoded, utterances, lattices, table)
+        fixed, tuning = _tuned(settings, decoded, utterances, lattices, models.table)
     reader = LatticeReader(
-        table, Timing.read(decoded.graph, decoded.transition_model), 1.0 / fixed.lm_weight, fixed.penalty
+        models.table, Timing.read(decoded.graph, decoded.transition_model), 1.0 / fixed.lm_weight, fixed.penalty
     )
     outcomes = {key: _outcome(key, decoded, lattices.get(key), reader, settings.nbest) for key in utterances}
     check_faults(outcomes, settings.max_missing, decoded.folder)
@@ -193,9 +189,7 @@ def _rescore_set(settings: Settings, decoded: _Decoded, fixed: Weights | None) -
     record["settings"] = as_dict(settings) | named
     out.mkdir(parents=True, exist_ok=True)
     write_outputs(out, outcomes, decoded.frame_shift_ms, lattices=settings.lattices)
-    with atomic(out / "decode.json") as handle:
-        json.dump(record, handle, ensure_ascii=False, indent=1)
-        handle.write("\n")
+    write_record(out, record)
     say_figures(record, decoded.data.name, "rescore")
 
 

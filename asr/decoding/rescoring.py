@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from asr.decoding.grammar import Grammar, step
-from asr.decoding.lattice import NARROWER, CompactLattice
+from asr.decoding.lattice import LEAST_BEAM, NARROWER, CompactLattice
 from asr.errors import InputError
 
 MOST_ARCS = 2_000_000  # of a rescored lattice; with more, the lattice is pruned before
@@ -50,8 +50,9 @@ class Rescorer:
             if made is not None:
                 return made
             costs = path_costs(lattice, acoustic_scale)
-            beam = NARROWER * min(beam, float(costs.max() - costs.min()))
-            lattice = within_beam(lattice, acoustic_scale, beam)
+            widest = float(np.ptp(costs[np.isfinite(costs)]))
+            beam = NARROWER * min(beam, widest)
+            lattice = within_beam(lattice, acoustic_scale, beam if beam > LEAST_BEAM else -np.inf)
 
     def _composed(self, lattice: CompactLattice) -> CompactLattice | None:
         parts = _compose(
@@ -151,7 +152,9 @@ def path_costs(lattice: CompactLattice, acoustic_scale: float) -> np.ndarray:
 
 
 def within_beam(lattice: CompactLattice, acoustic_scale: float, beam: float) -> CompactLattice:
-    """The lattice less the arcs of which no path is within `beam` of the best one (Kaldi's lattice-prune)."""
+    """The lattice less the arcs of which no path is within `beam` of the best one (Kaldi's lattice-prune); that one
+    stays whatever the beam.
+    """
     through = path_costs(lattice, acoustic_scale)
     best = lattice.best_arcs(acoustic_scale)
     kept = np.zeros(lattice.num_arcs, bool)

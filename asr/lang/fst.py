@@ -31,8 +31,8 @@ from asr.tables import atomic, read_bytes
 
 ARC = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("weight", "<f4"), ("nextstate", "<i4")])
 _CONST_STATE = np.dtype([("final", "<f4"), ("place", "<u4"), ("arcs", "<u4"), ("ieps", "<u4"), ("oeps", "<u4")])
-_MAGIC = 2125659606
-_HEADER = "<iiQqqq"
+MAGIC = 2125659606
+HEADER = "<iiQqqq"  # version, flags, properties, start, states, arcs
 _EXPANDED, _MUTABLE = 1, 2  # the two properties that a reader relies on
 _SYMBOLS = 1 | 2
 _WORDS_OF_STATE = 3  # a vector state's own 4-byte words: the final cost and a 64-bit count
@@ -107,7 +107,7 @@ def _refuse(path: str | os.PathLike[str], reason: str) -> NoReturn:
 
 def _header(data: bytes, path: str | os.PathLike[str]) -> tuple[str, int, int, int, int, int]:
     """(type, version, start, states, arcs or -1 where the header does not know, where the rest begins)."""
-    if len(data) < 4 or struct.unpack_from("<i", data)[0] != _MAGIC:
+    if len(data) < 4 or struct.unpack_from("<i", data)[0] != MAGIC:
         _refuse(path, "is not a binary OpenFst file (a text one is compiled by fstcompile)")
     place, names = 4, []
     try:
@@ -117,7 +117,7 @@ def _header(data: bytes, path: str | os.PathLike[str]) -> tuple[str, int, int, i
                 _refuse(path, "the header is damaged")
             names.append(data[place + 4 : place + 4 + length].decode("ascii", "replace"))
             place += 4 + length
-        version, flags, _, start, states, arcs = struct.unpack_from(_HEADER, data, place)
+        version, flags, _, start, states, arcs = struct.unpack_from(HEADER, data, place)
     except struct.error:
         _refuse(path, "the file ends inside its header")
     if names[0] not in ("vector", "const") or names[1] != "standard":
@@ -126,7 +126,7 @@ def _header(data: bytes, path: str | os.PathLike[str]) -> tuple[str, int, int, i
         _refuse(path, "holds symbol tables; compile it without --keep_isymbols and --keep_osymbols")
     if states < 0 or (names[0] == "const" and arcs < 0):
         _refuse(path, "the header is damaged")
-    return names[0], version, start, states, arcs, place + struct.calcsize(_HEADER)
+    return names[0], version, start, states, arcs, place + struct.calcsize(HEADER)
 
 
 def _read_const(data: bytes, place: int, start: int, states: int, arcs: int, version: int, path) -> Fst:
@@ -205,5 +205,5 @@ def write_const(path: str | os.PathLike[str], fst: Fst) -> None:
 
 def _header_bytes(kind: bytes, properties: int, fst: Fst) -> bytes:
     names = b"".join(struct.pack("<i", len(name)) + name for name in (kind, b"standard"))
-    numbers = struct.pack(_HEADER, 2, 0, properties, fst.start, fst.num_states, fst.num_arcs)
-    return struct.pack("<i", _MAGIC) + names + numbers
+    numbers = struct.pack(HEADER, 2, 0, properties, fst.start, fst.num_states, fst.num_arcs)
+    return struct.pack("<i", MAGIC) + names + numbers

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
+from asr.lang.fst import MAGIC
 from asr.lang.lexicon import Lexicon
-
-_MAGIC = (2125659606).to_bytes(4, "little")
 
 
 def lexicon_fst(
@@ -109,7 +108,7 @@ def check_fst(path: Path) -> None:
             head = handle.read(64)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    if not head.startswith(_MAGIC):
+    if not head.startswith(MAGIC.to_bytes(4, "little")):
         raise InputError("is no OpenFst file (wrong first bytes)", file=path)
     if b"standard" not in head or not (b"vector" in head or b"const" in head):
         raise InputError("is neither a vector nor a const transducer with standard arcs", file=path)

@@ -107,6 +107,15 @@ def test_where_there_would_be_too_many_arcs_the_best_path_and_what_is_near_it_st
     assert paths_of(bounded).keys() < paths_of(whole).keys()
 
 
+def test_where_all_paths_are_equal_or_end_nowhere_the_bound_is_reached_all_the_same(tmp_path):
+    grammar = grammar_of(tmp_path, estimate(random_sentences(1), 2))
+    rescorer = Rescorer(grammar, grammar, len(NAMES) + 1, most_arcs=5)
+    arcs = [(slot, slot + 1, word, 0.5, 0.0, [1]) for slot in range(3) for word in (1, 2, 3)]
+    assert 3 <= rescorer.rescored(compact(arcs, {3: (0.0, 0.0, [])}), 1.0).num_arcs <= 5
+    dead_end = compact([*arcs, (2, 4, 4, 0.0, 0.0, [1])], {3: (0.0, 0.0, [])})
+    assert 3 <= rescorer.rescored(dead_end, 1.0).num_arcs <= 5
+
+
 def test_an_empty_lattice_and_one_of_silence(tmp_path):
     grammar = grammar_of(tmp_path, estimate(random_sentences(1), 2))
     rescorer = Rescorer(grammar, grammar, len(NAMES) + 1)
