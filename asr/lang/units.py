@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 _SPECIAL = re.compile(r"#\d+|<.*>|\[.*\]|!SIL")
-_RUN = re.compile(r"[^\W\d_\u2e80-\U0003ffff]+|[0-9]+")  # Latin letters (any script that is not Han's), or digits
+# Latin letters (any script that is not Han's), or digits
+LATIN_RUN = re.compile(r"[^\W\d_\u2e80-\U0003ffff]+|[0-9]+")
 # What recipes call the word that stands for all unknown ones, where a lang directory has no oov.txt.
 OOV_NAMES = ("<SPN>", "<SPOKEN_NOISE>", "<UNK>", "<unk>", "[UNK]")
 
@@ -62,7 +63,7 @@ class WordUnits:
     def _piece(self, piece: str) -> list[tuple[str, str | None]]:
         if whole := self._find(piece):
             return [(piece, whole)]
-        runs = {match.start(): match.end() for match in _RUN.finditer(piece)}
+        runs = {match.start(): match.end() for match in LATIN_RUN.finditer(piece)}
         inside = {place for start, end in runs.items() for place in range(start + 1, end)}
         result: list[tuple[str, str | None]] = []
         start = 0

@@ -25,17 +25,17 @@ from typing import IO, Any
 from asr.console import warn
 from asr.errors import InputError
 from asr.processes import processes_for
+from asr.recognition import written
 from asr.settings import option
 
 STDIN = "-"
-FORMATS = ("text", "ctm", "srt", "json")
 
 
 @dataclass(frozen=True)
 class Settings:
     model: Path = option(help="folder of `asr package`", positional=True)
     files: tuple[Path, ...] = option((), help="sound files, or - for standard input", positional=True)
-    format: str = option("text", help="what to write", choices=FORMATS)
+    format: str = option("text", help="what to write", choices=written.FORMATS)
     out: Path | None = option(None, help="file to write; none: standard output")
     channel: int | None = option(None, help="which channel, from 0; none: the mean of all")
     rate_hz: int = option(16000, help="with -: sample rate of raw samples")
@@ -104,26 +104,19 @@ def _files(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
                     warn(f"{where}: {segment.fault}; nothing is written of it")
             out.write(_written(settings, path, segments, duration_s, bundle.name, subtitles))
             out.flush()
-            subtitles += len(_cues(segments))
+            subtitles += len(written.cues(segments))
     return faults
 
 
-def _cues(segments: Any) -> Any:
-    from asr.recognition.written import cues
-
-    return cues(segments)
-
-
 def _written(settings: Settings, path: Path, segments: Any, duration_s: float, model: str, first: int) -> str:
-    from asr.recognition import written
 
     if settings.format == "ctm":
         return written.as_ctm(path.stem.replace(" ", "_"), segments)
     if settings.format == "srt":
         return written.as_srt(segments, first)
     if settings.format == "json":
-        text = written.as_json(str(path), duration_s, segments, model)
-        return text if len(settings.files) == 1 else json.dumps(json.loads(text), ensure_ascii=False) + "\n"
+        record = written.file_record(str(path), duration_s, segments, model)
+        return json.dumps(record, ensure_ascii=False, indent=1 if len(settings.files) == 1 else None) + "\n"
     text = written.as_text(segments)
     return text if len(settings.files) == 1 else f"{path}\t{' '.join(text.split(chr(10))).strip()}\n"
 
@@ -146,7 +139,7 @@ def _live(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
                 continue
             out.write(_final(settings, event.final, subtitles))
             out.flush()
-            subtitles += len(_cues([event.final]))
+            subtitles += len(written.cues([event.final]))
     return []
 
 
@@ -172,7 +165,6 @@ def _say_partial(settings: Settings, out: IO[str], event: Any) -> None:
 
 def _final(settings: Settings, segment: Any, first: int) -> str:
     from asr.console import wipe
-    from asr.recognition import written
 
     wipe()
     if settings.format == "ctm":

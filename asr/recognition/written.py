@@ -5,16 +5,15 @@ Segments hold words with times in seconds; `joined` writes them as Mandarin is w
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asr.lang.units import LATIN_RUN
+
 FORMATS = ("text", "ctm", "srt", "json")
 PAUSE_S = 0.6  # a subtitle ends where nothing is said for that long,
 MOST_S, MOST_CHARACTERS = 6.0, 20  # or when it would be longer than this
-_LATIN = re.compile(r"[^\W\d_\u2e80-\U0003ffff]+|[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def joined(words: Iterable[str]) -> str:
     """`今 天 K T V LET IT` -> `今天KTV LET IT`: a space between Latin words, none between letters or beside Han."""
     text, before = "", ""
     for word in words:
-        if before and _LATIN.fullmatch(before) and _LATIN.fullmatch(word) and max(len(before), len(word)) > 1:
+        if before and LATIN_RUN.fullmatch(before) and LATIN_RUN.fullmatch(word) and max(len(before), len(word)) > 1:
             text += " "
         text += word
         before = word
@@ -128,13 +127,12 @@ def segment_record(segment: Segment) -> dict[str, Any]:
     return record if segment.fault is None else {**record, "fault": segment.fault}
 
 
-def as_json(name: str, duration_s: float, segments: Sequence[Segment], model: str) -> str:
-    """One object a file."""
-    record = {
+def file_record(name: str, duration_s: float, segments: Sequence[Segment], model: str) -> dict[str, Any]:
+    """A file as JSON has it."""
+    return {
         "file": name,
         "duration": round(duration_s, 3),
         "text": joined(word.text for segment in segments for word in segment.words),
         "segments": [segment_record(segment) for segment in segments],
         "model": model,
     }
-    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"

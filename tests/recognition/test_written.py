@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from asr.recognition.written import Segment, Spoken, as_ctm, as_json, as_srt, as_text, cues, joined
+from asr.recognition.written import Segment, Spoken, as_ctm, as_srt, as_text, cues, file_record, joined
 
 
 def segment(*words: tuple[str, float, float], fault=None) -> Segment:
@@ -45,7 +45,8 @@ def test_subtitles_end_at_pauses_and_are_not_too_long():
 
 
 def test_json_tells_everything():
-    record = json.loads(as_json("a.wav", 3.25, [segment(("今", 0.5, 0.75)), segment(fault="no path was found")], "m"))
+    segments = [segment(("今", 0.5, 0.75)), segment(fault="no path was found")]
+    record = json.loads(json.dumps(file_record("a.wav", 3.25, segments, "m")))
     assert (record["file"], record["duration"], record["text"], record["model"]) == ("a.wav", 3.25, "今", "m")
     assert record["segments"][0]["words"] == [{"word": "今", "start": 0.5, "end": 0.75, "confidence": 0.5}]
     assert record["segments"][1]["fault"] == "no path was found" and record["segments"][1]["confidence"] == 0
