@@ -2,6 +2,18 @@
 
 import numpy as np
 
+from asr.lang.arpa import write_arpa
+from asr.lang.lexicon_fst import write_grammar
+
+
+def write_g(folder, model, words):
+    """G.fst of a model over <eps>, `words` and #0, numbered in that order; returns its path."""
+    table = ["<eps>", *words, "#0"]
+    (folder / "words.txt").write_text("".join(f"{word} {number}\n" for number, word in enumerate(table)), "utf-8")
+    write_arpa(folder / "lm.arpa", model)
+    write_grammar(folder / "lm.arpa", folder / "words.txt", folder / "G.fst")
+    return folder / "G.fst"
+
 
 def random_sentences(seed, words=7, sentences=60):
     """Sentences whose words depend on the word before."""

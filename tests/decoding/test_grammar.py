@@ -4,13 +4,12 @@ import gzip
 
 import numpy as np
 import pytest
-from lm_oracles import PlainBackoff, random_sentences
+from lm_oracles import PlainBackoff, random_sentences, write_g
 
 from asr.decoding.grammar import Grammar
 from asr.errors import InputError
-from asr.lang.arpa import read_arpa, write_arpa
+from asr.lang.arpa import read_arpa
 from asr.lang.fst import ARC, Fst, write_const
-from asr.lang.lexicon_fst import write_grammar
 from asr.lang.ngram import estimate
 from asr.tables import read_symbols
 
@@ -28,10 +27,7 @@ def by_hand(path, states, final):
 def test_every_sentence_costs_what_the_model_says(tmp_path, order):
     model = estimate(random_sentences(3), order)
     words = [word for word in model.words if word not in ("<s>", "</s>")]
-    (tmp_path / "words.txt").write_text("".join(f"{w} {i}\n" for i, w in enumerate(["<eps>", *words, "#0"])))
-    write_arpa(tmp_path / "lm.arpa", model)
-    write_grammar(tmp_path / "lm.arpa", tmp_path / "words.txt", tmp_path / "G.fst")
-    grammar, plain = Grammar.read(tmp_path / "G.fst", len(words) + 1), PlainBackoff(model)
+    grammar, plain = Grammar.read(write_g(tmp_path, model, words), len(words) + 1), PlainBackoff(model)
     rng = np.random.default_rng(order)
     for _ in range(50):
         sentence = [words[i] for i in rng.integers(len(words), size=rng.integers(0, 7))]

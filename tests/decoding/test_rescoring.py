@@ -2,24 +2,19 @@
 
 import numpy as np
 import pytest
-from lm_oracles import PlainBackoff, random_sentences
+from lm_oracles import PlainBackoff, random_sentences, write_g
 from test_lattice_files import compact
 
 from asr.decoding.grammar import Grammar
 from asr.decoding.rescoring import Rescorer, path_costs, within_beam
 from asr.errors import InputError
-from asr.lang.arpa import write_arpa
-from asr.lang.lexicon_fst import write_grammar
 from asr.lang.ngram import estimate
 
 NAMES = [f"w{i}" for i in range(7)]
 
 
 def grammar_of(tmp_path, model):
-    (tmp_path / "words.txt").write_text("".join(f"{w} {i}\n" for i, w in enumerate(["<eps>", *NAMES, "#0"])))
-    write_arpa(tmp_path / "lm.arpa", model)
-    write_grammar(tmp_path / "lm.arpa", tmp_path / "words.txt", tmp_path / "G.fst")
-    return Grammar.read(tmp_path / "G.fst", len(NAMES) + 1)
+    return Grammar.read(write_g(tmp_path, model, NAMES), len(NAMES) + 1)
 
 
 def random_lattice(seed, states=7):
