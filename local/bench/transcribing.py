@@ -1,4 +1,4 @@
-"""See transcribing.sh: EXP MODEL LATIN."""
+"""See transcribing.sh: EXP MODEL LATIN PAUSE."""
 
 import io
 import json
@@ -18,7 +18,6 @@ from asr.corpus.transcript import characters, normalise
 from asr.tables import read_table
 
 MOST_S = 240.0  # of the long recording
-PAUSE_S = 0.5  # between its utterances
 
 
 def transcribed(package: Path, files: list[str], sound: bytes | None = None) -> tuple[list[str], float, float]:
@@ -39,8 +38,12 @@ def transcribed(package: Path, files: list[str], sound: bytes | None = None) -> 
     done = subprocess.run(command, input=sound, stdout=subprocess.PIPE, check=True)
     after = os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
-    rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
-    return [row["text"] for row in rows], cpu_s, time.monotonic() - started
+    wall_s, rest, texts = time.monotonic() - started, done.stdout.decode().strip(), []
+    while rest:  # one object a file or stretch, which of a single file has many lines
+        row, end = json.JSONDecoder().raw_decode(rest)
+        texts.append(row["text"])
+        rest = rest[end:].lstrip()
+    return texts, cpu_s, wall_s
 
 
 def error_rate(references: Iterable[str], found: Iterable[str], latin: str) -> float:
@@ -54,6 +57,7 @@ def error_rate(references: Iterable[str], found: Iterable[str], latin: str) -> f
 
 def main() -> None:
     exp, model, latin = Path(sys.argv[1]), Path(sys.argv[1]) / sys.argv[2], sys.argv[3]
+    pause_s = float(sys.argv[4])
     text, files = read_table(exp / "data/test/text"), read_table(exp / "data/test/wav.scp")
     hypotheses = read_table(model / "decode_test/hyp.txt", allow_empty=True)
     keys = [key for key in sorted(text, key=str.encode) if key in files]
@@ -68,7 +72,7 @@ def main() -> None:
             sound, rate = soundfile.read(files[key], dtype="int16")
             if (sum(map(len, parts)) + len(sound)) / rate > MOST_S:
                 break
-            parts += [sound, np.zeros(int(PAUSE_S * rate), np.int16)]
+            parts += [sound, np.zeros(int(pause_s * rate), np.int16)]
             told.append(key)
         long = np.concatenate(parts)
         soundfile.write(joined, long, rate)
