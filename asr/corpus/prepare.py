@@ -9,7 +9,8 @@ have changed.
 
 A script is a module with `Settings` (at least `out: Path`, `seed: int` and `nj: int`; of its other settings
 `rate_hz`, `resample` and `allow_pipes` also guide the validation), `run(settings)`, and `inputs(settings)`, the
-files and folders it depends on; and, where it makes more than the sets, `outputs(settings)`, those files.
+files and folders it depends on; where it makes more than the sets, `outputs(settings)`, those files; and
+`SOUNDS_OPENED = True` where it has opened every sound itself, so that they are not opened again.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def run(script: ModuleType, settings: Any) -> None:
     if stamp.fresh():
         return
     script.run(settings)
-    sets = {name: _validated(settings.out / name, settings) for name in SETS}
+    opened = getattr(script, "SOUNDS_OPENED", False)
+    sets = {name: _validated(settings.out / name, settings, not opened) for name in SETS}
     _check_apart(settings.out, sets)
     made = [settings.out / name / file for name in SETS for file in FILES if (settings.out / name / file).exists()]
     stamp.record([*made, *(script.outputs(settings) if hasattr(script, "outputs") else ())])
@@ -103,12 +105,13 @@ def _taken(arguments: list[str], name: str) -> str | None:
     return None
 
 
-def _validated(path: Path, settings: Any) -> DataDir:
+def _validated(path: Path, settings: Any, sounds: bool) -> DataDir:
     data, problems = find_problems(
         path,
         rate_hz=getattr(settings, "rate_hz", 16000),
         resample=getattr(settings, "resample", False),
         allow_pipes=getattr(settings, "allow_pipes", False),
+        sounds=sounds,
         nj=settings.nj,
     )
     conclude(path, data, problems)

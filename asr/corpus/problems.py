@@ -91,7 +91,7 @@ def scan_table(
         if undecodable:
             problems.append(Problem("wrong encoding", undecodable, path, number, key, "stop"))
         elif transcripts:
-            value = _checked_value(value, problems, path, number, key)
+            value = checked_value(value, problems, path, number, key)
         if key not in table:
             table[key] = Entry(value, number)
         elif table[key].value == value:
@@ -130,7 +130,7 @@ def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple
             yield number, raw.decode("utf-8", "replace"), error.message
 
 
-def _checked_value(value: str, problems: list[Problem], path: Path, number: int, key: str) -> str:
+def checked_value(value: str, problems: list[Problem], path: Path, number: int | None, key: str) -> str:
     """A transcript without what does not belong into any text file; the rest is `normalise`'s matter."""
     if match := FULL_WIDTH.search(value):
         message = f"full-width form {match[0]} (U+{ord(match[0]):04X})"

@@ -13,11 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.console import say
+from asr.console import log_only, say
 from asr.corpus.datadir import DataDir, c_sorted, refuse_same
 from asr.corpus.problems import Problem, counts
 from asr.corpus.validate import find_problems
 from asr.settings import option
+
+#: dropped utterances that are named on the screen; the log names all
+MOST_SAID = 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ def mend(path: Path, *, max_missing: float = 0.05, **options) -> DataDir:
     Raises InputError where only the user can help, or where more than `max_missing` of the utterances would go.
     """
     data, problems = find_problems(path, **options)
+    return settle(path, data, problems, max_missing=max_missing)
+
+
+def settle(path: Path, data: DataDir, problems: list[Problem], *, max_missing: float) -> DataDir:
+    """`data` (read from `path`) without the utterances that have a problem. What goes is said: all of it in the log.
+
+    Raises InputError where only the user can help, or where more than `max_missing` of the utterances would go.
+    """
     for problem in problems:
         if problem.mend == "stop":
             raise problem.error()
@@ -72,8 +83,13 @@ def mend(path: Path, *, max_missing: float = 0.05, **options) -> DataDir:
         raise lost[0].error(
             f" ({len(dropped)} of {total} utterances, {share:.1f} %, would go: more than --max-missing)"
         )
-    for problem in lost:
+    for problem in lost[:MOST_SAID]:
         say(f"dropped: {problem.error()}")
+    for problem in lost[MOST_SAID:]:
+        log_only(f"dropped: {problem.error()}")
+    if len(lost) > MOST_SAID:
+        more = ", ".join(f"{kind}: {number}" for kind, number in counts(lost[MOST_SAID:]))
+        say(f"{path}: dropped {len(lost) - MOST_SAID} more, which the log names: {more}")
     return kept
 
 

@@ -11,6 +11,8 @@ from asr.corpus import audio
 from asr.corpus.datadir import DataDir, Utterance
 from asr.corpus.problems import Problem
 
+SHORTEST_S = 0.025  # the window of one frame of features
+
 
 def check_sounds(
     path: Path,
@@ -21,10 +23,11 @@ def check_sounds(
     allow_pipes: bool = False,
     deep: bool = False,
     nj: int = 0,
+    durations: dict[str, float] | None = None,
 ) -> list[Problem]:
     """Open every sound of `data`: its header and last sample, or with `deep` all of it. Problems in C order.
 
-    `path` is named while it works. Threads: the decoding is libsndfile's.
+    `path` is named while it works; `durations` gets every utterance's seconds. Threads: the decoding is libsndfile's.
     """
     if deep:
         groups = [[utterance] for utterance in data.utterances()]
@@ -38,11 +41,13 @@ def check_sounds(
         found, duration_s = [], None
         for utterance in group:
             try:
+                if duration_s is None:
+                    duration_s = _open(utterance, rate_hz, resample, allow_pipes)
+                seconds = _check_reach(utterance, duration_s)
                 if deep:
-                    _decode(utterance, rate_hz, resample, allow_pipes)
-                else:
-                    duration_s = duration_s or _open(utterance, rate_hz, resample, allow_pipes)
-                    _check_reach(utterance, duration_s)
+                    _decode(utterance, allow_pipes)
+                if durations is not None:
+                    durations[utterance.key] = seconds
             except audio.SoundError as error:
                 found.append(Problem(error.kind, error.message, str(error.file), None, utterance.key))
         return found
@@ -63,8 +68,7 @@ def _open(utterance: Utterance, rate_hz: int | None, resample: bool, allow_pipes
     )
 
 
-def _decode(utterance: Utterance, rate_hz: int | None, resample: bool, allow_pipes: bool) -> None:
-    _open(utterance, rate_hz, resample, allow_pipes)
+def _decode(utterance: Utterance, allow_pipes: bool) -> None:
     audio.read(
         utterance.source,
         rate_hz=None,  # the rate has been looked at; there is no need to convert
@@ -76,8 +80,15 @@ def _decode(utterance: Utterance, rate_hz: int | None, resample: bool, allow_pip
     )
 
 
-def _check_reach(utterance: Utterance, duration_s: float) -> None:
+def _check_reach(utterance: Utterance, duration_s: float) -> float:
+    """The seconds of `utterance` in a sound that lasts `duration_s`."""
+    start_s = utterance.start_s or 0.0
     end_s = utterance.end_s if utterance.end_s is not None else duration_s
-    if (utterance.start_s or 0) >= duration_s or end_s > duration_s + audio.MAX_OVERSHOOT_S:
-        message = f"the segment {utterance.start_s or 0:g}-{end_s:g} s is not within the sound's {duration_s:g} s"
+    if start_s >= duration_s or end_s > duration_s + audio.MAX_OVERSHOOT_S:
+        message = f"the segment {start_s:g}-{end_s:g} s is not within the sound's {duration_s:g} s"
         raise audio.SoundError("bad segment", message, file=utterance.source, key=utterance.key)
+    seconds = min(end_s, duration_s) - start_s
+    if seconds < SHORTEST_S:
+        message = f"lasts {seconds:.3g} s, less than one window of {SHORTEST_S:g} s"
+        raise audio.SoundError("short audio", message, file=utterance.source, key=utterance.key)
+    return seconds

@@ -154,14 +154,19 @@ def _check_sources(path: Path, recordings: Table, allow_pipes: bool, problems: l
 def _check_transcripts(path: Path, text: Table, problems: list[Problem]) -> None:
     undecodable = {problem.line for problem in problems if problem.file == path and problem.kind == "wrong encoding"}
     for key, entry in text.items():
-        if entry.line in undecodable:
-            continue
-        if not characters(normalise(entry.value, spoken=False)):
-            message = f"'{entry.value}' holds nothing to say" if entry.value else "the transcript is empty"
-            problems.append(Problem("empty transcript", message, path, entry.line, key))
-        elif foreign := _foreign_letters(entry.value):
-            message = f"letters of another script are left out: {foreign}"
-            problems.append(Problem("foreign letters", message, path, entry.line, key, "warn"))
+        if entry.line not in undecodable:
+            problems += transcript_problems(entry.value, path, entry.line, key)
+
+
+def transcript_problems(text: str, file: Path, line: int | None, key: str) -> list[Problem]:
+    """What is wrong with one transcript: nothing to say in it, or letters that will be left out."""
+    if not characters(normalise(text, spoken=False)):
+        message = f"'{text}' holds nothing to say" if text else "the transcript is empty"
+        return [Problem("empty transcript", message, file, line, key)]
+    if foreign := _foreign_letters(text):
+        message = f"letters of another script are left out: {foreign}"
+        return [Problem("foreign letters", message, file, line, key, "warn")]
+    return []
 
 
 def _foreign_letters(text: str) -> str:

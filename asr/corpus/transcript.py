@@ -3,7 +3,7 @@
     normalise("占3/4的人在百盛(天山店A楼)")   ->  "占四分之三的人在百盛天山店A楼"
     characters("想听歌曲LET IT GO")            ->  ["想", "听", "歌", "曲", "LET", "IT", "GO"]
 
-What is left after `normalise` is Han characters (traditional ones are left as they are), upper-case Latin letters,
+What is left after `normalise` is Han characters (traditional ones stay: see `simplified`), upper-case Latin letters,
 ASCII digits (with `spoken=False` alone) and single spaces. Numbers, dates, times, units, percentages and money are
 spoken out by wetext, whose rules are context-free: `3:30` is a time, a bare run of five or more digits is read
 digit by digit, `1-0` comes out as a subtraction. Letters of scripts other than Han and Latin are dropped.
@@ -67,6 +67,18 @@ def normalise(text: str, *, spoken: bool = True) -> str:
     text = _APOSTROPHE.sub("", text.upper())
     text = _NOT_KEPT.sub("", _BETWEEN_LATIN.sub(" ", text))
     return " ".join(text.split())
+
+
+def simplified(text: str) -> str:
+    """Traditional characters as simplified ones, by OpenCC's t2s; it looks at words: 乾燥 → 干燥, 乾隆 stays."""
+    return _converter().convert(text)
+
+
+@functools.cache
+def _converter():
+    import opencc
+
+    return opencc.OpenCC("t2s")
 
 
 def characters(text: str, *, latin: str = "word") -> list[str]:

@@ -60,11 +60,12 @@ def find_problems(
     encoding: str = "utf-8",
     allow_pipes: bool = False,
     deep: bool = False,
+    sounds: bool = True,
     nj: int = 0,
 ) -> tuple[DataDir, list[Problem]]:
     """The tables' problems, then the sounds'. Sounds are left alone where the tables already say stop."""
     data, problems = survey(path, encoding=encoding, allow_pipes=allow_pipes)
-    if not any(problem.mend == "stop" for problem in problems):
+    if sounds and not any(problem.mend == "stop" for problem in problems):
         problems += check_sounds(
             path, data, rate_hz=rate_hz, resample=resample, allow_pipes=allow_pipes, deep=deep, nj=nj
         )

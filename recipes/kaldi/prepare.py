@@ -9,32 +9,29 @@ is cut from train by speaker and text. What cannot be mended is dropped and name
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say
 from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.gather import TranscriptSettings
 from asr.corpus.repair import mend
 from asr.corpus.split import split
-from asr.corpus.transcript import characters, normalise
+from asr.corpus.transcript import characters
 from asr.errors import InputError
 from asr.settings import option, resolve
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(TranscriptSettings):
     train_dir: Path = option(help="Kaldi data directory to train on")
     test_dir: Path = option(help="Kaldi data directory to test on")
     out: Path = option(help="folder to write train, dev and test into")
     dev_dir: Path | None = option(None, help="Kaldi data directory to tune on; none: cut from train")
     dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it")
-    spoken: bool = option(True, help="say numbers, dates and units in Han characters")
-    latin: str = option("word", help="Latin words whole, or spelled", choices=("word", "letter"))
     rate_hz: int = option(16000, help="sample rate that every sound has to have")
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")
-    encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
     max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped")
     seed: int = option(1, help="which speakers or sentences dev gets")
@@ -77,12 +74,7 @@ def _normalised(folder: Path, settings: Settings) -> DataDir:
         allow_pipes=settings.allow_pipes,
         nj=settings.nj,
     )
-    return data.with_text({key: _written(text, settings) for key, text in data.text.items()})
-
-
-def _written(text: str, settings: Settings) -> str:
-    text = normalise(text, spoken=settings.spoken)
-    return text if settings.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
+    return data.with_text({key: settings.written(text) for key, text in data.text.items()})
 
 
 if __name__ == "__main__":
