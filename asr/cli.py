@@ -23,6 +23,7 @@ VERBS = {
     "split": "asr.corpus.split",
     "subset": "asr.corpus.subset",
     "combine": "asr.corpus.combine",
+    "perturb": "asr.corpus.perturb",
     "features": "asr.features.extract",
     "lang": "asr.lang.make",
     "align": "asr.alignment.align",

@@ -9,7 +9,7 @@ grow with the corpus.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,11 +107,15 @@ def draw(lengths: Mapping[str, int], frames: float, seed: list[int]) -> tuple[st
 
 
 def load_block(
-    utterances: tuple[str, ...], features: Mapping[str, np.ndarray], targets: Targets
+    utterances: tuple[str, ...],
+    features: Mapping[str, np.ndarray],
+    targets: Targets,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The frames of some utterances: features (n, dim), targets int64 (n), and utterance bounds int64 (n, 2).
 
     bounds[i] = first and last row of the utterance that row i belongs to; splicing clamps to them.
+    `change` is done to each utterance's features, in order.
     Raises InputError when features and targets differ in length.
     """
     matrices, labels, bounds = [], [], []
@@ -120,7 +124,7 @@ def load_block(
         matrix, label = features[utterance], targets[utterance]
         if len(matrix) != len(label):
             raise InputError(f"{len(matrix)} frames of features, {len(label)} of alignment", key=utterance)
-        matrices.append(torch.from_numpy(matrix))
+        matrices.append(torch.from_numpy(matrix if change is None else change(matrix)))
         labels.append(label)
         bounds.append(torch.tensor([[place, place + len(matrix) - 1]]).expand(len(matrix), 2))
         place += len(matrix)

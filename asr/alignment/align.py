@@ -2,6 +2,7 @@
 
 Without --ali-dir they are made of sound and transcripts alone (--from-scratch says so aloud): monophones from a flat
 start, a decision tree over phones in context, triphones; Gaussian mixtures as in Kaldi's train_mono and train_deltas.
+With --originals they are those of perturbed copies (`asr perturb`): the originals', stretched as the sound is.
 With --ali-dir they are loaded: a Kaldi alignment directory; phone times as CTM, Praat TextGrids or HTK labels, which
 make a monophone system with equally long states; or text pdf-ids, with --ali-model where it is at hand.
 
@@ -45,6 +46,7 @@ class Settings:
     ali_dir: Path | None = option(None, help="alignments to load; none: they are made from scratch")
     ali_format: str = option("auto", help="what --ali-dir is; auto: seen from its files", choices=("auto", *KINDS))
     ali_tier: str | None = option(None, help="tier of the TextGrids; none: the one named phones or phone")
+    originals: Path | None = option(None, help="align folder of the utterances that --train-data has copies of")
     ali_model: Path | None = option(None, help="with pdf-ids: folder with their final.mdl, tree and phones.txt")
     from_scratch: bool = option(False, help="make them of sound and transcripts: the default without --ali-dir")
     max_missing: float = option(0.05, help="largest share of training utterances without alignment")
@@ -69,6 +71,14 @@ def run(settings: Settings) -> None:
         settings.length_tolerance,
     )
     inputs = [frames_file(folder) for folder in wanted.folders]
+    if settings.originals is not None:
+        from asr.alignment.stretched import inputs_of, write_stretched
+
+        inputs += inputs_of(settings.originals, settings.train_data)
+        stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs)
+        if not stamp.fresh():
+            stamp.record(write_stretched(settings.originals, wanted))
+        return
     if settings.ali_dir is not None:
         inputs += [path for path in (settings.ali_dir, settings.ali_model) if path is not None]
         if settings.lang is not None:
@@ -152,13 +162,17 @@ def _check(settings: Settings) -> None:
         raise InputError("--states, --gaussians and --nj are counts, --mono-hours is above zero")
     if settings.ali_model is not None and settings.ali_dir is None:
         raise InputError("--ali-model goes with the pdf-ids of --ali-dir")
-    if settings.ali_dir is None:
+    if settings.originals is not None:
+        if settings.ali_dir is not None or settings.from_scratch:
+            raise InputError("align: --originals has the alignments; leave --ali-dir and --from-scratch out")
+    elif settings.ali_dir is None:
         if settings.lang is None:
             raise InputError("align: without --ali-dir alignments are made from scratch, which takes --lang")
     elif settings.from_scratch:
         raise InputError("align: --from-scratch makes alignments and --ali-dir loads them: only one of both")
-    elif settings.out.resolve() == settings.ali_dir.resolve():
-        raise InputError("--out is --ali-dir itself, which is only read; name another folder", file=settings.out)
+    for name, source in (("--ali-dir", settings.ali_dir), ("--originals", settings.originals)):
+        if source is not None and settings.out.resolve() == source.resolve():
+            raise InputError(f"--out is {name} itself, which is only read; name another folder", file=settings.out)
     ours = (settings.out / name for name in ("pdf.ark", "coverage.json"))  # written first and last
     if (settings.out / "final.mdl").exists() and not any(path.exists() for path in ours):
         raise InputError("--out holds a system that this stage did not make; name another folder", file=settings.out)

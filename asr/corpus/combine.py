@@ -9,7 +9,7 @@ a segment each, from their start to their end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
@@ -38,6 +38,8 @@ def combine(pieces: dict[Path, DataDir]) -> DataDir:
     """All of `pieces` in one; the paths are named in errors."""
     with_segments = any(piece.segments is not None for piece in pieces.values())
     whole = DataDir({}, {}, {}, {} if with_segments else None)
+    if any(piece.perturb for piece in pieces.values()):
+        whole = replace(whole, utt2uniq={}, perturb={})
     owner: dict[tuple[str, str], Path] = {}
     for path, piece in pieces.items():
         for what, keys in (("utterance", piece.utt2spk), ("recording", piece.recordings)):
@@ -51,6 +53,9 @@ def combine(pieces: dict[Path, DataDir]) -> DataDir:
         if whole.segments is not None:
             own = piece.segments if piece.segments is not None else {key: Segment(key, 0.0) for key in piece.utt2spk}
             whole.segments.update(own)
+        if whole.perturb is not None and whole.utt2uniq is not None:
+            whole.perturb.update(piece.perturb or {})
+            whole.utt2uniq.update(piece.utt2uniq or {key: key for key in piece.utt2spk})
     if len(pieces) < 2:
         raise InputError("--data: name at least two directories, each once")
     return whole

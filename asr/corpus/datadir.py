@@ -1,4 +1,4 @@
-"""Kaldi data directories: wav.scp, text, utt2spk, spk2utt, and segments and utt2dur where there are any.
+"""Kaldi data directories: wav.scp, text, utt2spk, spk2utt; where there are any segments, utt2dur and perturb.
 
     data = DataDir.read("data/train")
     for utterance in data.utterances():
@@ -7,7 +7,8 @@
 Input may be in any order; what is written is sorted by UTF-8 bytes (the C locale, as Kaldi wants it), with
 absolute paths. A relative path in wav.scp is looked for from the current folder, as Kaldi does, then from the
 project's root. A pipe stays as it is and needs `allow_pipes`. spk2utt is always made anew from utt2spk. `segments`
-may have a fifth column, the channel counted from 0 (or A, B), for recordings with several.
+may have a fifth column, the channel counted from 0 (or A, B), for recordings with several. utt2uniq
+says which utterance is a perturbed copy of which, and `perturb`, which Kaldi does not have, what the change is.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import warn
+from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import faults
 from asr.errors import InputError
 from asr.tables import sync_directory, write_table
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-FILES = ("wav.scp", "segments", "text", "utt2spk", "spk2utt", "utt2dur")
+FILES = ("wav.scp", "segments", "text", "utt2spk", "spk2utt", "utt2dur", "utt2uniq", "perturb")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Utterance:
     channel: int | None
     start_s: float | None
     end_s: float | None
+    perturb: Perturbation | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class DataDir:
     utt2spk: dict[str, str]
     segments: dict[str, Segment] | None = None
     utt2dur: dict[str, str] | None = None
+    utt2uniq: dict[str, str] | None = None
+    perturb: dict[str, Perturbation] | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, allow_pipes: bool = False, encoding: str = "utf-8") -> DataDir:
@@ -102,7 +107,8 @@ class DataDir:
         for key in self.keys:
             segment = self.segments[key] if self.segments is not None else Segment(key)
             source = self.recordings[segment.recording]
-            yield Utterance(key, segment.recording, source, segment.channel, segment.start_s, segment.end_s)
+            change = self.perturb.get(key) if self.perturb else None
+            yield Utterance(key, segment.recording, source, segment.channel, segment.start_s, segment.end_s, change)
 
     def restricted(self, keys: Iterable[str]) -> DataDir:
         """Only these utterances, and only the recordings that they use."""
@@ -116,6 +122,8 @@ class DataDir:
             utt2spk=_only(self.utt2spk, kept),
             segments=segments,
             utt2dur=None if self.utt2dur is None else _only(self.utt2dur, kept),
+            utt2uniq=None if self.utt2uniq is None else _only(self.utt2uniq, kept),
+            perturb=None if self.perturb is None else _only(self.perturb, kept),
         )
 
     def with_text(self, text: dict[str, str]) -> DataDir:
@@ -143,6 +151,10 @@ class DataDir:
             tables["segments"] = {key: segment.line() for key, segment in self.segments.items()}
         if self.utt2dur is not None:
             tables["utt2dur"] = self.utt2dur
+        if self.utt2uniq is not None:
+            tables["utt2uniq"] = self.utt2uniq
+        if self.perturb:
+            tables["perturb"] = {key: change.line() for key, change in self.perturb.items()}
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
         try:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asr.corpus.datadir import DataDir, Segment, absolute, c_sorted, is_pipe
+from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import Entry, Problem, scan_table
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
@@ -39,7 +40,8 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
     sounds: dict[str, Entry] | dict[str, Segment] = segments if segments is not None else recordings
     lines = {key: entry.line for key, entry in recordings.items()} if segments is None else {}
     _check_keys(path, "wav.scp" if segments is None else "segments", sounds, lines, text, utt2spk, problems)
-    durations = _scan(path / "utt2dur", problems, encoding) if (path / "utt2dur").exists() else None
+    changes = _changes(path / "perturb", problems)
+    durations, originals = _optional(path / "utt2dur", problems), _optional(path / "utt2uniq", problems)
     dropped = {problem.key for problem in problems if problem.mend == "drop"}
     for key, segment in (segments or {}).items():
         if segment.recording in dropped and key not in dropped:
@@ -52,7 +54,9 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
         text={key: entry.value for key, entry in text.items()},
         utt2spk={key: entry.value for key, entry in utt2spk.items()},
         segments=segments,
-        utt2dur=None if durations is None else {key: entry.value for key, entry in durations.items()},
+        utt2dur=durations,
+        utt2uniq=originals,
+        perturb=changes,
     )
     return data.restricted(kept), problems
 
@@ -89,6 +93,23 @@ def _segments(path: Path, recordings: Table, problems: list[Problem], encoding: 
         message = "no segment is of this recording"
         problems.append(Problem("unused recording", message, path.parent / "wav.scp", None, key, "warn"))
     return segments
+
+
+def _optional(path: Path, problems: list[Problem]) -> dict[str, str] | None:
+    """A table that need not be there."""
+    return {key: entry.value for key, entry in _scan(path, problems, "utf-8").items()} if path.exists() else None
+
+
+def _changes(path: Path, problems: list[Problem]) -> dict[str, Perturbation] | None:
+    if not path.exists():
+        return None
+    changes = {}
+    for key, entry in _scan(path, problems, "utf-8").items():
+        try:
+            changes[key] = Perturbation.parse(entry.value)
+        except ValueError as error:
+            problems.append(Problem("bad perturbation", str(error), path, entry.line, key))
+    return changes
 
 
 def _parsed(value: str) -> Segment:

@@ -1,6 +1,6 @@
 """Features of a data directory: filter banks or MFCC, pitch, and normalisation statistics.
 
-Reads   --data: wav.scp [segments] utt2spk
+Reads   --data: wav.scp [segments] utt2spk [perturb]
 Writes  --out: feats.N.ark feats.N.scp stats.N.ark (a shard of utterances each) cmvn.ark
         --data: feats.scp cmvn.scp utt2num_frames features.json
 A killed run goes on with the shards that are not there yet. The numbers do not depend on --nj.
@@ -80,7 +80,8 @@ def run(settings: Settings) -> None:
     """The feature stage for one data directory."""
     if not 0 <= settings.max_missing < 1 or settings.mel_bins < 0 or settings.num_ceps < 1 or settings.nj < 0:
         raise InputError("features: --max-missing is in [0, 1), --mel-bins, --num-ceps and --nj are counts")
-    tables = [settings.data / name for name in ("wav.scp", "segments", "utt2spk") if (settings.data / name).is_file()]
+    tables = [settings.data / name for name in ("wav.scp", "segments", "utt2spk", "perturb")]
+    tables = [path for path in tables if path.is_file()]
     files = _sound_files(settings.data / "wav.scp")
     stamp = Stamp(settings.data / ".done.features.json", "features", settings, tables, extra=files)
     if stamp.fresh():
@@ -167,6 +168,8 @@ def _make_shard(shard: _Shard) -> list[InputError]:
                 allow_pipes=settings.allow_pipes,
                 key=item.key,
             )
+            if item.perturb is not None:
+                samples = item.perturb.apply(samples, settings.rate_hz)
             features[item.key] = compute(samples, settings.config, key=item.key)
         except InputError as error:
             failed.append(InputError(error.message, file=error.file or item.source, key=item.key))

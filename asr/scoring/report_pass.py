@@ -43,6 +43,7 @@ def _pass_facts(training: Training) -> Iterator[tuple[str, str]]:
     for name, label in (
         ("passes", "passes"),
         ("frames_seen", "frames seen"),
+        ("frames_of_originals", "frames of originals, in a pass"),
         ("frames_repeated", "frames repeated"),
         ("frames_dropped", "frames dropped"),
         ("pushes", "pushes"),

@@ -11,6 +11,7 @@ import torch
 
 from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
 from asr.acoustic.network import NetworkConfig
+from asr.acoustic.spec_augment import SpecAugment
 from asr.alignment.counts import read_counts
 from asr.console import say
 from asr.errors import InputError
@@ -44,6 +45,12 @@ class Materials:
     def frames(self) -> int:
         """Training frames in a pass."""
         return sum(self.job.targets.lengths.values())
+
+    @property
+    def distinct_frames(self) -> int:
+        """Those of them that are no perturbed copy's."""
+        original = originals(self.job.data)
+        return sum(frames for key, frames in self.job.targets.lengths.items() if original.get(key, key) == key)
 
     def natural(self, total: int) -> NaturalGradient | None:
         """The server's side of the natural gradient, for passes of `total` frames."""
@@ -85,10 +92,24 @@ def gather(settings: Settings, *, precision: str, threads: int, natural: bool = 
         precision=precision,
         threads=threads,
         device=settings.device,
+        augment=_augment(settings, features),
         factors=Factors.empty(shape, settings.natural_rank, settings.device) if natural else None,
     )
     sample = _training_sample(job) if natural else None
     return Materials(shape, job, heldout, features, sample, settings.damping)
+
+
+def _augment(settings: Settings, features: dict[str, Any]) -> SpecAugment | None:
+    """SpecAugment as the settings want it. Raises InputError where the features are no filter banks so wide."""
+    if not settings.mask_bins and not settings.mask_frames:
+        return None
+    if settings.mask_bins and features.get("kind") != "fbank":
+        kind = features.get("kind")
+        raise InputError(f"train: --mask-bins {settings.mask_bins}: these features are {kind}, not fbank")
+    columns = int(features.get("mel_bins", 0))
+    if settings.mask_bins >= max(columns, 1):
+        raise InputError(f"train: --mask-bins {settings.mask_bins}: there are only {columns} mel bins")
+    return SpecAugment(settings.mask_bins, settings.mask_frames, settings.masks, columns)
 
 
 def _training_sample(job: SpeechJob) -> torch.Tensor:
@@ -108,7 +129,8 @@ def _keep_out(
         if dev.lengths:
             return targets, FeatureReader(settings.dev_data, features), dev, list(dev.lengths)
         say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
-    kept = [name for name in targets.lengths if unit_hash(name) < settings.heldout_fraction]
+    original = originals(settings.train_data)  # copies of what is held out are held out too
+    kept = [name for name in targets.lengths if unit_hash(original.get(name, name)) < settings.heldout_fraction]
     if not kept or len(kept) == len(targets.lengths):
         raise InputError(f"--heldout-fraction {settings.heldout_fraction} keeps {len(kept)} utterances out")
     rest = targets.only(name for name in targets.lengths if name not in set(kept))
@@ -125,6 +147,12 @@ def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str
         if frames >= 2 * settings.heldout_frames:
             break
     return tuple(picked)
+
+
+def originals(data: Path) -> dict[str, str]:
+    """{utterance: whose perturbed copy it is, or itself}; empty where there are no copies."""
+    path = data / "utt2uniq"
+    return read_table(path) if path.is_file() else {}
 
 
 def _frame_counts(data: Path) -> dict[str, int]:

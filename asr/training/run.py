@@ -47,6 +47,9 @@ class Settings:
     layer_norm: bool = option(True, help="normalise every hidden layer's inputs to its activation")
     context: int = option(5, help="frames spliced on each side")
     minibatch: int = option(256, help="frames per push")
+    mask_bins: int = option(0, help="SpecAugment: widest mask over mel bins; 0: none")
+    mask_frames: int = option(0, help="SpecAugment: widest mask over frames, one in a hundred frames; 0: none")
+    masks: int = option(2, help="SpecAugment: masks over mel bins, an utterance")
     block_frames: int = option(400000, help="frames that are shuffled together, and held in memory by a worker")
     eta0: str = option(
         "0.2", help="learning rate for the gradient of a minibatch's mean loss; auto: found on 1 % of the data"
@@ -155,7 +158,17 @@ def _check(settings: Settings) -> None:
     for name in ("decay_power", "damping", "worker_timeout_s", "checkpoint_s"):
         if not getattr(settings, name) > 0:
             refuse(name, "above 0")
-    for name in ("workers", "context", "max_staleness", "max_norm", "max_restarts", "seed"):
+    for name in (
+        "mask_bins",
+        "mask_frames",
+        "masks",
+        "workers",
+        "context",
+        "max_staleness",
+        "max_norm",
+        "max_restarts",
+        "seed",
+    ):
         if not getattr(settings, name) >= 0:
             refuse(name, "0 or more")
     for name in ("warmup", "average_from", "heldout_fraction"):

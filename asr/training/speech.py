@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
 from asr.acoustic.examples import Block, Targets, load_block, minibatches, plan_blocks, shuffled
 from asr.acoustic.network import FeedForward, NetworkConfig, bind, build, clear, set_precision
+from asr.acoustic.spec_augment import SpecAugment
 from asr.features.reader import FeatureReader
 from asr.training.ledger import Lease
 from asr.training.natural import Factors
@@ -36,6 +38,7 @@ class SpeechJob:
     threads: int
     device: str = "cpu"
     factors: Factors | None = None  # of the natural gradient
+    augment: SpecAugment | None = None
 
     def open(self) -> SpeechObjective:
         """Made in the worker's process."""
@@ -106,7 +109,11 @@ class SpeechObjective:
         self.held = (lease.pass_, lease.block)
 
     def _load(self, pass_: int, block: int) -> Frames:
-        return load_block(self.job.blocks(pass_)[block].utterances, self.features, self.job.targets)
+        change = None
+        if self.job.augment is not None:
+            rng = np.random.default_rng([self.job.seed, 2, pass_, block])
+            change = partial(self.job.augment.hide, rng=rng)
+        return load_block(self.job.blocks(pass_)[block].utterances, self.features, self.job.targets, change)
 
     def gradient(self, batch: Batch) -> Loss:
         """The gradient, plain or natural, of the mean cross-entropy at the bound weights into the bound gradient.

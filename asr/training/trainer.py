@@ -171,7 +171,7 @@ class Trainer:
         """Run to the end and write the model."""
         settings, server = self.settings, self.server
         say(
-            f"train: {settings.method}, {self.total:,} frames ({self.total / 360000:.2f} h), "
+            f"train: {settings.method}, {self.total:,} frames ({self.total / 360000:.2f} h{self._copies()}), "
             f"{server.weights.numel() / 1e6:.2f} M weights, {self.materials.shape.num_pdfs} pdfs, "
             f"{self.workers} workers, {self.precision}, eta0 {self.eta0:g}"
             + (", natural gradients" if server.natural else "")
@@ -344,6 +344,7 @@ class Trainer:
             cpu_s=_cpu_s(),  # of this process and its workers; a resumed run's earlier parts are not in it
             passes=ledger.pass_ + 1,
             frames_seen=server.frames,
+            frames_of_originals=self.materials.distinct_frames,  # in a pass; the others are of perturbed copies
             frames_dropped=dropped,
             frames_repeated=repeated,
             restarts=self.desk.restarts,
@@ -360,6 +361,14 @@ class Trainer:
             f"train: done in {seconds:.0f} s; frames seen {server.frames:,}, repeated {repeated:,}, "
             f"dropped {dropped:,}; pushes {server.version:,}; "
             f"held-out cross-entropy {figures.ce:.4f}, accuracy {100 * figures.accuracy:.2f} %"
+        )
+
+    def _copies(self) -> str:
+        distinct = self.materials.distinct_frames
+        return (
+            ""
+            if distinct == self.total
+            else f", {distinct / 360000:.2f} h of them originals, the rest perturbed copies"
         )
 
     def _elapsed(self) -> float:

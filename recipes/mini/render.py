@@ -20,6 +20,8 @@ import sound
 import voice
 from plan import Sentence, Utterance
 
+from asr.corpus import acoustics
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -79,14 +81,14 @@ def mix(utterance: Utterance) -> Mixture:
     words = [list(word) for word in utterance.sentence.words if word]
     total_s = len(samples) / voice.RATE_HZ
     parts = phones.segments(words, spoken.words, voice.RATE_HZ, lead / voice.RATE_HZ, total_s)
-    room = None if scene.room is None else sound.make_room(random, *scene.room)
+    room = None if scene.room is None else acoustics.make_room(random, *scene.room, rate_hz=sound.OUT_HZ)
     speech = sound.resample(samples, room)
     if scene.noise is None:
         return Mixture(speech, None, parts)
     others = [say(sentence, other).samples for sentence, other in scene.babble]
     noise = sound.make_noise(scene.noise, len(speech), random, others)
     first, last = (round(part.end_s * sound.OUT_HZ) for part in (parts[0], parts[-2]))
-    return Mixture(speech, sound.scale_noise(speech, noise, scene.snr_db, first, last), parts)
+    return Mixture(speech, acoustics.scale_noise(speech[first:last], noise, scene.snr_db), parts)
 
 
 def say(sentence: Sentence, speaker: voice.Voice) -> voice.Spoken:

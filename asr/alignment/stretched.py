@@ -1,0 +1,92 @@
+"""Alignments of perturbed copies: the original's pdf-ids, stretched as the sound was.
+
+Reads   ORIGINALS, an align folder: pdf.ark final.mdl tree phones.txt; the data: utt2uniq perturb utt2num_frames
+Writes  OUT: pdf.ark ali_train_pdf.counts coverage.json final.mdl tree phones.txt
+
+A copy at another speed says the same states at other times; rooms and noise move nothing. So no utterance has to be
+searched anew, and noise cannot spoil what clean sound has decided (as Kaldi's multi-condition recipes have it). What
+is written is what training needs: transition-ids, whose self-loops would have to be made to fit, are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from asr.alignment.counts import read_counts
+from asr.alignment.load import Wanted, write_targets
+from asr.corpus.perturbation import Perturbation
+from asr.errors import InputError
+from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
+from asr.tables import copy_whole, read_int_vectors, read_table
+
+SYSTEM_FILES = ("final.mdl", "tree", "phones.txt")
+
+
+def inputs_of(originals: Path, data: Path) -> list[Path]:
+    """The files that decide. Raises InputError where one is missing."""
+    tables = [data / "utt2uniq", data / "perturb"]
+    for path in tables:
+        if not path.is_file():
+            raise InputError("no such file: python -m asr perturb makes it", file=path)
+    for name in ("pdf.ark", "ali_train_pdf.counts"):
+        if not (originals / name).is_file():
+            raise InputError("no such file: --originals is a folder that python -m asr align made", file=originals)
+    return [*tables, originals / "pdf.ark", *_system(originals)]
+
+
+def write_stretched(originals: Path, wanted: Wanted) -> list[Path]:
+    """The targets of wanted.train_data, whose utterances may be copies, and of wanted.dev_data. Raises InputError."""
+    num_pdfs = len(read_counts(originals / "ali_train_pdf.counts"))
+    written = write_targets(_pairs(originals, wanted), num_pdfs, wanted)
+    for source in _system(originals):
+        copy_whole(source, wanted.out / source.name)
+        written.append(wanted.out / source.name)
+    return written
+
+
+def stretched(pdfs: np.ndarray, speed: float, frames: int) -> np.ndarray:
+    """`pdfs` (original frames,) as a copy at `speed` has them in `frames` frames, by the times of their centres."""
+    centre_ms = FRAME_LENGTH_MS / 2
+    times_ms = (np.arange(frames) * FRAME_SHIFT_MS + centre_ms) * speed
+    places = np.rint((times_ms - centre_ms) / FRAME_SHIFT_MS).astype(np.int64)
+    return pdfs[np.clip(places, 0, len(pdfs) - 1)]
+
+
+def _pairs(originals: Path, wanted: Wanted) -> Iterator[tuple[str, np.ndarray]]:
+    """(utterance, pdf-ids) of every copy and original that is aligned."""
+    changes = _changes(wanted.train_data / "perturb")
+    frames = wanted.num_frames()
+    copies: dict[str, list[str]] = {}
+    for copy, original in read_table(wanted.train_data / "utt2uniq").items():
+        copies.setdefault(original, []).append(copy)
+    for key, pdfs in read_int_vectors(originals / "pdf.ark"):
+        for copy in copies.get(key, [key]):
+            change = changes.get(copy)
+            if change is None or copy not in frames:
+                yield copy, pdfs
+                continue
+            yield copy, _fitted(pdfs, change.speed, frames[copy], wanted.length_tolerance, copy)
+
+
+def _fitted(pdfs: np.ndarray, speed: float, frames: int, tolerance: int, key: str) -> np.ndarray:
+    if abs(len(pdfs) / speed - frames) > tolerance + 3:  # the window at the end is not stretched
+        message = f"has {frames} frames at speed {speed:g}, its original {len(pdfs)}: not the same sound"
+        raise InputError(message, key=key)
+    return stretched(pdfs, speed, frames)
+
+
+def _changes(path: Path) -> dict[str, Perturbation]:
+    changes = {}
+    for key, line in read_table(path).items():
+        try:
+            changes[key] = Perturbation.parse(line)
+        except ValueError as error:
+            raise InputError(str(error), file=path, key=key) from error
+    return changes
+
+
+def _system(originals: Path) -> list[Path]:
+    return [originals / name for name in SYSTEM_FILES if (originals / name).is_file()]

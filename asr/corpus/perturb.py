@@ -1,0 +1,139 @@
+"""Perturbed copies of training data: other speeds, volumes, rooms and noises. They count as data: frames seen.
+
+Reads   --data: a Kaldi data directory; perhaps --noise-dir, sound files of noise
+Writes  --out: a data directory with the originals and their copies. A copy has the original's sound and text;
+        utt2uniq says whose copy it is, and `perturb` how it is changed when features are made of it: no sound is
+        stored twice. Key and speaker have a prefix: sp0.9-, sp1.1- (as Kaldi's
+        perturb_data_dir_speed.sh has it), noisy1-
+
+    python -m asr perturb --data exp/data/train --out exp/data/train_perturbed --speeds 0.9,1.0,1.1 --noisy-copies 1
+
+`python -m asr features` makes the features; `python -m asr align --originals` gives the copies their alignments.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from asr.console import say
+from asr.corpus import acoustics
+from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.perturbation import SPEEDS, Perturbation
+from asr.errors import InputError
+from asr.settings import option
+from asr.stamp import Stamp
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = option(help="data directory to read")
+    out: Path = option(help="data directory to write")
+    speeds: tuple[float, ...] = option((0.9, 1.0, 1.1), help="a copy of all data at each; 1 is the original")
+    volume: tuple[float, ...] = option((0.5, 2.0), help="factors between which a copy's volume is drawn; 1,1: none")
+    noisy_copies: int = option(0, help="further copies, at a speed by chance, in rooms and noise")
+    snr_db: tuple[float, ...] = option((5.0, 20.0), help="signal-to-noise ratios between which noise is drawn")
+    reverb_share: float = option(0.5, help="share of the noisy copies that are in a room too")
+    rt60_s: tuple[float, ...] = option((0.2, 0.6), help="reverberation times between which rooms are drawn, seconds")
+    noise_dir: Path | None = option(None, help="folder with noises to take; none: white, pink, traffic and hum, made")
+    seed: int = option(1, help="of volumes, rooms and noises")
+    allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
+
+
+def run(settings: Settings) -> None:
+    """Write `out`; InputError for settings that make no sense, or nothing to perturb."""
+    refuse_same(settings.out, settings.data)
+    _check(settings)
+    tables = [settings.data / name for name in ("wav.scp", "segments", "text", "utt2spk")]
+    noises = _noises(settings.noise_dir)
+    stamp = Stamp(
+        settings.out / ".done.perturb.json", "perturb", settings, [t for t in tables if t.is_file()], extra=[noises]
+    )
+    if stamp.fresh():
+        return
+    data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
+    if data.perturb:
+        raise InputError("holds perturbed copies already; name the originals", file=settings.data)
+    copies = list(_copies(settings, noises))
+    whole = DataDir({}, {}, {}, None if data.segments is None else {}, None, {}, {})
+    for prefix, change in copies:
+        _add(whole, data, prefix, change)
+    stamp.record(whole.write(settings.out))
+    names = ", ".join(prefix.rstrip("-") or "originals" for prefix, _ in copies)
+    say(f"perturb: {settings.out}: {len(whole.utt2spk)} utterances of {len(data.utt2spk)}: {names}")
+
+
+def _check(settings: Settings) -> None:
+    for name in ("volume", "snr_db", "rt60_s"):
+        if len(getattr(settings, name)) != 2 or not getattr(settings, name)[0] <= getattr(settings, name)[1]:
+            raise InputError(f"perturb: --{name.replace('_', '-')} takes two numbers, LEAST,MOST")
+    if not settings.volume[0] > 0 or not settings.rt60_s[0] >= 0.05 or not settings.rt60_s[1] < 10:
+        raise InputError("perturb: --volume is above 0, --rt60-s between 0.05 and 10")
+    if len(set(settings.speeds)) < len(settings.speeds) or not settings.speeds:
+        raise InputError("perturb: --speeds are factors, each once")
+    for speed in settings.speeds:
+        if not SPEEDS[0] <= speed <= SPEEDS[1]:
+            raise InputError(f"perturb: --speeds: {speed:g} is not from {SPEEDS[0]:g} to {SPEEDS[1]:g}")
+    if settings.noisy_copies < 0 or not 0 <= settings.reverb_share <= 1:
+        raise InputError("perturb: --noisy-copies is a count, --reverb-share lies between 0 and 1")
+
+
+def _noises(folder: Path | None) -> list[str]:
+    if folder is None:
+        return list(acoustics.KINDS)
+    if not folder.is_dir():
+        raise InputError("no such folder of noises", file=folder)
+    found = sorted(str(path.absolute()) for path in folder.rglob("*") if path.suffix.lower() in SOUNDS)
+    if not found:
+        raise InputError(f"holds no sound ({' '.join(SOUNDS)})", file=folder)
+    return found
+
+
+#: how a copy's utterance is changed, by a generator of its own
+Change = Iterator[Perturbation]
+
+
+def _copies(settings: Settings, noises: list[str]) -> Iterator[tuple[str, Change | None]]:
+    """(prefix, an endless stream of changes) of every copy; the originals have neither."""
+    for speed in settings.speeds:
+        prefix = "" if speed == 1 else f"sp{speed:g}-"
+        yield prefix, _stream(settings, prefix, [speed], []) if prefix else None
+    for number in range(1, settings.noisy_copies + 1):
+        prefix = f"noisy{number}-"
+        yield prefix, _stream(settings, prefix, list(settings.speeds), noises)
+
+
+def _stream(settings: Settings, prefix: str, speeds: list[float], noises: list[str]) -> Change:
+    rng = random.Random(f"{prefix} {settings.seed}")
+    while True:
+        change = Perturbation(rng.choice(speeds), rng.uniform(*settings.volume), None, None, rng.getrandbits(31))
+        if noises:
+            room = (rng.uniform(*settings.rt60_s), rng.uniform(0.0, 12.0))
+            change = replace(
+                change,
+                room=room if rng.random() < settings.reverb_share else None,
+                noise=(rng.uniform(*settings.snr_db), rng.choice(noises)),
+            )
+        yield Perturbation.parse(change.line())
+
+
+def _add(whole: DataDir, data: DataDir, prefix: str, changes: Change | None) -> None:
+    """One copy of every utterance of `data`; recordings that segments cut are shared by all copies."""
+    if data.segments is not None:
+        whole.recordings.update(data.recordings)
+    for key in data.keys:
+        name = prefix + key
+        if data.segments is None:
+            whole.recordings[name] = data.recordings[key]
+        elif whole.segments is not None:
+            whole.segments[name] = data.segments[key]
+        whole.text[name] = data.text[key]
+        whole.utt2spk[name] = prefix + data.utt2spk[key]
+        if whole.perturb is not None and whole.utt2uniq is not None:
+            whole.utt2uniq[name] = key
+            if changes is not None:
+                whole.perturb[name] = next(changes)
