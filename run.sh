@@ -20,29 +20,33 @@ usage: ./run.sh [options]
   --units UNITS        words: chars; spm, sentencepiece's; own, as spaces part the transcripts  (default: chars)
   --vocab N            how many words with --units spm          (default: a tenth more than there are characters)
   --rounds N           then realign with the network and train again, N times               (default: 0)
+  --perturb WHAT       train on copies too: speed, at 0.9 and 1.1 of it; noisy, one more in noise and rooms
   --set VERB.KEY=VALUE any setting of any stage, repeatable; python -m asr VERB --help lists them
   -h, --help           this text
 
 stages: 1 prepare  2 features  3 lang  4 align  5 train  6 graph  7 decode  8 score  9 report
 
 mini:   --hours H      hours of training speech, 0.1 to 200     (default: 3)
+folder: --corpus-dir D      any folder of recordings; transcripts in a table, beside the sounds, or in their names
 kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data directories
         --lang-dir D   Kaldi lang directory; none: made of the transcripts
         --ali-dir D    alignments: Kaldi's (ali.*.gz final.mdl tree), CTM, TextGrids, HTK labels; none: made here
         --lm-text FILE more language model text, for the model that tunes on a dev set cut from train
         --encoding E   of the transcripts                       (default: utf-8)
+        --rate-hz N    work at another sample rate than 16000 throughout
         --resample     bring sound of a higher sample rate down to 16 kHz
         --allow-pipes  run the commands that wav.scp may hold
 
 The same command again does only what is out of date, and goes on where a killed run stopped.
   ./run.sh
+  ./run.sh --recipe folder --corpus-dir recordings
   ./run.sh --recipe kaldi --train-dir data/train --test-dir data/test
   ./run.sh --recipe kaldi --train-dir data/train --test-dir data/test --lang-dir data/lang --ali-dir exp/tri1_ali
 EOF
 }
 
 recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1 rounds=0 from_scratch=''
-train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' units='' vocab='' settings=()
+corpus_dir='' perturb='' train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' units='' vocab='' settings=()
 # shellcheck source=local/options.sh
 . local/options.sh
 parse_options "$@"
@@ -55,7 +59,7 @@ set_up
 
 prepare() {
   asr prepare --script "recipes/$recipe/prepare.py" --out "$exp/data" --seed "$seed" --nj "$nj" \
-    ${train_dir:+--train-dir "$train_dir"} ${test_dir:+--test-dir "$test_dir"} \
+    ${corpus_dir:+--corpus-dir "$corpus_dir"} ${train_dir:+--train-dir "$train_dir"} ${test_dir:+--test-dir "$test_dir"} \
     ${dev_dir:+--dev-dir "$dev_dir"}
 }
 features() {
@@ -63,6 +67,10 @@ features() {
   for set in train dev test; do
     asr features --data "$exp/data/$set" --out "$exp/features/$set" --nj "$nj" || return
   done
+  if [[ -n $perturb ]]; then
+    asr perturb --data "$exp/data/train" --out "$exp/data/$train" --noisy-copies "$noisy" --seed "$seed" || return
+    asr features --data "$exp/data/$train" --out "$exp/features/$train" --nj "$nj"
+  fi
 }
 lang() {
   if [[ -n $lang_dir ]]; then
@@ -76,10 +84,13 @@ lang() {
 }
 align() {
   asr align ${ali_dir:+--ali-dir "$ali_dir"} --train-data "$exp/data/train" --dev-data "$exp/data/dev" \
-    --lang "$exp/lang" --out "$exp/ali" --seed "$seed" --nj "$nj"
+    --lang "$exp/lang" --out "$exp/ali" --seed "$seed" --nj "$nj" || return
+  if [[ -n $perturb ]]; then
+    asr align --originals "$exp/ali" --train-data "$exp/data/$train" --dev-data "$exp/data/dev" --out "$exp/$ali"
+  fi
 }
 train() {
-  asr train --train-data "$exp/data/train" --dev-data "$exp/data/dev" --ali "$exp/ali" --out "$exp/$first" \
+  asr train --train-data "$exp/data/$train" --dev-data "$exp/data/dev" --ali "$exp/$ali" --out "$exp/$first" \
     --workers "$workers" --seed "$seed" || return
   if ((rounds)); then
     asr realign --model "$exp/$first" --ali "$exp/ali" --lang "$exp/lang" --train-data "$exp/data/train" \
@@ -114,6 +125,11 @@ report() {
 phones='' tune_lm=''
 [[ -z $ali_dir || (-e $ali_dir && ! -f $ali_dir/phones.txt) ]] || phones=$ali_dir/phones.txt
 [[ -z $lang_dir || -n $dev_dir ]] || tune_lm=yes
+
+# what is trained on: the data, or its perturbed copies with it
+train=train ali=ali noisy=0
+[[ -z $perturb ]] || train=train_$perturb ali=ali_$perturb
+[[ $perturb != noisy ]] || noisy=1
 
 # what is decoded is the network of the last round
 first=$model

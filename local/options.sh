@@ -45,8 +45,13 @@ parse_options() {
         units=$value
         ;;
       --hours | --encoding) settings+=(--set "prepare.${option#--}=$value") ;;
+      --rate-hz) settings+=(--set "prepare.rate-hz=$value" --set "features.rate-hz=$value") ;;
+      --perturb)
+        [[ $value =~ ^(speed|noisy)$ ]] || wrong "--perturb $value: one of speed, noisy"
+        perturb=$value
+        ;;
       --exp) exp=$(from_caller "$value") ;;
-      --train-dir | --test-dir | --dev-dir | --lang-dir | --ali-dir | --lm-text)
+      --corpus-dir | --train-dir | --test-dir | --dev-dir | --lang-dir | --ali-dir | --lm-text)
         value=$(from_caller "$value")
         [[ -e $value ]] || wrong "$option $value: no such file or folder"
         printf -v "$name" '%s' "$value"
