@@ -60,7 +60,7 @@ def check(
     allow_pipes: bool = False,
     key: str | None = None,
 ) -> float:
-    """Look at the header and the last sample (a cut flac shows there; of mp3 at all); returns the duration in seconds.
+    """Look at the header and the last sample (a cut flac shows there), of mp3 at all; the duration in seconds.
 
     Raises SoundError as `read` would, apart from damage in the middle, which only `read` meets.
     """

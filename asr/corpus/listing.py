@@ -115,8 +115,8 @@ def _place(names: list[str], wanted: tuple[str, ...]) -> int | None:
 def _of_json(line: str, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as error:
-        return {"wrong": f"is not JSON: {error}"}
+    except json.JSONDecodeError as error:
+        return {"wrong": f"is not JSON: {error.msg} at column {error.colno}"}
     if not isinstance(record, dict):
         return {"wrong": "is no JSON object"}
     return {what: record[name] for what, names in wanted.items() for name in reversed(names) if name in record}
