@@ -27,15 +27,20 @@ usage: ./run.sh [options]
 stages: 1 prepare  2 features  3 lang  4 align  5 train  6 graph  7 decode  8 score  9 report
 
 mini:   --hours H      hours of training speech, 0.1 to 200     (default: 3)
+aishell, thchs30, commonvoice:
+        --corpus-dir D      the corpus as it is unpacked
+        --download          aishell, thchs30: fetch it from OpenSLR into that folder first
 folder: --corpus-dir D      any folder of recordings; transcripts in a table, beside the sounds, or in their names
+aishell2: --train-dir D [--dev-dir D] [--test-dir D]            folders with wav.scp and trans.txt
 kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data directories
         --lang-dir D   Kaldi lang directory; none: made of the transcripts
         --ali-dir D    alignments: Kaldi's (ali.*.gz final.mdl tree), CTM, TextGrids, HTK labels; none: made here
         --lm-text FILE more language model text, for the model that tunes on a dev set cut from train
-        --encoding E   of the transcripts                       (default: utf-8)
-        --rate-hz N    work at another sample rate than 16000 throughout
-        --resample     bring sound of a higher sample rate down to 16 kHz
         --allow-pipes  run the commands that wav.scp may hold
+all but mini:
+        --encoding E   of the transcripts                       (default: utf-8)
+        --resample     bring sound of a higher sample rate down to 16 kHz (folder, commonvoice: always)
+        --rate-hz N    work at another sample rate than 16000 throughout
 
 The same command again does only what is out of date, and goes on where a killed run stopped.
   ./run.sh

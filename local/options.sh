@@ -17,6 +17,10 @@ parse_options() {
         settings+=(--set "prepare.${option#--}=true" --set "features.${option#--}=true")
         continue
         ;;
+      --download)
+        settings+=(--set prepare.download=true)
+        continue
+        ;;
       --from-scratch)
         from_scratch=yes
         continue

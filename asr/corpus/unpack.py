@@ -25,7 +25,7 @@ CHUNK = 1 << 20
 
 def unpack(archive: Path, folder: Path) -> None:
     """The members of `archive` in `folder`, unless they are there already. Raises InputError."""
-    mark = folder / f".{archive.name}.unpacked"
+    mark = done_mark(folder, archive.name)
     if not archive.is_file():
         raise InputError("no such file", file=archive)
     state = f"{archive.stat().st_size} {archive.stat().st_mtime_ns}"
@@ -43,6 +43,11 @@ def unpack(archive: Path, folder: Path) -> None:
         raise InputError(f"is truncated or damaged ({error}); fetch it again", file=archive) from error
     except OSError as error:
         raise InputError(f"cannot be unpacked: {error.strerror or error}", file=archive) from error
+
+
+def done_mark(folder: Path, name: str) -> Path:
+    """The file that says that archive `name` was unpacked into `folder`."""
+    return folder / f".{name}.unpacked"
 
 
 def unpack_nested(folder: Path) -> int:

@@ -1,0 +1,102 @@
+"""Prepare AISHELL-1 as it is published: its train, dev and test.
+
+Reads --corpus-dir, the folder data_aishell or the one that holds it: transcript/aishell_transcript_v0.8.txt and
+wav/{train,dev,test}/S????/*.wav; where wav/ still holds an archive a speaker, they are unpacked there. With
+--download the corpus is fetched from OpenSLR into --corpus-dir first. Writes OUT/{train,dev,test}.
+
+    python recipes/aishell/prepare.py --corpus-dir /corpora/aishell --out exp/aishell/data
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import warn
+from asr.corpus.fetch import Remote
+from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.obtain import mirrors
+from asr.corpus.obtain import obtain as fetch_and_unpack
+from asr.corpus.problems import Problem
+from asr.corpus.unpack import SUFFIXES, unpack_nested
+from asr.errors import InputError
+from asr.settings import option, resolve
+
+SOUNDS_OPENED = True
+TRANSCRIPTS = Path("transcript/aishell_transcript_v0.8.txt")
+# the sum as other recipes publish it (PaddleSpeech's aishell.py); OpenSLR itself gives none
+REMOTES = (Remote("data_aishell.tgz", mirrors("33/data_aishell.tgz"), "2f494334227864a8a8fec932999db9d8"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CorpusSettings):
+    corpus_dir: Path = option(help="folder data_aishell, or the one that holds it")
+    download: bool = option(
+        False, help="fetch it from OpenSLR into --corpus-dir first: 16 GB, 35 unpacked", affects=False
+    )
+
+
+def obtain(settings: Settings) -> None:
+    """The corpus in its folder, and unpacked."""
+    if settings.download:
+        fetch_and_unpack(REMOTES, settings.corpus_dir)
+    wav = _root(settings) / "wav"
+    if wav.is_dir() and any(path.name.endswith(SUFFIXES) for path in wav.iterdir()):
+        unpack_nested(wav)
+
+
+def inputs(settings: Settings) -> list[Path]:
+    """The transcripts. Sounds are opened, not hashed."""
+    return [_root(settings) / TRANSCRIPTS]
+
+
+def run(settings: Settings) -> None:
+    """Write the sets; InputError where the layout is another one, or too much is missing."""
+    root = _root(settings)
+    table = root / TRANSCRIPTS
+    texts: dict[str, tuple[int, str]] = {}
+    for line, text in transcript_lines(table, settings.encoding):
+        key, _, said = text.strip().partition(" ")
+        if key in texts and texts[key][1] != said:
+            message = f"this key has occurred before, with another text (line {texts[key][0]})"
+            raise InputError(message, file=table, line=line, key=key)
+        texts[key] = (line, said.strip())
+    gathered = {name: _set(root / "wav" / name, texts, table) for name in ("train", "dev", "test")}
+    heard = {item.key for one in gathered.values() for item in one.found}
+    if silent := len(texts.keys() - heard - {""}):
+        warn(f"{table}: {silent} transcripts have no sound, such as {min(texts.keys() - heard)}")
+    write_sets(gathered, settings)
+
+
+def _root(settings: Settings) -> Path:
+    inside = settings.corpus_dir / "data_aishell"
+    root = inside if inside.is_dir() else settings.corpus_dir
+    if not root.is_dir():
+        raise InputError("no such folder; --download fetches the corpus into it", file=root)
+    if not (root / "wav").is_dir():
+        raise InputError("is not AISHELL-1 as it is unpacked: there is no wav/", file=root)
+    return root
+
+
+def _set(folder: Path, texts: dict[str, tuple[int, str]], table: Path) -> Gathered:
+    """The sounds of a set; several hundred of the corpus's have no transcript, which are left out."""
+    one = Gathered(folder)
+    if not folder.is_dir():
+        raise InputError("no such folder: are all archives unpacked?", file=folder)
+    for path in sorted(folder.glob("*/*.wav")):
+        key = path.stem
+        if key in texts:
+            line, text = texts[key]
+            one.found.append(Found(key, key.partition("W")[0], path, text, table, line))
+        else:
+            one.problems.append(Problem("no transcript", f"has no transcript in {table.name}", path, None, key))
+    return one
+
+
+if __name__ == "__main__":
+    try:
+        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,89 @@
+"""Prepare a corpus laid out as AISHELL-2 is: a folder a set, with wav.scp and trans.txt.
+
+Reads --train-dir (iOS/data), and where there are any --dev-dir and --test-dir: wav.scp, whose lines are
+`key<TAB>wav/C0001/IC0001W0001.wav` from that folder, and trans.txt, `key<TAB>transcript`. Writes OUT/{train,dev,test};
+a set that is not given is cut from train. The speaker is the folder of a sound, after the letter that its key begins
+with, as Kaldi's recipe has it.
+
+    python recipes/aishell2/prepare.py --train-dir iOS/data --test-dir iOS/test --out exp/aishell2/data
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.corpus.datadir import is_pipe
+from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.problems import Problem
+from asr.errors import InputError
+from asr.settings import option, resolve
+
+SOUNDS_OPENED = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CorpusSettings):
+    train_dir: Path = option(help="folder with wav.scp and trans.txt to train on")
+    dev_dir: Path | None = option(None, help="the same to tune on; none: cut from train")
+    test_dir: Path | None = option(None, help="the same to test on; none: cut from train")
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The sets that are given."""
+        given = {"train": self.train_dir, "dev": self.dev_dir, "test": self.test_dir}
+        return {name: folder for name, folder in given.items() if folder is not None}
+
+
+def inputs(settings: Settings) -> list[Path]:
+    """The tables."""
+    return [folder / name for folder in settings.folders.values() for name in ("wav.scp", "trans.txt")]
+
+
+def run(settings: Settings) -> None:
+    """Write the sets; InputError where a table is wrong, or too much is missing."""
+    write_sets({name: _set(folder, settings.encoding) for name, folder in settings.folders.items()}, settings)
+
+
+def _set(folder: Path, encoding: str) -> Gathered:
+    one = Gathered(folder)
+    sounds, texts = _table(folder / "wav.scp", "utf-8", one), _table(folder / "trans.txt", encoding, one)
+    for key, (line, source) in sounds.items():
+        if is_pipe(source):
+            raise InputError(
+                "is a pipe; AISHELL-2's wav.scp holds paths", file=folder / "wav.scp", line=line, key=key
+            )
+        if key not in texts:
+            one.problems.append(Problem("no transcript", "is not in trans.txt", folder / "wav.scp", line, key))
+            continue
+        path = folder / source
+        speaker = key[:1] + path.parent.name
+        speaker = speaker if key.startswith(speaker) else path.parent.name
+        said_line, text = texts[key]
+        one.found.append(Found(key, speaker, path, text, folder / "trans.txt", said_line))
+    for key in texts.keys() - sounds.keys():
+        one.problems.append(Problem("missing audio", "is not in wav.scp", folder / "trans.txt", texts[key][0], key))
+    return one
+
+
+def _table(path: Path, encoding: str, one: Gathered) -> dict[str, tuple[int, str]]:
+    """{key: (line, value)}; of a key with two values neither is taken."""
+    table: dict[str, tuple[int, str]] = {}
+    for number, line in transcript_lines(path, encoding):
+        if not line.strip():
+            continue
+        key, *rest = line.split(None, 1)
+        value = rest[0].strip() if rest else ""
+        if table.setdefault(key, (number, value))[1] != value:
+            message = f"this key has occurred before, with another value (line {table[key][0]})"
+            one.problems.append(Problem("duplicate key", message, path, number, key))
+    return table
+
+
+if __name__ == "__main__":
+    try:
+        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

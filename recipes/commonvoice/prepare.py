@@ -1,0 +1,92 @@
+"""Prepare Mozilla Common Voice as it is published, or a corpus laid out as it is.
+
+Reads --corpus-dir, cv-corpus-*/zh-CN (or zh-TW, zh-HK): clips/*.mp3 and train.tsv, dev.tsv, test.tsv, of which the
+columns client_id, path and sentence count. Writes OUT/{train,dev,test}. --train-tsv validated.tsv trains on all that
+was validated, less the speakers and sentences of dev and test.
+
+    python recipes/commonvoice/prepare.py --corpus-dir cv-corpus-19.0/zh-CN --resample true --out exp/commonvoice/data
+
+The key of a clip begins with its speaker, the first twelve digits of client_id.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import say
+from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
+from asr.corpus.listing import Row, read_listing
+from asr.corpus.problems import Problem
+from asr.errors import InputError
+from asr.settings import option, resolve
+
+SOUNDS_OPENED = True
+SPEAKER_DIGITS = 12
+COLUMNS = {"sound": "path", "text": "sentence", "speaker": "client_id"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CorpusSettings):
+    corpus_dir: Path = option(help="folder of a language: clips/ and the tables")
+    train_tsv: str = option("train.tsv", help="table to train on, such as validated.tsv")
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """The table of every set; test first, dev and test from the official split."""
+        return {
+            "test": self.corpus_dir / "test.tsv",
+            "dev": self.corpus_dir / "dev.tsv",
+            "train": self.corpus_dir / self.train_tsv,
+        }
+
+
+def inputs(settings: Settings) -> list[Path]:
+    """The tables."""
+    return list(settings.tables.values())
+
+
+def run(settings: Settings) -> None:
+    """Write the sets; InputError where a table or clips/ is missing, or too much else."""
+    clips = settings.corpus_dir / "clips"
+    if not clips.is_dir():
+        raise InputError("is not Common Voice as it is unpacked: there is no clips/", file=settings.corpus_dir)
+    gathered: dict[str, Gathered] = {}
+    speakers: set[str] = set()
+    sentences: set[str] = set()
+    owners: dict[str, str] = {}
+    for name, table in settings.tables.items():
+        one = gathered[name] = Gathered(table)
+        rows = read_listing(table, one.problems, encoding=settings.encoding, columns=COLUMNS)
+        if name == "train" and settings.train_tsv != "train.tsv":
+            kept = [row for row in rows if row.speaker not in speakers and row.text not in sentences]
+            out = f"{len(rows) - len(kept)} of {len(rows)} clips"
+            say(f"{table}: {out} left out: their speakers or sentences are in dev or test")
+            rows = kept
+        _add(one, rows, clips, owners)
+        speakers.update(row.speaker for row in rows if row.speaker)
+        sentences.update(row.text for row in rows)
+    write_sets(gathered, settings)
+
+
+def _add(one: Gathered, rows: Iterable[Row], clips: Path, owners: dict[str, str]) -> None:
+    for row in rows:
+        name = Path(row.sound).name
+        path = clips / (name if Path(name).suffix else f"{name}.mp3")
+        client = row.speaker or ""
+        speaker = client[:SPEAKER_DIGITS]
+        if not client or owners.setdefault(speaker, client) != client:
+            message = "has no client_id" if not client else f"two speakers begin with {speaker}"
+            one.problems.append(Problem("bad speaker", message, one.name, row.line, path.stem))
+            continue
+        one.found.append(Found(f"{speaker}-{path.stem}", speaker, path, row.text, one.name, row.line))
+
+
+if __name__ == "__main__":
+    try:
+        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
