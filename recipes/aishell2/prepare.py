@@ -1,9 +1,9 @@
 """Prepare a corpus laid out as AISHELL-2 is: a folder a set, with wav.scp and trans.txt.
 
 Reads --train-dir (iOS/data), and where there are any --dev-dir and --test-dir: wav.scp, whose lines are
-`key<TAB>wav/C0001/IC0001W0001.wav` from that folder, and trans.txt, `key<TAB>transcript`. Writes OUT/{train,dev,test};
-a set that is not given is cut from train. The speaker is the folder of a sound, after the letter that its key begins
-with, as Kaldi's recipe has it.
+`key<TAB>wav/C0001/IC0001W0001.wav` from that folder, and trans.txt, `key<TAB>transcript`. Writes
+OUT/{train,dev,test}; a set that is not given is cut from train. The speaker is the folder of a sound, after the
+letter that its key begins with, as Kaldi's recipe has it.
 
     python recipes/aishell2/prepare.py --train-dir iOS/data --test-dir iOS/test --out exp/aishell2/data
 """
@@ -51,9 +51,7 @@ def _set(folder: Path, encoding: str) -> Gathered:
     sounds, texts = _table(folder / "wav.scp", "utf-8", one), _table(folder / "trans.txt", encoding, one)
     for key, (line, source) in sounds.items():
         if is_pipe(source):
-            raise InputError(
-                "is a pipe; AISHELL-2's wav.scp holds paths", file=folder / "wav.scp", line=line, key=key
-            )
+            raise InputError("is a pipe; paths are wanted here", file=folder / "wav.scp", line=line, key=key)
         if key not in texts:
             one.problems.append(Problem("no transcript", "is not in trans.txt", folder / "wav.scp", line, key))
             continue
