@@ -24,6 +24,8 @@ VERBS = {
     "subset": "asr.corpus.subset",
     "combine": "asr.corpus.combine",
     "perturb": "asr.corpus.perturb",
+    "lhotse-in": "asr.corpus.lhotse_in",
+    "lhotse-out": "asr.corpus.lhotse_out",
     "features": "asr.features.extract",
     "lang": "asr.lang.make",
     "align": "asr.alignment.align",
