@@ -75,7 +75,7 @@ def gather(settings: Settings, *, precision: str, threads: int, natural: bool = 
         activation=settings.activation,
         layer_norm=settings.layer_norm,
     )
-    targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, _frame_counts(settings.train_data))
+    targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, frame_counts(settings.train_data))
     if not targets.lengths:
         raise InputError("no utterance of the training data is aligned", file=settings.ali / "pdf.ark")
     targets, reader, dev, names = _keep_out(settings, targets, shape, features)
@@ -125,7 +125,7 @@ def _keep_out(
 ) -> tuple[Targets, FeatureReader, Targets, list[str]]:
     """(what is trained on, reader and targets of what is held out, its utterances): dev, or a slice of train."""
     if settings.dev_data is not None:
-        dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, _frame_counts(settings.dev_data))
+        dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, frame_counts(settings.dev_data))
         if dev.lengths:
             return targets, FeatureReader(settings.dev_data, features), dev, list(dev.lengths)
         say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
@@ -155,7 +155,8 @@ def originals(data: Path) -> dict[str, str]:
     return read_table(path) if path.is_file() else {}
 
 
-def _frame_counts(data: Path) -> dict[str, int]:
+def frame_counts(data: Path) -> dict[str, int]:
+    """{utterance: frames of its features}."""
     return {key: int(value) for key, value in read_table(data / "utt2num_frames").items()}
 
 

@@ -29,7 +29,8 @@ SHARE = 0.01
 LEAST_PUSHES = 250
 MOST = 0.05
 FIRST_GUESS = 0.1
-LOWEST, HIGHEST = 0.1 / 2**10, 0.1 * 2**8
+#: how far from the first guess, either way
+FARTHEST = 16.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Trial:
     ce: float
 
 
-def find_rate(judge: Callable[[float], float], first: float = FIRST_GUESS) -> tuple[float, list[Trial]]:
+def find_rate(judge: Callable[[float], float], first: float) -> tuple[float, list[Trial]]:
     """The best rate on the grid first * 2^k by doubling or halving while `judge` (lower is better) gets lower.
 
     What is not finite is too high: from there it halves until something is.
@@ -55,7 +56,7 @@ def find_rate(judge: Callable[[float], float], first: float = FIRST_GUESS) -> tu
     def walk(factor: float) -> None:
         best = trials[0]
         eta0 = first * factor
-        while LOWEST <= eta0 <= HIGHEST:
+        while first / FARTHEST <= eta0 <= first * FARTHEST:
             trial = tried(eta0)
             trials.append(trial)
             if trial.ce < best.ce:
@@ -76,9 +77,15 @@ class Probe:
     """Short runs on one per cent of the training frames."""
 
     def __init__(
-        self, materials: Materials, start: torch.Tensor, method: Callable[[], Method], workers: int, max_norm: float
+        self,
+        materials: Materials,
+        start: torch.Tensor,
+        method: Callable[[], Method],
+        workers: int,
+        max_norm: float,
+        first: float = FIRST_GUESS,
     ) -> None:
-        self.start, self.method, self.workers, self.max_norm = start, method, workers, max_norm
+        self.start, self.method, self.workers, self.max_norm, self.first = start, method, workers, max_norm, first
         self.heldout, self.natural = materials.heldout, materials.natural
         job = materials.job
         wanted = max(SHARE * materials.frames, LEAST_PUSHES * job.minibatch)
@@ -91,6 +98,10 @@ class Probe:
                 break
         self.job = replace(job, targets=job.targets.only(names))
         self.frames = frames
+
+    def find(self) -> tuple[float, list[Trial]]:
+        """The best rate, from the first guess on, and all that were tried."""
+        return find_rate(self, self.first)
 
     def __call__(self, eta0: float) -> float:
         """Held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`.
@@ -112,8 +123,8 @@ class Probe:
             try:
                 engine.run(ledger)
             except NotFiniteError as error:
-                if eta0 < 2 * LOWEST:
-                    raise  # it is not the rate: features may not be finite
+                if eta0 < 2 * self.first / FARTHEST:
+                    raise  # at the lowest one it is not the rate: features may not be finite
                 say(f"train: eta0 {eta0:g}: too high, {error.message.split(';')[0]}")
                 return math.inf
         ce = self.heldout.evaluate(server.weights.lerp(server.averaged(), 0.5)).ce

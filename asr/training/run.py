@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
@@ -41,12 +41,12 @@ class Settings:
     device: str = option("cpu", help="where workers compute", choices=("cpu", "cuda"))
     workers: int = option(0, help="worker processes; 0: one per core. With 1 the run is repeatable bit for bit")
     seed: int = option(1, help="of weights and shuffling")
-    layers: int = option(4, help="hidden layers")
-    width: int = option(512, help="units per hidden layer")
+    layers: int = option(0, help="hidden layers; 0: 4 to 6, by the hours of speech (asr/training/sizing.py)")
+    width: int = option(0, help="units per hidden layer; 0: 512 to 2048, by the hours of speech")
     activation: str = option("relu", help="of the hidden units", choices=("relu", "sigmoid", "tanh", "gelu"))
     layer_norm: bool = option(True, help="normalise every hidden layer's inputs to its activation")
     context: int = option(5, help="frames spliced on each side")
-    minibatch: int = option(256, help="frames per push")
+    minibatch: int = option(0, help="frames per push; 0: 64 to 512, by the hours that are seen")
     mask_bins: int = option(0, help="SpecAugment: widest mask over mel bins; 0: none")
     mask_frames: int = option(0, help="SpecAugment: widest mask over frames, one in a hundred frames; 0: none")
     masks: int = option(2, help="SpecAugment: masks over mel bins, an utterance")
@@ -91,6 +91,7 @@ DATA_FILES = ("feats.scp", "features.json", "utt2num_frames")
 def run(settings: Settings) -> None:
     """The train stage."""
     _check(settings)
+    settings, given = _sized(settings)
     system = [name for name in SYSTEM if (settings.ali / name).is_file()]
     inputs = [settings.ali / name for name in (*TARGETS, *system)]
     for data in filter(None, (settings.train_data, settings.dev_data)):
@@ -113,7 +114,7 @@ def run(settings: Settings) -> None:
 
     from asr.training.trainer import train
 
-    train(settings, workers, precision, natural, stamp.key)
+    train(settings, workers, precision, natural, stamp.key, given)
     names = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "log/train.jsonl")
     stamp.record([settings.out / name for name in (*names, *system)])
     _clear(settings.out / "log")  # not before: a run that is killed in between goes on from its end
@@ -132,9 +133,6 @@ def _check(settings: Settings) -> None:
         raise InputError(f"train: --{name.replace('_', '-')} is {getattr(settings, name)}; it must be {rule}")
 
     for name in (
-        "layers",
-        "width",
-        "minibatch",
         "block_frames",
         "evaluations",
         "heldout_frames",
@@ -159,6 +157,9 @@ def _check(settings: Settings) -> None:
         if not getattr(settings, name) > 0:
             refuse(name, "above 0")
     for name in (
+        "layers",
+        "width",
+        "minibatch",
         "mask_bins",
         "mask_frames",
         "masks",
@@ -176,6 +177,19 @@ def _check(settings: Settings) -> None:
             refuse(name, "at least 0 and below 1")
     if not settings.end_ratio >= 1:
         refuse("end_ratio", "at least 1")
+
+
+def _sized(settings: Settings) -> tuple[Settings, set[str]]:
+    """With layers, width and minibatch, those that were 0 by the hours of speech; and which were given."""
+    from asr.training.materials import frame_counts, originals
+    from asr.training.sizing import FRAMES_PER_HOUR, suit
+
+    counts, original = frame_counts(settings.train_data), originals(settings.train_data)
+    distinct = sum(frames for key, frames in counts.items() if original.get(key, key) == key)
+    rule = suit(distinct / FRAMES_PER_HOUR, sum(counts.values()) / FRAMES_PER_HOUR)
+    given = {name for name in ("layers", "width", "minibatch") if getattr(settings, name)}
+    chosen = {name: getattr(settings, name) or getattr(rule, name) for name in ("layers", "width", "minibatch")}
+    return replace(settings, **chosen), given
 
 
 def _workers(settings: Settings) -> int:

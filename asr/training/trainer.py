@@ -6,7 +6,7 @@ import math
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,10 @@ from asr.training.ledger import Ledger
 from asr.training.log import TrainingLog
 from asr.training.materials import gather
 from asr.training.newbob import Newbob
-from asr.training.probe import Probe, find_rate
+from asr.training.probe import Probe
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
+from asr.training.sizing import FRAMES_PER_HOUR, Costs, estimate, eta0_first, free_bytes, lines
 from asr.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -40,17 +41,19 @@ WORTH_THREADS = 2e8
 MODEL_FILES = ("raw.safetensors", "final.safetensors")
 
 
-def train(settings: Settings, workers: int, precision: str, natural: bool, key: str) -> None:
+def train(
+    settings: Settings, workers: int, precision: str, natural: bool, key: str, given: Collection[str] = ()
+) -> None:
     """Train and write the model folder. `key` names the run: checkpoints of another are left alone.
 
-    natural: with natural gradients.
+    natural: with natural gradients; given: the settings of size that the user chose.
     """
     # MKL picks its code path by buffer alignment unless told otherwise; repeatable runs need one path
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     cores = worth_threads(settings)
     threads = max(1, cores // workers)
     torch.set_num_threads(cores if settings.engine == "simulated" or workers == 1 else 1)
-    trainer = Trainer(settings, workers, threads, precision, key, natural)
+    trainer = Trainer(settings, workers, threads, precision, key, natural, given)
     trainer.run()
 
 
@@ -64,13 +67,21 @@ class Trainer:
     """The state of a run; its methods are what the desk calls back."""
 
     def __init__(
-        self, settings: Settings, workers: int, threads: int, precision: str, key: str, natural: bool = False
+        self,
+        settings: Settings,
+        workers: int,
+        threads: int,
+        precision: str,
+        key: str,
+        natural: bool = False,
+        given: Collection[str] = (),
     ) -> None:
         self.settings, self.workers, self.precision, self.key = settings, workers, precision, key
         self.logs = settings.out / "log"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.materials = gather(settings, precision=precision, threads=threads, natural=natural)
         self.job, self.total = self.materials.job, self.materials.frames
+        self.costs = self._announce(given)
         self.network = build(self.materials.shape, settings.seed)
         saved = self._saved()
         state = saved.state if saved else {}
@@ -96,6 +107,24 @@ class Trainer:
         self.saved_at, self.rest_s = time.monotonic(), settings.checkpoint_s
         self.desk = Desk(self.server, self.job, max_restarts=settings.max_restarts, on_push=self._on_push)
 
+    def _announce(self, given: Collection[str]) -> Costs:
+        """Sizes, and the time and memory that they will take, before anything is trained."""
+        settings, shape = self.settings, self.materials.shape
+        costs = estimate(
+            shape,
+            self.total,
+            settings.minibatch,
+            workers=self.workers,
+            precision=self.precision,
+            block_frames=settings.block_frames,
+        )
+        hours, seen = self.materials.distinct_frames / FRAMES_PER_HOUR, self.total / FRAMES_PER_HOUR
+        for line in lines(shape, settings.minibatch, given, hours, seen, costs, self.workers):
+            say(line)
+        if costs.memory_bytes > (free := free_bytes()):
+            warn(f"that is more than the {free / 1e9:.1f} GB that are free; a smaller --block-frames needs less")
+        return costs
+
     def _saved(self) -> checkpoint.Checkpoint | None:
         for folder in (self.settings.out, self.logs):
             checkpoint.tidy(folder)
@@ -117,8 +146,10 @@ class Trainer:
         if self._method().ENGINE == "allreduce":  # ranks in step are as one worker with the minibatches of all
             job = replace(materials.job, minibatch=materials.job.minibatch * self.workers)
             materials, workers = replace(materials, job=job), 1
-        probe = Probe(materials, self._start(), self._method, workers, self.settings.max_norm)
-        eta0, trials = find_rate(probe)
+        probe = Probe(
+            materials, self._start(), self._method, workers, self.settings.max_norm, eta0_first(self.job.minibatch)
+        )
+        eta0, trials = probe.find()
         torch.set_num_threads(threads)
         for trial in trials:
             ce = trial.ce if math.isfinite(trial.ce) else None
@@ -197,6 +228,11 @@ class Trainer:
                 precision=self.precision,
                 natural_gradient=server.natural is not None,
                 eta0=self.eta0,
+                layers=self.materials.shape.layers,
+                width=self.materials.shape.width,
+                minibatch=settings.minibatch,
+                expected_seconds=self.costs.seconds,
+                expected_bytes=self.costs.memory_bytes,
             )
         courses: dict[str, Callable[[engines.Engine], None]] = {
             "one": self._one_pass,

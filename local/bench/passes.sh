@@ -5,7 +5,7 @@
 #   local/bench/passes.sh                      20 hours of mini, seeds 1 2 3, 4×256: most of a day's work on two cores
 #   local/bench/passes.sh --hours 3 --seeds "1 2"
 #   local/bench/passes.sh --exp exp/aishell_sample --methods "async-asgd async-asgd:natural-gradient=off async-sgd" \
-#     -- --width 512 --minibatch 64
+#     -- --layers 4 --width 512 --minibatch 64
 # --exp: an experiment whose stages 1 to 4 are done. --workers N, default 2. Options after -- go to `asr train`.
 # A run that is there already is not made again; one that was killed goes on.
 set -euo pipefail
@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh
 . local/setup.sh
 set_up
-hours=20 seeds='1 2 3' exp='' methods='async-asgd async-sgd' workers=2 options=(--width 256 --minibatch 256)
+hours=20 seeds='1 2 3' exp='' methods='async-asgd async-sgd' workers=2 options=(--layers 4 --width 256 --minibatch 256)
 while (($#)); do
   case $1 in
     --hours) hours=$2; shift 2 ;;

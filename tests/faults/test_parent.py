@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from runs import events, total_frames, wait_for
@@ -15,6 +16,13 @@ KILL, STOP, INT, TERM = signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SI
 def working(run) -> bool:
     """Two held-out figures have been said since it was started."""
     return run.output.count("frames/s") >= 2
+
+
+def ignores(pid: int, number: int) -> bool:
+    """Whether the process ignores a signal; a worker does ^C, once it has started."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def shared_memory(pids: set[int]) -> list[str]:
@@ -49,7 +57,9 @@ def test_a_run_that_ends_while_it_works_leaves_nothing_and_goes_on(launcher, slo
         run = launcher.start([*argv, "--workers", "2"], folder)
         wait_for(lambda run=run: run.poll() is not None or working(run), 60, run)
         if number == KILL:
-            os.kill(run.workers()[0], STOP)  # one that cannot notice anything
+            first = run.workers()[0]
+            wait_for(lambda pid=first: ignores(pid, INT), 60, run)  # it has told the kernel to end it with its parent
+            os.kill(first, STOP)  # one that cannot notice anything
         assert end(run, number, group=number == INT) == status
         assert not (folder / "model" / "final.safetensors").exists()
     run = launcher.start([*argv, "--workers", "2"], folder)

@@ -25,7 +25,7 @@ INF = math.inf
     ],
 )
 def test_doubles_or_halves_while_that_helps(judged, found, tried):
-    eta0, trials = find_rate(judged.__getitem__)
+    eta0, trials = find_rate(judged.__getitem__, 0.1)
     assert eta0 == found
     assert [trial.eta0 for trial in trials] == tried
 
@@ -44,4 +44,4 @@ def test_a_rate_at_which_the_weights_blow_up_is_too_high_and_does_not_end_the_ru
 def test_a_start_that_is_not_finite_is_said_not_halved_for_ever(probe):
     probe.start.fill_(math.nan)
     with pytest.raises(InputError, match="were not finite; the last ones among"):
-        find_rate(probe)
+        probe.find()

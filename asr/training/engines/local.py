@@ -61,8 +61,8 @@ class Failed(NamedTuple):
 def _worker_main(
     pipe: Connection, parcel: Parcel, method: Method, weights: torch.Tensor, gradient: torch.Tensor
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
     die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
     from asr.errors import InputError
 
     try:

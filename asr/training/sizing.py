@@ -1,0 +1,152 @@
+"""Settings that suit the size of the data, and what a training will take.
+
+    suited = suit(hours=20.0, hours_seen=60.0)      # Suited(layers=5, width=896, minibatch=512, eta0_first=0.28)
+    costs = estimate(shape, frames, suited.minibatch, workers=2, ...)
+
+The rules, h the hours of distinct speech and s the hours that the pass sees (perturbed copies count):
+
+    layers       4, from 10 h on 5, from 50 h on 6
+    width        512 up to 3 h, then 512 (h / 3)^0.3, in steps of 64, at most 2048
+    minibatch    64 √s, to the nearest power of two, 64 to 512: few data want many small steps
+    eta0 auto    begins at 0.1 √(minibatch / 64) and doubles or halves from there, 16 times either way at most
+    averaging    the best of twenty windows on held-out frames, whatever the hours; what is shown begins at 0.6
+    states       (asr align) 500 h^0.4
+
+4 × 512 with minibatches of 64 at 0.85 h and of 128 at 3 h are measured (RESULTS.md); beyond, sizes grow towards what
+recipes for larger corpora take (Kaldi's nnet1: 6 × 1024), held back to what CPUs can train.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.acoustic.network import NetworkConfig, build, set_precision
+from asr.console import duration
+
+FRAMES_PER_HOUR = 360_000
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+#: of a process with torch in it, before any data
+PROCESS_BYTES = 260e6
+#: vectors as long as the weights: server, running mean, mean since t0, best and two copies while the end is judged
+SERVER_VECTORS, WORKER_VECTORS = 6, 4
+#: forward and backward together, in forward passes; server, splicing and waiting cost the rest of a second
+PASSES, EFFICIENCY = 3, 0.7
+MEASURED_S = 0.3
+
+
+@dataclass(frozen=True)
+class Suited:
+    """What the rules say; eta0_first is where `--eta0 auto` begins."""
+
+    layers: int
+    width: int
+    minibatch: int
+    eta0_first: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of a training: weights, multiply-adds a frame (forward and backward), seconds, bytes in all processes."""
+
+    weights: int
+    multiply_adds: int
+    seconds: float
+    memory_bytes: float
+
+
+def suit(hours: float, hours_seen: float) -> Suited:
+    """The settings for `hours` of distinct speech, of which the pass sees `hours_seen` with all copies."""
+    layers = 4 + (hours >= 10) + (hours >= 50)
+    width = 512 if hours <= 3 else min(2048, 64 * round(512 * (hours / 3) ** 0.3 / 64))
+    minibatch = 2 ** min(9, max(6, round(6 + math.log2(max(hours_seen, 1e-3)) / 2)))
+    return Suited(layers, width, minibatch, eta0_first(minibatch))
+
+
+def eta0_first(minibatch: int) -> float:
+    """Where the search for eta0 begins: the noise of a minibatch's gradient falls with the root of its size."""
+    return round(0.1 * math.sqrt(minibatch / 64), 2)
+
+
+def multiply_adds(shape: NetworkConfig) -> int:
+    """Of one frame, forward and backward."""
+    inner = (shape.layers - 1) * shape.width**2
+    return PASSES * (shape.input_dim * shape.width + inner + shape.width * shape.num_pdfs)
+
+
+def num_weights(shape: NetworkConfig) -> int:
+    """Weights, biases and, with layer norm, its scales and shifts."""
+    norm = 2 * shape.width * shape.layers if shape.layer_norm else 0
+    inner = (shape.layers - 1) * shape.width * (shape.width + 1)
+    return (shape.input_dim + 1) * shape.width + inner + (shape.width + 1) * shape.num_pdfs + norm
+
+
+def frames_a_second(shape: NetworkConfig, minibatch: int, precision: str) -> float:
+    """Measured on this machine: forward and backward of a few minibatches, by one thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        network = build(shape, seed=0)
+        set_precision(network, precision)
+        inputs, targets = torch.zeros(minibatch, shape.input_dim), torch.zeros(minibatch, dtype=torch.long)
+        done, begun = -1, 0.0
+        while done < 1 or time.perf_counter() - begun < MEASURED_S:
+            if done == 0:
+                begun = time.perf_counter()  # the first one pays for what is set up
+            torch.nn.functional.cross_entropy(network(inputs), targets).backward()
+            done += 1
+        return done * minibatch / (time.perf_counter() - begun)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def estimate(
+    shape: NetworkConfig, frames: int, minibatch: int, *, workers: int, precision: str, block_frames: int
+) -> Costs:
+    """What a pass over so many frames takes; seconds by a short measurement, which other work slows down too."""
+    weights = num_weights(shape)
+    rate = frames_a_second(shape, minibatch, precision) * workers * EFFICIENCY
+    block = min(frames, block_frames) * (4 * shape.feature_dim + 8 + 16)
+    vectors = 4.0 * weights * (SERVER_VECTORS + workers * WORKER_VECTORS)
+    blocks = workers * (2 if frames > block_frames else 1) * block  # the next one is read ahead
+    memory = (workers + 1) * PROCESS_BYTES + vectors + blocks + 2 * frames
+    return Costs(weights, multiply_adds(shape), frames / rate, memory)
+
+
+def lines(
+    shape: NetworkConfig,
+    minibatch: int,
+    given: Collection[str],
+    hours: float,
+    hours_seen: float,
+    costs: Costs,
+    workers: int,
+) -> list[str]:
+    """What is said before the training; `given`: the settings that the user chose, others follow from the hours."""
+
+    def of(name: str, text: str) -> str:
+        return f"{text} (given)" if name in given else text
+
+    size = f"{of('layers', str(shape.layers))} × {of('width', str(shape.width))}"
+    copies = "" if hours_seen == hours else f", {hours_seen:.2f} with copies"
+    return [
+        f"train: for {hours:.2f} h of speech{copies}: {size}, minibatch {of('minibatch', str(minibatch))}",
+        f"train: {costs.weights / 1e6:.2f} M weights; about {duration(costs.seconds)} with {workers} workers, "
+        f"and {costs.memory_bytes / 1e9:.1f} GB of memory",
+    ]
+
+
+def free_bytes() -> float:
+    """Memory that may be used: what is free, or what a container leaves; infinity where the system does not say."""
+    limits = [math.inf]
+    if MEMINFO.is_file():
+        found = [line.split() for line in MEMINFO.read_text("utf-8").splitlines() if line.startswith("MemAvailable:")]
+        limits += [1024.0 * int(words[1]) for words in found]
+    if CGROUP.is_file() and (text := CGROUP.read_text("utf-8").strip()).isdecimal():
+        limits.append(float(text))
+    return min(limits)

@@ -1,0 +1,103 @@
+"""Settings by the hours of speech: the stated rules by hand, and what a training says before it begins."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from asr.acoustic.network import NetworkConfig, build, flatten
+from asr.cli import main
+from asr.training import sizing
+from asr.training.sizing import Costs, Suited, estimate, free_bytes, lines, multiply_adds, num_weights, suit
+
+GB = 1e9
+
+
+@pytest.mark.parametrize(
+    ("hours", "seen", "suited"),
+    [
+        (0.0, 0.0, Suited(4, 512, 64, 0.1)),
+        (0.85, 0.85, Suited(4, 512, 64, 0.1)),
+        (0.85, 4.25, Suited(4, 512, 128, 0.14)),  # 64 √4.25 = 132
+        (3.0, 3.0, Suited(4, 512, 128, 0.14)),  # 64 √3 = 111
+        (10.0, 10.0, Suited(5, 704, 256, 0.2)),  # 512 (10/3)^0.3 = 735, 11 steps of 64; 64 √10 = 202
+        (150.0, 150.0, Suited(6, 1664, 512, 0.28)),  # 512 · 50^0.3 = 1656
+        (10_000.0, 30_000.0, Suited(6, 2048, 512, 0.28)),
+    ],
+)
+def test_the_rules(hours, seen, suited):
+    assert suit(hours, seen) == suited
+
+
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_weights_and_multiply_adds(layer_norm):
+    shape = NetworkConfig(feature_dim=3, num_pdfs=7, layers=3, width=10, context=1, layer_norm=layer_norm)
+    assert num_weights(shape) == flatten(build(shape, 1)).numel()
+    assert multiply_adds(shape) == 3 * (9 * 10 + 2 * 10 * 10 + 10 * 7)
+
+
+def test_what_a_pass_takes(monkeypatch):
+    shape = NetworkConfig(feature_dim=40, num_pdfs=100, layers=2, width=64, context=0)
+    monkeypatch.setattr(sizing, "frames_a_second", lambda *_: 1000.0)
+    few = estimate(shape, 360_000, 64, workers=2, precision="float32", block_frames=400_000)
+    assert few.seconds == pytest.approx(360 / (2 * sizing.EFFICIENCY))
+    many = estimate(shape, 36_000_000, 64, workers=2, precision="float32", block_frames=400_000)
+    assert many.seconds == pytest.approx(100 * few.seconds)
+    assert few.memory_bytes < many.memory_bytes < 2 * few.memory_bytes  # blocks, whatever the hours
+    block = 400_000 * (4 * 40 + 24)
+    wider = estimate(shape, 36_000_000, 64, workers=2, precision="float32", block_frames=800_000)
+    assert wider.memory_bytes - many.memory_bytes == 4 * block
+
+
+def test_the_rate_is_measured():
+    small = NetworkConfig(feature_dim=20, num_pdfs=50, layers=2, width=16, context=2)
+    rates = [sizing.frames_a_second(shape, 64, "float32") for shape in (small, replace(small, width=1024))]
+    assert rates[0] > rates[1] > 0  # several hundred times the work a frame
+
+
+def test_lines():
+    shape = NetworkConfig(feature_dim=40, num_pdfs=100, layers=4, width=512, context=5)
+    costs = Costs(2_340_000, 7_000_000, 93.0, 1.26 * GB)
+    assert lines(shape, 64, {"width"}, 0.85, 2.55, costs, 2) == [
+        "train: for 0.85 h of speech, 2.55 with copies: 4 × 512 (given), minibatch 64",
+        "train: 2.34 M weights; about 1 min 33 s with 2 workers, and 1.3 GB of memory",
+    ]
+
+
+@pytest.mark.parametrize(("limit", "free"), [("max\n", 2048e3), ("1000000\n", 1e6)])
+def test_free_memory_is_the_systems_or_the_containers(tmp_path, monkeypatch, limit, free):
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
+    (tmp_path / "max").write_text(limit)
+    monkeypatch.setattr(sizing, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(sizing, "CGROUP", tmp_path / "max")
+    assert free_bytes() == free
+    monkeypatch.setattr(sizing, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(sizing, "CGROUP", tmp_path / "none")
+    assert free_bytes() == math.inf
+
+
+def without(argv: list[str], *options: str) -> list[str]:
+    for option in options:
+        if option in argv:
+            place = argv.index(option)
+            argv = [*argv[:place], *argv[place + 2 :]]
+    return argv
+
+
+def test_a_training_says_its_sizes_first_and_what_is_given_stays(problem, capsys, monkeypatch):
+    folder, argv = problem
+    monkeypatch.setattr("asr.training.trainer.free_bytes", lambda: 1e6)
+    argv = [*without(argv, "--layers", "--width", "--minibatch"), "--workers", "1"]
+    assert main([*argv, "--width", "16"]) == 0
+    said = capsys.readouterr()
+    first, second = said.out.splitlines()[:2]
+    assert first == "train: for 0.03 h of speech: 4 × 16 (given), minibatch 64"
+    assert second.startswith("train: 0.00 M weights; about ") and second.endswith(" GB of memory")
+    assert "that is more than the 0.0 GB that are free; a smaller --block-frames needs less" in said.err
+    config = json.loads((folder / "model" / "config.json").read_text())
+    assert (config["network"]["layers"], config["network"]["width"]) == (4, 16)
+    assert main([*argv, "--width", "16", "--layers", "4", "--minibatch", "64"]) == 0
+    assert capsys.readouterr().out == "train: up to date\n"  # the rule's own sizes, given
