@@ -177,7 +177,7 @@ def test_training_on_a_terminal(problem, columns, pattern):
     assert len({line[:20] for line in live}) > 20  # it moves
     said = log.read_text().splitlines()
     assert screen(written, 10**6) == said, "what is left on the screen is what was said"
-    assert "\x1b" not in log.read_text() and len(said) == 8
+    assert "\x1b" not in log.read_text() and len(said) == 10
     assert sum(LIVE.fullmatch(line) is not None for line in said) == 5  # one for each held-out figure
     assert b"\x1b" not in (folder / "model" / "log" / "train.jsonl").read_bytes()
 
