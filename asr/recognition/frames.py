@@ -1,12 +1,14 @@
 """Features of sound of any length, made in blocks so that the memory stays flat, and their normalisation.
 
 features = features_of_file(Path("talk.mp3"), config)            # float32 (frames, dim), not normalised
-normalised(features, blended(statistics(features), bundle.statistics), variance=True)
+normalised(features, config, bundle.statistics, variance=True)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,8 @@ BLOCK_FRAMES = 6000
 OVERLAP_FRAMES = 200
 #: how many frames of the training set's statistics a sound's own are mixed with: a short one says little about itself
 PRIOR_FRAMES = 100.0
+#: how near to the logarithms of nothing at all a frame of digital zeros is
+ZEROS_TOLERANCE = 1e-3
 
 
 def features_of_file(
@@ -69,9 +73,26 @@ def blended(own: np.ndarray, training: np.ndarray, prior_frames: float = PRIOR_F
     return own + training * (prior_frames / training[0, -1])
 
 
-def normalised(features: np.ndarray, training: np.ndarray | None, *, variance: bool) -> np.ndarray:
+def sound_statistics(features: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Statistics (2, dim + 1) of all frames but those of digital zeros: no microphone hears them, their mel
+    energies lie far below all others, and a few per cent would say more of mean and variance than the speech does.
+    """
+    spectral = _of_zeros(config)
+    zeros = np.abs(features[:, : len(spectral)] - spectral).max(axis=1, initial=0.0) < ZEROS_TOLERANCE
+    return normalise.statistics(features[~zeros])
+
+
+@cache
+def _of_zeros(config: FeatureConfig) -> np.ndarray:
+    window = np.zeros(int(config.rate_hz * FRAME_LENGTH_MS / 1000), np.float32)
+    return compute(window, replace(config, pitch=False))[0]
+
+
+def normalised(
+    features: np.ndarray, config: FeatureConfig, training: np.ndarray | None, *, variance: bool
+) -> np.ndarray:
     """Features normalised by their own statistics and some of the training set's; as they are where there are
     none."""
     if training is None:
         return features
-    return normalise.apply(features, blended(normalise.statistics(features), training), variance=variance)
+    return normalise.apply(features, blended(sound_statistics(features, config), training), variance=variance)

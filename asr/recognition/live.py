@@ -21,7 +21,7 @@ from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
-from asr.recognition.frames import blended
+from asr.recognition.frames import blended, sound_statistics
 from asr.recognition.recogniser import Recogniser
 from asr.recognition.written import Segment, joined
 
@@ -99,7 +99,7 @@ class LiveRecogniser:
         training = self.recogniser.bundle.statistics
         if training is None:
             return features
-        own = normalise.statistics(features)
+        own = sound_statistics(features, self.config)
         own = own if self.past is None else own + self.past
         return normalise.apply(features, blended(own, training), variance=self.recogniser.bundle.norm_vars)
 
@@ -120,7 +120,7 @@ class LiveRecogniser:
         if num_frames(len(stretch), self.config.rate_hz) > 0:
             raw = compute(stretch, self.config)
             features = self._normalised(raw)
-            own = normalise.statistics(raw)
+            own = sound_statistics(raw, self.config)
             self.past = own if self.past is None else self.past + own
             if np.count_nonzero(self.recogniser.silence(features) <= 0.5) >= 5:
                 segment = self._searched(features, start_s, len(stretch) / self.config.rate_hz)

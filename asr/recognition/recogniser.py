@@ -58,7 +58,8 @@ class Recogniser:
 
     def normalised(self, features: np.ndarray) -> np.ndarray:
         """Features as the network wants them, a sound's own statistics mixed with the training set's."""
-        return normalised(features, self.bundle.statistics, variance=self.bundle.norm_vars)
+        bundle = self.bundle
+        return normalised(features, bundle.features, bundle.statistics, variance=bundle.norm_vars)
 
     def log_likelihoods(self, features: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
         """Of the normalised frames [first, last), with their neighbours: float32 (last - first, pdfs)."""

@@ -7,7 +7,7 @@ from tones import RATE_HZ, sound
 
 from asr.features.compute import FeatureConfig, compute
 from asr.features.normalise import statistics
-from asr.recognition.frames import blended, features_of_file, normalised
+from asr.recognition.frames import blended, features_of_file, normalised, sound_statistics
 
 
 def test_blocks_give_the_features_of_the_whole(tmp_path):
@@ -38,6 +38,23 @@ def test_statistics_are_mixed_by_frames():
     own, training = statistics(np.ones((2, 1), np.float32)), statistics(np.full((1000, 1), 4.0, np.float32))
     mixed = blended(own, training, prior_frames=10)
     assert mixed[0] == pytest.approx([42, 12]) and mixed[1, 0] == pytest.approx(2 + 160)
-    features = np.ones((2, 1), np.float32)
-    assert normalised(features, training, variance=False)[0, 0] == pytest.approx(1 - (2 + 400) / 102)
-    assert normalised(features, None, variance=True) is features
+    config = FeatureConfig(mel_bins=4, pitch=False)
+    features, training = np.ones((2, 4), np.float32), statistics(np.full((1000, 4), 4.0, np.float32))
+    assert normalised(features, config, training, variance=False)[0, 0] == pytest.approx(1 - (2 + 400) / 102)
+    assert normalised(features, config, None, variance=True) is features
+
+
+@pytest.mark.parametrize("kind", ["fbank", "mfcc"])
+def test_digital_zeros_say_nothing_of_mean_and_variance(kind):
+    """Zeros before, within and after; faint noise counts, as do the frames that are zeros in part alone."""
+    config = FeatureConfig(kind=kind)
+    speech, zeros = sound("甲乙甲乙") * np.float32(32768), np.zeros(RATE_HZ // 2, np.float32)
+    noise = np.random.default_rng(1).normal(0, 0.5, RATE_HZ // 2).astype(np.float32)
+    features = compute(np.concatenate([zeros, speech + 1e-3 * np.arange(len(speech)) % 7, zeros, noise]), config)
+    held = sound_statistics(features, config)
+    left_out = len(features) - held[0, -1]
+    assert 90 <= left_out <= 98  # of half a second twice: all windows that hold nothing else
+    assert np.isfinite(held).all()
+    assert sound_statistics(features[:40], config)[0, -1] == 0
+    nothing = normalised(features[:40], config, statistics(features), variance=True)
+    assert np.isfinite(nothing).all()
