@@ -53,7 +53,9 @@ def points_of(method: str) -> list[tuple]:
     return [anywhere[0], *writing, *anywhere, *ends] if method == "async-asgd" else [*anywhere, *ends, *anywhere]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=() if name == "async-asgd" else pytest.mark.slow) for name in METHODS]
+)
 def test_killed_at_many_steps_and_resumed_equals_undisturbed_bit_for_bit(launcher, problem, method):
     folder, argv = problem
     # a checkpoint a push: how far a killed run had come does not depend on how fast the machine and its disk are

@@ -400,9 +400,8 @@ def timeless(folder) -> list[dict]:
     return [{name: event[name] for name in event if name != "seconds"} for event in events(folder, "pass")]
 
 
-@pytest.mark.parametrize(
-    "method", [pytest.param(name, marks=pytest.mark.slow if name == "lbfgs" else ()) for name in BATCH]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", BATCH)
 def test_killed_in_several_iterations_and_resumed_equals_undisturbed_bit_for_bit(problem, launcher, method):
     """With one worker and several blocks."""
     folder, argv = problem
@@ -436,6 +435,7 @@ def train_real(materials, folder, *options) -> dict:
     return events(folder, "done")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "passes", "limit"), [("lbfgs", 25, 4.4), ("hessian-free", 9, 4.6)])
 def test_real_speech_is_learnt(speech, tmp_path, method, passes, limit):
     """Held-out cross-entropy is 6.27 untrained, 5.36 by the pdfs' frequencies alone; measured: 4.1 and 4.3."""

@@ -144,7 +144,7 @@ def test_gaussians_can_be_decoded_with(corpus, made, tmp_path):
     graph = tmp_path / "graph"
     assert main(["graph", "--lang", str(corpus / "lang"), "--model-dir", str(made), "--out", str(graph)]) == 0
     options = ["--data", corpus / "dev", "--model", made / "tri", "--graph", graph, "--out", tmp_path / "dev"]
-    options += ["--lm-weights", 12, "--insertion-penalties", 0, "--nj", 1]
+    options += ["--lm-weights", 12, "--insertion-penalties", 0, "--nj", 1, "--max-active", 500, "--lattice-beam", 4]
     assert main(["decode", *map(str, options)]) == 0
     assert read_table(tmp_path / "dev/hyp.txt").keys() == read_table(corpus / "dev/text").keys()
     hypothesis = " ".join(read_table(tmp_path / "dev/hyp.txt").values()).replace(" ", "")
