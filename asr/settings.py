@@ -20,8 +20,10 @@ import argparse
 import configparser
 import dataclasses
 import json
+import sys
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,15 @@ def resolve(cls: type, verb: str, argv: list[str], usage: str = "") -> Any:
         if key not in values and field.default is MISSING:
             raise InputError(f"{verb}: --{key.replace('_', '-')} is required; see python -m asr {verb} --help")
     return cls(**values)
+
+
+def as_script(cls: type, verb: str, run: Callable[[Any], None], usage: str | None) -> None:
+    """Run a file that was started by itself, with settings from the command line; bad input is exit status 2."""
+    try:
+        run(resolve(cls, verb, sys.argv[1:], usage or ""))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 def as_dict(settings: Any, *, affecting_only: bool = False) -> dict[str, Any]:

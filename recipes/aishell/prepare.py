@@ -9,19 +9,17 @@ wav/{train,dev,test}/S????/*.wav; where wav/ still holds an archive a speaker, t
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import warn
 from asr.corpus.fetch import Remote
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
-from asr.corpus.obtain import mirrors
-from asr.corpus.obtain import obtain as fetch_and_unpack
+from asr.corpus.obtain import fetch_and_unpack, mirrors, unpacked_root
 from asr.corpus.problems import Problem
 from asr.corpus.unpack import SUFFIXES, unpack_nested
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 
 SOUNDS_OPENED = True
 TRANSCRIPTS = Path("transcript/aishell_transcript_v0.8.txt")
@@ -70,13 +68,7 @@ def run(settings: Settings) -> None:
 
 
 def _root(settings: Settings) -> Path:
-    inside = settings.corpus_dir / "data_aishell"
-    root = inside if inside.is_dir() else settings.corpus_dir
-    if not root.is_dir():
-        raise InputError("no such folder; --download fetches the corpus into it", file=root)
-    if not (root / "wav").is_dir():
-        raise InputError("is not AISHELL-1 as it is unpacked: there is no wav/", file=root)
-    return root
+    return unpacked_root(settings.corpus_dir, "data_aishell", ("wav",), "AISHELL-1")
 
 
 def _set(folder: Path, texts: dict[str, tuple[int, str]], table: Path) -> Gathered:
@@ -95,8 +87,4 @@ def _set(folder: Path, texts: dict[str, tuple[int, str]], table: Path) -> Gather
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)

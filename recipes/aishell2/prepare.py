@@ -10,7 +10,6 @@ letter that its key begins with, as Kaldi's recipe has it.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from asr.corpus.datadir import is_pipe
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 
 SOUNDS_OPENED = True
 
@@ -80,8 +79,4 @@ def _table(path: Path, encoding: str, one: Gathered) -> dict[str, tuple[int, str
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)

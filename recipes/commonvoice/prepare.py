@@ -11,7 +11,6 @@ The key of a clip begins with its speaker, the first twelve digits of client_id.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.listing import Row, read_listing
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 
 SOUNDS_OPENED = True
 SPEAKER_DIGITS = 12
@@ -85,8 +84,4 @@ def _add(one: Gathered, rows: Iterable[Row], clips: Path, owners: dict[str, str]
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)

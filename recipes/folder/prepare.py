@@ -13,7 +13,6 @@ the tables, or folders called train, dev and test, tell apart; what is missing i
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.listing import SETS, SUFFIXES, Row, read_listing
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 
 SOUNDS_OPENED = True
 WAYS = ("auto", "table", "beside", "names")
@@ -204,8 +203,4 @@ def _speaker(path: Path, sounds: Sounds, settings: Settings, row: Row | None) ->
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)

@@ -9,7 +9,6 @@ is cut from train by speaker and text. What cannot be mended is dropped and name
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from asr.corpus.gather import TranscriptSettings
 from asr.corpus.repair import mend
 from asr.corpus.split import split
 from asr.corpus.transcript import characters
-from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +76,4 @@ def _normalised(folder: Path, settings: Settings) -> DataDir:
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)

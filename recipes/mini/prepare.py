@@ -27,7 +27,7 @@ from render import Rendered, render, start_worker
 
 from asr.console import progress, say
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 from asr.tables import write_table
 
 SHORTEST_H, LONGEST_H = 0.02, 200.0
@@ -173,8 +173,4 @@ def _write_alignment(folder: Path, alignment: dict[str, list[tuple[str, int]]]) 
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)

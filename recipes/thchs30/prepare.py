@@ -15,17 +15,15 @@ that too much. So dev is cut from train and dev together, by sentence, unless --
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.corpus.fetch import Remote
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
-from asr.corpus.obtain import mirrors
-from asr.corpus.obtain import obtain as fetch_and_unpack
+from asr.corpus.obtain import fetch_and_unpack, mirrors, unpacked_root
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import as_script, option
 
 SOUNDS_OPENED = True
 # the sum as other recipes publish it (PaddleSpeech's thchs30.py); OpenSLR itself gives none
@@ -65,14 +63,7 @@ def run(settings: Settings) -> None:
 
 
 def _root(settings: Settings) -> Path:
-    inside = settings.corpus_dir / "data_thchs30"
-    root = inside if inside.is_dir() else settings.corpus_dir
-    if not root.is_dir():
-        raise InputError("no such folder; --download fetches the corpus into it", file=root)
-    for name in ("train", "dev", "test"):
-        if not (root / name).is_dir():
-            raise InputError(f"is not THCHS-30 as it is unpacked: there is no {name}/", file=root)
-    return root
+    return unpacked_root(settings.corpus_dir, "data_thchs30", ("train", "dev", "test"), "THCHS-30")
 
 
 def _set(folder: Path, root: Path, encoding: str) -> Gathered:
@@ -117,8 +108,4 @@ def _first(file: Path, encoding: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        run(resolve(Settings, "prepare", sys.argv[1:], __doc__ or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    as_script(Settings, "prepare", run, __doc__)
