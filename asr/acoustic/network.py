@@ -90,7 +90,14 @@ class Affine(nn.Linear):
 
 
 class FeedForward(nn.Module):
-    """`layers` hidden layers of `width` units, then a linear layer to the pdfs."""
+    """`layers` hidden layers of `width` units, then a linear layer to the pdfs.
+
+    With `dropout`, where gradients are computed, that share of the hidden units is left out at random and the others
+    are scaled up (Srivastava et al., 2014); `noise` decides which, and has to be seeded for each minibatch.
+    """
+
+    dropout = 0.0
+    noise: torch.Generator | None = None
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -109,7 +116,17 @@ class FeedForward(nn.Module):
 
     def forward(self, spliced: torch.Tensor) -> torch.Tensor:
         """(frames, input_dim) -> logits (frames, num_pdfs)."""
+        if self.dropout and torch.is_grad_enabled():
+            return self.output(self._thinned(spliced))
         return self.output(self.hidden(spliced))
+
+    def _thinned(self, values: torch.Tensor) -> torch.Tensor:
+        stays = 1.0 - self.dropout
+        for layer in self.hidden:
+            values = layer(values)
+            if isinstance(layer, tuple(ACTIVATIONS.values())):
+                values = values * torch.empty_like(values).bernoulli_(stays, generator=self.noise).div_(stays)
+        return values
 
 
 def build(config: NetworkConfig, seed: int) -> FeedForward:

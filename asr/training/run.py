@@ -50,6 +50,7 @@ class Settings:
     mask_bins: int = option(0, help="SpecAugment: widest mask over mel bins; 0: none")
     mask_frames: int = option(0, help="SpecAugment: widest mask over frames, one in a hundred frames; 0: none")
     masks: int = option(2, help="SpecAugment: masks over mel bins, an utterance")
+    dropout: float = option(0.0, help="share of hidden units left out of each gradient at random; 0: none")
     block_frames: int = option(400000, help="frames that are shuffled together, and held in memory by a worker")
     eta0: str = option(
         "0.2", help="learning rate for the gradient of a minibatch's mean loss; auto: found on 1 % of the data"
@@ -172,7 +173,7 @@ def _check(settings: Settings) -> None:
     ):
         if not getattr(settings, name) >= 0:
             refuse(name, "0 or more")
-    for name in ("warmup", "average_from", "heldout_fraction"):
+    for name in ("warmup", "average_from", "heldout_fraction", "dropout"):
         if not 0 <= getattr(settings, name) < 1:
             refuse(name, "at least 0 and below 1")
     if not settings.end_ratio >= 1:
@@ -201,6 +202,8 @@ def _workers(settings: Settings) -> int:
         raise InputError(f"{wrong}: {settings.method} has its own engine, which is for CPUs: leave it out")
     if method.COURSE == "batch" and settings.max_norm:
         raise InputError(f"--max-norm {settings.max_norm:g}: {settings.method} has a line search; leave it at 0")
+    if method.COURSE == "batch" and settings.dropout:
+        raise InputError(f"--dropout {settings.dropout:g}: {settings.method} has a line search; leave it at 0")
     if method.SERIAL:
         if settings.workers > 1:
             say(f"train: {settings.method} is serial: one worker, not {settings.workers}")

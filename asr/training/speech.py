@@ -39,6 +39,7 @@ class SpeechJob:
     device: str = "cpu"
     factors: Factors | None = None  # of the natural gradient
     augment: SpecAugment | None = None
+    dropout: float = 0.0
 
     def open(self) -> SpeechObjective:
         """Made in the worker's process."""
@@ -66,18 +67,21 @@ class SpeechObjective:
         self.features = FeatureReader(job.data)
         self.network: FeedForward = build(job.network, seed=0)
         set_precision(self.network, job.precision)
+        self.network.dropout = job.dropout
         self.held: tuple[int, int] | None = None
         self.block: Frames
         self.order: torch.Tensor
         self.sizes: list[int]
         self.reader = ThreadPoolExecutor(1)
         self.ahead: dict[tuple[int, int], Future[Frames]] = {}
+        self.place: list[int]
 
     def bind(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
         """Use these flat vectors from now on."""
         self.network.to(weights.device)
         bind(self.network, weights, gradient)
         self.device = weights.device
+        self.network.noise = torch.Generator(self.device) if self.job.dropout else None
 
     def use_factors(self, version: int) -> None:
         """Gradients are natural ones from now on."""
@@ -91,7 +95,11 @@ class SpeechObjective:
         if lease.ahead is not None and (key := (lease.pass_, lease.ahead)) not in self.ahead:
             self.ahead[key] = self.reader.submit(self._load, *key)
         part = lease.first, lease.stop, lease.step
-        yield from minibatches(self.block, self.order, self.sizes, self.job.network.context, *part)
+        numbers = range(len(self.sizes))[lease.first : lease.stop : lease.step]
+        found = minibatches(self.block, self.order, self.sizes, self.job.network.context, *part)
+        for number, batch in zip(numbers, found, strict=True):
+            self.place = [self.job.seed, 3, lease.pass_, lease.block, number]
+            yield batch
 
     def _open(self, lease: Lease) -> None:
         wanted = (lease.pass_, lease.block)
@@ -118,10 +126,15 @@ class SpeechObjective:
     def gradient(self, batch: Batch) -> Loss:
         """The gradient, plain or natural, of the mean cross-entropy at the bound weights into the bound gradient.
 
+        With dropout `batch` has to be the one that `batches` gave last.
+
         In bfloat16 only the matrix products are; weights, gradient, softmax and loss stay float32.
         """
         inputs, targets = batch
         clear(self.network)
+        if self.network.noise is not None:  # the same units are left out whoever computes it, and however often
+            drawn = np.random.SeedSequence(self.place).generate_state(1, np.uint64)
+            self.network.noise.manual_seed(int(drawn[0]))
         logits = self.network(inputs)
         loss = cross_entropy(logits, targets)
         loss.backward()

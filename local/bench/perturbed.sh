@@ -29,6 +29,8 @@ copies() { # row: its perturbed copies ('' for none), then options of `asr train
     speed-5) echo '--speeds 0.97,0.985,1,1.015,1.03|' ;;
     speed-5-64) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64' ;;
     speed-5-1024) echo '--speeds 0.97,0.985,1,1.015,1.03|--width 1024' ;;
+    speed-5-drop) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64 --dropout 0.2' ;;
+    speed-5-1024-drop) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64 --width 1024 --dropout 0.3' ;;
     speed-9) echo '--speeds 0.96,0.97,0.98,0.99,1,1.01,1.02,1.03,1.04|' ;;
     noisy) echo '--speeds 0.9,1,1.1 --noisy-copies 1|' ;;
     noise-only) echo '--speeds 1 --noisy-copies 2|' ;;

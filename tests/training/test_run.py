@@ -6,11 +6,17 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from asr.acoustic.model import AcousticModel
+from asr.acoustic.network import build, flatten
 from asr.cli import main
 from asr.features.reader import FeatureReader
+from asr.settings import resolve
 from asr.tables import read_int_vectors
+from asr.training.ledger import Lease
+from asr.training.materials import gather
+from asr.training.run import Settings
 
 
 def events(folder) -> list[dict]:
@@ -63,6 +69,38 @@ def test_one_worker_is_repeatable_and_a_second_run_is_skipped(problem, capsys):
     assert weights(folder) == first
     assert main([*argv, "--workers", "1", "--seed", "2"]) == 0
     assert weights(folder) != first
+
+
+def test_dropout_is_repeatable(problem):
+    folder, argv = problem
+    argv = [*argv, "--dropout", "0.3", "--workers", "1"]
+    runs = []
+    for more in ([], ["--force"], ["--dropout", "0"]):
+        assert main([*argv, *more]) == 0
+        runs.append(weights(folder))
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_dropout_leaves_the_same_units_out_of_a_minibatch_whenever_it_is_computed(problem):
+    _folder, argv = problem
+    settings = resolve(Settings, "train", [*argv[1:], "--dropout", "0.3", "--layers", "2", "--minibatch", "100"], "")
+    job = gather(settings, precision="float32", threads=1, natural=False).job
+    start = flatten(build(job.network, seed=1))
+
+    def gradients(lease: Lease, times: int) -> list[torch.Tensor]:
+        objective, gradient = job.open(), torch.zeros_like(start)
+        objective.bind(start.clone(), gradient)
+        found = []
+        for batch in objective.batches(lease):
+            for _ in range(times):
+                objective.gradient(batch)
+            found.append(gradient.clone())
+        return found
+
+    first, second, third, *_ = gradients(Lease(0, 0, 0, 5), 1)
+    assert torch.equal(gradients(Lease(0, 0, 1, 2), 3)[0], second)
+    assert torch.equal(gradients(Lease(0, 0, 0, 4, step=2), 1)[1], third)
+    assert not torch.equal(first, second)
 
 
 def test_without_dev_alignments_a_slice_of_train_is_kept_out(problem, capsys):
