@@ -31,7 +31,8 @@ copies() { # row: its perturbed copies ('' for none), then options of `asr train
     speed-5-1024) echo '--speeds 0.97,0.985,1,1.015,1.03|--width 1024' ;;
     speed-5-drop) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64 --dropout 0.2' ;;
     speed-5-1024-drop) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64 --width 1024 --dropout 0.3' ;;
-    speed-9) echo '--speeds 0.96,0.97,0.98,0.99,1,1.01,1.02,1.03,1.04|' ;;
+    speed-5-wide-drop) echo '--speeds 0.9,0.95,1,1.05,1.1|--minibatch 64 --dropout 0.2' ;;
+    speed-9-drop) echo '--speeds 0.96,0.97,0.98,0.99,1,1.01,1.02,1.03,1.04|--minibatch 64 --dropout 0.2' ;;
     noisy) echo '--speeds 0.9,1,1.1 --noisy-copies 1|' ;;
     noise-only) echo '--speeds 1 --noisy-copies 2|' ;;
     masked) echo '|--mask-bins 8 --mask-frames 20' ;;
@@ -51,7 +52,7 @@ train_words() { # another one whose train has cmn_words too; dev, test and the l
     --test-fraction 0.01 --dev-fraction 0.01 --out "${exp}_words/cmn"
   asr combine --data "$exp/data/train,${exp}_words/cmn/train" --out "${exp}_words/both"
   ./run.sh --recipe kaldi --exp "${exp}_words" --train-dir "${exp}_words/both" --dev-dir "$exp/data/dev" \
-    --test-dir "$exp/data/test" --stop-stage 4 >&2
+    --test-dir "$exp/data/test" --resample --stop-stage 4 >&2
 }
 result() { # row base: perturb, train, decode with the base's graph, print
   local name=$1 base=$2 out train=$2/data/train ali=$2/ali speeds options set
@@ -60,7 +61,7 @@ result() { # row base: perturb, train, decode with the base's graph, print
   if [[ -n $speeds ]]; then
     # shellcheck disable=SC2086 # several options
     asr perturb --data "$base/data/train" $speeds --out "$out/train"
-    asr features --data "$out/train" --out "$out/features"
+    asr features --data "$out/train" --resample true --out "$out/features"
     asr align --originals "$base/ali" --train-data "$out/train" --dev-data "$base/data/dev" --out "$out/ali"
     train=$out/train ali=$out/ali
   fi
