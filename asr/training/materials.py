@@ -93,7 +93,7 @@ def gather(settings: Settings, *, precision: str, threads: int, natural: bool = 
         threads=threads,
         device=settings.device,
         augment=_augment(settings, features),
-        dropout=settings.dropout,
+        dropout=float(settings.dropout),
         factors=Factors.empty(shape, settings.natural_rank, settings.device) if natural else None,
     )
     sample = _training_sample(job) if natural else None

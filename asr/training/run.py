@@ -46,11 +46,13 @@ class Settings:
     activation: str = option("relu", help="of the hidden units", choices=("relu", "sigmoid", "tanh", "gelu"))
     layer_norm: bool = option(True, help="normalise every hidden layer's inputs to its activation")
     context: int = option(5, help="frames spliced on each side")
-    minibatch: int = option(0, help="frames per push; 0: 64 to 512, by the hours that are seen")
+    minibatch: int = option(0, help="frames per push; 0: 64 to 512, by the hours of speech")
     mask_bins: int = option(0, help="SpecAugment: widest mask over mel bins; 0: none")
     mask_frames: int = option(0, help="SpecAugment: widest mask over frames, one in a hundred frames; 0: none")
     masks: int = option(2, help="SpecAugment: masks over mel bins, an utterance")
-    dropout: float = option(0.0, help="share of hidden units left out of each gradient at random; 0: none")
+    dropout: str = option(
+        "auto", help="share of hidden units left out of each gradient; auto: 0.2 for copies of little speech"
+    )
     block_frames: int = option(400000, help="frames that are shuffled together, and held in memory by a worker")
     eta0: str = option(
         "0.2", help="learning rate for the gradient of a minibatch's mean loss; auto: found on 1 % of the data"
@@ -149,6 +151,13 @@ def _check(settings: Settings) -> None:
             usable = False
         if not usable:
             refuse("eta0", "above 0, or auto")
+    if settings.dropout != "auto":
+        try:
+            usable = 0 <= float(settings.dropout) < 1
+        except ValueError:
+            usable = False
+        if not usable:
+            refuse("dropout", "at least 0 and below 1, or auto")
     for name in ("server_share", "speed_spread"):
         if not 0 <= getattr(settings, name) < 10:
             refuse(name, "at least 0 and below 10")
@@ -173,7 +182,7 @@ def _check(settings: Settings) -> None:
     ):
         if not getattr(settings, name) >= 0:
             refuse(name, "0 or more")
-    for name in ("warmup", "average_from", "heldout_fraction", "dropout"):
+    for name in ("warmup", "average_from", "heldout_fraction"):
         if not 0 <= getattr(settings, name) < 1:
             refuse(name, "at least 0 and below 1")
     if not settings.end_ratio >= 1:
@@ -181,7 +190,8 @@ def _check(settings: Settings) -> None:
 
 
 def _sized(settings: Settings) -> tuple[Settings, set[str]]:
-    """With layers, width and minibatch, those that were 0 by the hours of speech; and which were given."""
+    """With layers, width, minibatch and dropout, by the hours where they were left open; and which were given."""
+    from asr.training import methods
     from asr.training.materials import frame_counts, originals
     from asr.training.sizing import FRAMES_PER_HOUR, suit
 
@@ -190,7 +200,13 @@ def _sized(settings: Settings) -> tuple[Settings, set[str]]:
     rule = suit(distinct / FRAMES_PER_HOUR, sum(counts.values()) / FRAMES_PER_HOUR)
     given = {name for name in ("layers", "width", "minibatch") if getattr(settings, name)}
     chosen = {name: getattr(settings, name) or getattr(rule, name) for name in ("layers", "width", "minibatch")}
-    return replace(settings, **chosen), given
+    dropout = settings.dropout
+    if dropout == "auto":
+        whole_data = methods.get(settings.method, settings.method_options).COURSE == "batch"
+        dropout = "0" if whole_data else f"{rule.dropout:g}"
+    else:
+        given.add("dropout")
+    return replace(settings, **chosen, dropout=f"{float(dropout):g}"), given
 
 
 def _workers(settings: Settings) -> int:
@@ -202,8 +218,8 @@ def _workers(settings: Settings) -> int:
         raise InputError(f"{wrong}: {settings.method} has its own engine, which is for CPUs: leave it out")
     if method.COURSE == "batch" and settings.max_norm:
         raise InputError(f"--max-norm {settings.max_norm:g}: {settings.method} has a line search; leave it at 0")
-    if method.COURSE == "batch" and settings.dropout:
-        raise InputError(f"--dropout {settings.dropout:g}: {settings.method} has a line search; leave it at 0")
+    if method.COURSE == "batch" and settings.dropout != "0":
+        raise InputError(f"--dropout {settings.dropout}: {settings.method} has a line search; leave it at 0")
     if method.SERIAL:
         if settings.workers > 1:
             say(f"train: {settings.method} is serial: one worker, not {settings.workers}")

@@ -1,19 +1,20 @@
 """Settings that suit the size of the data, and what a training will take.
 
-    suited = suit(hours=20.0, hours_seen=60.0)      # Suited(layers=5, width=896, minibatch=512, eta0_first=0.28)
+    suited = suit(hours=20.0, hours_seen=60.0)      # Suited(layers=5, width=896, minibatch=256, dropout=0.0, ...)
     costs = estimate(shape, frames, suited.minibatch, workers=2, ...)
 
 The rules, h the hours of distinct speech and s the hours that the pass sees (perturbed copies count):
 
     layers       4, from 10 h on 5, from 50 h on 6
     width        512 up to 3 h, then 512 (h / 3)^0.3, in steps of 64, at most 2048
-    minibatch    64 √s, to the nearest power of two, 64 to 512: few data want many small steps
+    minibatch    64 √h, to the nearest power of two, 64 to 512: few data want many small steps
+    dropout      0.2 up to 3 h where s is 2 h or more: what comes several times is learnt by heart; else none
     eta0 auto    begins at 0.1 √(minibatch / 64) and doubles or halves from there, 16 times either way at most
     averaging    the best of twenty windows on held-out frames, whatever the hours; what is shown begins at 0.6
     states       (asr align) 500 h^0.4
 
-4 × 512 with minibatches of 64 at 0.85 h and of 128 at 3 h are measured (RESULTS.md); beyond, sizes grow towards what
-recipes for larger corpora take (Kaldi's nnet1: 6 × 1024), held back to what CPUs can train.
+4 × 512 with minibatches of 64 at 0.85 h, without copies and with, and of 128 at 3 h are measured (RESULTS.md); then
+sizes grow towards what recipes for larger corpora take (Kaldi's nnet1: 6 × 1024), held back to what CPUs can train.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Suited:
     layers: int
     width: int
     minibatch: int
+    dropout: float
     eta0_first: float
 
 
@@ -62,8 +64,9 @@ def suit(hours: float, hours_seen: float) -> Suited:
     """The settings for `hours` of distinct speech, of which the pass sees `hours_seen` with all copies."""
     layers = 4 + (hours >= 10) + (hours >= 50)
     width = 512 if hours <= 3 else min(2048, 64 * round(512 * (hours / 3) ** 0.3 / 64))
-    minibatch = 2 ** min(9, max(6, round(6 + math.log2(max(hours_seen, 1e-3)) / 2)))
-    return Suited(layers, width, minibatch, eta0_first(minibatch))
+    minibatch = 2 ** min(9, max(6, round(6 + math.log2(max(hours, 1e-3)) / 2)))
+    dropout = 0.2 if hours <= 3 and hours_seen >= 2 * hours > 0 else 0.0
+    return Suited(layers, width, minibatch, dropout, eta0_first(minibatch))
 
 
 def eta0_first(minibatch: int) -> float:
@@ -121,6 +124,7 @@ def estimate(
 def lines(
     shape: NetworkConfig,
     minibatch: int,
+    dropout: float,
     given: Collection[str],
     hours: float,
     hours_seen: float,
@@ -134,8 +138,9 @@ def lines(
 
     size = f"{of('layers', str(shape.layers))} × {of('width', str(shape.width))}"
     copies = "" if hours_seen == hours else f", {hours_seen:.2f} with copies"
+    thinned = f", dropout {of('dropout', f'{dropout:g}')}" if dropout or "dropout" in given else ""
     return [
-        f"train: for {hours:.2f} h of speech{copies}: {size}, minibatch {of('minibatch', str(minibatch))}",
+        f"train: for {hours:.2f} h of speech{copies}: {size}, minibatch {of('minibatch', str(minibatch))}{thinned}",
         f"train: {costs.weights / 1e6:.2f} M weights; about {duration(costs.seconds)} with {workers} workers, "
         f"and {costs.memory_bytes / 1e9:.1f} GB of memory",
     ]

@@ -119,7 +119,8 @@ class Trainer:
             block_frames=settings.block_frames,
         )
         hours, seen = self.materials.distinct_frames / FRAMES_PER_HOUR, self.total / FRAMES_PER_HOUR
-        for line in lines(shape, settings.minibatch, given, hours, seen, costs, self.workers):
+        sizes = settings.minibatch, float(settings.dropout), given
+        for line in lines(shape, *sizes, hours, seen, costs, self.workers):
             say(line)
         if costs.memory_bytes > (free := free_bytes()):
             warn(f"that is more than the {free / 1e9:.1f} GB that are free; a smaller --block-frames needs less")
@@ -231,6 +232,7 @@ class Trainer:
                 layers=self.materials.shape.layers,
                 width=self.materials.shape.width,
                 minibatch=settings.minibatch,
+                dropout=float(settings.dropout),
                 expected_seconds=self.costs.seconds,
                 expected_bytes=self.costs.memory_bytes,
             )

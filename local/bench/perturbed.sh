@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Perturbed copies and further data on real speech: one pass over each, with one graph (characters, trigram), alignments made from nothing by our
-# own tools, weights chosen on dev. Prints a row for each: hours of speech and hours seen, seconds, error rates with their bootstrap intervals.
+# own tools, weights chosen on dev. Prints a row for each: hours of speech and hours seen, network, minibatch, dropout, eta0, seconds, error rates with their bootstrap intervals.
 #   local/bench/perturbed.sh                    the AISHELL sample by its protocol
 #   local/bench/perturbed.sh --tune             tries on a fifth of train, kept out; test is not touched: how the choices were made
 #   local/bench/perturbed.sh [--tune] --rows 'none speed-5'
@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh
 . local/setup.sh
 set_up
-exp='' model=asgd rows='none speed-3 speed-3-close speed-5 speed-5-1024 noisy noise-only words words-speed-5'
+exp='' model=asgd rows='none speed-5-whole speed-5 words words-speed-5'
 while (($#)); do
   case $1 in
     --tune) exp=exp/tune; shift ;;
@@ -27,12 +27,10 @@ copies() { # row: its perturbed copies ('' for none), then options of `asr train
     speed-3) echo '--speeds 0.9,1,1.1|' ;;
     speed-3-close) echo '--speeds 0.95,1,1.05|' ;;
     speed-5) echo '--speeds 0.97,0.985,1,1.015,1.03|' ;;
-    speed-5-64) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64' ;;
-    speed-5-1024) echo '--speeds 0.97,0.985,1,1.015,1.03|--width 1024' ;;
-    speed-5-drop) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64 --dropout 0.2' ;;
-    speed-5-1024-drop) echo '--speeds 0.97,0.985,1,1.015,1.03|--minibatch 64 --width 1024 --dropout 0.3' ;;
-    speed-5-wide-drop) echo '--speeds 0.9,0.95,1,1.05,1.1|--minibatch 64 --dropout 0.2' ;;
-    speed-9-drop) echo '--speeds 0.96,0.97,0.98,0.99,1,1.01,1.02,1.03,1.04|--minibatch 64 --dropout 0.2' ;;
+    speed-5-whole) echo '--speeds 0.97,0.985,1,1.015,1.03|--dropout 0' ;;
+    speed-5-1024) echo '--speeds 0.97,0.985,1,1.015,1.03|--width 1024 --dropout 0.3' ;;
+    speed-5-wide) echo '--speeds 0.9,0.95,1,1.05,1.1|' ;;
+    speed-9) echo '--speeds 0.96,0.97,0.98,0.99,1,1.01,1.02,1.03,1.04|' ;;
     noisy) echo '--speeds 0.9,1,1.1 --noisy-copies 1|' ;;
     noise-only) echo '--speeds 1 --noisy-copies 2|' ;;
     masked) echo '|--mask-bins 8 --mask-frames 20' ;;
@@ -85,7 +83,8 @@ lines = {set_: (out / set_ / "cer").read_text("utf-8").splitlines()[0] for set_ 
 low, high = json.loads((out / "test/scores.json").read_text("utf-8"))["cer"]["interval"]
 print(
     f"{name:<18} {done['frames_of_originals'] / 360000:>6.2f} {done['frames_seen'] / 360000:>6.2f} "
-    f"{start['layers']} × {start['width']:<5} {start['minibatch']:>4} {start['eta0']:>6.3g} {done['seconds']:>7.0f} "
+    f"{start['layers']} × {start['width']:<5} {start['minibatch']:>4} {start['dropout']:>4g} {start['eta0']:>6.3g} "
+    f"{done['seconds']:>7.0f} "
     f"{lines['test']:<52} {f'{low:.2f} to {high:.2f}':<16} {lines['dev']}",
     flush=True,
 )
@@ -94,7 +93,7 @@ PY
 
 train_base
 [[ " $rows" != *" words"* ]] || train_words
-printf '%-18s %6s %6s %-9s %4s %6s %7s %-52s %-16s %s\n' row hours seen network mini eta0 seconds test interval dev
+printf '%-18s %6s %6s %-9s %4s %4s %6s %7s %-52s %-16s %s\n' row hours seen network mini drop eta0 seconds test interval dev
 for row in $rows; do
   base=$exp
   [[ $row != words* ]] || base=${exp}_words

@@ -30,6 +30,7 @@ def speech(shared, tmp_path_factory) -> Materials:
     ):
         assert main([str(item) for item in argv]) == 0
     settings = Settings(
+        dropout="0",
         train_data=data,
         ali=folder / "ali",
         out=folder / "model",

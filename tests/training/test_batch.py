@@ -207,7 +207,7 @@ def trainer(problem):
     """A trainer of the small problem that has not begun, simulated workers."""
     _folder, argv = problem
     options = ["--method", "lbfgs", "--engine", "simulated", "--workers", "3", "--max-staleness", "0"]
-    settings = resolve(Settings, "train", [*argv[1:], *options], "")
+    settings = resolve(Settings, "train", [*argv[1:], *options, "--dropout", "0"], "")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield Trainer(settings, workers=3, threads=1, precision="float32", key="")

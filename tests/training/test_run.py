@@ -115,6 +115,8 @@ def test_without_dev_alignments_a_slice_of_train_is_kept_out(problem, capsys):
     ("option", "message"),
     [
         (("--eta0", "0"), "train: --eta0 is 0; it must be above 0, or auto"),
+        (("--dropout", "1"), "train: --dropout is 1; it must be at least 0 and below 1, or auto"),
+        (("--dropout", "some"), "train: --dropout is some; it must be at least 0 and below 1, or auto"),
         (("--eta0", "nan"), "train: --eta0 is nan; it must be above 0, or auto"),
         (("--average-from", "1"), "train: --average-from is 1.0; it must be at least 0 and below 1"),
         (("--minibatch", "-1"), "train: --minibatch is -1; it must be 0 or more"),

@@ -19,13 +19,14 @@ GB = 1e9
 @pytest.mark.parametrize(
     ("hours", "seen", "suited"),
     [
-        (0.0, 0.0, Suited(4, 512, 64, 0.1)),
-        (0.85, 0.85, Suited(4, 512, 64, 0.1)),
-        (0.85, 4.25, Suited(4, 512, 128, 0.14)),  # 64 √4.25 = 132
-        (3.0, 3.0, Suited(4, 512, 128, 0.14)),  # 64 √3 = 111
-        (10.0, 10.0, Suited(5, 704, 256, 0.2)),  # 512 (10/3)^0.3 = 735, 11 steps of 64; 64 √10 = 202
-        (150.0, 150.0, Suited(6, 1664, 512, 0.28)),  # 512 · 50^0.3 = 1656
-        (10_000.0, 30_000.0, Suited(6, 2048, 512, 0.28)),
+        (0.0, 0.0, Suited(4, 512, 64, 0.0, 0.1)),
+        (0.85, 0.85, Suited(4, 512, 64, 0.0, 0.1)),
+        (0.85, 4.25, Suited(4, 512, 64, 0.2, 0.1)),  # copies do not change the minibatch
+        (3.0, 3.0, Suited(4, 512, 128, 0.0, 0.14)),  # 64 √3 = 111
+        (3.0, 5.9, Suited(4, 512, 128, 0.0, 0.14)),
+        (10.0, 30.0, Suited(5, 704, 256, 0.0, 0.2)),  # 512 (10/3)^0.3 = 735, 11 steps of 64; 64 √10 = 202
+        (150.0, 150.0, Suited(6, 1664, 512, 0.0, 0.28)),  # 512 · 50^0.3 = 1656
+        (10_000.0, 30_000.0, Suited(6, 2048, 512, 0.0, 0.28)),
     ],
 )
 def test_the_rules(hours, seen, suited):
@@ -61,10 +62,13 @@ def test_the_rate_is_measured():
 def test_lines():
     shape = NetworkConfig(feature_dim=40, num_pdfs=100, layers=4, width=512, context=5)
     costs = Costs(2_340_000, 7_000_000, 93.0, 1.26 * GB)
-    assert lines(shape, 64, {"width"}, 0.85, 2.55, costs, 2) == [
-        "train: for 0.85 h of speech, 2.55 with copies: 4 × 512 (given), minibatch 64",
+    assert lines(shape, 64, 0.2, {"width"}, 0.85, 2.55, costs, 2) == [
+        "train: for 0.85 h of speech, 2.55 with copies: 4 × 512 (given), minibatch 64, dropout 0.2",
         "train: 2.34 M weights; about 1 min 33 s with 2 workers, and 1.3 GB of memory",
     ]
+    assert lines(shape, 64, 0.0, set(), 0.85, 0.85, costs, 2)[0].endswith("h of speech: 4 × 512, minibatch 64")
+    given = lines(shape, 64, 0.0, {"dropout"}, 0.85, 2.55, costs, 2)[0]
+    assert given.endswith("4 × 512, minibatch 64, dropout 0 (given)")
 
 
 @pytest.mark.parametrize(("limit", "free"), [("max\n", 2048e3), ("1000000\n", 1e6)])
