@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Perturbed copies and further data on real speech: one pass over each, with one graph (characters, trigram), alignments made from nothing by our
-# own tools, weights chosen on dev. Prints a row for each: hours of speech and hours seen, network, minibatch, dropout, eta0, seconds, error rates with their bootstrap intervals.
+# own tools, weights chosen on dev. Prints a row for each: hours of speech and hours seen, network, minibatch, dropout, eta0,
+# seconds, error rates with their bootstrap intervals.
 #   local/bench/perturbed.sh                    the AISHELL sample by its protocol
 #   local/bench/perturbed.sh --tune             tries on a fifth of train, kept out; test is not touched: how the choices were made
-#   local/bench/perturbed.sh [--tune] --rows 'none speed-5'
+#   local/bench/perturbed.sh [--tune] --rows 'none speed-5' --train '--eta0 0.2'     further options of `asr train`
 # exp/units or exp/tune is trained first where it is not there; rows with words- need exp/units_words or exp/tune_words as well.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh
 . local/setup.sh
 set_up
-exp='' model=asgd rows='none speed-5-whole speed-5 words words-speed-5'
+exp='' model=asgd more='' rows='none speed-5-whole speed-5 words words-speed-5'
 while (($#)); do
   case $1 in
     --tune) exp=exp/tune; shift ;;
     --rows) rows=$2; shift 2 ;;
+    --train) more=$2; shift 2 ;;
     *) echo "no option $1; see the head of local/bench/perturbed.sh" >&2; exit 2 ;;
   esac
 done
@@ -55,7 +57,7 @@ train_words() { # another one whose train has cmn_words too; dev, test and the l
 result() { # row base: perturb, train, decode with the base's graph, print
   local name=$1 base=$2 out train=$2/data/train ali=$2/ali speeds options set
   IFS='|' read -r speeds options <<<"$(copies "$name")"
-  out=$exp/perturbed/$name
+  out=$exp/perturbed/$name${more// /}
   if [[ -n $speeds ]]; then
     # shellcheck disable=SC2086 # several options
     asr perturb --data "$base/data/train" $speeds --out "$out/train"
@@ -64,7 +66,7 @@ result() { # row base: perturb, train, decode with the base's graph, print
     train=$out/train ali=$out/ali
   fi
   # shellcheck disable=SC2086
-  asr train --train-data "$train" --dev-data "$base/data/dev" --ali "$ali" --eta0 auto --workers 2 $options --out "$out/model"
+  asr train --train-data "$train" --dev-data "$base/data/dev" --ali "$ali" --eta0 auto --workers 2 $options $more --out "$out/model"
   for set in dev test; do
     weights=(--tuned "$out/dev/decode.json")
     [[ $set == test ]] || weights=(--tune true --latin letter)
