@@ -24,6 +24,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from asr.acoustic.network import NetworkConfig, build, set_precision
 from asr.console import duration
@@ -34,9 +35,13 @@ MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 PROCESS_BYTES = 260e6
 #: vectors as long as the weights: server, running mean, mean since t0, best and two copies while the end is judged
 SERVER_VECTORS, WORKER_VECTORS = 6, 4
-#: forward and backward together, in forward passes; server, splicing and waiting cost the rest of a second
-PASSES, EFFICIENCY = 3, 0.7
-MEASURED_S = 0.3
+#: forward and backward together, in forward passes
+PASSES = 3
+#: what a minibatch leaves of a worker's time: the rest goes to splicing, waiting and held-out figures
+EFFICIENCY = 0.7
+#: a push costs so much a weight in the server and for the natural gradient; workers need so long to start
+PUSH_S, START_S = 2.5e-9, 8.0
+MEASURED_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def num_weights(shape: NetworkConfig) -> int:
 
 
 def frames_a_second(shape: NetworkConfig, minibatch: int, precision: str) -> float:
-    """Measured on this machine: forward and backward of a few minibatches, by one thread."""
+    """Measured on this machine: forward and backward of some minibatches, by one thread; of several the median."""
     import torch
 
     threads = torch.get_num_threads()
@@ -97,13 +102,12 @@ def frames_a_second(shape: NetworkConfig, minibatch: int, precision: str) -> flo
         network = build(shape, seed=0)
         set_precision(network, precision)
         inputs, targets = torch.zeros(minibatch, shape.input_dim), torch.zeros(minibatch, dtype=torch.long)
-        done, begun = -1, 0.0
-        while done < 1 or time.perf_counter() - begun < MEASURED_S:
-            if done == 0:
-                begun = time.perf_counter()  # the first one pays for what is set up
+        times: list[float] = []
+        while len(times) < 4 or sum(times[1:]) < MEASURED_S:
+            begun = time.perf_counter()
             torch.nn.functional.cross_entropy(network(inputs), targets).backward()
-            done += 1
-        return done * minibatch / (time.perf_counter() - begun)
+            times.append(time.perf_counter() - begun)
+        return minibatch / median(times[1:])  # the first one pays for what is set up
     finally:
         torch.set_num_threads(threads)
 
@@ -118,7 +122,8 @@ def estimate(
     vectors = 4.0 * weights * (SERVER_VECTORS + workers * WORKER_VECTORS)
     blocks = workers * (2 if frames > block_frames else 1) * block  # the next one is read ahead
     memory = (workers + 1) * PROCESS_BYTES + vectors + blocks + 2 * frames
-    return Costs(weights, multiply_adds(shape), frames / rate, memory)
+    pushes = frames / minibatch
+    return Costs(weights, multiply_adds(shape), START_S + frames / rate + pushes * weights * PUSH_S, memory)
 
 
 def lines(

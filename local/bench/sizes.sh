@@ -20,7 +20,7 @@ train_sample 5
 place=$(mktemp -d -p exp sizes.XXXX)
 trap 'rm -rf "$place"' EXIT
 printf '%-12s %9s %18s %18s %18s\n' layers minibatch 'seconds expected' 'of the pass' 'in all'
-for size in '4 512 64' '4 512 256' '5 1024 256' '6 2048 512'; do
+for size in '4 512 64' '4 512 256' '5 1024 256'; do
   read -r layers width minibatch <<<"$size"
   for block in 400000 100000; do
     rm -rf "$place/model"
