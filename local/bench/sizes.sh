@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What is said before a training, and what came of it: seconds and memory for some sizes of network, on the AISHELL sample and its own
-# alignments (exp/units, trained first where it is not there), and what the rule would choose and expect for more hours.
+# alignments (exp/units, trained first where it is not there).
 #   local/bench/sizes.sh [--workers N]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
