@@ -77,10 +77,13 @@ def wipe() -> None:
         print("\r\033[K", end="", flush=True)
 
 
-def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield `items`, showing how many of `total` are done. `what` reads like `features: train`."""
-    if sys.stdout.isatty():
-        yield from _bar(items, total, what)
+def progress(items: Iterable[T], total: int, what: str, *, aside: bool = False) -> Iterator[T]:
+    """Yield `items`, showing how many of `total` are done. `what` reads like `features: train`.
+
+    aside: on stderr, where stdout is for the results.
+    """
+    if (sys.stderr if aside else sys.stdout).isatty():
+        yield from _bar(items, total, what, aside)
         return
     start = said = time.monotonic()
     for done, item in enumerate(items, 1):
@@ -89,14 +92,20 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
         if now - said >= PLAIN_PERIOD_S and done < total:
             said = now
             left = (now - start) / done * (total - done)
-            say(f"{what}: {done}/{total}, {left:.0f} s left")
+            line = f"{what}: {done}/{total}, {left:.0f} s left"
+            if aside:
+                print(line, file=sys.stderr, flush=True)
+                log_only(line)
+            else:
+                say(line)
 
 
-def _bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+def _bar(items: Iterable[T], total: int, what: str, aside: bool) -> Iterator[T]:
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
+    with Progress(*columns, transient=True, console=Console(stderr=aside)) as bar:
         task = bar.add_task(what, total=total)
         for item in items:
             yield item

@@ -138,13 +138,16 @@ class SearchPool:
         task: Task,
         *,
         what: str,
+        aside: bool = False,
     ) -> dict[str, Outcome]:
         """{utterance: outcome} in the order given; `loglikes_of` gives float32 (frames, pdfs), unscaled.
+
+        what: said with the progress; aside: on stderr.
 
         An InputError from `loglikes_of`, or a search that fails, is that utterance's fault and no more.
         """
         run = self._serial if self._pool is None else self._parallel
-        done = dict(progress(run(utterances, loglikes_of, task), len(utterances), what))
+        done = dict(progress(run(utterances, loglikes_of, task), len(utterances), what, aside=aside))
         return {utterance: done[utterance] for utterance in utterances}
 
     def _serial(self, utterances, loglikes_of, task) -> Iterator[tuple[str, Outcome]]:

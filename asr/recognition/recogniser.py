@@ -99,6 +99,7 @@ class Recogniser:
             lambda key: self.log_likelihoods(features, *places[key]),
             Task(weights.lm_weight, weights.penalty),
             what=f"transcribe: {name}",
+            aside=True,  # the transcript may go to stdout
         )
         shift_s = self.bundle.frame_shift_s
         return [self._segment(outcomes[key], piece, shift_s, duration_s) for key, piece in places.items()]

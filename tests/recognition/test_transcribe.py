@@ -74,6 +74,15 @@ def test_long_sound_is_cut_at_its_silences_and_joined(packaged, write_sound, tmp
     assert record["duration"] == whole["duration"] == pytest.approx(4.45, abs=0.01)
 
 
+def test_progress_does_not_get_among_the_results(packaged, write_sound, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("asr.console.PLAIN_PERIOD_S", 0.0)
+    path = write_sound(tmp_path / "a.wav", "甲乙甲乙 甲甲乙甲 乙甲" * 3)
+    assert main(["transcribe", str(packaged), str(path), "--format=json", "--most-s=3", "--nj=1"]) == 0
+    written = capsys.readouterr()
+    assert json.loads(written.out)["text"].replace(" ", "") == "甲乙甲乙甲甲乙甲乙甲" * 3
+    assert "transcribe: a.wav: 1/" in written.err
+
+
 def test_subtitles_of_several_files_are_numbered_on(packaged, write_sound, tmp_path, capsys):
     files = [write_sound(tmp_path / f"{n}.wav", "甲 乙") for n in range(2)]
     text = transcribe(capsys, packaged, *files, "--format=srt")
