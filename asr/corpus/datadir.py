@@ -30,7 +30,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 FILES = ("wav.scp", "segments", "text", "utt2spk", "spk2utt", "utt2dur", "utt2uniq", "perturb")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of a recording; `end_s` None is its end, `channel` None its only channel."""
 
@@ -46,7 +46,7 @@ class Segment:
         return f"{self.recording} {self.start_s or 0:.10g} {end:.10g}{channel}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """What is needed to get at one utterance's sound: arguments of `asr.corpus.audio.read`."""
 
@@ -199,4 +199,4 @@ def refuse_same(out: Path, *sources: Path) -> None:
 
 
 def _only(table: dict, keys: set[str]) -> dict:
-    return {key: value for key, value in table.items() if key in keys}
+    return table if table.keys() <= keys else {key: value for key, value in table.items() if key in keys}

@@ -21,7 +21,7 @@ from asr.errors import InputError
 SPEEDS = (0.5, 2.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Perturbation:
     """room: (reverberation time in seconds, direct-to-reverberant ratio in dB); noise: (SNR in dB, kind or file)."""
 

@@ -12,6 +12,7 @@ first. What a problem means for `repair` is its `mend`:
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -44,7 +45,7 @@ class Problem:
         return InputError(self.message + more, file=self.file, line=self.line, key=self.key)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A value of a table and the line it is on."""
 
@@ -93,7 +94,7 @@ def scan_table(
         elif transcripts:
             value = checked_value(value, problems, path, number, key)
         if key not in table:
-            table[key] = Entry(value, number)
+            table[sys.intern(key)] = Entry(value, number)  # one string a key, however many tables have it
         elif table[key].value == value:
             problems.append(Problem("duplicate key", "this line has occurred before", path, number, key, "rewrite"))
         else:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,7 +53,7 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
     data = DataDir(
         recordings={key: absolute(entry.value) for key, entry in recordings.items()},
         text={key: entry.value for key, entry in text.items()},
-        utt2spk={key: entry.value for key, entry in utt2spk.items()},
+        utt2spk={key: sys.intern(entry.value) for key, entry in utt2spk.items()},
         segments=segments,
         utt2dur=durations,
         utt2uniq=originals,
@@ -97,7 +98,9 @@ def _segments(path: Path, recordings: Table, problems: list[Problem], encoding: 
 
 def _optional(path: Path, problems: list[Problem]) -> dict[str, str] | None:
     """A table that need not be there."""
-    return {key: entry.value for key, entry in _scan(path, problems, "utf-8").items()} if path.exists() else None
+    if not path.exists():
+        return None
+    return {key: sys.intern(entry.value) for key, entry in _scan(path, problems, "utf-8").items()}
 
 
 def _changes(path: Path, problems: list[Problem]) -> dict[str, Perturbation] | None:
