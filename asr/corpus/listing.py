@@ -1,10 +1,11 @@
-"""Tables that name sounds and what is said in them: TSV, CSV, JSON lines, or `sound transcript` lines.
+"""Tables that name sounds and what is said in them: TSV, CSV, JSON, or `sound transcript` lines.
 
     rows = read_listing(Path("corpus/train.tsv"), problems)          # [Row("clips/a.mp3", "今天", ...), ...]
 
 Columns are known by their names in the first line (or by JSON's keys); without such a line they are sound, transcript
-and, where there is a third one, speaker. TSV knows no quotes, CSV does. A row that cannot be used is a problem, and
-the rest is read on.
+and, where there is a third one, speaker. TSV knows no quotes, CSV does, and may have semicolons
+or tabs for its commas. JSON is an object a line, or a list of them. A row that cannot be used is a problem, and the
+rest is read on.
 """
 
 from __future__ import annotations
@@ -23,16 +24,20 @@ from asr.errors import InputError
 
 #: names of columns by what they hold, as corpora have them; the first that is there counts
 NAMES: dict[str, tuple[str, ...]] = {
-    "sound": ("path", "audio_filepath", "audio_path", "audio", "wav", "sound", "file", "filename", "file_name"),
-    "text": ("sentence", "text", "transcript", "transcription", "txt", "label"),
-    "speaker": ("speaker", "client_id", "speaker_id", "spk", "spk_id"),
+    "sound": (
+        *("path", "audio_filepath", "audio_path", "audio_file", "audio", "wav", "wav_path", "sound"),
+        *("file", "filename", "file_name", "音频", "文件", "文件名", "路径"),
+        *("utterance_id", "utteranceid", "utt_id", "utt", "key", "id"),
+    ),
+    "text": ("sentence", "text", "transcript", "transcription", "txt", "label", "文本", "内容", "句子"),
+    "speaker": ("speaker", "client_id", "speaker_id", "speakerid", "spk", "spk_id", "user_id", "说话人"),
     "set": ("split", "set", "subset"),
     "start": ("start", "start_s", "offset", "begin"),
     "end": ("end", "end_s", "stop"),
     "duration": ("duration", "duration_s"),
     "channel": ("channel",),
 }
-SUFFIXES = (".tsv", ".csv", ".jsonl", ".txt")
+SUFFIXES = (".tsv", ".csv", ".jsonl", ".json", ".txt")
 SETS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev", "test": "test"}
 
 
@@ -76,11 +81,11 @@ def _records(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, {what it holds: value}); a row with too few or too many columns has the key `wrong`."""
     lines = ((number, line) for number, line in transcript_lines(path, encoding) if line.strip())
-    if path.suffix == ".jsonl":
-        yield from ((number, _of_json(line, wanted)) for number, line in lines)
+    if path.suffix.lower() in (".jsonl", ".json"):
+        yield from ((number, _of_json(line, wanted)) for number, line in _json_texts(list(lines)))
         return
     header: list[str] | None = None
-    for number, cells in _cells(path.suffix, lines):
+    for number, cells in _cells(path.suffix.lower(), lines):
         if header is None:
             titles = [cell.strip().lower() for cell in cells]
             found = {what: _place(titles, wanted[what]) for what in wanted}
@@ -99,9 +104,11 @@ def _records(
 
 
 def _cells(suffix: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    delimiter = ""
     for number, line in lines:
         if suffix == ".csv":
-            yield number, next(csv.reader([line]))
+            delimiter = delimiter or max(",;\t", key=line.count)
+            yield number, next(csv.reader([line], delimiter=delimiter))
         elif suffix == ".tsv" or "\t" in line:
             yield number, line.split("\t")
         else:
@@ -110,6 +117,25 @@ def _cells(suffix: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int,
 
 def _place(names: list[str], wanted: tuple[str, ...]) -> int | None:
     return next((names.index(name.lower()) for name in wanted if name.lower() in names), None)
+
+
+def _json_texts(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """(line number, text) of every object: a line each, or the members of one list, each where it begins."""
+    text = "\n".join(line for _, line in lines)
+    if not text.lstrip().startswith("["):
+        yield from lines
+        return
+    decoder, place, at = json.JSONDecoder(), 0, text.index("[") + 1
+    while at < len(text) and text[at] != "]":
+        end = at + 1
+        if text[at] not in " \t\n,":
+            try:
+                end = decoder.raw_decode(text, at)[1]
+            except json.JSONDecodeError:
+                end = len(text)  # from here on it is no JSON
+            yield lines[place][0], text[at:end]
+        place += text.count("\n", at, end)
+        at = end
 
 
 def _of_json(line: str, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:

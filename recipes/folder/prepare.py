@@ -1,7 +1,7 @@
 """Prepare a folder of recordings: transcripts in a table, beside each sound, or in the sounds' names.
 
 Reads --corpus-dir: sound files at any depth, and what is said in them in one of three ways (--transcripts):
-    table    TSV, CSV, JSON lines or `sound transcript` lines at the top of the folder, one or several
+    table    TSV, CSV, JSON or `sound transcript` lines, at the top of the folder, else within it; one or several
     beside   x.txt (.lab, .trn) beside x.wav
     names    the name itself: cmn-你好.mp3
 auto takes the first of these that is there. Writes OUT/{train,dev,test}, Kaldi data directories. Sets are those that
@@ -12,16 +12,28 @@ the tables, or folders called train, dev and test, tell apart; what is missing i
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from loose import Sounds, find_sounds, plain, read_beside, say_found, say_ignored, text_beside, text_in_name
+from loose import (
+    Sounds,
+    find_sounds,
+    plain,
+    read_beside,
+    say_found,
+    say_ignored,
+    set_in,
+    text_beside,
+    text_in_name,
+    without_pinyin,
+)
 
 from asr.corpus.datadir import Segment
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
-from asr.corpus.listing import SETS, SUFFIXES, Row, read_listing
+from asr.corpus.listing import SUFFIXES, Row, read_listing
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 from asr.settings import as_script, option
@@ -35,7 +47,7 @@ ROWS_LOOKED_AT = 1000
 class Settings(CorpusSettings):
     corpus_dir: Path = option(help="folder with the recordings")
     transcripts: str = option("auto", help="where the transcripts are", choices=WAYS)
-    table: tuple[Path, ...] = option((), help="tables, from the folder; none: those at its top that name its sounds")
+    table: tuple[Path, ...] = option((), help="tables, from the folder; none: those that name its sounds")
     columns: tuple[str, ...] = option((), help="names of a table's columns: sound=NAME, text=NAME, speaker=NAME, ...")
     name_pattern: str = option("(?:[A-Za-z0-9]+[-_])?(?P<text>.+)", help="what of a name is its transcript")
     speaker_pattern: str | None = option(None, help="what of a sound's name is its speaker, as a (group)")
@@ -63,11 +75,11 @@ def run(settings: Settings) -> None:
         raise InputError("holds no sound (wav, flac, mp3, ogg, opus, sph)", file=root)
     tables = _tables(settings, sounds)
     if settings.transcripts == "table" and not tables:
-        raise InputError(f"no table ({' '.join(SUFFIXES)}) at the top of the folder names its sounds", file=root)
+        raise InputError(f"no table ({' '.join(SUFFIXES)}) in this folder names its sounds", file=root)
     way = settings.transcripts
     if way == "auto":
         way = "table" if tables else "beside" if any(map(text_beside, sounds.paths)) else "names"
-    names = ", ".join(path.name for path in tables)
+    names = ", ".join(os.path.relpath(path, root) for path in tables[:3]) + (", ..." if len(tables) > 3 else "")
     where = {"table": names, "beside": "beside the sounds", "names": "in their names"}
     owner = "by pattern" if settings.speaker_pattern else "all one" if sounds.one_folder else "by folder"
     say_found(sounds, where[way], "by column, where there is one" if way == "table" else owner)
@@ -97,19 +109,38 @@ def _check_patterns(settings: Settings) -> None:
 
 
 def _tables(settings: Settings, sounds: Sounds) -> list[Path]:
-    """The tables asked for, or those at the top of the folder whose first rows name sounds."""
+    """The tables asked for, or those whose first rows name sounds: at the top of the folder, else within it."""
     if settings.table:
         return [settings.corpus_dir / path for path in settings.table]
     if settings.transcripts not in ("auto", "table"):
         return []
     beside = {text_beside(path) for path in sounds.paths}
-    found = sorted(path for path in settings.corpus_dir.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    return [path for path in found if path not in beside and _names_sounds(path, sounds, settings)]
+    others = sorted(path for path in sounds.tables if path not in beside and path.is_file())
+    at_top = [path for path in others if path.parent == settings.corpus_dir]
+    refused: list[InputError] = []
+    for candidates in (at_top, others):
+        if tables := [path for path in candidates if _names_sounds(path, sounds, settings, refused)]:
+            return tables
+    if settings.columns and refused:
+        raise refused[0]
+    return []
 
 
-def _names_sounds(path: Path, sounds: Sounds, settings: Settings) -> bool:
-    rows = read_listing(path, [], encoding=settings.encoding, columns=_columns(settings))
-    return any(sounds.named(row.sound, path.parent) for row in rows[:ROWS_LOOKED_AT])
+def _names_sounds(path: Path, sounds: Sounds, settings: Settings, refused: list[InputError]) -> bool:
+    """Whether a file is a table of these sounds; InputError where it is one in another encoding than --encoding."""
+    errors: list[InputError] = []
+    for encoding in (settings.encoding, "gb18030"):
+        try:
+            rows = read_listing(path, [], encoding=encoding, columns=_columns(settings))
+        except InputError as error:
+            errors.append(error)
+            continue
+        named = any(sounds.named(row.sound, path.parent) for row in rows[:ROWS_LOOKED_AT])
+        if named and errors:
+            raise errors[0]
+        return named
+    refused += errors[:1]
+    return False
 
 
 def _columns(settings: Settings) -> dict[str, str]:
@@ -121,46 +152,35 @@ def _columns(settings: Settings) -> dict[str, str]:
 
 
 def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[str, Gathered]) -> None:
-    """The rows of a table go to the set that they, or the table's name, say."""
+    """The rows of a table go to the set that they, the table's name, or the folders say."""
     problems: list[Problem] = []
     rows = read_listing(table, problems, encoding=settings.encoding, columns=_columns(settings))
-    own = _set_in(table.stem) or "train"
+    own = set_in(table.stem)
     times = Counter(row.sound for row in rows)
     for row in rows:
-        one = gathered.setdefault(row.set_name or own, Gathered(table))
         paths = sounds.named(row.sound, table.parent)
+        folders = sounds.set_of(paths[0] if len(paths) == 1 else table)
+        one = gathered.setdefault(row.set_name or own or folders or "train", Gathered(table))
         if len(paths) == 1:
-            one.found.append(_found(paths[0], row.text, table, sounds, settings, row, times[row.sound] > 1))
+            text, several = without_pinyin(row.text), times[row.sound] > 1
+            one.found.append(_found(paths[0], text, table, sounds, settings, row, several))
             continue
         message = f"{len(paths)} sounds are called so, {paths[0]} and {paths[1]}" if paths else "no such sound"
         one.problems.append(Problem("missing audio", message, table, row.line, plain(row.sound)))
     if rows or problems:
-        gathered.setdefault(own, Gathered(table)).problems += problems
+        gathered.setdefault(own or sounds.set_of(table) or "train", Gathered(table)).problems += problems
 
 
 def _from_sounds(sounds: Sounds, way: str, settings: Settings, gathered: dict[str, Gathered]) -> None:
     """Every sound with the text beside it, or in its name. Sets are folders, where all sounds lie in such."""
-    sets = {path: _set_of_folder(path, sounds.root) for path in sounds.paths}
-    told_apart = all(sets.values()) and "train" in sets.values()
     for path in sounds.paths:
-        one = gathered.setdefault((told_apart and sets[path]) or "train", Gathered(sounds.root))
+        one = gathered.setdefault(sounds.set_of(path) or "train", Gathered(sounds.root))
         file = path if way == "names" else text_beside(path)
         if file is None:
             one.problems.append(Problem("no transcript", "no transcript beside it", path, None, sounds.key(path)))
             continue
         text = text_in_name(path, settings.name_pattern) if way == "names" else read_beside(file, settings.encoding)
         one.found.append(_found(path, text, file, sounds, settings))
-
-
-def _set_of_folder(path: Path, root: Path) -> str | None:
-    parts = path.relative_to(root).parts
-    return _set_in(parts[0]) if len(parts) > 1 else None
-
-
-def _set_in(name: str) -> str | None:
-    """The set that a table's or a folder's name begins or ends with: test.tsv, zh_train, valid-clean."""
-    parts = re.split(r"[-_. ]", name.lower())
-    return next((SETS[part] for part in (parts[0], parts[-1]) if part in SETS), None)
 
 
 def _found(
@@ -197,9 +217,7 @@ def _speaker(path: Path, sounds: Sounds, settings: Settings, row: Row | None) ->
         if match is None or not match[1]:
             raise InputError(f"its name does not match --speaker-pattern '{settings.speaker_pattern}'", file=path)
         return plain(match[1])
-    parts = sounds.folders(path)
-    parts = parts[1:] if parts and _set_in(parts[0]) else parts
-    return plain("-".join(parts) or sounds.root.resolve().name)
+    return plain("-".join(sounds.folders(path)) or sounds.root.resolve().name)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def test_csv_has_quotes(tmp_path: Path):
     assert rows == [Row("a, b.wav", '好，"好"', 2)]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_as_spreadsheets_write_it(tmp_path: Path, delimiter: str):
+    text = "\ufeff文件,内容,说话人\r\n录音\\1.wav,你好；再见,s1\r\n".replace(",", delimiter)
+    assert _read(tmp_path / "t.csv", text) == ([Row("录音\\1.wav", "你好；再见", 2, "s1")], [])
+
+
 def test_without_a_head_sound_transcript_speaker(tmp_path: Path):
     assert _read(tmp_path / "t.tsv", "a.wav\t你好\ts1\n")[0] == [Row("a.wav", "你好", 1, "s1")]
     assert _read(tmp_path / "t.txt", "\ufeffa1 你 好\n\na2 再见\n")[0] == [
@@ -39,6 +46,16 @@ def test_without_a_head_sound_transcript_speaker(tmp_path: Path):
 def test_json_lines_with_stretches(tmp_path: Path):
     text = '{"audio_filepath": "a.wav", "offset": 1.5, "duration": 2, "text": "好", "channel": 1}\n'
     assert _read(tmp_path / "t.jsonl", text)[0] == [Row("a.wav", "好", 1, None, None, 1.5, 3.5, 1)]
+
+
+def test_json_as_one_list(tmp_path: Path):
+    text = '[\n {"id": "1", "file": "a.wav",\n  "text": "[好]吗", "user_id": 4},\n\n{"file": "b.wav", "text": "好"}]'
+    expected = [Row("a.wav", "[好]吗", 2, "4"), Row("b.wav", "好", 5)]
+    assert _read(tmp_path / "t.json", text) == (expected, [])
+    assert _read(tmp_path / "t.json", "".join(text.splitlines())) == ([replace(row, line=1) for row in expected], [])
+    assert _read(tmp_path / "t.json", '{"file": "a.wav", "text": "好"}\n')[0] == [Row("a.wav", "好", 1)]
+    rows, problems = _read(tmp_path / "t.json", text.replace('"b.wav",', '"b.wav"'))
+    assert rows == expected[:1] and problems == ["5: line 5: is not JSON: Expecting ',' delimiter at column 18"]
 
 
 def test_names_of_columns_can_be_given(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -112,6 +113,48 @@ def test_kaldi_like_tables_as_published(shared: Path, tmp_path: Path) -> None:
     assert len(DataDir.read(out / "train").text) + len(DataDir.read(out / "dev").text) == 780
 
 
+def _told_apart(corpus: Path, table: str, line: str, *, encoding: str = "utf-8") -> None:
+    """A folder for every set with four sounds of two speakers, and a table of them in it; `line` is one row."""
+    for name in NAMES:
+        rows = []
+        for place in range(4):
+            speaker = f"{name}{place % 2}"
+            _sound(corpus / name / speaker / f"{speaker}-{place}.wav", seed=place + 10 * NAMES.index(name))
+            rows.append(line.format(sound=f"{speaker}/{speaker}-{place}.wav", text=f"今天{name}{'好' * place}"))
+        (corpus / name / table).write_text("\n".join(rows) + "\n", encoding=encoding)
+
+
+def test_tables_within_the_folders_of_the_sets(corpus: Path) -> None:
+    _told_apart(corpus, "metadata.csv", "{sound},{text}", encoding="utf-8-sig")
+    (corpus / "读我.txt").write_text("说明\n", encoding="gb18030")  # no table, so its encoding is nobody's matter
+    assert _prepare(corpus) == 0
+    sets = _sets(corpus)
+    assert [len(data.text) for data in sets.values()] == [4, 4, 4]
+    assert sets["dev"].text["dev1-3"] == "今天DEV好好好" and sets["test"].utt2spk["test0-2"] == "test0"
+
+
+def test_one_table_and_the_sets_as_folders(corpus: Path) -> None:
+    _told_apart(corpus, "notes.md", "{sound}")
+    sounds = sorted(path.relative_to(corpus) for path in corpus.rglob("*.wav"))
+    records = [{"id": place, "file": str(path), "text": f"第{place}句"} for place, path in enumerate(sounds)]
+    (corpus / "all.json").write_text(json.dumps(records, ensure_ascii=False, indent=1), encoding="utf-8")
+    assert _prepare(corpus) == 0
+    assert [len(data.text) for data in _sets(corpus).values()] == [4, 4, 4]
+
+
+def test_characters_with_their_pinyin(corpus: Path) -> None:
+    _told_apart(corpus, "content.txt", "{sound}\t广 guang3 州 zhou1 女 nü3")
+    assert _prepare(corpus) == 0
+    assert set(_all(_sets(corpus)).values()) == {"广 州 女"}
+
+
+def test_archives_are_not_overlooked(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _told_apart(corpus, "content.txt", "{sound}\t{text}")
+    (corpus / "S3.tar.gz").write_bytes(b"")
+    assert _prepare(corpus) == 0
+    assert f"{corpus}: passed over 1 archives: unpack them" in capsys.readouterr().err
+
+
 ALL_GONE = "(1 of 1 utterances, 100.0 %, would go: more than --max-missing)"
 BAD = {
     "no folder": (lambda c: os.rmdir(c), [], "{c}: no such folder"),
@@ -124,7 +167,7 @@ BAD = {
     "no table": (
         lambda c: _sound(c / "a.wav"),
         ["--transcripts", "table"],
-        "{c}: no table (.tsv .csv .jsonl .txt) at the top of the folder names its sounds",
+        "{c}: no table (.tsv .csv .jsonl .json .txt) in this folder names its sounds",
     ),
     "a table that is not there": (
         lambda c: _sound(c / "a.wav"),
@@ -145,6 +188,16 @@ BAD = {
         lambda c: _sound(c / "rec-(!).wav"),
         [],
         "{c}/rec-(!).wav: {n}-rec-(!): '(!)' holds nothing to say {all}",
+    ),
+    "a table in GB18030": (
+        lambda c: (_sound(c / "a.wav"), (c / "t.csv").write_text("a.wav,今天\n", "gb18030")),
+        [],
+        "{c}/t.csv:1: a.wav,\ufffd\ufffd\ufffd\ufffd: is not UTF-8 (GBK?); convert it or pass --encoding gb18030",
+    ),
+    "columns that it does not have": (
+        lambda c: (_sound(c / "a.wav"), (c / "t.csv").write_text("文件;内容\na.wav;好\n")),
+        ["--columns", "sound=clip,text=words"],
+        "{c}/t.csv:1: has no columns clip and words",
     ),
     "a table of other sounds": (
         lambda c: (_sound(c / "a.wav"), (c / "t.tsv").write_text("path\ttext\na.wav\t好\nb.wav\t好\n")),
