@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # What is said before a training, and what came of it: seconds and memory for some sizes of network, on the AISHELL sample and its own
 # alignments (exp/units, trained first where it is not there).
-#   local/bench/sizes.sh [--workers N]
+#   local/bench/sizes.sh [--workers N] [--size 'LAYERS WIDTH MINIBATCH' ...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh
 . local/setup.sh
 set_up
-exp='' workers=2
+exp='' workers=2 sizes=()
 while (($#)); do
   case $1 in
     --workers) workers=$2; shift 2 ;;
+    --size) sizes+=("$2"); shift 2 ;;
     *) echo "no option $1; see the head of local/bench/sizes.sh" >&2; exit 2 ;;
   esac
 done
@@ -20,7 +21,8 @@ train_sample 5
 place=$(mktemp -d -p exp sizes.XXXX)
 trap 'rm -rf "$place"' EXIT
 printf '%-12s %9s %18s %18s %18s\n' layers minibatch 'seconds expected' 'of the pass' 'in all'
-for size in '4 512 64' '4 512 256' '5 1024 256'; do
+((${#sizes[@]})) || sizes=('4 512 64' '4 512 256' '5 1024 256')
+for size in "${sizes[@]}"; do
   read -r layers width minibatch <<<"$size"
   for block in 400000 100000; do
     rm -rf "$place/model"

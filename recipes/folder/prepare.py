@@ -82,7 +82,7 @@ def run(settings: Settings) -> None:
     names = ", ".join(os.path.relpath(path, root) for path in tables[:3]) + (", ..." if len(tables) > 3 else "")
     where = {"table": names, "beside": "beside the sounds", "names": "in their names"}
     owner = "by pattern" if settings.speaker_pattern else "all one" if sounds.one_folder else "by folder"
-    say_found(sounds, where[way], "by column, where there is one" if way == "table" else owner)
+    say_found(sounds, where[way], f"by column, else {owner}" if way == "table" else owner)
     gathered: dict[str, Gathered] = {}
     if way == "table":
         for table in tables:
