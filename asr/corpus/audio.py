@@ -247,11 +247,18 @@ def _reason(error: Exception) -> str:
 
 
 def resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
-    """Samples at `rate` brought to `rate_hz`, by torchaudio's windowed sinc of 64 zero crossings."""
+    """Samples at `rate` brought to `rate_hz`, by torchaudio's windowed sinc of 64 zero crossings.
+
+    Zeros bring the sound to whole quarters of a second before, which changes nothing (it is taken to be followed by
+    zeros anyway): torch keeps what it works out for every length that it meets, and meets few so.
+    """
     import torch
 
     from asr.corpus.torchaudio_pure import torchaudio
 
-    return torchaudio.functional.resample(
-        torch.from_numpy(samples), rate, rate_hz, lowpass_filter_width=64, rolloff=0.9475937167399596
-    ).numpy()
+    wanted = -(-len(samples) * rate_hz // rate)
+    longer = np.pad(samples, (0, -len(samples) % max(1, rate // 4)))
+    result = torchaudio.functional.resample(
+        torch.from_numpy(longer), rate, rate_hz, lowpass_filter_width=64, rolloff=0.9475937167399596
+    )
+    return result[:wanted].numpy()

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from corpus_samples import sound
 
 from asr.corpus import audio
+from asr.corpus.torchaudio_pure import torchaudio
 
 
 def kind(path: object, **options) -> str:
@@ -142,3 +144,14 @@ def test_error_survives_pickling(tmp_path: Path) -> None:
     with pytest.raises(audio.SoundError) as caught:
         audio.read(tmp_path / "absent.wav", key="utt1")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize(("rate", "rate_hz"), [(14400, 16000), (17600, 16000), (48000, 16000), (7, 5)])
+@pytest.mark.parametrize("length", [1, 3599, 3600, 40001])
+def test_resampling_does_not_see_the_zeros_that_make_lengths_round(rate: int, rate_hz: int, length: int) -> None:
+    samples = np.random.default_rng(length).normal(0, 1000, length).astype(np.float32)
+    plain = torchaudio.functional.resample(
+        torch.from_numpy(samples), rate, rate_hz, lowpass_filter_width=64, rolloff=0.9475937167399596
+    )
+    assert len(plain) == -(-length * rate_hz // rate)
+    assert np.array_equal(audio.resampled(samples, rate, rate_hz), plain.numpy())
