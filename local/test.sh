@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up and runs the checks and tests. `--all` runs the slow ones too; other arguments go to pytest.
+# Sets up and runs the checks and tests, these in two processes (`-n 0`: in one, where a debugger works).
+# `--all` runs the slow ones too; other arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=local/setup.sh
@@ -14,4 +15,4 @@ fi
 .venv/bin/ruff format --check --quiet . || { echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 .venv/bin/mypy
 .venv/bin/shellcheck run.sh local/*.sh local/bench/*.sh .ci/run
-.venv/bin/python -m pytest "${select[@]}" "$@"
+.venv/bin/python -m pytest -n 2 --dist loadfile "${select[@]}" "$@"

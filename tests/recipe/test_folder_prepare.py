@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ NAMES = ("train", "dev", "test")
 
 def _sound(path: Path, *, seed: int = 0, rate_hz: int = 16000, kind: str | None = None, channels: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(abs(hash(path.name)) % 1000 + seed).normal(0, 0.1, (rate_hz // 4, channels))
+    noise = np.random.default_rng([zlib.crc32(path.name.encode()), seed]).normal(0, 0.1, (rate_hz // 4, channels))
     soundfile.write(path, noise.clip(-1, 1), rate_hz, format=kind or path.suffix[1:].upper())
     return path
 
