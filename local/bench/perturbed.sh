@@ -32,6 +32,8 @@ copies() { # row: its perturbed copies ('' for none), then options of `asr train
     speed-5-whole) echo '--speeds 0.97,0.985,1,1.015,1.03|--dropout 0' ;;
     speed-5-1024) echo '--speeds 0.97,0.985,1,1.015,1.03|--width 1024 --dropout 0.3' ;;
     speed-5-wide) echo '--speeds 0.9,0.95,1,1.05,1.1|' ;;
+    speed-5-noisy) echo '--speeds 0.97,0.985,1,1.015,1.03 --noisy-copies 1|' ;;
+    speed-5-masked) echo '--speeds 0.97,0.985,1,1.015,1.03|--mask-bins 4 --mask-frames 8' ;;
     speed-9) echo '--speeds 0.96,0.97,0.98,0.99,1,1.01,1.02,1.03,1.04|' ;;
     noisy) echo '--speeds 0.9,1,1.1 --noisy-copies 1|' ;;
     noise-only) echo '--speeds 1 --noisy-copies 2|' ;;
