@@ -17,37 +17,27 @@ import io
 import os
 import subprocess
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from asr.console import warn
-from asr.corpus.sound_header import missing_bytes
-from asr.errors import InputError
+from asr.corpus.sound_file import Sound, located, opened
+from asr.corpus.sound_kinds import SoundError
 
 SCALE = 32768.0
 MAX_OVERSHOOT_S = 0.5  # how far a segment may reach past the end, as in Kaldi's extract-segments
 
-WHOLE = ("MP3",)  # soundfile's names of formats that a check reads whole
 CHECK_FRAMES = 1 << 20
 
 UNKNOWN_FRAMES = 1 << 40  # libsndfile gives a number beyond this for a flac whose writer could not know the length
-
-
-class SoundError(InputError):
-    """An InputError about one sound; `kind` is the name under which validation counts it."""
-
-    def __init__(self, kind: str, message: str, *, file: str, key: str | None) -> None:
-        super().__init__(message, file=file, key=key)
-        self.kind = kind
 
 
 def info(
     source: str | os.PathLike[str], *, allow_pipes: bool = False, key: str | None = None
 ) -> tuple[int, int, int]:
     """(rate in Hz, channels, frames) from the header. Raises SoundError: missing, unreadable, empty, truncated."""
-    with _opened(source, allow_pipes, key) as (sound, promised):
-        _check_length(sound, promised, os.fspath(source), key)
+    with _opened(source, allow_pipes, key) as sound:
         return sound.samplerate, sound.channels, sound.frames
 
 
@@ -65,11 +55,9 @@ def check(
     Raises SoundError as `read` would, apart from damage in the middle, which only `read` meets.
     """
     name = os.fspath(source)
-    with _opened(source, allow_pipes, key) as (sound, promised):
-        _check_length(sound, promised, name, key)
+    with _opened(source, allow_pipes, key, rate_hz) as sound:
         _check_form(sound.samplerate, sound.channels, rate_hz, channel, resample, name, key)
-        # an mp3 is read from its start: its decoder says many lines about a seek, and a whole one costs little
-        start = 0 if sound.format in WHOLE else sound.frames - 1
+        start = 0 if sound.counted else sound.frames - 1
         for at in range(start, sound.frames, CHECK_FRAMES):
             end = min(at + CHECK_FRAMES, sound.frames)
             if len(_frames(sound, at, end, name, key)) != end - at:
@@ -97,8 +85,7 @@ def read(
     is named in errors. Raises SoundError; warns of a sound that is all zeros.
     """
     name = os.fspath(source)
-    with _opened(source, allow_pipes, key) as (sound, promised):
-        _check_length(sound, promised, name, key)
+    with _opened(source, allow_pipes, key, rate_hz) as sound:
         rate = sound.samplerate
         if not as_it_is:
             _check_form(rate, sound.channels, rate_hz, channel, resample, name, key)
@@ -120,36 +107,33 @@ def read(
 
 
 @contextlib.contextmanager
-def _opened(source: str | os.PathLike[str], allow_pipes: bool, key: str | None) -> Iterator[tuple[Any, int | None]]:
-    """The open sound and the number of bytes of samples its header promises beyond what there is (None: unknown)."""
-    import soundfile
-
+def _opened(
+    source: str | os.PathLike[str], allow_pipes: bool, key: str | None, rate_hz: int | None = None
+) -> Iterator[Sound]:
+    """Open a source as one sound of one frame or more."""
     name = os.fspath(source)
-    stream = _bytes_of(name, allow_pipes, key)
-    with stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size == 0:
-            raise SoundError("empty audio", "is empty (0 bytes)", file=name, key=key)
-        missing = missing_bytes(stream, size)
-        stream.seek(0)
-        try:
-            # by name where there is one: libsndfile then reads by itself, beside other threads
-            sound = soundfile.SoundFile(stream if isinstance(stream, io.BytesIO) else name)
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            raise _unopened(stream, _reason(error), name, key) from error
-        with sound:
-            yield sound, missing
+    file, offset = located(name)
+    with (
+        _bytes_of(file, name, allow_pipes, key) as stream,
+        opened(stream, name, key=key, start=offset, rate_hz=rate_hz) as sound,
+    ):
+        if not 0 < sound.frames < UNKNOWN_FRAMES:
+            message = "is empty: it holds no samples" if sound.frames <= 0 else "does not say how long it is"
+            kind = "empty audio" if sound.frames <= 0 else "unreadable audio"
+            raise SoundError(kind, message, file=name, key=key)
+        yield sound
 
 
-def _bytes_of(name: str, allow_pipes: bool, key: str | None) -> IO[bytes]:
+def _bytes_of(file: str, name: str, allow_pipes: bool, key: str | None) -> IO[bytes]:
     if name.rstrip().endswith("|"):
         return io.BytesIO(_run_pipe(name.rstrip()[:-1], allow_pipes, key))
     try:
-        return open(name, "rb")
+        return open(file, "rb")
     except FileNotFoundError as error:
         raise SoundError("missing audio", "no such sound file", file=name, key=key) from error
-    except OSError as error:
-        raise SoundError("unreadable audio", f"cannot be read: {error.strerror}", file=name, key=key) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SoundError("unreadable audio", f"cannot be read: {reason}", file=name, key=key) from error
 
 
 def _run_pipe(command: str, allow_pipes: bool, key: str | None) -> bytes:
@@ -162,16 +146,6 @@ def _run_pipe(command: str, allow_pipes: bool, key: str | None) -> bytes:
         message = f"the pipe failed with status {done.returncode}" + (f": {said[-1]}" if said else "")
         raise SoundError("unreadable audio", message, file=command + "|", key=key)
     return done.stdout
-
-
-def _check_length(sound: Any, missing: int | None, name: str, key: str | None) -> None:
-    if missing:
-        message = f"is truncated: its header promises {missing} bytes more than there are"
-        raise SoundError("truncated audio", message, file=name, key=key)
-    if sound.frames > UNKNOWN_FRAMES:
-        raise SoundError("unreadable audio", "does not say how long it is; write it anew", file=name, key=key)
-    if sound.frames <= 0:
-        raise SoundError("empty audio", "is empty: it holds no samples", file=name, key=key)
 
 
 def _check_form(
@@ -216,14 +190,13 @@ def _span(
     return start, end
 
 
-def _frames(sound: Any, start: int, end: int, name: str, key: str | None) -> np.ndarray:
+def _frames(sound: Sound, start: int, end: int, name: str, key: str | None) -> np.ndarray:
     """Frames [start, end) as float32 of shape (frames, channels); what the decoder trips over is a SoundError."""
     import soundfile
 
     try:
-        if sound.tell() != start:
-            sound.seek(start)
-        return sound.read(end - start, dtype="float32", always_2d=True)
+        sound.seek(start)
+        return sound.read(end - start)
     except (soundfile.SoundFileError, RuntimeError) as error:
         message = f"is truncated or damaged: the decoder gave up before frame {end} of {sound.frames}"
         raise SoundError("truncated audio", message, file=name, key=key) from error
@@ -231,19 +204,6 @@ def _frames(sound: Any, start: int, end: int, name: str, key: str | None) -> np.
 
 def _truncated(frames: int, name: str, key: str | None) -> SoundError:
     return SoundError("truncated audio", f"is truncated: it ends before frame {frames}", file=name, key=key)
-
-
-def _unopened(stream: IO[bytes], reason: str, name: str, key: str | None) -> SoundError:
-    """A file that begins like a sound but cannot be opened has lost its rest."""
-    stream.seek(0)
-    if stream.read(4) in (b"fLaC", b"RIFF", b"OggS", b"NIST"):
-        return SoundError("truncated audio", f"is truncated or damaged ({reason})", file=name, key=key)
-    return SoundError("unreadable audio", f"is no sound file that can be read ({reason})", file=name, key=key)
-
-
-def _reason(error: Exception) -> str:
-    said = str(getattr(error, "error_string", "") or error).removeprefix("Error : ").strip().rstrip(".")
-    return said or type(error).__name__
 
 
 def resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:

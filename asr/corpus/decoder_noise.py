@@ -1,0 +1,73 @@
+"""Keeps what the mp3 decoder writes to file descriptor 2 away from the terminal.
+
+libmpg123, inside libsndfile, writes warnings straight to the descriptor and cannot be told not to. While it works,
+the descriptor leads into a file in memory. Afterwards the lines that are not the decoder's are written on, so that
+no message of this program or of another library is lost, whatever thread writes it.
+
+    with quiet():
+        sound = soundfile.SoundFile("a.mp3")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+
+_DECODERS = re.compile(
+    rb"\s*$|(Note|Warning|Error|ERROR|main|Illegal|Trying|Frankenstein|Big change|Giving up|Skipping|Cannot)\b"
+    rb"|\[?\S*(libmpg123|layer[123]\.c|parse\.c|frame\.c|readers\.c|id3\.c|format\.c|optimize\.c|getbits|stringbuf|icy)"
+    rb"|.*\.c:\d+\]|.*(bit reservoir|resync|Xing|ID3v2|mpg123|part2_3_length|dequantization|big_values|header at 0x)"
+)
+_lock = threading.Lock()
+_users = 0
+_terminal = -1  # a copy of descriptor 2 while it leads elsewhere
+_kept = -1  # where it leads
+
+
+@contextlib.contextmanager
+def quiet(needed: bool = True) -> Iterator[None]:
+    """Hold back the mp3 decoder's lines, from any number of threads at a time; nothing happens unless `needed`."""
+    if not needed or not _begin():
+        yield
+        return
+    try:
+        yield
+    finally:
+        _end()
+
+
+def _begin() -> bool:
+    global _users, _terminal, _kept
+    with _lock:
+        if _users == 0:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                sys.stderr.flush()
+            try:
+                _terminal = os.dup(2)
+            except OSError:  # there is no descriptor 2: nothing can reach the terminal by it
+                return False
+            _kept = os.memfd_create("decoder")
+            os.dup2(_kept, 2)
+        _users += 1
+    return True
+
+
+def _end() -> None:
+    global _users
+    with _lock:
+        _users -= 1
+        if _users:
+            return
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+        os.dup2(_terminal, 2)
+        os.close(_terminal)
+        os.lseek(_kept, 0, os.SEEK_SET)
+        with os.fdopen(_kept, "rb") as kept:
+            others = [line for line in kept if not _DECODERS.match(line)]
+    for line in others:
+        os.write(2, line)

@@ -1,0 +1,203 @@
+"""Names what a file holds by its first bytes: sounds that are read, sounds to be converted first, other files.
+
+foreign(b"\\x1aE\\xdf\\xa3...", "a.webm")     ->  "a Matroska or WebM file"
+raise refused("a.webm", "a Matroska or WebM file", key="utt1")
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import PurePath
+
+from asr.errors import InputError
+
+HEAD_BYTES = 4096  # so much of a file's beginning is looked at
+
+#: first bytes of sounds that are read; `joined` sounds are found by them as well
+SOUND_HEADS = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"BW64",
+    b"riff",
+    b"FORM",
+    b".snd",
+    b"dns.",
+    b"NIST_1A",
+    b"caff",
+    b"fLaC",
+    b"OggS",
+)
+
+_SUFFIXES = {
+    "m4a": "an MP4 file (AAC)",
+    "mp4": "an MP4 file",
+    "m4b": "an MP4 file (AAC)",
+    "mov": "a QuickTime file",
+    "3gp": "a 3GP file",
+    "3g2": "a 3GP file",
+    "aac": "AAC",
+    "amr": "AMR",
+    "awb": "AMR",
+    "wma": "a Windows Media file",
+    "wmv": "a Windows Media file",
+    "asf": "a Windows Media file",
+    "webm": "a WebM file",
+    "mkv": "a Matroska file",
+    "mka": "a Matroska file",
+    "ape": "Monkey's Audio",
+    "wv": "WavPack",
+    "tta": "True Audio",
+    "shn": "shorten",
+    "ac3": "AC-3",
+    "eac3": "AC-3",
+    "dts": "DTS",
+    "ra": "RealAudio",
+    "rm": "RealMedia",
+    "avi": "an AVI file",
+    "flv": "a Flash video",
+    "ts": "an MPEG transport stream",
+    "spx": "Speex",
+    "dsf": "DSD",
+    "dff": "DSD",
+    "silk": "SILK",
+    "slk": "SILK",
+    "mid": "a MIDI file",
+}
+
+_FOREIGN = (
+    (rb"....ftyp(M4A|M4B|mp4|isom|iso\d|dash|mmp4|MSNV|avc1)", "an MP4 file (AAC as a rule)"),
+    (rb"....ftyp3g", "a 3GP file"),
+    (rb"....ftypqt", "a QuickTime file"),
+    (rb"....ftyp", "an MP4 file"),
+    (rb"....(moov|mdat|wide|free|skip)", "a QuickTime or MP4 file"),
+    (rb"#!AMR", "AMR"),
+    (rb"\x02?#!SILK", "SILK (a voice message of a messenger)"),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file (wma)"),
+    (rb"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
+    (rb"ADIF|\xff[\xf0\xf1\xf8\xf9][\x40-\x7c\x80\x90]", "AAC (ADTS)"),
+    (rb"MAC ", "Monkey's Audio (ape)"),
+    (rb"wvpk", "WavPack"),
+    (rb"TTA[12]", "True Audio"),
+    (rb"ajkg", "shorten"),
+    (rb"\x0b\x77", "AC-3"),
+    (rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80", "DTS"),
+    (rb"\.ra\xfd|\.RMF", "RealAudio"),
+    (rb"DSD |FRM8", "DSD"),
+    (rb"MPCK|MP\+", "Musepack"),
+    (rb"OFR ", "OptimFROG"),
+    (rb"tBaK", "TAK"),
+    (rb"FLV\x01", "a Flash video"),
+    (rb"RIFF....AVI ", "an AVI file"),
+    (rb"MThd", "a MIDI file"),
+    (rb"OggS.{24}.{1,255}?Speex   ", "Speex in Ogg"),
+    (rb"OggS.{24}.{1,255}?(\x80theora|fishead)", "an Ogg video"),
+    (rb"\x47.{187}\x47.{187}\x47", "an MPEG transport stream"),
+    (rb"\x00\x00\x01\xba", "an MPEG program stream"),
+)
+
+_NO_SOUND = (
+    (rb"version https://git-lfs", "a Git LFS pointer instead of the sound; fetch it: git lfs pull"),
+    (rb"/annex/objects/|\.\./.*\.git/annex", "a git-annex pointer instead of the sound; fetch it: git annex get"),
+    (rb"\x1f\x8b", "a gzip archive; unpack it"),
+    (rb"PK\x03\x04", "a zip archive; unpack it"),
+    (rb"BZh", "a bzip2 archive; unpack it"),
+    (rb"\xfd7zXZ", "an xz archive; unpack it"),
+    (rb"\x28\xb5\x2f\xfd", "a zstd archive; unpack it"),
+    (rb"7z\xbc\xaf", "a 7z archive; unpack it"),
+    (rb"Rar!", "a rar archive; unpack it"),
+    (rb".{257}ustar", "a tar archive; unpack it"),
+    (rb"%PDF", "a PDF file, no sound"),
+    (rb"\x89PNG|\xff\xd8\xff[\xe0\xe1\xdb]|GIF8", "a picture, no sound"),
+    (rb"\x93NUMPY", "a NumPy array, no sound"),
+    (rb"\x7fELF", "a program, no sound"),
+    (rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)", "an HTML page, no sound: did the download fail?"),
+    (rb"(\xef\xbb\xbf)?\s*<(\?xml|[A-Za-z]+>)", "an XML file, no sound: did the download fail?"),
+    (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"\]}{\[]", "a JSON file, no sound"),
+)
+
+
+class SoundError(InputError):
+    """An InputError about one sound; `kind` is the name under which validation counts it."""
+
+    def __init__(self, kind: str, message: str, *, file: str, key: str | None) -> None:
+        super().__init__(message, file=file, key=key)
+        self.kind = kind
+
+    def __reduce__(self):
+        return _rebuild, (self.kind, self.message, self.file, self.key)
+
+
+def _rebuild(kind: str, message: str, file: str, key: str | None) -> SoundError:
+    return SoundError(kind, message, file=file, key=key)
+
+
+def foreign(head: bytes) -> str | None:
+    """Return the coding's name if `head`, a file's first bytes, is of a sound or video that soundfile cannot read."""
+    return next((name for pattern, name in _FOREIGN if re.match(pattern, head, re.DOTALL)), None)
+
+
+def no_sound(head: bytes) -> str | None:
+    """Return what a file holds if its first bytes are of no sound at all: text, a page, an archive, a picture."""
+    for pattern, name in _NO_SOUND:
+        if re.match(pattern, head, re.DOTALL):
+            return name
+    if not head.strip(b"\0"):
+        return "nothing but zeros at its beginning: did a copy or a download fail?"
+    return "a text file, no sound" if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether some thirty bytes or more, cut anywhere, are UTF-8 or GB 18030 without control characters."""
+    if len(head) < 8:
+        return head.isascii() and head.decode("ascii").isprintable()
+    for encoding in ("utf-8", "gb18030"):
+        for cut in range(4):
+            try:
+                text = head[: len(head) - cut].decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            marks = sum(1 for char in text if char.isprintable() or char in "\r\n\t\ufeff")
+            if encoding == "utf-8" and marks == len(text):
+                return True
+            common = sum(
+                1 for char in text if char.isascii() or "\u3000" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef"
+            )
+            return encoding == "gb18030" and marks == len(text) and common == len(text)
+    return False
+
+
+def conversion(name: str, rate_hz: int | None, *, before: str = "") -> str:
+    """Return the ffmpeg command line that makes a wav file of `name`; `before` are options for its input."""
+    target = str(PurePath(name).with_suffix(".wav"))
+    if target == name:
+        target = f"{target.removesuffix('.wav')}.converted.wav"
+    return f"ffmpeg {before}-i {shlex.quote(name)} -ac 1 -ar {rate_hz or 16000} {shlex.quote(target)}"
+
+
+def unread(head: bytes, reason: str, name: str, rate_hz: int | None, key: str | None) -> SoundError:
+    """Return the error for a file that cannot be opened as a sound: what it is, and how to convert it.
+
+    `head` holds its first bytes, `reason` is libsndfile's. Where the content says nothing, the name's suffix does.
+    """
+    suffix = PurePath(name).suffix.lower().removeprefix(".")
+    if what := foreign(head):
+        message = f"is {what}, which cannot be read; convert it: {conversion(name, rate_hz)}"
+    elif what := no_sound(head):
+        message = (
+            f"is no sound file that can be read: it is {what}" if not what.startswith("nothing") else f"holds {what}"
+        )
+    elif head.startswith(SOUND_HEADS):
+        return SoundError("truncated audio", f"is truncated or damaged ({reason})", file=name, key=key)
+    elif suffix in _SUFFIXES:
+        message = f"is {_SUFFIXES[suffix]} by its name, which cannot be read; convert it: {conversion(name, rate_hz)}"
+    elif suffix in ("raw", "pcm", "bin", "s16", "vox", "ulaw", "alaw", "g722", "g729", "gsm", ""):
+        command = conversion(name, rate_hz, before=f"-f s16le -ar {rate_hz or 16000} -ac 1 ")
+        message = (
+            f"is no sound file that can be read: it has no header, so its rate and sample format are not known; if it"
+            f" holds 16-bit samples, convert it: {command}"
+        )
+    else:
+        message = f"is no sound file that can be read ({reason}); if ffmpeg knows it: {conversion(name, rate_hz)}"
+    return SoundError("unreadable audio", message, file=name, key=key)
