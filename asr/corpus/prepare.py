@@ -9,8 +9,8 @@ have changed.
 
 A script is a module with `Settings` (at least `out: Path`, `seed: int` and `nj: int`; of its other settings
 `rate_hz`, `resample` and `allow_pipes` also guide the validation), `run(settings)`, and `inputs(settings)`, the
-files and folders it depends on. It may have `obtain(settings)`, which fetches what is to be read;
-`outputs(settings)`, the files that it makes besides the sets; and `SOUNDS_OPENED = True` where it has opened every
+files and folders it depends on. It may have `depends_on(settings)`, other things that it depends on, such as the names of
+sounds, as JSON; `obtain(settings)`, which fetches what is to be read; `outputs(settings)`, the files that it makes besides the sets; and `SOUNDS_OPENED = True` where it has opened every
 sound itself, so that they are not opened again.
 """
 
@@ -56,7 +56,12 @@ def run(script: ModuleType, settings: Any) -> None:
         "prepare",
         settings,
         inputs=[*sources, *script.inputs(settings)],
-        extra=[home.name, Path(script.__file__ or "").name, [path.name for path in sources]],
+        extra=[
+            home.name,
+            Path(script.__file__ or "").name,
+            [path.name for path in sources],
+            *([script.depends_on(settings)] if hasattr(script, "depends_on") else ()),
+        ],
     )
     if stamp.fresh():
         return

@@ -19,10 +19,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.errors import InputError
+from asr.errors import InputError, shown
 from asr.tables import decode_or_refuse, read_bytes, read_lines
 
 BOM = "\ufeff"
+#: kinds of problems that rows of a corpus's tables have, rather than utterances
+ROW_KINDS = ("bad row", "missing audio")
+FIRST = 5
 FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")  # letters, digits and the space
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064]"
@@ -39,6 +42,11 @@ class Problem:
     line: int | None = None
     key: str | None = None
     mend: str = "drop"
+
+    @property
+    def of_row(self) -> bool:
+        """Whether this is about a row of a table, whose key is no utterance's, and may be another row's too."""
+        return self.kind in ROW_KINDS and self.line is not None
 
     def error(self, more: str = "") -> InputError:
         """This problem as the one line that the user sees; `more` is appended."""
@@ -61,6 +69,20 @@ def faults(problems: Iterable[Problem]) -> list[Problem]:
 def counts(problems: Iterable[Problem]) -> list[tuple[str, int]]:
     """(kind, how many) in the order of first occurrence."""
     return list(Counter(problem.kind for problem in problems).items())
+
+
+def by_kind(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    """{kind: its problems} in the order of first occurrence."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.kind, []).append(problem)
+    return kinds
+
+
+def named_first(names: Iterable[str | None]) -> str:
+    """The first five names: `a, b, c, d, e, ...`."""
+    some = [shown(name) for name in dict.fromkeys(names) if name]
+    return ", ".join(some[:FIRST]) + (", ..." if len(some) > FIRST else "")
 
 
 def scan_table(
@@ -129,6 +151,11 @@ def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple
             if error.line is None:  # no such encoding
                 raise
             yield number, raw.decode("utf-8", "replace"), error.message
+
+
+def without_invisible(text: str) -> str:
+    """`text` without characters that cannot be seen."""
+    return _INVISIBLE.sub("", text.replace(BOM, ""))
 
 
 def checked_value(value: str, problems: list[Problem], path: Path, number: int | None, key: str) -> str:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import log_only, say
-from asr.corpus.datadir import DataDir, c_sorted, refuse_same
-from asr.corpus.problems import Problem, counts
+from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.problems import Problem, by_kind, counts, named_first
 from asr.corpus.validate import find_problems
 from asr.settings import option
 
@@ -62,37 +62,46 @@ def mend(path: Path, *, max_missing: float = 0.05, **options) -> DataDir:
     return settle(path, data, problems, max_missing=max_missing)
 
 
-def settle(path: Path, data: DataDir, problems: list[Problem], *, max_missing: float) -> DataDir:
+def settle(
+    path: Path, data: DataDir, problems: list[Problem], *, max_missing: float, lost: list[Problem] | None = None
+) -> DataDir:
     """`data` (read from `path`) without the utterances that have a problem. What goes is said: all of it in the log.
 
-    Raises InputError where only the user can help, or where more than `max_missing` of the utterances would go.
+    `lost` gets the problems whose utterances go. Raises InputError where only the user can help, or where more than
+    `max_missing` of the utterances would go, after saying how many of each kind.
     """
     for problem in problems:
         if problem.mend == "stop":
             raise problem.error()
-    lost = [problem for problem in problems if problem.mend == "drop"]
-    gone = {problem.key for problem in lost}
+    dropping = [problem for problem in problems if problem.mend == "drop"]
+    gone = {problem.key for problem in dropping}
     kept = data.restricted(key for key in data.utt2spk if key not in gone)
-    dropped = _utterances(lost, kept)
+    dropped = _utterances(dropping, kept)
     for grade, mend_of in (("warning", "warn"), ("mended", "rewrite")):
         for kind, number in counts(problem for problem in problems if problem.mend == mend_of):
             say(f"{path}: {grade}, {kind}: {number}")
-    total = len(kept.utt2spk) + len(dropped)
-    if len(dropped) > max_missing * total or not kept.utt2spk:
-        share = 100 * len(dropped) / max(total, 1)
-        raise lost[0].error(
-            f" ({len(dropped)} of {total} utterances, {share:.1f} %, would go: more than --max-missing)"
+    total = len(kept.utt2spk) + dropped
+    if dropped > max_missing * total or not kept.utt2spk:
+        for kind, some in by_kind(dropping).items():
+            say(f"{path}: {kind}: {len(some)}: {named_first(problem.key for problem in some)}")
+        share = 100 * dropped / max(total, 1)
+        raise dropping[0].error(
+            f" ({dropped} of {total} utterances, {share:.1f} %, would go: more than --max-missing)"
         )
-    for problem in lost[:MOST_SAID]:
+    for problem in dropping[:MOST_SAID]:
         say(f"dropped: {problem.error()}")
-    for problem in lost[MOST_SAID:]:
+    for problem in dropping[MOST_SAID:]:
         log_only(f"dropped: {problem.error()}")
-    if len(lost) > MOST_SAID:
-        more = ", ".join(f"{kind}: {number}" for kind, number in counts(lost[MOST_SAID:]))
-        say(f"{path}: dropped {len(lost) - MOST_SAID} more, which the log names: {more}")
+    if len(dropping) > MOST_SAID:
+        more = ", ".join(f"{kind}: {number}" for kind, number in counts(dropping[MOST_SAID:]))
+        say(f"{path}: dropped {len(dropping) - MOST_SAID} more, which the log names: {more}")
+    if lost is not None:
+        lost += dropping
     return kept
 
 
-def _utterances(lost: list[Problem], kept: DataDir) -> list[str]:
-    """The utterances that go; a recording's fault counts as one where its utterances are not known by name."""
-    return c_sorted({problem.key for problem in lost if problem.key and problem.key not in kept.utt2spk})
+def _utterances(dropping: list[Problem], kept: DataDir) -> int:
+    """How many utterances go. A row of a table that names none counts by itself, whatever it is called."""
+    rows = {(str(problem.file), problem.line) for problem in dropping if problem.of_row}
+    keys = {problem.key for problem in dropping if problem.key and not problem.of_row}
+    return len(rows) + len(keys - kept.utt2spk.keys())

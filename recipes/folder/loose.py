@@ -5,48 +5,87 @@ from __future__ import annotations
 import functools
 import os
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from asr.console import say, warn
 from asr.corpus.gather import transcript_lines
-from asr.corpus.listing import SETS, SUFFIXES
+from asr.corpus.listing import SUFFIXES, set_named
+from asr.corpus.problems import Problem, without_invisible
+from asr.errors import InputError
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".sph")  # of two formats of one sound the first is taken
 NOT_READ = (".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
+SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers", ".parquet", ".arrow", ".feather")
 TEXTS = (".txt", ".lab", ".trn")
+#: what operating systems and network drives leave in folders
+NOT_ENTERED = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+LONGEST_NAME = 1000  # longer cells are no names
 _SYLLABLE = re.compile("[a-zü:]+[1-5]")
 
 
 @dataclass
 class Sounds:
-    """The sounds under `root`, in the order of their names; `tables`: files that could be tables of them.
+    """The sounds under `root`, in the order of their names; `tables`, `spreadsheets`, `texts`: other files there.
 
-    `ignored`: what was passed over, and how often.
+    `ignored`: what was passed over, and how often. `problems`: sounds that no data directory can name.
     """
 
     root: Path
     paths: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    spreadsheets: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
     called: dict[str, list[Path]] = field(default_factory=dict)
 
     def named(self, name: str, base: Path) -> list[Path]:
-        """The sounds that a table in `base` can mean by `name`: a path, a file's name, or that without its end."""
+        """Return the sounds that a table in `base` can mean by `name`: a path, a file's name, or its stem.
+
+        Backslashes, URL encoding, the Unicode form, the case of letters and another suffix are no difference, and
+        folders count where the name alone fits several sounds.
+        """
         for path in (base / name, self.root / name):
-            if path.suffix.lower() in SOUNDS and path.is_file():
-                return [path]
-        called = self.called.get(name) or self.called.get(Path(name.replace("\\", "/")).name) or []
-        return [path for path in called if path.is_relative_to(base)] or called
+            if path.suffix.lower() in SOUNDS and os.path.isfile(path):
+                return [Path(os.path.normpath(path))]
+        for spelled in _spellings(name):
+            if found := self._ending_so(spelled):
+                return [path for path in found if path.is_relative_to(base)] or found
+        return []
+
+    def is_sound(self, name: str) -> bool:
+        """Whether `name` is the name of at least one of the sounds, as `named` has it."""
+        if len(name) > LONGEST_NAME:
+            return False
+        return any(self._ending_so(spelled) for spelled in _spellings(name))
+
+    def _ending_so(self, name: str) -> list[Path]:
+        parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+        if not parts:
+            return []
+        last, suffix = PurePosixPath(parts[-1]), PurePosixPath(parts[-1]).suffix.lower()
+        found = self.called.get(folded(last.name)) or []
+        if not found and suffix in (*SOUNDS, *NOT_READ):
+            found = self.called.get(folded(last.stem)) or []
+        if len(found) > 1:  # the longest common end of the path decides, then the case of letters
+            wanted = [folded(part) for part in parts[-2::-1]]
+            common = {path: _common(wanted, [folded(part) for part in path.parts[-2::-1]]) for path in found}
+            found = [path for path in found if common[path] == max(common.values())]
+            found = [path for path in found if last.name in (path.name, path.stem)] or found
+        return found
 
     def folders(self, path: Path) -> tuple[str, ...]:
         """The folders between `root` and a sound, less those that say its set; none where all lie in one folder."""
         if self.one_folder or not path.is_relative_to(self.root):
             return ()
         parts = path.parent.relative_to(self.root).parts
-        return tuple(part for part in parts if not set_in(part)) if self.told_apart else parts
+        return tuple(part for part in parts if not set_named(part)) if self.told_apart else parts
 
     def set_of(self, path: Path) -> str | None:
         """The set that a folder above a sound, or a table, says; None where not every sound lies in such a folder."""
@@ -54,7 +93,7 @@ class Sounds:
 
     def _said(self, path: Path) -> str | None:
         parts = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
-        return next((name for part in parts if (name := set_in(part))), None)
+        return next((name for part in parts if (name := set_named(part))), None)
 
     @functools.cached_property
     def told_apart(self) -> bool:
@@ -80,33 +119,92 @@ class Sounds:
 
 
 def find_sounds(root: Path) -> Sounds:
-    """All sounds under `root`; hidden files and folders, and what other systems leave behind, are passed over."""
+    """Find all sounds under `root`; hidden files and folders, and what other systems leave behind, are passed over.
+
+    Raises InputError for a folder that cannot be read: nobody knows what is lost in it.
+    """
     sounds = Sounds(root)
     best: dict[Path, Path] = {}
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(files):
-            path, suffix = Path(folder, name), Path(name).suffix.lower()
-            if name.startswith("."):
-                continue
-            if suffix in SUFFIXES:
-                sounds.tables.append(path)
-            if name.lower().endswith(ARCHIVES):
-                sounds.ignored["archives: unpack them"] += 1
-            if suffix not in (*SOUNDS, *NOT_READ):
-                continue
-            if suffix in NOT_READ:
-                sounds.ignored[f"{suffix} files, which are not read: convert them to flac or wav"] += 1
-                continue
-            other = best.setdefault(path.with_suffix(""), path)
-            if other != path:
-                sounds.ignored["sounds that are there in another format too"] += 1
-                best[path.with_suffix("")] = min(other, path, key=lambda item: SOUNDS.index(item.suffix.lower()))
+    for folder, name in _files(root):
+        path, suffix = Path(folder, name), Path(name).suffix.lower()
+        if suffix in (*SUFFIXES, *SPREADSHEETS):
+            (sounds.tables if suffix in SUFFIXES else sounds.spreadsheets).append(path)
+        if suffix in TEXTS:
+            sounds.texts.append(path)
+        if name.lower().endswith(ARCHIVES):
+            sounds.ignored["archives: unpack them"] += 1
+        if suffix in NOT_READ:
+            sounds.ignored[f"{suffix} files, which are not read: convert them to flac or wav"] += 1
+        if suffix not in SOUNDS:
+            continue
+        if reason := _unnameable(str(path)):
+            sounds.problems.append(Problem("bad name", reason, path, None, path.stem))
+            continue
+        other = best.setdefault(path.with_suffix(""), path)
+        if other != path:
+            sounds.ignored["sounds that are there in another format too"] += 1
+            best[path.with_suffix("")] = min(other, path, key=lambda item: SOUNDS.index(item.suffix.lower()))
     sounds.paths = sorted(best.values(), key=lambda path: str(path).encode())
     for path in sounds.paths:
-        for name in (path.name, path.stem):
-            sounds.called.setdefault(name, []).append(path)
+        for called in dict.fromkeys((folded(path.name), folded(path.stem))):
+            sounds.called.setdefault(called, []).append(path)
     return sounds
+
+
+def _files(root: Path) -> Iterator[tuple[str, str]]:
+    """(folder, file's name) of all files that are not hidden; a link to a folder above itself is not followed."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"this folder cannot be read: {error.strerror}", file=error.filename or root) from error
+
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=refuse):
+        above = os.path.realpath(folder)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in NOT_ENTERED
+            and not _leads_back(os.path.join(folder, name), above)
+        )
+        yield from ((folder, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _leads_back(path: str, above: str) -> bool:
+    """Whether a link leads to the folder that holds it, or to one above."""
+    if not os.path.islink(path):
+        return False
+    target = os.path.realpath(path)
+    return above == target or above.startswith(target.rstrip("/") + "/")
+
+
+def _unnameable(path: str) -> str:
+    """Why wav.scp, a UTF-8 file of lines, cannot hold this path; nothing where it can."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "its path is not UTF-8 (GBK?); rename it"
+    return "its path holds a line break; rename it" if re.search("[\n\r]", path) else ""
+
+
+def folded(name: str) -> str:
+    """A file's name as names are compared: one Unicode form, no case, nothing that cannot be seen."""
+    return without_invisible(unicodedata.normalize("NFC", name)).casefold().strip()
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """The name with forward slashes; as an address, decoded."""
+    plain_name = name.strip().replace("\\", "/").removeprefix("file://")
+    yield plain_name
+    if "%" in plain_name:
+        yield unquote(plain_name)
+
+
+def _common(wanted: list[str], parts: list[str]) -> int:
+    """How many of the first parts of both are equal."""
+    return next(
+        (place for place, (one, two) in enumerate(zip(wanted, parts, strict=False)) if one != two),
+        min(len(wanted), len(parts)),
+    )
 
 
 def say_ignored(sounds: Sounds) -> None:
@@ -124,6 +222,23 @@ def text_beside(path: Path) -> Path | None:
     return None
 
 
+def texts_alone(sounds: Sounds) -> list[Path]:
+    """Return the texts that are named as a folder's sounds are (but for digits), and have no sound beside them.
+
+    A README or a word list is none; of A0001.txt beside A0002.wav the sound is missing.
+    """
+    taken = {text_beside(path) for path in sounds.paths}
+    shapes = {(path.parent, re.sub("[0-9]+", "0", path.stem)) for path in sounds.paths}
+    alone = [path for path in sounds.texts if path not in taken]
+    bare = {path: Path(path.stem).stem if Path(path.stem).suffix.lower() in SOUNDS else path.stem for path in alone}
+    known = {path.with_suffix("") for path in sounds.paths}
+    return [
+        path
+        for path in alone
+        if (path.parent, re.sub("[0-9]+", "0", bare[path])) in shapes and path.parent / bare[path] not in known
+    ]
+
+
 def without_pinyin(text: str) -> str:
     """AISHELL-3 writes 广 guang3 州 zhou1: the characters alone. Any other text stays as it is."""
     words = text.split()
@@ -138,21 +253,9 @@ def read_beside(path: Path, encoding: str) -> str:
     return lines[0] if lines and path.suffix == ".trn" else " ".join(lines).strip()
 
 
-def text_in_name(path: Path, pattern: str) -> str:
-    """The transcript in a sound's name by a pattern with a group `text`; empty where it does not match."""
-    match = re.fullmatch(pattern, path.stem)
-    return "" if match is None else match["text"].replace("_", " ").strip()
-
-
-def set_in(name: str) -> str | None:
-    """The set that a table's or a folder's name begins or ends with: test.tsv, zh_train, valid-clean."""
-    parts = re.split(r"[-_. ]", name.lower())
-    return next((SETS[part] for part in (parts[0], parts[-1]) if part in SETS), None)
-
-
 def plain(text: str) -> str:
-    """`text` as (part of) a key: without white space."""
-    return re.sub(r"\s+", "_", text.strip()) or "unnamed"
+    """`text` as (part of) a key: without white space and what cannot be seen."""
+    return re.sub(r"\s+", "_", without_invisible(text).strip()) or "unnamed"
 
 
 def say_found(sounds: Sounds, where: str, speakers: str) -> None:

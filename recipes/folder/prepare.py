@@ -1,11 +1,12 @@
 """Prepare a folder of recordings: transcripts in a table, beside each sound, or in the sounds' names.
 
-Reads --corpus-dir: sound files at any depth, and what is said in them in one of three ways (--transcripts):
+Reads --corpus-dir: sound files at any depth, and what is said in them in one of three ways (--text-from):
     table    TSV, CSV, JSON or `sound transcript` lines, at the top of the folder, else within it; one or several
     beside   x.txt (.lab, .trn) beside x.wav
     names    the name itself: cmn-你好.mp3
-auto takes the first of these that is there. Writes OUT/{train,dev,test}, Kaldi data directories. Sets are those that
-the tables, or folders called train, dev and test, tell apart; what is missing is cut from train by speaker and text.
+auto takes the first of these that is there; names only where they read as Chinese text, and no way where a table is
+there that is not understood. Writes OUT/{train,dev,test}, Kaldi data directories. Sets are those that the tables, or
+folders called train, dev and test, tell apart; what is missing is cut from train by speaker and text.
 
     python recipes/folder/prepare.py --corpus-dir recordings --out exp/folder/data
 """
@@ -25,33 +26,41 @@ from loose import (
     read_beside,
     say_found,
     say_ignored,
-    set_in,
     text_beside,
-    text_in_name,
+    texts_alone,
     without_pinyin,
 )
+from spoken_names import check_names, reads_as_chinese, text_in_name
+from which_tables import find_tables, given_tables
 
 from asr.corpus.datadir import Segment
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
-from asr.corpus.listing import SUFFIXES, Row, read_listing
+from asr.corpus.listing import SUFFIXES, Row, read_listing, set_named
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 from asr.settings import as_script, option
 
 SOUNDS_OPENED = True
 WAYS = ("auto", "table", "beside", "names")
-ROWS_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CorpusSettings):
     corpus_dir: Path = option(help="folder with the recordings")
-    transcripts: str = option("auto", help="where the transcripts are", choices=WAYS)
+    text_from: str = option("auto", help="where the transcripts are", choices=WAYS)
+    transcripts: str = option("auto", help="the former name of --text-from", choices=WAYS)
     table: tuple[Path, ...] = option((), help="tables, from the folder; none: those that name its sounds")
     columns: tuple[str, ...] = option((), help="names of a table's columns: sound=NAME, text=NAME, speaker=NAME, ...")
     name_pattern: str = option("(?:[A-Za-z0-9]+[-_])?(?P<text>.+)", help="what of a name is its transcript")
     speaker_pattern: str | None = option(None, help="what of a sound's name is its speaker, as a (group)")
     channel: int | None = option(None, help="channel to take, from 0, where a sound has several")
+
+    @property
+    def way(self) -> str:
+        """Where the transcripts are: one of WAYS. Raises InputError where both names of the option are given."""
+        if self.text_from != "auto" and self.transcripts not in ("auto", self.text_from):
+            raise InputError("--transcripts is the former name of --text-from; give the latter alone")
+        return self.text_from if self.text_from != "auto" else self.transcripts
 
 
 def inputs(settings: Settings) -> list[Path]:
@@ -59,8 +68,14 @@ def inputs(settings: Settings) -> list[Path]:
     if not settings.corpus_dir.is_dir():
         raise InputError("no such folder", file=settings.corpus_dir)
     sounds = find_sounds(settings.corpus_dir)
-    beside = [text_beside(path) for path in sounds.paths] if settings.transcripts in ("auto", "beside") else []
+    beside = [text_beside(path) for path in sounds.paths] if settings.way in ("auto", "beside") else []
     return [*_tables(settings, sounds), *(path for path in beside if path is not None)]
+
+
+def depends_on(settings: Settings) -> list[list]:
+    """The names and sizes of all sounds and texts: one that is added or replaced is another corpus."""
+    sounds = find_sounds(settings.corpus_dir)
+    return [[ascii(str(path)), path.stat().st_size] for path in (*sounds.paths, *sounds.texts) if path.is_file()]
 
 
 def run(settings: Settings) -> None:
@@ -72,26 +87,41 @@ def run(settings: Settings) -> None:
     sounds = find_sounds(root)
     say_ignored(sounds)
     if not sounds.paths:
-        raise InputError("holds no sound (wav, flac, mp3, ogg, opus, sph)", file=root)
-    tables = _tables(settings, sounds)
-    if settings.transcripts == "table" and not tables:
-        raise InputError(f"no table ({' '.join(SUFFIXES)}) in this folder names its sounds", file=root)
-    way = settings.transcripts
-    if way == "auto":
-        way = "table" if tables else "beside" if any(map(text_beside, sounds.paths)) else "names"
+        raise (
+            sounds.problems[0].error()
+            if sounds.problems
+            else InputError("holds no sound (wav, flac, mp3, ogg, opus, sph)", file=root)
+        )
+    tables = _tables(settings, sounds, aloud=True)
+    way = _way(settings, sounds, tables)
     names = ", ".join(os.path.relpath(path, root) for path in tables[:3]) + (", ..." if len(tables) > 3 else "")
     where = {"table": names, "beside": "beside the sounds", "names": "in their names"}
     owner = "by pattern" if settings.speaker_pattern else "all one" if sounds.one_folder else "by folder"
     say_found(sounds, where[way], f"by column, else {owner}" if way == "table" else owner)
     gathered: dict[str, Gathered] = {}
     if way == "table":
-        for table in tables:
-            _from_table(table, sounds, settings, gathered)
+        _from_tables(tables, sounds, settings, gathered)
     else:
         _from_sounds(sounds, way, settings, gathered)
     if "train" not in gathered:
         raise InputError(f"there is no train, only {', '.join(gathered) or 'nothing'}", file=root)
+    gathered["train"].problems += sounds.problems
     write_sets(gathered, settings)
+
+
+def _way(settings: Settings, sounds: Sounds, tables: list[Path]) -> str:
+    """Where the transcripts are. Raises InputError where that way has none."""
+    if settings.way == "table" and not tables:
+        raise InputError(f"no table ({' '.join(SUFFIXES)}) in this folder names its sounds", file=sounds.root)
+    if settings.way != "auto":
+        return settings.way
+    if tables:
+        return "table"
+    if any(map(text_beside, sounds.paths)):
+        return "beside"
+    texts = {path: text_in_name(path, settings.name_pattern) for path in sounds.paths}
+    check_names(sounds.root, texts, settings.max_missing)
+    return "names"
 
 
 def _check_patterns(settings: Settings) -> None:
@@ -108,39 +138,13 @@ def _check_patterns(settings: Settings) -> None:
             raise InputError(f"{option_name} '{pattern}' has no (group)")
 
 
-def _tables(settings: Settings, sounds: Sounds) -> list[Path]:
-    """The tables asked for, or those whose first rows name sounds: at the top of the folder, else within it."""
+def _tables(settings: Settings, sounds: Sounds, *, aloud: bool = False) -> list[Path]:
+    """The tables asked for, or those that name the sounds."""
     if settings.table:
-        return [settings.corpus_dir / path for path in settings.table]
-    if settings.transcripts not in ("auto", "table"):
+        return given_tables(settings.corpus_dir / path for path in settings.table)
+    if settings.way not in ("auto", "table"):
         return []
-    beside = {text_beside(path) for path in sounds.paths}
-    others = sorted(path for path in sounds.tables if path not in beside and path.is_file())
-    at_top = [path for path in others if path.parent == settings.corpus_dir]
-    refused: list[InputError] = []
-    for candidates in (at_top, others):
-        if tables := [path for path in candidates if _names_sounds(path, sounds, settings, refused)]:
-            return tables
-    if settings.columns and refused:
-        raise refused[0]
-    return []
-
-
-def _names_sounds(path: Path, sounds: Sounds, settings: Settings, refused: list[InputError]) -> bool:
-    """Whether a file is a table of these sounds; InputError where it is one in another encoding than --encoding."""
-    errors: list[InputError] = []
-    for encoding in (settings.encoding, "gb18030"):
-        try:
-            rows = read_listing(path, [], encoding=encoding, columns=_columns(settings))
-        except InputError as error:
-            errors.append(error)
-            continue
-        named = any(sounds.named(row.sound, path.parent) for row in rows[:ROWS_LOOKED_AT])
-        if named and errors:
-            raise errors[0]
-        return named
-    refused += errors[:1]
-    return False
+    return find_tables(sounds, _columns(settings), settings.encoding, aloud=aloud)
 
 
 def _columns(settings: Settings) -> dict[str, str]:
@@ -151,14 +155,32 @@ def _columns(settings: Settings) -> dict[str, str]:
     return {what: name for what, _, name in pairs}
 
 
-def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[str, Gathered]) -> None:
-    """The rows of a table go to the set that they, the table's name, or the folders say."""
+def _from_tables(tables: list[Path], sounds: Sounds, settings: Settings, gathered: dict[str, Gathered]) -> None:
+    """The rows of all tables; then the sounds that none of them names, which have no transcript."""
+    named: set[Path] = set()
+    for table in tables:
+        named |= _from_table(table, sounds, settings, gathered)
+    bare = {path.with_suffix("") for path in named}
+    what = f"{tables[0].name} names it" if len(tables) == 1 else "the tables names it"
+    for path in sounds.paths:
+        if path.with_suffix("") not in bare:
+            home = sounds.set_of(path)
+            one = gathered[home if home in gathered else "train" if "train" in gathered else next(iter(gathered))]
+            one.problems.append(Problem("no transcript", f"no row of {what}", path, None, sounds.key(path)))
+
+
+def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[str, Gathered]) -> set[Path]:
+    """The rows of a table go to the set that they, the table's name, or the folders say. Returns the sounds named."""
     problems: list[Problem] = []
-    rows = read_listing(table, problems, encoding=settings.encoding, columns=_columns(settings))
-    own = set_in(table.stem)
+    rows = read_listing(
+        table, problems, encoding=settings.encoding, columns=_columns(settings), is_sound=sounds.is_sound
+    )
+    own = set_named(table.stem)
     times = Counter(row.sound for row in rows)
+    named = {path for problem in problems for path in sounds.named(problem.key or "", table.parent)}
     for row in rows:
         paths = sounds.named(row.sound, table.parent)
+        named.update(paths)
         folders = sounds.set_of(paths[0] if len(paths) == 1 else table)
         one = gathered.setdefault(row.set_name or own or folders or "train", Gathered(table))
         if len(paths) == 1:
@@ -169,6 +191,7 @@ def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[
         one.problems.append(Problem("missing audio", message, table, row.line, plain(row.sound)))
     if rows or problems:
         gathered.setdefault(own or sounds.set_of(table) or "train", Gathered(table)).problems += problems
+    return named
 
 
 def _from_sounds(sounds: Sounds, way: str, settings: Settings, gathered: dict[str, Gathered]) -> None:
@@ -180,7 +203,15 @@ def _from_sounds(sounds: Sounds, way: str, settings: Settings, gathered: dict[st
             one.problems.append(Problem("no transcript", "no transcript beside it", path, None, sounds.key(path)))
             continue
         text = text_in_name(path, settings.name_pattern) if way == "names" else read_beside(file, settings.encoding)
+        if way == "names" and settings.way == "auto" and not reads_as_chinese(text):
+            one.problems.append(Problem("no transcript", "its name is no Chinese text", path, None, sounds.key(path)))
+            continue
         one.found.append(_found(path, text, file, sounds, settings))
+    if way == "beside":
+        for path in texts_alone(sounds):
+            home = sounds.set_of(path)
+            problem = Problem("missing audio", "no such sound beside this transcript", path, None, plain(path.stem))
+            gathered[home if home in gathered else next(iter(gathered))].problems.append(problem)
 
 
 def _found(

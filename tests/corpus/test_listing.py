@@ -72,11 +72,6 @@ def test_names_of_columns_can_be_given(tmp_path: Path):
     [
         ("t.tsv", "path\tsentence\na.wav\t好\t3\n", "2: a.wav: has 3 columns, the first line 2"),
         ("t.tsv", "path\tsentence\n\t好\n", "2: line 2: names no sound"),
-        (
-            "t.csv",
-            "path,text,split\na,好,eval\n",
-            "2: a: set 'eval' is none of train, dev, valid, validation, val, test",
-        ),
         ("t.csv", "path,text,start\na,好,soon\n", "2: a: start 'soon' is no time in seconds"),
         ("t.csv", "path,text,start,end\na,好,2,1\n", "2: a: ends at 1 s, before it starts at 2 s"),
         ("t.csv", "path,text,channel\na,好,left\n", "2: a: channel 'left' is no number"),

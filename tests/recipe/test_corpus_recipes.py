@@ -248,7 +248,7 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "commonvoice",
         lambda c: lines(c / "dev.tsv", "client\tfile\ttext", "b\tx.mp3\t好"),
         ["--resample", "true"],
-        "{c}/dev.tsv:1: has no columns path and sentence",
+        "{c}/dev.tsv:1: has no columns path and sentence; it has: client, file, text",
     ),
     "commonvoice: rows that are broken": (
         "commonvoice",

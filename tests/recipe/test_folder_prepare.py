@@ -187,7 +187,7 @@ BAD = {
     ),
     "names without a word": (
         lambda c: _sound(c / "rec-(!).wav"),
-        [],
+        ["--text-from", "names"],
         "{c}/rec-(!).wav: {n}-rec-(!): '(!)' holds nothing to say {all}",
     ),
     "a table in GB18030": (
@@ -198,7 +198,7 @@ BAD = {
     "columns that it does not have": (
         lambda c: (_sound(c / "a.wav"), (c / "t.csv").write_text("文件;内容\na.wav;好\n")),
         ["--columns", "sound=clip,text=words"],
-        "{c}/t.csv:1: has no columns clip and words",
+        "{c}/t.csv:1: has no columns clip and words; it has: 文件, 内容",
     ),
     "a table of other sounds": (
         lambda c: (_sound(c / "a.wav"), (c / "t.tsv").write_text("path\ttext\na.wav\t好\nb.wav\t好\n")),

@@ -1,0 +1,180 @@
+"""Which columns of a table hold sounds, transcripts and the rest: by their names, else by what they hold.
+
+    columns_of(records, given={"text": "hanzi"}, is_sound=known.__contains__)     {"sound": "clip", "text": "hanzi"}
+
+A table without names of columns is `sound transcript [speaker]`; where `is_sound` can say what names a sound, its
+columns may stand in any order. Nothing is guessed from names that are not known: such a table is refused, and the
+columns that were seen are named.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+
+from asr.corpus.records import Records
+from asr.corpus.transcript import HAN
+from asr.errors import InputError
+
+#: names of columns by what they hold, as corpora have them; the first that is there counts
+NAMES: dict[str, tuple[str, ...]] = {
+    "sound": (
+        *("path", "audio_filepath", "audio_path", "audio_file", "audio", "wav", "wav_path", "sound"),
+        *("file", "filename", "file_name", "wav_filename", "wav_file", "sound_file", "file_path", "filepath", "clip"),
+        *("音频", "文件", "文件名", "路径", "音频文件", "音频路径", "文件路径", "文件名称", "语音", "语音文件"),
+        *("录音", "录音文件", "utterance_id", "utteranceid", "utt_id", "utt", "key", "id", "name", "名称", "编号"),
+    ),
+    "text": (
+        *("sentence", "text", "transcript", "transcription", "txt", "label", "content", "hanzi"),
+        *(
+            "文本",
+            "内容",
+            "句子",
+            "文字",
+            "文本内容",
+            "转写",
+            "转写文本",
+            "转录",
+            "转录文本",
+            "标注",
+            "标注文本",
+            "汉字",
+        ),
+    ),
+    "speaker": (
+        *("speaker", "client_id", "speaker_id", "speakerid", "spk", "spk_id", "user_id", "speaker_name"),
+        *("说话人", "说话者", "发音人", "录音人", "说话人id"),
+    ),
+    "set": ("split", "set", "subset", "partition", "集合", "数据集", "划分"),
+    "start": ("start", "start_s", "offset", "begin", "start_time", "开始", "开始时间", "起始时间"),
+    "end": ("end", "end_s", "stop", "end_time", "结束", "结束时间"),
+    "duration": ("duration", "duration_s", "时长"),
+    "channel": ("channel", "声道", "通道"),
+}
+IGNORED = "none"
+_HAN = re.compile(f"[{HAN}]")
+
+
+class NotUnderstood(InputError):
+    """A table that names sounds, and does not say in a known way which column is the transcript."""
+
+
+class NoListing(InputError):
+    """A file that is no table of sounds and transcripts at all."""
+
+
+def names_columns(cells: list[str], given: Mapping[str, str] | None = None) -> bool:
+    """Whether `cells` are names of columns, a sound's and a transcript's among them."""
+    wanted, titles = _wanted(given), {plain_title(cell) for cell in cells}
+    return all(titles & set(wanted[what]) for what in ("sound", "text"))
+
+
+def columns_of(
+    records: Records, given: Mapping[str, str] | None = None, is_sound: Callable[[str], bool] | None = None
+) -> dict[str, str]:
+    """{what: the title of its column}. `given`: {what: title, or its number, or `none`} as the user says.
+
+    Raises NotUnderstood or NoListing with the columns that were seen; InputError for a column that is not there.
+    """
+    wanted = _wanted(given)
+    known = {plain_title(title): title for title in reversed(records.titles)}
+    present = {what: [known[name] for name in names if name in known] for what, names in wanted.items()}
+    if given:
+        for what, name in given.items():
+            if not present[what] and not (name == IGNORED and what not in ("sound", "text")):
+                other = wanted["text" if what == "sound" else "sound"][0]
+                pair = f"{name} and {other}" if what == "sound" else f"{other} and {name}" if what == "text" else name
+                raise _missing(records, pair)
+    if not any(isinstance(item, dict) for _, item in records.items):
+        return {what: titles[0] for what, titles in present.items() if titles}
+    if present["sound"] and present["text"] and (records.named or given):
+        chosen = {what: titles[0] for what, titles in present.items() if titles}
+        chosen["sound"] = next(
+            (title for title in present["sound"] if is_sound and any(map(is_sound, records.values(title)))),
+            present["sound"][0],
+        )
+        chosen["text"] = next(
+            (title for title in present["text"] if any(map(str.strip, records.values(title)))), present["text"][0]
+        )
+        return chosen
+    if given:
+        raise _missing(records, f"{wanted['sound'][0]} and {wanted['text'][0]}")
+    if is_sound is None:
+        if records.named:
+            raise _missing(records, "path and sentence, or others that are known,")
+        return dict(zip(("sound", "text", "speaker"), records.titles, strict=False))
+    sound, text, others = _by_content(records, is_sound)
+    if records.named:
+        hint = f"sound={sound},text={text}"
+        hint = f"'{hint}'" if re.search(r"[^\w=,.-]", hint) else hint
+        raise NotUnderstood(
+            f"which columns hold what is not known: {records.shown()}; say so, perhaps by --columns {hint}",
+            file=records.path,
+            line=records.first_line,
+        )
+    speaker = {"speaker": others[0]} if len(others) == 1 and not _all_numbers(records.values(others[0])) else {}
+    return {"sound": sound, "text": text} | speaker
+
+
+def plain_title(title: str) -> str:
+    """A column's name as it is compared: NFKC, lower case, no quotes or marks around it."""
+    return unicodedata.normalize("NFKC", title).strip(" \t\ufeff\u200b'\"#*").lower()
+
+
+def _wanted(given: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
+    for what in given or {}:
+        if what not in NAMES:
+            raise InputError(f"--columns {what}: tables have {', '.join(NAMES)}")
+    return {what: (plain_title(given[what]),) if given and what in given else names for what, names in NAMES.items()}
+
+
+def _missing(records: Records, names: str) -> InputError:
+    kind = NotUnderstood if records.items else NoListing
+    return kind(f"has no columns {names}; it has: {records.shown()}", file=records.path, line=records.first_line)
+
+
+def _by_content(records: Records, is_sound: Callable[[str], bool]) -> tuple[str, str, list[str]]:
+    """(the column of the sounds, that of the transcripts, the others but for a second form of the transcripts)."""
+    shares = {title: _share(records.values(title), is_sound) for title in records.titles}
+    sound = max(shares, key=lambda title: (shares[title], _share(records.values(title), _has_suffix)), default="")
+    if not sound or not shares[sound]:
+        message = f"names no sound of this folder; its columns: {records.shown()}"
+        raise NoListing(message, file=records.path, line=records.first_line)
+    texts = [title for title in records.titles if title != sound and _share(records.values(title), _has_han) >= 0.5]
+    alike: list[str] = []
+    if len(texts) > 1:
+        texts, alike = _distinct(records, texts)
+    if not texts:
+        message = f"names sounds, but no column holds Chinese text; its columns: {records.shown()}"
+        raise NoListing(message, file=records.path, line=records.first_line)
+    if len(texts) > 1:
+        message = f"columns {', '.join(texts)} hold Chinese text; say which: --columns sound={sound},text={texts[0]}"
+        raise NotUnderstood(message, file=records.path, line=records.first_line)
+    return sound, texts[0], [title for title in records.titles if title not in (sound, *texts, *alike)]
+
+
+def _distinct(records: Records, texts: list[str]) -> tuple[list[str], list[str]]:
+    """Of several columns with Chinese text: (the transcripts, other forms of them). Names of speakers are neither."""
+    values = {title: records.values(title) for title in texts}
+    variety = {title: len(set(some)) for title, some in values.items()}
+    texts = [title for title in texts if 2 * variety[title] > max(variety.values())] or texts
+    pairs = list(zip(*(values[title] for title in texts), strict=False))
+    same = sum(len({"".join(_HAN.findall(text)) for text in pair}) == 1 for pair in pairs)
+    return (texts[:1], texts[1:]) if pairs and 2 * same > len(pairs) else (texts, [])
+
+
+def _share(values: list[str], holds: Callable[[str], bool]) -> float:
+    return sum(map(holds, values)) / len(values) if values else 0.0
+
+
+def _has_han(value: str) -> bool:
+    return _HAN.search(value) is not None
+
+
+def _has_suffix(value: str) -> bool:
+    return re.search(r"\.[A-Za-z0-9]{3,4}$", value) is not None
+
+
+def _all_numbers(values: list[str]) -> bool:
+    return all(re.fullmatch(r"-?[0-9]+[.,][0-9]+", value.strip()) for value in values)

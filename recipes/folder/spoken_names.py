@@ -1,0 +1,48 @@
+"""Whether names of sounds are transcripts: `cmn-你好.mp3` is one, `REC001.wav` and `录音003.wav` are none."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from asr.corpus.transcript import HAN
+from asr.errors import InputError
+
+_HAN = re.compile(f"[{HAN}]")
+_WORD = re.compile(r"[^\W_]")
+
+
+def text_in_name(path: Path, pattern: str) -> str:
+    """Return the transcript in a sound's name by a pattern with a group `text`; empty where it does not match."""
+    match = re.fullmatch(pattern, path.stem)
+    return "" if match is None else match["text"].replace("_", " ").strip()
+
+
+def reads_as_chinese(text: str) -> bool:
+    """Whether most letters and digits of `text` are Han characters."""
+    return 2 * len(_HAN.findall(text)) > len(_WORD.findall(text))
+
+
+def check_names(root: Path, texts: dict[Path, str], max_missing: float) -> None:
+    """Raise InputError unless the names of nearly all sounds are Chinese text, and not labels with a number.
+
+    `texts`: {sound: what its name could say}. `max_missing`: the share of the names that may be something else.
+    """
+    hint = "a table, text files beside the sounds, or --text-from names if the names are the transcripts"
+    others = [path for path, text in texts.items() if not reads_as_chinese(text)]
+    if len(others) > max_missing * len(texts):
+        raise InputError(
+            f"there is no transcript: no table names the sounds, none has a text beside it, and the names of "
+            f"{len(others)} of {len(texts)} sounds, such as {others[0].name}, are no Chinese text; wanted: {hint}",
+            file=root,
+        )
+    labels = Counter("".join(_HAN.findall(text)) for text in texts.values())
+    numbered = [path for path, text in texts.items() if labels["".join(_HAN.findall(text))] > 1]
+    if 2 * len(numbered) > len(texts):
+        raise InputError(
+            f"there is no transcript: no table names the sounds, none has a text beside it, and the names of "
+            f"{len(numbered)} of {len(texts)} sounds, such as {numbered[0].name} and {numbered[1].name}, differ by "
+            f"their numbers alone; wanted: {hint}",
+            file=root,
+        )

@@ -1,0 +1,114 @@
+"""recipes/folder: names as transcripts, texts beside sounds, links in circles, and names that cannot be written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from test_folder_tables import EXPECTED, SCRIPT, TEXTS, add_sound, made, prepare
+
+
+def named(corpus: Path, pattern: str) -> Path:
+    for place, text in enumerate(TEXTS):
+        add_sound(corpus / (pattern.format(i=place, t=text) + ".wav"), place)
+    return corpus
+
+
+@pytest.mark.parametrize("pattern", ["{t}", "cmn-{t}", "A{i}_{t}", "{t}{i}", "{t} {t}"])
+def test_names_that_read_as_chinese(pattern: str, tmp_path: Path) -> None:
+    assert prepare(named(tmp_path / "c", pattern)) == 0
+    assert len(made(tmp_path / "c")) == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("REC00{i}", "8 of 8 sounds, such as REC000.wav, are no Chinese text"),
+        ("{i}", "are no Chinese text"),
+        ("hello world {i}", "are no Chinese text"),
+        ("2024-05-0{i} 10.30.1{i}", "are no Chinese text"),
+        ("录音_00{i}", "are no Chinese text"),
+        ("张三-take-{i}", "are no Chinese text"),
+        ("新录音 {i}", "8 of 8 sounds, such as 新录音 0.wav and 新录音 1.wav, differ by their numbers alone"),
+        ("语音备忘录{i}", "differ by their numbers alone"),
+    ],
+)
+def test_names_that_are_labels(pattern: str, why: str, tmp_path: Path, refused) -> None:
+    corpus = named(tmp_path / "c", pattern)
+    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    assert said.startswith(f"{corpus}: there is no transcript: ") and why in said
+    assert "--text-from names" in said
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("option", ["--text-from", "--transcripts"])
+def test_names_on_request(option: str, tmp_path: Path) -> None:
+    assert prepare(named(tmp_path / "c", "第{i}句"), option, "names") == 0
+    assert made(tmp_path / "c")["第3句"] == "第三句"
+
+
+def test_both_names_of_the_option(tmp_path: Path, refused) -> None:
+    corpus = named(tmp_path / "c", "{t}")
+    options = ["--text-from", "names", "--transcripts", "table"]
+    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", *options])
+    assert said == "--transcripts is the former name of --text-from; give the latter alone"
+
+
+def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
+    corpus = named(tmp_path / "c", "r00{i}")
+    for key, text in EXPECTED.items():
+        (corpus / f"{key}.txt").write_text(text, encoding="utf-8")
+    (corpus / "README.txt").write_text("录音", encoding="utf-8")
+    assert prepare(corpus) == 0
+    (corpus / "r008.txt").write_text("没有声音", encoding="utf-8")
+    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    assert said == (
+        f"{corpus}/r008.txt: r008: no such sound beside this transcript (1 of 9 utterances, 11.1 %, would go:"
+        " more than --max-missing)"
+    )
+
+
+def test_links_in_circles(tmp_path: Path) -> None:
+    corpus = named(tmp_path / "c", "{t}")
+    (corpus / "again").symlink_to("../c")
+    (corpus / "deep" / "er").mkdir(parents=True)
+    (corpus / "deep" / "er" / "up").symlink_to("../..")
+    assert prepare(corpus) == 0
+    assert len(made(corpus)) == len(TEXTS)
+
+
+def test_a_folder_that_cannot_be_read(tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = named(tmp_path / "c", "{t}")
+    (corpus / "secret").mkdir()
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o"])
+    assert said == f"{corpus}/secret: this folder cannot be read: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (b"\xc4\xe3\xba\xc3.wav", "its path is not UTF-8 (GBK?); rename it"),
+        (b"a\nb.wav", "its path holds a line break; rename it"),
+    ],
+)
+def test_names_that_no_table_can_hold(name: bytes, said: str, tmp_path: Path, refused) -> None:
+    corpus = named(tmp_path / "c", "{t}")
+    os.rename(os.fsencode(corpus / f"{TEXTS[0]}.wav"), os.fsencode(corpus) + b"/" + name)
+    line = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    assert said in line and "(1 of 8 utterances, 12.5 %, would go" in line
+    assert prepare(corpus, "--max-missing", "0.2") == 0
+
+
+def test_paths_with_all_that_a_path_may_hold(tmp_path: Path) -> None:
+    corpus = named(tmp_path / "c # 我的 \"x\" 'y' $z |\\", "a b#{t}")
+    assert prepare(corpus, "--text-from", "names", "--name-pattern", "a b#(?P<text>.+)") == 0
+    assert sorted(made(corpus).values()) == sorted(TEXTS)

@@ -1,0 +1,222 @@
+"""recipes/folder: tables in the forms that people have. Each is understood, or refused with line and columns."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.cli import main
+from asr.corpus.datadir import DataDir
+
+SCRIPT = Path(__file__).resolve().parents[2] / "recipes" / "folder" / "prepare.py"
+TEXTS = (
+    "今天天气很好",
+    "我们去公园",
+    "他在学校读书",
+    "请打开窗户",
+    "这个苹果很甜",
+    "妈妈做饭",
+    "小猫在睡觉",
+    "火车晚点了",
+)
+NUMBER = len(TEXTS)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A folder with r000.wav to r007.wav, of a tenth of a second."""
+    root = tmp_path / "c"
+    root.mkdir()
+    for place in range(NUMBER):
+        add_sound(root / f"r{place:03d}.wav", place)
+    return root
+
+
+def add_sound(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).normal(0, 0.1, 1600).clip(-1, 1)
+    soundfile.write(path, noise, 16000, format=path.suffix[1:].upper())
+
+
+def prepare(corpus: Path, *options: str) -> int:
+    arguments = ["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
+    return main([str(item) for item in (*arguments, *options)])
+
+
+def made(corpus: Path) -> dict[str, str]:
+    """{the key without its speaker: transcript} of all sets."""
+    sets = [DataDir.read(corpus.parent / "o" / name) for name in ("train", "dev", "test")]
+    return {key.split("-")[-1]: text for data in sets for key, text in data.text.items()}
+
+
+EXPECTED = {f"r{place:03d}": text for place, text in enumerate(TEXTS)}
+
+
+def rows(line: str, head: str = "") -> str:
+    """A line for each sound: {n} its number, {t} its transcript."""
+    return head + "".join(line.format(n=f"{place:03d}", i=place, t=text) + "\n" for place, text in enumerate(TEXTS))
+
+
+UNDERSTOOD: dict[str, tuple[str, str]] = {
+    "LJSpeech: bars, three columns, no suffix": ("metadata.csv", rows("r{n}|{t}|{t}")),
+    "LJSpeech: bars, raw and normalised": ("metadata.csv", rows("r{n}|{t}，Ａ{i}!|{t}")),
+    "VITS: a list with bars": ("train.txt", rows("r{n}.wav|{t}")),
+    "VITS: sound, speaker, text": ("list.txt", rows("wavs/r{n}.wav|c|{t}")),
+    "the transcript before the sound": ("t.tsv", rows("{t}\tr{n}.wav")),
+    "commas and no names of columns": ("t.csv", rows("r{n}.wav,{t}")),
+    "commas in a .txt": ("t.txt", rows("r{n}.wav,{t}")),
+    "white space": ("t.txt", rows("r{n} {t}")),
+    "semicolons, and commas within the cells": ("t.csv", rows("r{n}.wav;{t},", "file;text\n")),
+    "Excel's line that names the separator": ("t.csv", "sep=;\n" + rows("r{n}.wav;{t}", "file;text\n")),
+    "a byte-order mark": ("t.csv", "\ufeff" + rows("r{n}.wav,{t}", "path,sentence\n")),
+    "quoted names of columns": ("t.csv", rows('"r{n}.wav","{t}"', '"path","sentence"\n')),
+    "a head in Chinese": ("t.csv", rows("r{n}.wav,{t}", "音频文件,转写文本\n")),
+    "a head in capitals": ("t.tsv", rows("r{n}.wav\t{t}", "Path\tSENTENCE\n")),
+    "an id that names no sound before the name": ("t.tsv", rows("{i}\tr{n}.wav\t{t}", "id\tname\tcontent\n")),
+    "empty cells behind the last column": ("t.csv", rows("r{n}.wav,{t},,", "path,sentence\n")),
+    "quoted cells in a TSV": ("t.tsv", rows('r{n}.wav\t"{t}\n"', "path\tsentence\n")),
+    "JSON: {name: text}": ("t.json", json.dumps({f"{key}.wav": text for key, text in EXPECTED.items()})),
+    "JSON: {name: text}, a line each": ("t.json", json.dumps(EXPECTED, ensure_ascii=False, indent=1)),
+    "JSON: {name: object}": ("t.json", json.dumps({key: {"text": text} for key, text in EXPECTED.items()}, indent=1)),
+    "JSON: a list in an object": (
+        "t.json",
+        json.dumps({"version": 1, "data": [{"file": key, "text": text} for key, text in EXPECTED.items()]}, indent=1),
+    ),
+    "JSON: an object a line": ("t.json", rows('{{"wav": "r{n}.wav", "txt": "{t}"}}')),
+    "another case of the suffix": ("t.tsv", rows("r{n}.WAV\t{t}")),
+    "another format": ("t.tsv", rows("r{n}.mp3\t{t}")),
+    "backslashes": ("t.tsv", rows("clips\\r{n}.wav\t{t}")),
+    "./": ("t.tsv", rows("./r{n}.wav\t{t}")),
+    "paths of another machine": ("t.tsv", rows("/home/me/c/r{n}.wav\t{t}")),
+    "addresses": ("t.tsv", rows("file:///data/%72{n}.wav\t{t}")),
+    "sets in Chinese": ("t.tsv", rows("r{n}.wav\t{t}\t训练集", "file\ttext\tsplit\n")),
+    "sets of Hugging Face": ("t.tsv", rows("r{n}.wav\t{t}\ttrain.clean.100", "file\ttext\tsplit\n")),
+}
+
+
+@pytest.mark.parametrize("what", UNDERSTOOD)
+def test_understood(what: str, corpus: Path) -> None:
+    name, content = UNDERSTOOD[what]
+    (corpus / name).write_text(content, encoding="utf-8")
+    assert prepare(corpus) == 0
+    texts = {key: text.rstrip("零一二三四五六七").removesuffix("A") for key, text in made(corpus).items()}
+    assert texts == EXPECTED
+
+
+REFUSED: dict[str, tuple[str, str, str]] = {
+    "columns of other names": (
+        "t.tsv",
+        rows("{i}\tr{n}.wav\t{t}", "nr\tmedia\twords\n"),
+        "t.tsv:1: which columns hold what is not known: nr, media, words; say so, perhaps by --columns"
+        " sound=media,text=words",
+    ),
+    "keys of other names": (
+        "t.json",
+        json.dumps([{"media": f"{key}.wav", "words": text} for key, text in EXPECTED.items()]),
+        "t.json:1: which columns hold what is not known: media, words; say so, perhaps by --columns"
+        " sound=media,text=words",
+    ),
+    "two columns of Chinese text": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}\t甲{t}乙{i}"),
+        "t.tsv:1: columns 2, 3 hold Chinese text; say which: --columns sound=1,text=2",
+    ),
+    "a set of another name": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}\tpart{i}", "file\ttext\tsplit\n"),
+        "t.tsv:2: r000.wav: set 'part0' is none of train, training, 训练, dev,",
+    ),
+    "a table of other sounds": (
+        "t.csv",
+        rows("x{n}.wav,{t}", "path,sentence\n"),
+        "t.csv:2: names no sound of this folder, such as x000.wav",
+    ),
+    "JSON that is cut": (
+        "t.json",
+        json.dumps([{"file": f"{key}.wav", "text": text} for key, text in EXPECTED.items()], indent=0)[:-2],
+        "t.json:33: its JSON is cut: the closing ] is missing",
+    ),
+    "JSON of another form": (
+        "t.json",
+        json.dumps({f"{key}.wav": [text] for key, text in EXPECTED.items()}, indent=1),
+        "t.json:1: is neither a list of objects nor {name: text} nor {name: object}; it has r000.wav, r001.wav,",
+    ),
+    "JSON with a fault": (
+        "t.json",
+        json.dumps(EXPECTED, ensure_ascii=False, indent=1).replace('饭",', '饭"'),
+        "t.json:8: is not JSON: a comma is missing before this",
+    ),
+    "a spreadsheet": ("t.xlsx", "PK\x03\x04", "t.xlsx: is not read; export it as CSV in UTF-8"),
+    "a parquet file": ("t.parquet", "PAR1", "t.parquet: is not read; export it as CSV in UTF-8"),
+    "nothing but sounds": (
+        "README.md",
+        "录音\n",
+        ": there is no transcript: no table names the sounds, none has a text beside it, and the names of 8 of 8"
+        " sounds, such as r000.wav, are no Chinese text; wanted: ",
+    ),
+    "times, no transcripts": ("t.tsv", rows("r{n}.wav\t0.{i}", "path\tduration\n"), ": there is no transcript: "),
+    "a quote that is never closed": (
+        "t.csv",
+        rows("r{n}.wav,{t}", "path,sentence\n").replace("r003.wav,", 'r003.wav,"'),
+        "t.csv:5: r003.wav: its quotes are wrong: unexpected end of data (5 of 8 utterances, 62.5 %, would go",
+    ),
+    "rows that name no sound": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}") + "x1.wav\t没有\nx1.wav\t没有\n",
+        "t.tsv:9: x1.wav: no such sound (2 of 10 utterances, 20.0 %, would go: more than --max-missing)",
+    ),
+    "rows that are too long": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}", "path\ttext\n") + "x\t没\t有\nx\t没\t有\n",
+        "t.tsv:10: x: has 3 columns, the first line 2 (2 of 10 utterances, 20.0 %, would go: more than --max-missing",
+    ),
+    "sounds that no row names": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}").replace("r007", "r006"),
+        "r007.wav: r007: no row of t.tsv names it (2 of 8 utterances, 25.0 %, would go",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what: str, corpus: Path, refused) -> None:
+    name, content, wanted = REFUSED[what]
+    (corpus / name).write_text(content, encoding="utf-8")
+    options = ["--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
+    said = refused(["prepare", *options])
+    assert wanted in said and said.startswith(str(corpus))
+    assert not (corpus.parent / "o").exists()
+
+
+def test_names_in_another_unicode_form(tmp_path: Path) -> None:
+    corpus = tmp_path / "c"
+    for place, text in enumerate(TEXTS):  # macOS writes names decomposed, tables hold them composed
+        add_sound(corpus / unicodedata.normalize("NFD", f"é{place}.wav"), place)
+        with open(corpus / "t.tsv", "a", encoding="utf-8") as table:
+            table.write(f"{unicodedata.normalize('NFC', f'é{place}.wav')}\t{text}\n")
+    assert prepare(corpus) == 0
+    assert sorted(made(corpus).values()) == sorted(TEXTS)
+
+
+def test_the_folder_decides_between_sounds_of_one_name(tmp_path: Path) -> None:
+    corpus = tmp_path / "c"
+    for place, text in enumerate(TEXTS):
+        add_sound(corpus / f"s{place}" / "a.wav", place)
+        with open(corpus / "t.tsv", "a", encoding="utf-8") as table:
+            table.write(f"D:\\work\\s{place}\\a.wav\t{text}\n")
+    assert prepare(corpus) == 0
+    sets = [DataDir.read(tmp_path / "o" / name) for name in ("train", "dev", "test")]
+    assert {key: text for data in sets for key, text in data.text.items()} == {
+        f"s{place}-a": text for place, text in enumerate(TEXTS)
+    }
+
+
+def test_bad_rows_within_the_bound_are_named(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (corpus / "t.tsv").write_text(rows("r{n}.wav\t{t}") + "x.wav\t没有\n", encoding="utf-8")
+    assert prepare(corpus, "--max-missing", "0.12") == 0
+    assert f"dropped: {corpus}/t.tsv:9: x.wav: no such sound\n" in capsys.readouterr().out
