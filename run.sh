@@ -31,6 +31,9 @@ aishell, thchs30, commonvoice:
         --corpus-dir D      the corpus as it is unpacked
         --download          aishell, thchs30: fetch it from OpenSLR into that folder first
 folder: --corpus-dir D      any folder of recordings; transcripts in a table, beside the sounds, or in their names
+        --text-from WAY     which of them: table, beside, names       (default: the first that is there)
+        --columns A=B,...   what a table calls its columns: sound=NAME,text=NAME,...; --table FILE names the table
+        --speaker-pattern P, --name-pattern P, --channel N            see recipes/folder/README.md
 aishell2: --train-dir D [--dev-dir D] [--test-dir D]            folders with wav.scp and trans.txt
 kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data directories
         --lang-dir D   Kaldi lang directory; none: made of the transcripts
@@ -41,6 +44,7 @@ all but mini:
         --encoding E   of the transcripts                       (default: utf-8)
         --resample     bring sound of a higher sample rate down to 16 kHz (folder, commonvoice: always)
         --rate-hz N    work at another sample rate than 16000 throughout
+        --max-missing X     largest part of the utterances that a stage may leave out  (default: 0.05)
 
 The same command again does only what is out of date, and goes on where a killed run stopped.
   ./run.sh

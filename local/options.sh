@@ -49,6 +49,14 @@ parse_options() {
         units=$value
         ;;
       --hours | --encoding) settings+=(--set "prepare.${option#--}=$value") ;;
+      --max-missing)
+        [[ $value =~ ^(0?\.[0-9]+|[01]|[01]\.[0-9]*)$ ]] || wrong "--max-missing $value: not a part from 0 to 1"
+        settings+=(--set "prepare.max-missing=$value" --set "features.max-missing=$value" --set "align.max-missing=$value")
+        ;;
+      --text-from | --table | --columns | --name-pattern | --speaker-pattern | --channel)
+        [[ -n $value ]] || wrong "$option: needs a value; see --help"
+        settings+=(--set "prepare.${option#--}=$value")
+        ;;
       --rate-hz) settings+=(--set "prepare.rate-hz=$value" --set "features.rate-hz=$value") ;;
       --perturb)
         [[ $value =~ ^(speed|noisy)$ ]] || wrong "--perturb $value: one of speed, noisy"

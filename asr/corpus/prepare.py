@@ -9,9 +9,9 @@ have changed.
 
 A script is a module with `Settings` (at least `out: Path`, `seed: int` and `nj: int`; of its other settings
 `rate_hz`, `resample` and `allow_pipes` also guide the validation), `run(settings)`, and `inputs(settings)`, the
-files and folders it depends on. It may have `depends_on(settings)`, other things that it depends on, such as the names of
-sounds, as JSON; `obtain(settings)`, which fetches what is to be read; `outputs(settings)`, the files that it makes besides the sets; and `SOUNDS_OPENED = True` where it has opened every
-sound itself, so that they are not opened again.
+files and folders it depends on. It may have `depends_on(settings)`, other things that it depends on, such as the
+names of sounds, as JSON; `obtain(settings)`, which fetches what is to be read; `outputs(settings)`, the files that it
+makes besides the sets; and `SOUNDS_OPENED = True` where it has opened every sound, so that none is opened again.
 """
 
 from __future__ import annotations

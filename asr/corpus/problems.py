@@ -28,8 +28,10 @@ ROW_KINDS = ("bad row", "missing audio")
 FIRST = 5
 FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")  # letters, digits and the space
 _INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064]"
+    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\uffa0\U000e0000-\U000e01ef]"
 )
+_FOREIGN_SPACE = re.compile(r"[^\S \t\r\n\v\f]")  # white space beyond ASCII, such as U+00A0 and U+3000
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,13 @@ def named_first(names: Iterable[str | None]) -> str:
 
 
 def scan_table(
-    path: Path, problems: list[Problem], *, encoding: str = "utf-8", transcripts: bool = False
+    path: Path, problems: list[Problem], *, encoding: str = "utf-8", transcripts: bool = False, names: bool = False
 ) -> dict[str, Entry]:
     """Read `key value...` lines, appending to `problems`; values come back as `repair` would write them.
 
-    Of equal duplicates one stays; of differing ones none is to be trusted, so the key is dropped by a problem. A
-    value may be empty. Raises InputError only where nothing can be read at all (unknown encoding, an I/O error).
+    `transcripts`: the values are such. `names`: the values are keys of other tables. Of equal duplicates one stays;
+    of differing ones none is to be trusted, so the key is dropped by a problem. A value may be empty. Raises
+    InputError only where nothing can be read at all (unknown encoding, an I/O error).
     """
     table: dict[str, Entry] = {}
     crlf = False
@@ -111,6 +114,9 @@ def scan_table(
             problems.append(Problem("empty line", "empty line", path, number, mend="rewrite"))
             continue
         key, value = parts[0], parts[1].strip() if len(parts) > 1 else ""
+        if not line.isascii() or not line.isprintable():
+            key = _seen(key, line, "key", problems, path, number)
+            value = _seen(value, "", "value", problems, path, number, key) if names else value
         if undecodable:
             problems.append(Problem("wrong encoding", undecodable, path, number, key, "stop"))
         elif transcripts:
@@ -125,6 +131,17 @@ def scan_table(
     if not table:
         problems.append(Problem("empty file", "holds nothing", path, mend="stop"))
     return table
+
+
+def _seen(
+    text: str, line: str, what: str, problems: list[Problem], path: Path, number: int, key: str | None = None
+) -> str:
+    """A key, or a value that is one, without characters that cannot be seen; `line` shows what follows a key."""
+    found = _INVISIBLE.search(text)
+    if found or (found := _FOREIGN_SPACE.search(line.strip()[len(text) :][:1])):
+        said = f"invisible character U+{ord(found[0]):04X} {'in' if found[0] in text else 'after'} the {what}"
+        problems.append(Problem("invisible character", said, path, number, key or text, "rewrite"))
+    return _INVISIBLE.sub("", text) or text
 
 
 def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple[int, str, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from asr.console import say
 from asr.corpus.datadir import DataDir, refuse_same
 from asr.errors import InputError
+from asr.lookalike import LookAlikes
 from asr.settings import option
 from asr.tables import read_lines
 
@@ -39,7 +40,7 @@ def run(settings: Settings) -> None:
         known = data.spk2utt
         for speaker in settings.speakers:
             if speaker not in known:
-                raise InputError("no such speaker", file=settings.data, key=speaker)
+                raise InputError(f"no such speaker{LookAlikes(known).hint(speaker)}", file=settings.data, key=speaker)
         keys = [key for key in keys if data.utt2spk[key] in settings.speakers]
     if settings.utterances is not None:
         listed = _listed(settings.utterances, data)
@@ -61,6 +62,7 @@ def _listed(path: Path, data: DataDir) -> set[str]:
             continue
         key = line.split()[0]
         if key not in data.utt2spk:
-            raise InputError("no such utterance in the data directory", file=path, line=number, key=key)
+            hint = LookAlikes(data.utt2spk).hint(key)
+            raise InputError(f"no such utterance in the data directory{hint}", file=path, line=number, key=key)
         listed.add(key)
     return listed

@@ -19,6 +19,7 @@ from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import Entry, Problem, scan_table
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
+from asr.lookalike import LookAlikes
 
 NO_SPEAKERS = "no speakers"
 Table = dict[str, Entry]
@@ -62,13 +63,13 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
     return data.restricted(kept), problems
 
 
-def _scan(path: Path, problems: list[Problem], encoding: str) -> Table:
+def _scan(path: Path, problems: list[Problem], encoding: str, *, names: bool = False) -> Table:
     """A table other than text: ASCII or UTF-8 as a rule, whatever the transcripts are in."""
     if encoding.lower() not in ("utf-8", "utf8") and path.is_file():
         with contextlib.suppress(UnicodeDecodeError):  # then it is in the encoding of the transcripts
             path.read_bytes().decode("utf-8")
             encoding = "utf-8"
-    table = scan_table(path, problems, encoding=encoding)
+    table = scan_table(path, problems, encoding=encoding, names=names)
     for key in [key for key, entry in table.items() if not entry.value]:
         problems.append(Problem("no value", "nothing after the key", path, table[key].line, key))
     return table
@@ -78,7 +79,8 @@ def _segments(path: Path, recordings: Table, problems: list[Problem], encoding: 
     if not path.exists():
         return None
     segments = {}
-    for key, entry in _scan(path, problems, encoding).items():
+    alike = LookAlikes(recordings)
+    for key, entry in _scan(path, problems, encoding, names=True).items():
         try:
             segment = _parsed(entry.value)
         except ValueError:
@@ -87,7 +89,8 @@ def _segments(path: Path, recordings: Table, problems: list[Problem], encoding: 
             continue
         segments[key] = segment
         if segment.recording not in recordings:
-            message = f"its recording {segment.recording} is not in wav.scp"
+            hint = alike.hint(segment.recording, "wav.scp")
+            message = f"its recording {segment.recording} is not in wav.scp{hint}"
             problems.append(Problem("missing key", message, path, entry.line, key))
     used = {segment.recording for segment in segments.values()}
     for key in recordings.keys() - used:
@@ -136,7 +139,7 @@ def _speakers(path: Path, utterances: Iterable[str], problems: list[Problem], en
     listed: dict[str, list[str]] = {}
     lines: dict[str, int] = {}
     if (path / "spk2utt").exists():
-        for speaker, entry in _scan(path / "spk2utt", problems, encoding).items():
+        for speaker, entry in _scan(path / "spk2utt", problems, encoding, names=True).items():
             for key in entry.value.split():
                 listed.setdefault(key, []).append(speaker)
                 lines.setdefault(key, entry.line)
@@ -150,7 +153,7 @@ def _speakers(path: Path, utterances: Iterable[str], problems: list[Problem], en
         if listed:
             return {key: Entry(speakers[0], lines[key]) for key, speakers in listed.items()}
         return {key: Entry(key, 0) for key in utterances}
-    table = _scan(path / "utt2spk", problems, encoding)
+    table = _scan(path / "utt2spk", problems, encoding, names=True)
     for key, entry in table.items():
         if len(entry.value.split()) > 1:
             message = f"more than one speaker: '{entry.value}'"
@@ -216,10 +219,12 @@ def _check_keys(
         "utt2spk": {key: entry.line or None for key, entry in utt2spk.items()},
     }
     said: set[str] = set()
+    alike = {name: LookAlikes(table) for name, table in tables.items()}
     for name, table in tables.items():
         for key, line in table.items():
             without = [other for other in tables if key not in tables[other]]
             if without and key not in said:
                 said.add(key)
-                message = f"is not in {' and '.join(without)}"
+                hint = next(filter(None, (alike[other].hint(key, other) for other in without)), "")
+                message = f"is not in {' and '.join(without)}{hint}"
                 problems.append(Problem("missing key", message, path / name, line, key))

@@ -12,6 +12,8 @@ from corpus_samples import sound, write_lines
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
+from asr.corpus.validate import Settings, run
+from asr.errors import InputError
 
 
 def lines_of(path: Path) -> list[str]:
@@ -265,3 +267,35 @@ def test_real_directories(shared: Path, tmp_path: Path, capsys: pytest.CaptureFi
         assert line in capsys.readouterr().err
         assert main(["repair", "--data", str(shared / "data" / name), "--out", str(tmp_path / name)]) == 0
         assert main(["validate", "--data", str(tmp_path / name)]) == 0
+
+
+INVISIBLE = {
+    "zero-width space": "\u200b",
+    "no-break space": "\u00a0",
+    "byte-order mark": "\ufeff",
+    "soft hyphen": "\u00ad",
+    "right-to-left mark": "\u200f",
+    "control character": "\u0007",
+    "Hangul filler": "\u3164",
+}
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "text", "utt2spk", "spk2utt"])
+@pytest.mark.parametrize("what", INVISIBLE)
+def test_invisible_characters_in_keys_are_named_and_mended(name: str, what: str, data: Path, tmp_path: Path):
+    path = data / name
+    key, char = ("s1" if name == "spk2utt" else "s1u1"), INVISIBLE[what]
+    path.write_text(path.read_text().replace(f"{key} ", f"{key}{char} ", 1), encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        run(Settings(data=data, report=tmp_path / "report"))
+    assert f"U+{ord(char):04X}" in str(refused.value) and "python -m asr repair mends this" in str(refused.value)
+    assert DataDir.read(data).utt2spk["s1u1"] == "s1"
+
+
+def test_look_alikes_in_keys_are_pointed_out(data: Path, tmp_path: Path):
+    text = (data / "text").read_text()
+    (data / "text").write_text(text.replace("s1u2", "s1u\uff12"), encoding="utf-8")
+    with pytest.raises(InputError):
+        run(Settings(data=data, report=tmp_path / "report"))
+    said = (tmp_path / "report").read_text()
+    assert "s1u2: is not in text; it differs from s1u２ in text only by U+0032 (2) in place of U+FF12 (２)" in said
