@@ -7,7 +7,7 @@ wrong() { # message: one line, exit status 2
 }
 
 parse_options() {
-  local option value name
+  local option value name max_missing=''
   while (($#)); do
     option=$1
     shift
@@ -50,8 +50,8 @@ parse_options() {
         ;;
       --hours | --encoding) settings+=(--set "prepare.${option#--}=$value") ;;
       --max-missing)
-        [[ $value =~ ^(0?\.[0-9]+|[01]|[01]\.[0-9]*)$ ]] || wrong "--max-missing $value: not a part from 0 to 1"
-        settings+=(--set "prepare.max-missing=$value" --set "features.max-missing=$value" --set "align.max-missing=$value")
+        [[ $value =~ ^(0|1|0?\.[0-9]+|1\.0*)$ ]] || wrong "--max-missing $value: not a part from 0 to 1"
+        max_missing=$value
         ;;
       --text-from | --table | --columns | --name-pattern | --speaker-pattern | --channel)
         [[ -n $value ]] || wrong "$option: needs a value; see --help"
@@ -75,6 +75,11 @@ parse_options() {
       *) wrong "$option: no such option; see --help" ;;
     esac
   done
+  if [[ -n $max_missing ]]; then
+    for name in prepare features align realign decode; do
+      [[ $recipe == mini && $name == prepare ]] || settings+=(--set "$name.max-missing=$max_missing")
+    done
+  fi
   [[ -f recipes/$recipe/prepare.py ]] || wrong "--recipe $recipe: there is no recipes/$recipe/prepare.py"
   ((stage >= 1 && stage <= stop_stage && stop_stage <= 9)) ||
     wrong "stages run from 1 to 9: --stage $stage --stop-stage $stop_stage"
