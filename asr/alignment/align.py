@@ -71,6 +71,7 @@ def run(settings: Settings) -> None:
         settings.length_tolerance,
     )
     inputs = [frames_file(folder) for folder in wanted.folders]
+    inputs += [path for folder in wanted.folders if (path := folder / "utt2spk").is_file()]  # cuts the archives
     if settings.originals is not None:
         from asr.alignment.stretched import inputs_of, write_stretched
 
@@ -87,7 +88,7 @@ def run(settings: Settings) -> None:
         assert settings.lang is not None
         inputs += [path for path in (settings.lang, settings.lang / "phones") if path.is_dir()]
         for folder in wanted.folders:
-            inputs += [folder / name for name in ("text", "feats.scp", "features.json", "utt2spk")]
+            inputs += [folder / name for name in ("text", "feats.scp", "features.json")]
     stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs)
     if stamp.fresh():
         return

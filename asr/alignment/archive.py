@@ -39,14 +39,20 @@ def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_alignments(
-    directory: str | os.PathLike[str], model: TransitionModel | None = None, *, check: bool = True
+    directory: str | os.PathLike[str],
+    model: TransitionModel | None = None,
+    *,
+    check: bool = True,
+    seen: dict[str, str] | None = None,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, transition-ids int32 (frames)) of all jobs, in order.
+
+    `seen` is filled with {utterance: name of its archive}.
 
     Raises InputError: jobs that are missing, cut or damaged archives, an utterance in two of them; given the `model`,
     transition-ids that it does not have and, with `check`, rows that are no path through it (`check_path`).
     """
-    seen: dict[str, str] = {}
+    seen = {} if seen is None else seen
     for path in archive_paths(directory):
         for utterance, tids in read_int_vectors(path):
             if utterance in seen:

@@ -13,7 +13,7 @@ import numpy as np
 from asr.errors import InputError
 
 SUBSAMPLING_FACTORS = (2, 3, 4)
-NAMED_IN_A_LINE = 3
+NAMED_IN_A_LINE = 5
 #: fewer lengths that differ than these say nothing of the reason
 ENOUGH_LENGTHS = 3
 #: names that are compared with all others
@@ -140,8 +140,9 @@ class SetCoverage:
         figures = self.figures()
         lines = [
             f"{self.name}: {len(self.accepted)} of {len(self.num_frames)} utterances aligned, "
-            f"{figures['frames_used']} frames; {len(self.missing)} without alignment, {len(self.dropped)} dropped "
-            f"for their length, {figures['frames_lost']} frames lost"
+            f"{figures['frames_used']} frames; {len(self.missing)} without alignment{_some(self.missing)}, "
+            f"{len(self.dropped)} dropped for their length{_some(sorted(self.dropped))}, "
+            f"{figures['frames_lost']} frames lost"
         ]
         if self.cut or self.extended:
             lines.append(
@@ -169,8 +170,13 @@ class SetCoverage:
         }
 
 
-def _some(names: list[str]) -> str:
-    return f" ({', '.join(names[:NAMED_IN_A_LINE])}{', ...' if len(names) > NAMED_IN_A_LINE else ''})"
+def _some(names: Sequence[str]) -> str:
+    """Return the first names in brackets, nothing where there are none."""
+    return (
+        ""
+        if not names
+        else f" ({', '.join(names[:NAMED_IN_A_LINE])}{', ...' if len(names) > NAMED_IN_A_LINE else ''})"
+    )
 
 
 def _most(fits: np.ndarray) -> bool:

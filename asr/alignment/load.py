@@ -15,9 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import archive_paths, check_path, read_alignments, remove_alignments, to_pdf
+from asr.alignment.archive import (
+    archive_paths,
+    check_path,
+    read_alignments,
+    remove_alignments,
+    to_pdf,
+    write_alignments,
+)
 from asr.alignment.counts import write_counts
 from asr.alignment.coverage import SetCoverage
+from asr.alignment.jobs import cut, job_of
 from asr.alignment.transition_model import TransitionModel, read_transition_model, tuples_of
 from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
@@ -58,6 +66,7 @@ def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
         f"transition-ids, a tree of context width {tree.N}"
     )
     illegal: dict[str, str] = {}
+    archives: dict[str, str] = {}
 
     def why() -> str:
         reasons = []
@@ -68,15 +77,20 @@ def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
             reasons.append(f"why: {ali_dir / UNALIGNED}")
         return "; ".join(reasons)
 
-    written = write_targets(_pdfs_of(ali_dir, model, illegal), model.num_pdfs, wanted, why)
+    written = write_targets(_pdfs_of(ali_dir, model, illegal, archives), model.num_pdfs, wanted, why)
     if illegal:
         warn(f"alignments left out: {why()}")
-    return [*written, *_copy_system(ali_dir, wanted.out, phones)]
+    return [*written, *_copy_system(ali_dir, wanted, phones, archives)]
 
 
-def _pdfs_of(ali_dir: Path, model: TransitionModel, illegal: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
-    """(utterance, pdf-ids) of the rows that are paths through whole phones; why the others are not, in `illegal`."""
-    for utterance, tids in read_alignments(ali_dir, model, check=False):
+def _pdfs_of(
+    ali_dir: Path, model: TransitionModel, illegal: dict[str, str], archives: dict[str, str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (utterance, pdf-ids) of the rows that are paths through whole phones.
+
+    Fills `illegal` with {utterance: why its row is no path} and `archives` with {utterance: its archive}.
+    """
+    for utterance, tids in read_alignments(ali_dir, model, check=False, seen=archives):
         try:
             check_path(tids, model)
         except InputError as error:
@@ -193,22 +207,27 @@ def _accepted(
         raise InputError("; ".join(filter(None, [error.message, why()])), file=error.file) from None
 
 
-def _copy_system(ali_dir: Path, out: Path, phones: Path) -> list[Path]:
-    """Copy the alignment directory's files; archives of an earlier run with more jobs are removed."""
-    archives = archive_paths(ali_dir)
-    remove_alignments(out, {path.name for path in archives})
-    sources = [
-        ali_dir / "final.mdl",
-        ali_dir / "tree",
-        phones,
-        *archives,
-        ali_dir / "num_jobs",
-    ]
-    copies = []
+def _copy_system(ali_dir: Path, wanted: Wanted, phones: Path, archives: dict[str, str]) -> list[Path]:
+    """Copy the alignment directory's files; archives of an earlier run with more jobs are removed.
+
+    Archives that are not cut as Kaldi cuts the training set (see asr.alignment.jobs) are written anew, without what
+    is in no set. archives: {utterance: name of its archive}.
+    """
+    paths, out = archive_paths(ali_dir), wanted.out
+    place, jobs = job_of(wanted.folders, len(paths))
+    remove_alignments(out, {f"ali.{job}.gz" for job in range(1, jobs + 1)})
+    fits = jobs == len(paths) and all(
+        archives[key] == f"ali.{job + 1}.gz" for key, job in place.items() if key in archives
+    )
+    sources = [ali_dir / "final.mdl", ali_dir / "tree", phones]
+    sources += [*paths, ali_dir / "num_jobs"] if fits else []
     for source in sources:
-        copies.append(out / source.name)
-        copy_whole(source, copies[-1])
-    return copies
+        copy_whole(source, out / source.name)
+    if not fits:
+        rows = ({key: tids} for key, tids in read_alignments(ali_dir))
+        write_alignments(out, cut(rows, wanted.folders, len(paths)))
+    names = [source.name for source in sources[:3]] + [f"ali.{job}.gz" for job in range(1, jobs + 1)] + ["num_jobs"]
+    return [out / name for name in names]
 
 
 def _report(path: Path, sets: list[SetCoverage], unknown: list[str]) -> None:

@@ -62,11 +62,16 @@ class Spoken:
 
 
 def to_align(
-    words: Mapping[str, list[int]], with_features: Collection[str]
+    words: Mapping[str, list[int]], with_features: Collection[str], unusable: Mapping[str, str] | None = None
 ) -> tuple[dict[str, list[int]], dict[str, str]]:
-    """(the transcripts that can be aligned, {utterance: why the others cannot be})."""
+    """Return (the transcripts that can be aligned, {utterance: why another cannot be}).
+
+    unusable: {utterance: why its features cannot be used}, of any utterances.
+    """
     faults = {name: "its transcript is empty" for name, ids in words.items() if not ids}
-    faults |= {name: "has no features" for name in words if name not in with_features}
+    for name in words:
+        if name not in with_features:
+            faults[name] = (unusable or {}).get(name, "has no features")
     return {name: ids for name, ids in words.items() if name not in faults}, faults
 
 

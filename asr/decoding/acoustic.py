@@ -108,5 +108,7 @@ class _Gaussians:
 
     def __call__(self, utterance: str) -> np.ndarray:
         if utterance not in self.cepstra.places:
-            raise InputError("has no features", file=self.data / "feats.scp", key=utterance)
+            raise InputError(
+                self.cepstra.faults.get(utterance, "has no features"), file=self.data / "feats.scp", key=utterance
+            )
         return self.mixtures.log_likelihoods(self.cepstra.full([utterance]))

@@ -63,27 +63,48 @@ class FeatureReader(Mapping[str, np.ndarray]):
         self._kept: dict[str, np.ndarray] = {}
 
     def __getitem__(self, utterance: str) -> np.ndarray:
+        """Read one utterance, as an array that can be written to. Raises InputError where it cannot be used."""
+        features = self._read(utterance)
+        if self.stats is None:
+            return np.array(features, dtype=np.float32)  # the matrix itself may be float64, and is read-only
+        return normalise.apply(features, self._stats_of(utterance), variance=self.description["norm_vars"])
+
+    def fault(self, utterance: str, frames: int) -> str | None:
+        """Return why an utterance that should have `frames` frames cannot be used, None where it can be."""
+        try:
+            found = len(self._read(utterance))
+            if self.stats is not None:
+                self._stats_of(utterance)
+        except InputError as error:
+            return str(InputError(error.message, file=error.file))  # the caller names the utterance
+        return None if found == frames else f"has {found} frames of features, but {frames} of alignment"
+
+    def _read(self, utterance: str) -> np.ndarray:
         features = self.matrices[utterance]
-        if features.shape[1] != self.description["dim"]:
+        if len(features) == 0 or features.shape[1] != self.description["dim"]:
             raise InputError(
-                f"has {features.shape[1]} columns, not {self.description['dim']}",
+                f"has {features.shape[0]} frames of {features.shape[1]} columns, not {self.description['dim']}",
                 file=self.matrices.scp,
                 key=utterance,
             )
-        if self.stats is None:
-            return features
-        return normalise.apply(features, self._stats_of(utterance), variance=self.description["norm_vars"])
+        return features
 
     def _stats_of(self, utterance: str) -> np.ndarray:
         assert self.stats is not None
         owner = self.owner.get(utterance, utterance)
         if owner not in self._kept:
             if owner not in self.stats:
-                raise InputError("has no normalisation statistics", file=self.stats.scp, key=owner)
+                raise InputError(f"has no normalisation statistics of {owner}", file=self.stats.scp, key=utterance)
             if len(self._kept) > 4096:
                 self._kept.clear()
-            self._kept[owner] = self.stats[owner]
+            stats = self.stats[owner]
+            if stats.shape != (2, self.description["dim"] + 1) or stats[0, -1] <= 0:
+                raise InputError("are no statistics of these features", file=self.stats.scp, key=owner)
+            self._kept[owner] = stats
         return self._kept[owner]
+
+    def __contains__(self, utterance: object) -> bool:
+        return utterance in self.matrices
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.matrices)

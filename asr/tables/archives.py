@@ -192,6 +192,9 @@ class MatrixReader(Mapping[str, np.ndarray]):
         self._open: tuple[str, IO[bytes]] | None = None
 
     def __getitem__(self, key: str) -> np.ndarray:
+        """Read one matrix. Raises InputError also for a key that the scp does not have."""
+        if key not in self.where:
+            raise InputError("has no line for this key", file=self.scp, key=key)
         path, offset = self.where[key]
         if self._open is None or self._open[0] != path:
             if self._open is not None:
@@ -205,6 +208,9 @@ class MatrixReader(Mapping[str, np.ndarray]):
         strict.key = key
         strict.handle.seek(offset)
         return _matrix(strict)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.where
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.where)

@@ -13,7 +13,8 @@ from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
 from asr.acoustic.network import NetworkConfig
 from asr.acoustic.spec_augment import SpecAugment
 from asr.alignment.counts import read_counts
-from asr.console import say
+from asr.alignment.load import num_frames
+from asr.console import progress, say, warn
 from asr.errors import InputError
 from asr.features.reader import FeatureReader, describe
 from asr.tables import read_table
@@ -24,6 +25,8 @@ from asr.training.speech import SpeechJob
 if TYPE_CHECKING:
     from asr.training.run import Settings
 
+#: utterances that a line names
+NAMED = 5
 #: training frames that the natural gradient's factors are estimated from; they are drawn of so many times as many
 SAMPLE_FRAMES, SAMPLE_MIX = 2048, 8
 
@@ -75,9 +78,15 @@ def gather(settings: Settings, *, precision: str, threads: int, natural: bool = 
         activation=settings.activation,
         layer_norm=settings.layer_norm,
     )
-    targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, frame_counts(settings.train_data))
+    counted = frame_counts(settings.train_data)
+    targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, counted)
     if not targets.lengths:
         raise InputError("no utterance of the training data is aligned", file=settings.ali / "pdf.ark")
+    if idle := [name for name in counted if name not in targets.lengths]:
+        say(
+            f"train: {len(idle)} of {len(counted)} utterances have no alignment and are not trained on: {_some(idle)}"
+        )
+    targets = _usable(targets, FeatureReader(settings.train_data), settings.max_missing)
     targets, reader, dev, names = _keep_out(settings, targets, shape, features)
     heldout = Heldout(
         shape, reader, dev, _sample(names, dev, settings), settings.heldout_frames, precision, settings.device
@@ -128,7 +137,9 @@ def _keep_out(
     if settings.dev_data is not None:
         dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, frame_counts(settings.dev_data))
         if dev.lengths:
-            return targets, FeatureReader(settings.dev_data, features), dev, list(dev.lengths)
+            reader = FeatureReader(settings.dev_data, features)
+            dev = _usable(dev, reader, settings.max_missing)
+            return targets, reader, dev, list(dev.lengths)
         say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
     original = originals(settings.train_data)  # copies of what is held out are held out too
     kept = [name for name in targets.lengths if unit_hash(original.get(name, name)) < settings.heldout_fraction]
@@ -136,6 +147,38 @@ def _keep_out(
         raise InputError(f"--heldout-fraction {settings.heldout_fraction} keeps {len(kept)} utterances out")
     rest = targets.only(name for name in targets.lengths if name not in set(kept))
     return rest, FeatureReader(settings.train_data), targets, kept
+
+
+def _usable(targets: Targets, features: FeatureReader, max_missing: float) -> Targets:
+    """Leave out aligned utterances whose features cannot be used; all of them are read once.
+
+    Raises InputError where these are more than the share `max_missing`.
+    """
+    faults: dict[str, str] = {}
+    for name, frames in progress(
+        targets.lengths.items(), len(targets.lengths), f"train: {features.data.name}, check"
+    ):
+        if reason := features.fault(name, frames):
+            faults[name] = reason
+    if not faults:
+        return targets
+    total = len(targets.lengths)
+    first = next(iter(faults))
+    if len(faults) > max_missing * total or len(faults) == total:
+        raise InputError(
+            f"the features of {len(faults)} of {total} aligned utterances cannot be used ({_some(list(faults))}), "
+            f"above --max-missing {max_missing:g}; the first: {faults[first]}",
+            file=features.data,
+            key=first,
+        )
+    for name, reason in list(faults.items())[:NAMED]:
+        warn(f"{name}: {reason}; the utterance is left out")
+    warn(f"{features.data}: {len(faults)} of {total} aligned utterances are left out: {_some(list(faults))}")
+    return targets.only(name for name in targets.lengths if name not in faults)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
 def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str, ...]:
@@ -157,8 +200,8 @@ def originals(data: Path) -> dict[str, str]:
 
 
 def frame_counts(data: Path) -> dict[str, int]:
-    """{utterance: frames of its features}."""
-    return {key: int(value) for key, value in read_table(data / "utt2num_frames").items()}
+    """Return {utterance: frames of its features}. Raises InputError."""
+    return num_frames(data)
 
 
 def unit_hash(name: str) -> float:

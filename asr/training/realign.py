@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from asr.alignment.archive import write_alignments
+from asr.alignment.jobs import cut
 from asr.alignment.load import UNALIGNED, Wanted, load, num_frames
 from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, scores_of_transitions
 from asr.alignment.transcripts import Spoken, to_align
@@ -119,7 +120,7 @@ def realign(settings: Settings, model: Path, out: Path) -> None:
             faults |= failed
         for name in ("final.mdl", "tree", "phones.txt"):
             copy_whole(settings.ali / name, made / name)
-        write_alignments(made, jobs)
+        write_alignments(made, cut(jobs, folders, len(list(settings.ali.glob("ali.*.gz"))) or 1))
         write_table(made / UNALIGNED, faults)
         copy_whole(made / UNALIGNED, out / UNALIGNED)
         wanted = Wanted(settings.train_data, settings.dev_data, settings.lang, out, settings.max_missing, 0)
@@ -144,6 +145,8 @@ def _align_set(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """({utterance: transition-ids}, {utterance: why it has none}) of one data directory."""
     words, faults = to_align(words, num_frames(data))
+    if not words:
+        return {}, faults
     names = sorted(words, key=str.encode)
     pieces = [names[at : at + UTTERANCES_AT_ONCE] for at in range(0, len(names), UTTERANCES_AT_ONCE)]
     beams = Beams(settings.beam, settings.retry_beam, settings.acoustic_scale)

@@ -75,6 +75,7 @@ class Settings:
     precision: str = option("auto", help="of the matrix products", choices=("auto", "float32", "bfloat16"))
     heldout_frames: int = option(8192, help="held-out frames looked at while training")
     heldout_fraction: float = option(0.02, help="share of train kept out where there are no dev alignments")
+    max_missing: float = option(0.0, help="largest share of aligned utterances whose features cannot be used")
     evaluations: int = option(10, help="held-out figures during a pass", affects=False)
     tensorboard: bool = option(False, help="write TensorBoard event files to OUT/tensorboard too", affects=False)
     speed_spread: float = option(0.1, help="simulated: sigma of a minibatch's lognormal time")
@@ -182,6 +183,8 @@ def _check(settings: Settings) -> None:
     ):
         if not getattr(settings, name) >= 0:
             refuse(name, "0 or more")
+    if not 0 <= settings.max_missing <= 1:
+        refuse("max_missing", "between 0 and 1")
     for name in ("warmup", "average_from", "heldout_fraction"):
         if not 0 <= getattr(settings, name) < 1:
             refuse(name, "at least 0 and below 1")

@@ -32,8 +32,8 @@ def test_each_case_is_counted_once():
         "extended_frames": {"shorter": 2},
     }
     assert item.lines() == [
-        "train: 3 of 5 utterances aligned, 11 frames; 1 without alignment, 1 dropped "
-        "for their length, 13 frames lost",
+        "train: 3 of 5 utterances aligned, 11 frames; 1 without alignment (none), 1 dropped "
+        "for their length (far), 13 frames lost",
         "train: 1 alignments cut to the features' length (2 frames), 1 extended by their last class (2 frames)",
     ]
 
@@ -96,8 +96,8 @@ def test_alignments_of_another_data_directory():
     text = refusal(LENGTHS, {}, unknown=["X7", "X8", "X9", "Y1"])
     assert text == (
         "train: 12 of 12 utterances (100.0 %) have no usable alignment: 12 not aligned (S1-u00, S1-u01, S1-u02, "
-        "...); that is more than --max-missing 0.05; the alignments are all of other utterances (X7, X8, X9, ...): "
-        "those of another data directory"
+        "S1-u03, S1-u04, ...); that is more than --max-missing 0.05; the alignments are all of other utterances "
+        "(X7, X8, X9, Y1): those of another data directory"
     )
     assert "other utterances" not in refusal(LENGTHS, {})
 

@@ -166,7 +166,7 @@ def test_archives_of_an_earlier_run_with_more_jobs_go(case):
     assert case.align() == 0
     write_alignments(case.folder, [{key: row} for key, row in case.rows.items()])
     assert case.run() == 0
-    assert len(list(case.out.glob("ali.*.gz"))) == 4
+    assert len(list(case.out.glob("ali.*.gz"))) == 3  # Kaldi cuts three speakers into three parts at most
     (case.folder / "ali.2.gz").unlink()
     assert case.align() == 0
     assert [path.name for path in case.out.glob("ali.*.gz")] == ["ali.1.gz"]

@@ -60,18 +60,23 @@ def with_differences(static: np.ndarray, lengths: Sequence[int] | np.ndarray) ->
 
 @dataclass(frozen=True)
 class Cepstra:
-    """Static cepstra, float32 (frames, dim) in the file `path`; `places`: {utterance: (first row, frames)}."""
+    """Static cepstra, float32 (frames, dim) in the file `path`.
+
+    places: {utterance: (first row, frames)}; faults: {utterance: why its features cannot be used}.
+    """
 
     path: Path
     dim: int
     places: Mapping[str, tuple[int, int]]
+    faults: Mapping[str, str]
 
     @classmethod
     def make(cls, folders: Sequence[Path], path: Path) -> Cepstra:
         """Transform the features of data directories (feats.scp, features.json, utt2spk) into `path`.
 
-        Utterances without features are left out. Raises InputError for what cannot be read, and where the
-        directories' features are of different kinds.
+        Utterances without features are left out; those whose features cannot be used are in `faults`. Raises
+        InputError for tables that cannot be read, where no features can be used, and where the directories'
+        features are of different kinds.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         sources = [_Source(folder) for folder in folders]
@@ -79,10 +84,14 @@ class Cepstra:
         if len(dims) != 1:
             raise InputError(f"features of {len(dims)} kinds: {', '.join(str(folder) for folder in folders)}")
         places: dict[str, tuple[int, int]] = {}
+        faults: dict[str, str] = {}
         with open(path, "wb") as handle:
             for source in sources:
-                _write_set(source, path, handle, places)
-        return cls(path, dims.pop(), places)
+                _write_set(source, path, handle, places, faults)
+        if not places:
+            key, reason = next(iter(faults.items()))
+            raise InputError(f"no features can be used; the first: {reason}", key=key)
+        return cls(path, dims.pop(), places, faults)
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -98,7 +107,7 @@ class Cepstra:
         return with_differences(np.concatenate(pieces), [len(piece) for piece in pieces])
 
     def __getstate__(self) -> dict:
-        return {"path": self.path, "dim": self.dim, "places": self.places}
+        return {"path": self.path, "dim": self.dim, "places": self.places, "faults": {}}
 
 
 def check_same(system: Path, data: Path) -> None:
@@ -129,24 +138,32 @@ class _Source:
     def static(self, utterance: str) -> np.ndarray:
         """float32 (frames, dim), the speaker's mean still in it."""
         matrix = self.matrices[utterance]
-        if matrix.shape[1] != self.columns:
+        if len(matrix) == 0 or matrix.shape[1] != self.columns:
             raise InputError(
-                f"has {matrix.shape[1]} columns, not {self.columns}", file=self.matrices.scp, key=utterance
+                f"has {matrix.shape[0]} frames of {matrix.shape[1]} columns, not {self.columns}",
+                file=self.matrices.scp,
+                key=utterance,
             )
         spectrum, extra = matrix[:, : self.spectral], matrix[:, self.spectral :]
         ceps = spectrum @ self.transform if self.kind == "fbank" else spectrum[:, :NUM_CEPS]
         return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)
 
 
-def _write_set(source: _Source, path: Path, handle: BinaryIO, places: dict[str, tuple[int, int]]) -> None:
-    """Add a data directory to the file and to `places`; then take its speakers' means off."""
+def _write_set(
+    source: _Source, path: Path, handle: BinaryIO, places: dict[str, tuple[int, int]], faults: dict[str, str]
+) -> None:
+    """Add a data directory to the file, `places` and `faults`; then subtract the means of its speakers."""
     start = sum(frames for _, frames in places.values())
     mine: dict[str, tuple[int, int]] = {}
     sums: dict[str, np.ndarray] = {}
     for utterance in progress(source.names, len(source.names), f"align: {source.folder.name}, cepstra"):
         if utterance in places:
             raise InputError("is in another set as well", file=source.folder / "feats.scp", key=utterance)
-        static = source.static(utterance)
+        try:
+            static = source.static(utterance)
+        except InputError as error:
+            faults[utterance] = str(InputError(error.message, file=error.file))
+            continue
         handle.write(static.tobytes())
         mine[utterance] = (start, len(static))
         start += len(static)
@@ -154,6 +171,8 @@ def _write_set(source: _Source, path: Path, handle: BinaryIO, places: dict[str, 
         total = np.append(static.sum(axis=0, dtype=np.float64), len(static))
         sums[speaker] = sums[speaker] + total if speaker in sums else total
     handle.flush()
+    if not mine:
+        return
     rows = np.memmap(path, dtype=np.float32, mode="r+", shape=(start, source.dim))
     for utterance, (first, frames) in mine.items():
         total = sums[source.speakers.get(utterance, utterance)]

@@ -26,6 +26,7 @@ from asr.alignment.gmm.crew import Crew
 from asr.alignment.gmm.questions import clustered_questions, distinct, phone_questions
 from asr.alignment.gmm.shard import ContextStatistics, System
 from asr.alignment.gmm.splitting import grow
+from asr.alignment.jobs import cut
 from asr.alignment.load import UNALIGNED
 from asr.alignment.monophone import monophone_tree
 from asr.alignment.pronunciations import PRONUNCIATIONS, write_pronunciations
@@ -34,6 +35,7 @@ from asr.alignment.transcripts import Spoken, to_align
 from asr.alignment.transition_model import TransitionModel, from_tree
 from asr.alignment.tree import CONTEXTS, PDF_CLASS_KEY
 from asr.console import say
+from asr.errors import InputError
 from asr.features.reader import DESCRIPTION, describe
 from asr.tables import atomic, read_bytes, write_table
 
@@ -68,9 +70,13 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
     Utterances that cannot be aligned are left out and listed; it is for the caller to say how many are too many.
     """
     work = out / ".work"
+    data = [train] if dev is None else [train, dev]
     try:
-        cepstra = Cepstra.make([train] if dev is None else [train, dev], work / "cepstra.f32")
-        words, unheard = to_align(spoken.word_ids(train), cepstra.places)
+        cepstra = Cepstra.make(data, work / "cepstra.f32")
+        words, unheard = to_align(spoken.word_ids(train), cepstra.places, cepstra.faults)
+        if not words:
+            key, reason = next(iter(unheard.items()), (None, "there is no transcript"))
+            raise InputError(f"no utterance can be aligned; the first: {reason}", file=train / "text", key=key)
         with Crew(words, cepstra, spoken.lexicon, nj=plan.nj, seed=plan.seed) as crew:
             mono = _monophones(out / "mono", spoken, crew, unheard, train, plan)
             system = _triphones(spoken, crew, mono.model, plan)
@@ -78,17 +84,24 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
             jobs, faults = crew.call("current"), {**unheard, **aligned.faults}
         heard = dict(words)
         if dev is not None:
-            words, unheard = to_align(spoken.word_ids(dev), cepstra.places)
+            words, unheard = to_align(spoken.word_ids(dev), cepstra.places, cepstra.faults)
             heard |= words
             with Crew(words, cepstra, spoken.lexicon, nj=plan.nj, seed=plan.seed) as crew:
                 crew.call("compile", system.tree, system.model)
-                aligned = training.align(crew, system, Beams())
+                aligned = training.align_any(crew, system, Beams())  # a dev set without alignments is only reported
                 jobs, faults = jobs + crew.call("current"), {**faults, **unheard, **aligned.faults}
-        _write(out / "tri", spoken, system, jobs, faults, train)
+        faults |= _without_transcript(cepstra, spoken, data)
+        _write(out / "tri", spoken, system, jobs, faults, data)
         write_pronunciations(out / PRONUNCIATIONS, spoken, heard, jobs, system.model)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return out / "tri"
+
+
+def _without_transcript(cepstra: Cepstra, spoken: Spoken, data: Sequence[Path]) -> dict[str, str]:
+    """Return {utterance with features: why it was not aligned} for those that no text has."""
+    texts = {utterance for folder in data for utterance in spoken.word_ids(folder)}
+    return {key: "has no transcript" for key in {*cepstra.places, *cepstra.faults} - texts}
 
 
 def _monophones(out: Path, spoken: Spoken, crew: Crew, unheard: Mapping[str, str], train: Path, plan: Plan) -> System:
@@ -106,7 +119,7 @@ def _monophones(out: Path, spoken: Spoken, crew: Crew, unheard: Mapping[str, str
         system = training.train(small, system, training.MONOPHONE, MONOPHONE_GAUSSIANS, rng, "monophones")
     crew.call("compile", tree, model)
     aligned = training.align(crew, system, Beams())
-    _write(out, spoken, system, crew.call("current"), {**unheard, **aligned.faults}, train)
+    _write(out, spoken, system, crew.call("current"), {**unheard, **aligned.faults}, [train])
     return system
 
 
@@ -166,11 +179,11 @@ def _write(
     system: System,
     jobs: Sequence[Mapping[str, np.ndarray]],
     faults: Mapping[str, str],
-    train: Path,
+    data: Sequence[Path],
 ) -> None:
-    """Write the alignment directory; num_jobs last."""
+    """Write the alignment directory of the data directories `data`, the training set first; num_jobs last."""
     remove_alignments(out)
-    about = describe(train)
+    about = describe(data[0])
     with atomic(out / "final.mdl", "wb") as handle:
         handle.write(b"\0B" + system.model.to_bytes() + system.mixtures.to_bytes())
     with atomic(out / "tree", "wb") as handle:
@@ -186,7 +199,7 @@ def _write(
         with atomic(out / name) as handle:
             handle.write(text)
     write_table(out / UNALIGNED, faults)
-    write_alignments(out, jobs)
+    write_alignments(out, cut(jobs, data, len(jobs)))
 
 
 def _mfcc_options(about: Mapping[str, Any]) -> str:

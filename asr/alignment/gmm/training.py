@@ -86,12 +86,17 @@ def with_transitions(model: TransitionModel, counts: np.ndarray) -> TransitionMo
 
 def align(crew: Crew, system: System, beams: Beams) -> Aligned:
     """Realign all shards. Raises InputError when no utterance aligns."""
+    return _some(align_any(crew, system, beams))
+
+
+def align_any(crew: Crew, system: System, beams: Beams) -> Aligned:
+    """Realign all shards, whether or not an utterance aligns."""
     return _joined(crew.call("align", system, beams))
 
 
 def align_equally(crew: Crew) -> Aligned:
     """The first alignment of all shards, every state equally long. Raises InputError when no utterance has one."""
-    return _joined(crew.call("align_equally"))
+    return _some(_joined(crew.call("align_equally")))
 
 
 def _joined(parts: Sequence[Aligned]) -> Aligned:
@@ -100,10 +105,14 @@ def _joined(parts: Sequence[Aligned]) -> Aligned:
         whole.faults |= part.faults
         whole.log_likelihood += part.log_likelihood
         whole.frames += part.frames
-    if whole.frames == 0:
-        utterance, reason = next(iter(whole.faults.items()))
-        raise InputError(f"no utterance can be aligned; the first: {reason}", key=utterance)
     return whole
+
+
+def _some(aligned: Aligned) -> Aligned:
+    if aligned.frames == 0:
+        utterance, reason = next(iter(aligned.faults.items()))
+        raise InputError(f"no utterance can be aligned; the first: {reason}", key=utterance)
+    return aligned
 
 
 def flat(crew: Crew, num_pdfs: int) -> Mixtures:

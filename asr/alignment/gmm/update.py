@@ -49,6 +49,8 @@ class Sums:
 def accumulate(system: Mixtures, features: np.ndarray, pdfs: np.ndarray) -> Sums:
     """The sums for `features`, float32 (frames, dim), when frame t belongs to `pdfs[t]`, int (frames)."""
     sums = Sums.zero(system)
+    if len(pdfs) == 0:
+        return sums
     order = np.argsort(pdfs, kind="stable")
     wide = extended(features[order])
     present, starts = np.unique(pdfs[order], return_index=True)

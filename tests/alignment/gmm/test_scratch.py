@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from asr.alignment.archive import read_alignments, to_phones
+from asr.alignment.gmm import crew
 from asr.alignment.gmm.mixtures import read_mixtures
 from asr.alignment.gmm.scratch import Plan
+from asr.alignment.jobs import split_by_speaker
 from asr.alignment.transition_model import read_transition_model, tuples_of
 from asr.alignment.tree import read_tree
 from asr.cli import main
-from asr.tables import read_table
+from asr.tables import MatrixReader, read_int_vectors, read_table, write_matrices, write_table
 
 SMALL = ["--states", "60", "--gaussians", "200", "--nj", "2"]
 
@@ -120,24 +122,53 @@ def test_the_same_again_is_up_to_date(corpus, made, capsys):
     assert capsys.readouterr().out == "align: up to date\n"
 
 
-def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys):
-    """A transcript ten times too long, an empty one; left-biphones on the way."""
+def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys, monkeypatch):
+    """Five kinds of faults, a dev set of which nothing aligns; shards of one utterance, so that some come to nothing;
+    left-biphones on the way."""
+    monkeypatch.setattr(crew, "FRAMES_PER_SHARD", 1)
+    monkeypatch.setattr(crew, "MOST_SHARDS", 100)
     copy = tmp_path / "copy"
-    shutil.copytree(corpus / "train", copy / "train")
-    shutil.copytree(corpus / "dev", copy / "dev")
-    shutil.copytree(corpus / "lang", copy / "lang")
-    table = read_table(copy / "train/text")
-    first, second, *_ = sorted(table)
-    table[first], table[second] = 20 * table[first], ""
-    (copy / "train/text").write_text("".join(f"{key} {text}".strip() + "\n" for key, text in table.items()), "utf-8")
+    for name in ("train", "dev", "lang"):
+        shutil.copytree(corpus / name, copy / name)
+    texts, places = read_table(copy / "train/text"), read_table(copy / "train/feats.scp")
+    long, empty, untold, unheard, broken = sorted(texts)[:5]
+    texts[long], texts[empty] = 20 * texts[long], ""
+    del texts[untold], places[unheard]
+    matrix = MatrixReader(copy / "train/feats.scp")[broken].copy()
+    matrix[5, 7] = np.inf
+    places |= write_matrices(tmp_path / "broken.ark", [(broken, matrix)])
+    write_table(copy / "train/text", texts)
+    write_table(copy / "train/feats.scp", places)
+    write_table(copy / "dev/text", dict.fromkeys(read_table(copy / "dev/text"), ""))
     assert align(copy, tmp_path / "ali", "--context", "left-biphone", "--max-missing", "0.01") == 2
     error = capsys.readouterr().err
-    assert "2 of 60 utterances (3.3 %) have no usable alignment" in error and "unaligned.txt" in error
+    assert "5 of 60 utterances (8.3 %) have no usable alignment" in error and "unaligned.txt" in error
     reasons = read_table(tmp_path / "ali/tri/unaligned.txt")
-    assert reasons.keys() == {first, second} and reasons[second] == "its transcript is empty"
-    assert "frames, but its transcript needs" in reasons[first]
+    dev = {reasons.pop(utterance) for utterance in read_table(copy / "dev/utt2spk")}
+    assert dev == {"its transcript is empty"}
+    assert reasons.keys() == {long, empty, untold, unheard, broken}
+    assert "frames, but its transcript needs" in reasons[long] and reasons[empty] == "its transcript is empty"
+    assert reasons[untold] == "has no transcript" and reasons[unheard] == "has no features"
+    assert reasons[broken] == f"{tmp_path / 'broken.ark'}: holds a NaN or an infinity"
     assert not (tmp_path / "ali/pdf.ark").exists()
     assert (read_tree(tmp_path / "ali/tri/tree").N, read_tree(tmp_path / "ali/tri/tree").P) == (2, 1)
+    assert len(dict(read_alignments(tmp_path / "ali/tri"))) == 55
+
+
+def test_archives_are_cut_as_kaldi_cuts_the_training_set(made, corpus):
+    """Each utterance of train lies in the archive of the part that utils/split_data.sh puts its speaker in."""
+    for name in ("", "mono", "tri"):
+        jobs = int((made / name / "num_jobs").read_text())
+        parts = split_by_speaker(read_table(corpus / "train/utt2spk"), jobs)
+        assert parts is not None and len(list((made / name).glob("ali.*.gz"))) == jobs
+        for number, part in enumerate(parts, 1):
+            names = [key for key, _ in read_int_vectors(made / name / f"ali.{number}.gz")]
+            assert names == sorted(names, key=str.encode)  # Kaldi reads the archives as sorted ones
+            assert [key for key in names if key in parts_of(parts)] == part
+
+
+def parts_of(parts):
+    return {key for part in parts for key in part}
 
 
 def test_gaussians_can_be_decoded_with(corpus, made, tmp_path):

@@ -1,0 +1,106 @@
+"""Cut alignments into jobs as Kaldi cuts their data directory, so that ali.N.gz goes with DATA/splitM/N.
+
+Kaldi's steps read ali.N.gz beside part N of `utils/split_data.sh DATA num_jobs`, which never divides a speaker. The
+archives of this project are therefore cut by the same rule, over the utt2spk of the training set. Utterances of the
+dev set lie in the job of their own set's cut; Kaldi's steps pass over what the training set does not have.
+
+Reads   utt2spk of the data directories
+
+    for job in cut(alignments, [Path("exp/data/train"), Path("exp/data/dev")], most=8): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from asr.tables import read_table
+
+Rows = Mapping[str, np.ndarray]  # {utterance: transition-ids}
+
+
+def split_by_speaker(utt2spk: Mapping[str, str], jobs: int) -> list[list[str]] | None:
+    """Return the utterances of each job, as Kaldi's utils/split_scp.pl --utt2spk has them.
+
+    Speakers come in the order of their first utterance and are dealt out by number, about as many a job. While it
+    makes two neighbouring jobs more equal, a job's last speaker moves to the next job, or its first to the one
+    before. Returns None where Kaldi refuses: fewer speakers than jobs, or a job without a speaker.
+    """
+    speakers: dict[str, list[str]] = {}
+    for utterance, speaker in utt2spk.items():
+        speakers.setdefault(speaker, []).append(utterance)
+    if not 1 <= jobs <= len(speakers):
+        return None
+    parts: list[list[str]] = [[] for _ in range(jobs)]
+    for number, speaker in enumerate(speakers):
+        parts[number * jobs // len(speakers)].append(speaker)
+    _balance(parts, {speaker: len(utterances) for speaker, utterances in speakers.items()})
+    if not all(parts):
+        return None
+    return [[utterance for speaker in part for utterance in speakers[speaker]] for part in parts]
+
+
+def _balance(parts: list[list[str]], size: Mapping[str, int]) -> None:
+    """Move speakers between neighbouring parts while that makes the two more equal."""
+    counts = [sum(size[speaker] for speaker in part) for part in parts]
+
+    def nearer(one: int, other: int, moved: int) -> bool:
+        """Whether `moved` utterances less in `one` and more in `other` bring the two closer."""
+        difference = counts[other] - counts[one]
+        return abs(difference + 2 * moved) < abs(difference)
+
+    changed = True
+    while changed:
+        changed = False
+        for place, part in enumerate(parts):
+            if part and place + 1 < len(parts) and nearer(place, place + 1, moved := size[part[-1]]):
+                parts[place + 1].insert(0, part.pop())
+                counts[place] -= moved
+                counts[place + 1] += moved
+                changed = True
+            if part and place > 0 and nearer(place, place - 1, moved := size[part[0]]):
+                parts[place - 1].append(part.pop(0))
+                counts[place] -= moved
+                counts[place - 1] += moved
+                changed = True
+
+
+def job_of(folders: Sequence[Path], most: int) -> tuple[dict[str, int], int]:
+    """Return ({utterance: its job, from 0}, the number of jobs) for data directories, the training set first.
+
+    There are `most` jobs, or as many as Kaldi can cut the training set into by speaker. A later set that has too few
+    speakers for that many jobs is cut into fewer. A directory without utt2spk has a speaker for each utterance of
+    utt2num_frames.
+    """
+    place: dict[str, int] = {}
+    number = 0
+    for folder in folders:
+        utt2spk = _utt2spk(folder)
+        highest = min(number or most, len(set(utt2spk.values())))
+        tried = (split_by_speaker(utt2spk, jobs) for jobs in range(highest, 0, -1))
+        parts: list[list[str]] = next((parts for parts in tried if parts), [[]])
+        number = number or len(parts)
+        place |= {utterance: job for job, part in enumerate(parts) for utterance in part}
+    return place, number
+
+
+def _utt2spk(folder: Path) -> dict[str, str]:
+    """Read utt2spk in C order, in which Kaldi has it."""
+    if (folder / "utt2spk").is_file():
+        table = read_table(folder / "utt2spk")
+    else:
+        table = {utterance: utterance for utterance in read_table(folder / "utt2num_frames")}
+    return dict(sorted(table.items(), key=lambda item: item[0].encode()))
+
+
+def cut(rows: Iterable[Rows], folders: Sequence[Path], most: int) -> list[dict[str, np.ndarray]]:
+    """Return the alignments of all `rows` job by job; what is in none of `folders` is left out."""
+    place, number = job_of(folders, most)
+    jobs: list[dict[str, np.ndarray]] = [{} for _ in range(number)]
+    for part in rows:
+        for utterance, tids in part.items():
+            if utterance in place:
+                jobs[place[utterance]][utterance] = tids
+    return jobs
