@@ -43,12 +43,16 @@ VERBS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a verb; returns the exit status: 0, 2 for wrong input, 130 when interrupted, 1 for a fault of ours."""
+    """Run a verb; returns the exit status: 0, 2 for wrong input, 130 when interrupted, 1 for a fault of ours.
+
+    A verb that ends with another status returns it from its `run`.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         return 0
     verb = arguments.pop(0)
+    status = 0
     try:
         if verb not in VERBS:
             raise InputError(f"no verb '{verb}'; there are: {', '.join(VERBS)}")
@@ -62,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(module, "main"):  # a verb that hands its options on, as prepare does
             module.main(arguments)
         else:
-            module.run(resolve(module.Settings, verb, arguments, module.__doc__ or ""))
+            status = module.run(resolve(module.Settings, verb, arguments, module.__doc__ or "")) or 0
         sys.stdout.flush()
     except InputError as error:
         console.wipe()
@@ -81,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
         traceback.print_exc()
         console.log_only(traceback.format_exc())
         return 1
-    return 0
+    return status
 
 
 def _overview() -> str:

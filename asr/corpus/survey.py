@@ -190,13 +190,14 @@ def transcript_problems(text: str, file: Path, line: int | None, key: str) -> li
     if not characters(normalise(text, spoken=False)):
         message = f"'{text}' holds nothing to say" if text else "the transcript is empty"
         return [Problem("empty transcript", message, file, line, key)]
-    if foreign := _foreign_letters(text):
+    if foreign := foreign_letters(text):
         message = f"letters of another script are left out: {foreign}"
         return [Problem("foreign letters", message, file, line, key, "warn")]
     return []
 
 
-def _foreign_letters(text: str) -> str:
+def foreign_letters(text: str) -> str:
+    """Return the letters of `text` that `normalise` leaves out: those of scripts other than Han and Latin."""
     if normalise(text, spoken=False) == text:
         return ""
     letters = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char)[0] == "L")

@@ -59,7 +59,11 @@ class TuneSet:
             if total >= most_frames:
                 break
         if not any(references.values()):
-            raise InputError("no utterance has both a transcript and features to tune on", file=data / "text")
+            raise InputError(
+                "no utterance with features has a transcript that holds a Han character, Latin letter or digit: "
+                "there is nothing to tune on",
+                file=data / "text",
+            )
         return cls(references, latin)
 
     @property

@@ -62,7 +62,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Trial:
-    """Errors among `length` units of reference with these weights."""
+    """Errors among `length` units of reference, at least one, with these weights."""
 
     weights: Weights
     errors: int
@@ -71,7 +71,7 @@ class Trial:
     @property
     def cer(self) -> float:
         """Errors in percent of the reference."""
-        return 100.0 * self.errors / self.length if self.length else 0.0
+        return 100.0 * self.errors / self.length
 
     def record(self) -> dict[str, float]:
         """What decode.json says of it."""

@@ -1,6 +1,7 @@
 """Alignment of a reference with a hypothesis, its error counts, and the interval around an error rate.
 
-A rate is always the sum of the errors over the sum of the reference lengths, never a mean of rates. Edit
+A rate is always the sum of the errors over the sum of the reference lengths, never a mean of rates; `Counts.rate`
+is its one definition. A reference without a unit has no rate: not 0, not infinity. Edit
 distance and bootstrap are kaldialign's: costs 1/1/1 as in Kaldi's compute-wer, and the bootstrap of Bisani and
 Ney (2004) over utterances as in compute-wer-bootci.
 
@@ -38,11 +39,9 @@ class Counts:
         return self.correct + self.substitutions + self.deletions
 
     @property
-    def rate(self) -> float:
-        """Errors in percent of the reference; infinite when only the reference is empty, 0 when both are."""
-        if self.length == 0:
-            return math.inf if self.errors else 0.0
-        return 100.0 * self.errors / self.length
+    def rate(self) -> float | None:
+        """Errors in percent of the reference; None where the reference has no unit, whatever the hypothesis holds."""
+        return 100.0 * self.errors / self.length if self.length else None
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -60,8 +59,14 @@ class Counts:
         )
 
     def line(self, name: str) -> str:
-        """Kaldi's line: `%WER 12.34 [ e / n, i ins, d del, s sub ]`, with `name` for WER."""
-        return f"%{name} {self.rate:.2f} {self.bracket()}"
+        """Return Kaldi's line, `%WER 12.34 [ e / n, i ins, d del, s sub ]`, with `name` for WER.
+
+        Without a rate the line does not begin with `%`, so that no reader of Kaldi's lines takes it for a result.
+        """
+        rate = self.rate
+        if rate is None:
+            return f"no {name}: the reference holds no unit {self.bracket()}"
+        return f"%{name} {rate:.2f} {self.bracket()}"
 
 
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Pair]:
@@ -102,17 +107,17 @@ def interval(texts: Sequence[tuple[Sequence[str], Sequence[str]]], *, seed: int 
     """95 % bootstrap interval of the error rate in percent, from (reference, hypothesis) of each utterance.
 
     Utterances are drawn with replacement; the interval is the rate ± 1.96 standard deviations of the drawn
-    rates, cut at 0. None where it says nothing: fewer than two utterances, or so few that a draw may hold no
-    reference unit at all.
+    rates, cut at 0. None where it says nothing: fewer than two utterances with a reference unit, or so few that a
+    draw may hold no reference unit at all.
     """
     import kaldialign
 
-    if len(texts) < 2:
+    rate = total(count(align(r, h)) for r, h in texts).rate
+    if rate is None or sum(1 for reference, _ in texts if len(reference)) < 2:
         return None
     references, hypotheses = [list(r) for r, _ in texts], [list(h) for _, h in texts]
     found = kaldialign.bootstrap_wer_ci(references, hypotheses, replications=REPLICATIONS, seed=seed)
     if not math.isfinite(found["wer"]) or not math.isfinite(found["ci95"]):
         return None
-    rate = total(count(align(r, h)) for r, h in texts).rate
     half = 100.0 * found["ci95"]
     return max(0.0, rate - half), rate + half

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +39,12 @@ def score_texts(
     )
 
 
-def result_lines(name: str, characters: Scored, words: Scored, word_unit: str) -> list[str]:
-    """What the user sees of a set: the unit of the WER, two intervals, and at the end Kaldi's two lines."""
+def result_lines(name: str, characters: Scored, words: Scored, word_unit: str, speakers: int) -> list[str]:
+    """Return what the user sees of a set: the unit of the WER, two intervals, and at the end Kaldi's two lines."""
+    alone = speakers == 1 and characters.interval is not None
     return [
         f"{name} WER counts {word_unit}",
+        *([f"{name} has one speaker: the intervals say nothing about other speakers"] if alone else ()),
         f"{name} CER {_interval_text(characters)}",
         f"{name} WER {_interval_text(words)}",
         f"{name} {characters.total.line('CER')}",
@@ -53,7 +54,7 @@ def result_lines(name: str, characters: Scored, words: Scored, word_unit: str) -
 
 def _interval_text(scored: Scored) -> str:
     if scored.interval is None:
-        return "95% interval not known: too few utterances"
+        return "95% interval not known: too few utterances with reference units"
     return "95% interval [{:.2f}, {:.2f}]".format(*scored.interval)
 
 
@@ -133,7 +134,7 @@ def _figures(scored: Scored) -> dict[str, Any]:
 
 def _count_figures(counts: Counts) -> dict[str, Any]:
     return {
-        "rate": counts.rate if math.isfinite(counts.rate) else None,
+        "rate": counts.rate,
         "errors": counts.errors,
         "length": counts.length,
         "correct": counts.correct,

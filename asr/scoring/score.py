@@ -10,7 +10,11 @@ Writes  cer wer (Kaldi's lines), per_utt per_spk ops (Kaldi's layouts, in charac
 
 Last lines: `test %CER 12.34 [ e / n, i ins, d del, s sub ]` and `test %WER ...`. Both sides go through the one
 normalisation, asr.corpus.transcript.normalise, first. The error rate is the sum of the errors over the sum of
-the reference lengths. An utterance without a hypothesis counts as deletions, and is named.
+the reference lengths. An utterance without a hypothesis counts as deletions, and is named; so are utterances with
+letters that do not count, those of scripts other than Han and Latin.
+
+Exit status 1, after a warning: no reference says anything (a set of noise alone), so that there are insertions but
+no rate. Exit status 2: the references hold text, but no unit that counts.
 
 Units. CER: a Han character is one unit, and so is a Latin word or a number; with `--latin letter` every Latin
 letter and digit is one. WER: Mandarin is written without spaces, so that words exist only where the text brings
@@ -25,13 +29,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say, warn
+from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normalise
 from asr.errors import InputError
+from asr.scoring.counts import Counts
 from asr.scoring.results import result_lines, score_texts, write_results
 from asr.settings import option
 from asr.stamp import Stamp
@@ -58,18 +64,20 @@ class Settings:
     force: bool = option(False, help="score again although nothing changed", affects=False)
 
 
-def run(settings: Settings) -> None:
-    """Score one set; raises InputError where decoding did not finish or the two sides do not belong together."""
+def run(settings: Settings) -> int:
+    """Score one set and return the exit status, 1 where there is no rate.
+
+    Raises InputError where decoding did not finish, the two sides do not belong together, or nothing can be counted.
+    """
     _check_complete(settings)
     beside = settings.ref.parent / "utt2spk"
     utt2spk = settings.utt2spk or (beside if beside.exists() else None)
     inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
     stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs)
     if not settings.force and stamp.fresh():
-        _say_again(settings.out / "scores.json")
-        return
+        return _say_again(settings.out / "scores.json")
 
-    references, hypotheses, missing = _read(settings)
+    references, hypotheses, missing, ignored = _read(settings)
     speakers = _speakers(utt2spk, references)
     by_character = score_texts(references, hypotheses, _character_units(settings.latin), settings.seed)
     spaced = uses_words(settings.words, references.values(), hypotheses.values())
@@ -77,7 +85,8 @@ def run(settings: Settings) -> None:
 
     name = settings.set_name or settings.out.resolve().name.removeprefix("decode_")
     word_unit = "words of the text" if spaced else "Han characters and Latin words"
-    lines = result_lines(name, by_character, by_word, word_unit)
+    lines = result_lines(name, by_character, by_word, word_unit, len(set(speakers.values())) if utt2spk else 0)
+    warnings = [f"{name}: {warning}" for warning in _warnings(missing, ignored, by_character.total)]
     head = {
         "set": name,
         "reference": str(settings.ref),
@@ -85,9 +94,10 @@ def run(settings: Settings) -> None:
         "spoken": settings.spoken,
         "word_unit": word_unit,
         "lines": lines,
+        "warnings": warnings,
     }
     stamp.record(write_results(settings.out, head, by_character, by_word, speakers, missing))
-    _say(name, lines, missing)
+    return _say(lines, warnings, by_character.total.length)
 
 
 def uses_words(choice: str, references: Iterable[str], hypotheses: Iterable[str]) -> bool:
@@ -132,8 +142,11 @@ def _check_complete(settings: Settings) -> None:
         raise InputError(f"no such file, so decoding did not finish; {advice}", file=settings.hyp)
 
 
-def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Normalised references and hypotheses by utterance in C order, and who has no hypothesis."""
+def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str], dict[str, list[str]]]:
+    """Return the normalised references and hypotheses by utterance in C order, and the utterances to be named.
+
+    These are the utterances without a hypothesis, and {side: utterances with letters that do not count}.
+    """
     raw_references = read_table(settings.ref, allow_empty=True)
     if not raw_references:
         raise InputError("holds no utterance", file=settings.ref)
@@ -151,7 +164,20 @@ def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]
     hypotheses = {
         key: normalise(raw_hypotheses[key], spoken=settings.spoken) for key in order if key in raw_hypotheses
     }
-    return references, hypotheses, [key for key in order if key not in hypotheses]
+    ignored = {
+        "reference": [key for key in order if foreign_letters(raw_references[key])],
+        "hypothesis": [key for key in hypotheses if foreign_letters(raw_hypotheses[key])],
+    }
+    if ignored["reference"] and not any(map(characters, references.values())):
+        key = ignored["reference"][0]
+        raise InputError(
+            f"'{raw_references[key]}' holds no Han character, Latin letter or digit, nor does any other line: "
+            "nothing can be counted",
+            file=settings.ref,
+            line=list(raw_references).index(key) + 1,
+            key=key,
+        )
+    return references, hypotheses, [key for key in order if key not in hypotheses], ignored
 
 
 def _speakers(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
@@ -168,16 +194,35 @@ def _speakers(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
 # ---------------------------------------------------------------- saying
 
 
-def _say(name: str, lines: Sequence[str], missing: Sequence[str]) -> None:
+def _warnings(missing: Sequence[str], ignored: Mapping[str, Sequence[str]], counted: Counts) -> Iterator[str]:
+    """Yield what the user has to know beside the rates, each with its number and its first utterances."""
     if missing:
-        more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
-        named = ", ".join(missing[:NAMED_AT_MOST]) + more
-        warn(f"{name}: without a hypothesis, counted as deletions: {len(missing)} ({named})")
+        yield f"without a hypothesis, counted as deletions: {len(missing)} ({_named(missing)})"
+    for side, keys in ignored.items():
+        if keys:
+            yield f"letters of other scripts do not count: in {len(keys)} of the {side} lines ({_named(keys)})"
+    if not counted.length:
+        yield f"no reference holds a unit that counts, so there is no error rate; insertions: {counted.insertions}"
+
+
+def _named(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - NAMED_AT_MOST} more" if len(keys) > NAMED_AT_MOST else ""
+    return ", ".join(keys[:NAMED_AT_MOST]) + more
+
+
+def _say(lines: Sequence[str], warnings: Sequence[str], length: int) -> int:
+    """Say the result and return the exit status: 1 where the reference has no unit."""
+    for warning in warnings:
+        warn(warning)
     for line in lines:
         say(line)
+    return 0 if length else 1
 
 
-def _say_again(path: Path) -> None:
-    """The lines of an earlier, still valid scoring: run.sh ends with them however much it skipped."""
-    record = json.loads(path.read_text(encoding="utf-8"))
-    _say(record["set"], record["lines"], record["missing"])
+def _say_again(path: Path) -> int:
+    """Say the lines of an earlier, still valid scoring: run.sh ends with them however much it skipped."""
+    try:
+        record = json.loads(read_bytes(path))
+        return _say(record["lines"], record["warnings"], record["cer"]["length"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("is not what score writes; pass --force to score again", file=path) from error

@@ -316,9 +316,10 @@ def test_a_decode_json_without_weights_is_refused(toy, tmp_path, content):
         given_weights(toy(tuned=tmp_path / "decode.json"))
 
 
-def test_tuning_needs_transcripts(toy):
-    (toy().data / "text").write_text("other-1 甲\n", "utf-8")
-    with pytest.raises(InputError, match="text: no utterance has both a transcript and features"):
+@pytest.mark.parametrize("text", ["other-1 甲\n", "s-1 қазір\ns-2 <NOISE>\n", "s-1\n"])
+def test_tuning_needs_transcripts_of_something(toy, text):
+    (toy().data / "text").write_text(text, "utf-8")
+    with pytest.raises(InputError, match="text: no utterance with features has a transcript that holds a Han"):
         decode_set(toy(tune=True), None, SOURCE)
 
 

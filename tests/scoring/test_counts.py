@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,8 +64,8 @@ def test_rate_is_of_sums_not_a_mean_of_rates():
 
 def test_rate_over_100_and_without_reference():
     assert Counts(0, 1, 0, 2).rate == 300.0
-    assert Counts(0, 0, 0, 2).rate == math.inf
-    assert Counts().rate == 0.0
+    assert Counts(0, 0, 0, 2).rate is None and Counts().rate is None
+    assert Counts(0, 0, 0, 2).line("CER") == "no CER: the reference holds no unit [ 2 / 0, 2 ins, 0 del, 0 sub ]"
 
 
 def test_line_is_kaldis():
@@ -103,6 +101,9 @@ def test_interval_is_not_made_up_where_there_is_too_little():
     assert interval([(["好"], ["好"])]) is None
     assert interval([(["好"], ["好"]), ([], ["好"])]) is None  # a draw may hold no reference at all
     assert interval([]) is None
+    assert interval([([], ["好"]), ([], []), ([], ["好"])]) is None
+    # a thousand draws never lack the one utterance with units, and still it is one utterance
+    assert interval([(["好"] * 9, ["好"]), *[([], [])] * 3]) is None
 
 
 @settings(max_examples=25, deadline=None)

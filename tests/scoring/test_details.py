@@ -119,7 +119,7 @@ def test_aligned_text_lines_up_and_wraps():
 
 def test_aligned_text_of_nothing():
     assert aligned_lines("u", "s", [], Counts()) == [
-        "u (s)  %CER 0.00 [ 0 / 0, 0 ins, 0 del, 0 sub ]",
+        "u (s)  no CER: the reference holds no unit [ 0 / 0, 0 ins, 0 del, 0 sub ]",
         "  ref",
         "  hyp",
         "",

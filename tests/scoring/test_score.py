@@ -16,7 +16,7 @@ from asr.scoring.results import score_texts
 from asr.scoring.score import uses_words
 
 SAMPLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "aishell_sample"
-LINE = re.compile(r"^(\S+) %([CW]ER) (\d+\.\d\d|inf) \[ (\d+) / (\d+), (\d+) ins, (\d+) del, (\d+) sub \]$")
+LINE = re.compile(r"^(\S+) %([CW]ER) (\d+\.\d\d) \[ (\d+) / (\d+), (\d+) ins, (\d+) del, (\d+) sub \]$")
 
 
 @pytest.fixture
@@ -174,12 +174,118 @@ def test_deleting_lines_of_hypotheses_never_lowers_cer(decoded, capsys):
     assert rates == sorted(rates) and rates[-1] == 100.0
 
 
-def test_empty_reference_is_legal(decoded, capsys):
-    (decoded / "data/test/text").write_text("u4\n")
-    (decoded / "dnn/decode_test/hyp.txt").write_text("u4 啊\n", encoding="utf-8")
+def test_references_of_nothing_have_no_rate(decoded, capsys):
+    (decoded / "data/test/utt2spk").unlink()
+    for reference, hypothesis, counted in (
+        ("u4\n", "u4 啊\n", "[ 1 / 0, 1 ins, 0 del, 0 sub ]"),
+        ("u4\n", "u4\n", "[ 0 / 0, 0 ins, 0 del, 0 sub ]"),
+        ("u4 <NOISE>\nu5 [LAUGHTER] ，\n", "u4 啊 啊\nu5\n", "[ 2 / 0, 2 ins, 0 del, 0 sub ]"),
+        ("u4 。\nu5 —\nu6\n", "u4 <UNK>\nu5\nu6 OK\n", "[ 1 / 0, 1 ins, 0 del, 0 sub ]"),
+    ):
+        (decoded / "data/test/text").write_text(reference, encoding="utf-8")
+        (decoded / "dnn/decode_test/hyp.txt").write_text(hypothesis, encoding="utf-8")
+        for _ in range(2):  # the second time nothing is out of date
+            assert score(decoded) == 1
+            output = capsys.readouterr()
+            assert output.out.splitlines()[-2:] == [
+                f"test no CER: the reference holds no unit {counted}",
+                f"test no WER: the reference holds no unit {counted}",
+            ]
+            assert "%" not in output.out.replace("95%", "")
+            assert output.err == (
+                "warning: test: no reference holds a unit that counts, so there is no error rate; insertions: "
+                f"{counted.split()[1]}\n"
+            )
+        folder = decoded / "dnn/decode_test"
+        record = json.loads((folder / "scores.json").read_text())
+        for figures in (record["cer"], record["wer"], *record["speakers"].values()):
+            assert figures["rate"] is None and figures["length"] == 0
+        assert (folder / "cer").read_text().startswith(f"no CER: the reference holds no unit {counted}\n")
+        assert " sys " not in (folder / "per_spk").read_text()
+
+
+def test_an_empty_reference_among_others_counts_its_insertions(decoded, capsys):
+    (decoded / "data/test/utt2spk").write_text("u1 a\nu2 a\nu3 a\nu4 b\nu5 a\n")
+    (decoded / "dnn/decode_test/hyp.txt").write_text("u1 今天天气好\nu4 啊 啊\n", encoding="utf-8")
     assert score(decoded) == 0
-    assert last_lines(capsys)[0] == "test %CER inf [ 1 / 0, 1 ins, 0 del, 0 sub ]"
-    assert json.loads((decoded / "dnn/decode_test/scores.json").read_text())["cer"]["rate"] is None
+    assert last_lines(capsys)[0] == "test %CER 80.00 [ 12 / 15, 2 ins, 10 del, 0 sub ]"
+    folder = decoded / "dnn/decode_test"
+    assert json.loads((folder / "scores.json").read_text())["speakers"]["b"] == (
+        {"utterances": 1, "rate": None, "errors": 2, "length": 0, "correct": 0, "ins": 2, "del": 0, "sub": 0}
+    )
+    rows = [line.split() for line in (folder / "per_spk").read_text().splitlines()]
+    assert [row[:2] for row in rows[1:]] == [["a", "raw"], ["a", "sys"], ["b", "raw"], ["SUM", "raw"], ["SUM", "sys"]]
+    assert "u4 (b)  no CER: the reference holds no unit [ 2 / 0, 2 ins, 0 del, 0 sub ]\n" in (
+        (folder / "aligned.txt").read_text(encoding="utf-8")
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["қазір болған", "сегодня", "こんにちは", "안녕하세요", "สวัสดี", "γειά", "<NOISE> қазір", "नमस्ते"]
+)
+def test_a_set_without_a_countable_unit_is_refused(decoded, capsys, text):
+    path = decoded / "data/test/text"
+    path.write_text(f"u1\nu2 {text}\nu3 <NOISE>\n", encoding="utf-8")
+    (decoded / "dnn/decode_test/hyp.txt").write_text("u1 好\n", encoding="utf-8")
+    assert score(decoded) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == (
+        f"{path}:2: u2: '{text}' holds no Han character, Latin letter or digit, nor does any other line: "
+        "nothing can be counted\n"
+    )
+    assert not (decoded / "dnn/decode_test/scores.json").exists()
+
+
+def test_letters_that_do_not_count_are_named(decoded, capsys):
+    (decoded / "data/test/text").write_text("u1 今天 қазір\nu2 打开\nu3 сегодня\n", encoding="utf-8")
+    (decoded / "dnn/decode_test/hyp.txt").write_text("u1 今天\nu2 открой\nu3\n", encoding="utf-8")
+    for _ in range(2):
+        assert score(decoded) == 0
+        output = capsys.readouterr()
+        assert output.err == (
+            "warning: test: letters of other scripts do not count: in 2 of the reference lines (u1, u3)\n"
+            "warning: test: letters of other scripts do not count: in 1 of the hypothesis lines (u2)\n"
+        )
+        assert output.out.splitlines()[-2] == "test %CER 50.00 [ 2 / 4, 0 ins, 2 del, 0 sub ]"
+
+
+def test_intervals_of_one_utterance_and_of_one_speaker_say_so(decoded, capsys):
+    assert score(decoded) == 0
+    assert "one speaker" not in capsys.readouterr().out
+    (decoded / "data/test/utt2spk").write_text("".join(f"u{number} a\n" for number in range(1, 6)))
+    (decoded / "data/test/text").write_text("u1 今天天气好\nu2 打开\nu3 中国人\nu5 你好\n", encoding="utf-8")
+    (decoded / "dnn/decode_test/hyp.txt").write_text("u1 今天\nu3 中人\n", encoding="utf-8")
+    assert score(decoded) == 0
+    assert "test has one speaker: the intervals say nothing about other speakers\n" in capsys.readouterr().out
+    (decoded / "data/test/text").write_text("u1 今天天气好\nu4\n", encoding="utf-8")
+    (decoded / "dnn/decode_test/hyp.txt").write_text("u1 今天\nu4\n", encoding="utf-8")
+    assert score(decoded) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "test CER 95% interval not known: too few utterances with reference units"
+    assert lines[-2] == "test %CER 60.00 [ 3 / 5, 0 ins, 3 del, 0 sub ]"
+
+
+def test_no_key_in_common_and_an_empty_hypothesis_file(decoded, capsys):
+    hypothesis = decoded / "dnn/decode_test/hyp.txt"
+    hypothesis.write_text("x1 今天\nx2 天气\n", encoding="utf-8")
+    assert score(decoded) == 2
+    assert f"{hypothesis}:1: x1: this utterance is not in " in capsys.readouterr().err
+    hypothesis.write_text("")
+    assert score(decoded) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines()[-2] == "test %CER 100.00 [ 15 / 15, 0 ins, 15 del, 0 sub ]"
+    assert "counted as deletions: 5 (u1, u2, u3, u4, u5)" in output.err
+
+
+def test_damaged_scores_are_refused_until_forced(decoded, capsys):
+    assert score(decoded) == 0
+    path = decoded / "dnn/decode_test/scores.json"
+    path.write_bytes(b"{" * path.stat().st_size)
+    capsys.readouterr()
+    assert score(decoded) == 2
+    assert capsys.readouterr().err == f"{path}: is not what score writes; pass --force to score again\n"
+    assert score(decoded, "--force") == 0
 
 
 def test_without_utt2spk_each_utterance_is_a_speaker(decoded):
