@@ -2,6 +2,7 @@
 # Yibian: from a Mandarin corpus to a character error rate. See --help.
 set -euo pipefail
 started_in=$PWD
+command_line=("$0" "$@")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {

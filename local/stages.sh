@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Runs the stages of run.sh: numbered, timed, each with a log of its own in $exp/log.
+# Runs the stages of run.sh: numbered, timed, each with a log of its own in $exp/log; log/command.txt has a line a run.
 
 asr() { # verb options...: run a verb with what every verb is given
   local verb=$1 config=()
@@ -9,11 +9,18 @@ asr() { # verb options...: run a verb with what every verb is given
   .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" --log "$log"
 }
 
+record_command() { # time, tab, and the command line as it can be typed again
+  local words
+  printf -v words '%q ' "${command_line[@]}"
+  printf '%(%Y-%m-%dT%H:%M:%S%z)T\t%s\n' -1 "${words% }"
+}
+
 run_stage() { # number name: calls the function `name`; a failure ends the run with its status
   local number=$1 name=$2 begun ended said='' status=0
   calls=0
   ((number >= stage && number <= stop_stage)) || return 0
   mkdir -p "$exp/log"
+  ((number > stage)) || record_command >>"$exp/log/command.txt"
   log=$exp/log/$number-$name.log
   : >"$log"
   echo "== stage $number: $name"

@@ -37,6 +37,7 @@ from asr.decoding.search import Beams
 from asr.decoding.tune_set import TuneSet
 from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Trial, Weights, weights_from
 from asr.errors import InputError
+from asr.machine import describe
 from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
@@ -152,7 +153,8 @@ def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource
     cpu_s = computing.cpu_s + sum(outcome.cpu_s for outcome in outcomes.values())
     record: dict[str, Any] = {"complete": True, "lm_weight": fixed.lm_weight, "penalty": fixed.penalty}
     record |= {"prior_scale": fixed.prior_scale, "graph": str(graph.graph_dir), **tuning}
-    record |= figures(outcomes, source.frame_shift_ms, wall_s, cpu_s, nj) | {"settings": as_dict(settings)}
+    record |= figures(outcomes, source.frame_shift_ms, wall_s, cpu_s, nj)
+    record |= {"machine": describe(), "settings": as_dict(settings)}
     write_outputs(out, outcomes, source.frame_shift_ms, lattices=settings.lattices)
     write_record(out, record)
     say_figures(record, settings.data.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.console import say, warn
+from asr.console import duration, say, warn
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lattice import Lattice
 from asr.errors import InputError
@@ -80,7 +80,7 @@ def say_figures(record: Mapping[str, Any], name: str, verb: str = "decode") -> N
         speed = f"; real-time factor {record['rtf_wall']:.3f} (processes: {record['processes']}; "
         speed += f"CPU: {record['rtf_cpu']:.3f})"
     say(
-        f"{verb}: {name}: {record['utterances']} utterances, {record['speech_s'] / 60:.1f} min; "
+        f"{verb}: {name}: {record['utterances']} utterances, {duration(record['speech_s'])} of speech; "
         f"LM weight {record['lm_weight']:g}, insertion penalty {record['penalty']:g}, "
         f"prior scale {record['prior_scale']:g}{speed}"
     )

@@ -5,17 +5,20 @@ EXP/<model>/decode_<set>/decode.json   lm_weight, penalty; of dev also `tuning`,
 EXP/<model>/log/train.jsonl            what `train` logged, one event a line (training_events.py)
 EXP/<model>/{config,settings}.json     network and settings
 EXP/log/times.tsv                      `stage name seconds status` by tabs, one line for each time a stage ran
+and what origin.py reads
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
+from asr.scoring import origin, scores_file
+from asr.scoring.origin import Origin, read_origin
+from asr.scoring.recorded import read_json
 from asr.scoring.training_events import Training, number, read_training
 from asr.tables import read_lines
 
@@ -42,13 +45,17 @@ class StageTime:
 class Tuning:
     """The trials on one set, dev as a rule: {(language-model weight, penalty): character error rate in percent}.
 
-    They are those with the prior scale that was chosen.
+    They are those with the prior scale that was chosen. utterances, characters: of the part of the set that they were
+    counted on, None where decode.json does not tell; own_graph: the set was decoded over a graph made for tuning.
     """
 
     name: str
     rates: dict[tuple[float, float], float]
     chosen: tuple[float, float] | None
     prior_scale: float | None = None
+    utterances: int | None = None
+    characters: int | None = None
+    own_graph: bool = False
 
 
 @dataclass
@@ -63,15 +70,17 @@ class Experiment:
     decoded: dict[str, dict[str, Any]]
     tuning: Tuning | None
     settings: dict[str, dict[str, Any]]
+    origin: Origin
     faults: list[str]
 
 
-def sources(model: Path) -> list[Path]:
-    """The files that exist of those above, but times.tsv, which changes with every run."""
+def sources(exp: Path, model: Path) -> list[Path]:
+    """Return the files that exist of those above, but times.tsv, which changes with every run."""
     found = [model / "config.json", model / "settings.json", model / "log" / "train.jsonl"]
     for folder in _decode_folders(model).values():
         found += [folder / "scores.json", folder / "decode.json"]
-    return [path for path in found if path.is_file()]
+    settings = read_json(model / "settings.json", []) or {}
+    return [path for path in found if path.is_file()] + origin.sources(exp, settings)
 
 
 def read_experiment(exp: Path, model: Path) -> Experiment:
@@ -82,45 +91,41 @@ def read_experiment(exp: Path, model: Path) -> Experiment:
     folders = _decode_folders(model)
     scores = {}
     for name, folder in folders.items():
-        record = _json(folder / "scores.json", faults)
-        if record is not None and {"cer", "wer", "confusions", "per_utterance", "speakers"} <= set(record):
+        record = read_json(folder / "scores.json", faults)
+        if record is None:
+            continue
+        if (what := scores_file.problem(record)) is None:
             scores[name] = record
-        elif record is not None:
-            faults.append(f"{folder / 'scores.json'} is not what score writes.")
-    decoded = {name: _json(folder / "decode.json", faults) for name, folder in folders.items()}
+        else:
+            faults.append(f"{folder / 'scores.json'} is not what score writes: {what}.")
+    decoded = {name: read_json(folder / "decode.json", faults) for name, folder in folders.items()}
     tuned = [_tuning(name, record) for name, record in decoded.items()]
-    settings = {name: _json(model / f"{name}.json", faults) for name in ("config", "settings")}
+    settings = {name: read_json(model / f"{name}.json", faults) or {} for name in ("config", "settings")}
+    came_from = read_origin(exp, model, scores, settings["settings"], faults)
     return Experiment(
         run=exp.resolve().name,
-        name=model.resolve().name,
+        name=_name(exp, model),
         scores=scores,
         training=read_training(model / "log" / "train.jsonl", faults),
         times=_times(exp / "log" / "times.tsv", faults),
         decoded={name: record for name, record in decoded.items() if record},
         tuning=next((item for item in tuned if item is not None), None),
         settings={name: content for name, content in settings.items() if content},
+        origin=came_from,
         faults=faults,
     )
+
+
+def _name(exp: Path, model: Path) -> str:
+    """Return the model's folder below the run's, as `asgd` or, after --rounds, `asgd.rounds/net1`."""
+    whole = model.resolve()
+    return str(whole.relative_to(exp.resolve())) if exp.resolve() in whole.parents else whole.name
 
 
 def _decode_folders(model: Path) -> dict[str, Path]:
     found = {path.name.removeprefix("decode_"): path for path in sorted(model.glob("decode_*")) if path.is_dir()}
     order = [name for name in FIRST_SETS if name in found]
     return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
-
-
-def _json(path: Path, faults: list[str]) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        faults.append(f"{path} could not be read: {error}.")
-        return None
-    if not isinstance(content, dict):
-        faults.append(f"{path} holds no JSON object.")
-        return None
-    return content
 
 
 def _times(path: Path, faults: list[str]) -> list[StageTime]:
@@ -155,6 +160,17 @@ def _tuning(name: str, record: Mapping[str, Any] | None) -> Tuning | None:
         )
         if values and None not in values:
             rates[values[0], values[1]] = values[2]  # type: ignore[index, assignment]
+    if not rates:
+        return None
     weight, penalty = number(record.get("lm_weight")), number(record.get("penalty"))
     chosen = (weight, penalty) if weight is not None and penalty is not None else None
-    return Tuning(name, rates, chosen, scale) if rates else None
+    utterances, characters = (number(record.get(f"tuning_{what}")) for what in ("utterances", "units"))
+    return Tuning(
+        name,
+        rates,
+        chosen,
+        scale,
+        None if utterances is None else round(utterances),
+        None if characters is None else round(characters),
+        record.get("tuning_graph_only") is True,
+    )

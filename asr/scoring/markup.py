@@ -42,7 +42,7 @@ def table(
     )
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table class="{style}">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+        f"<caption><span>{escape(caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
 
 
@@ -60,6 +60,12 @@ def bar(share: float) -> str:
 def han(text: str) -> str:
     """Transcript text, marked as Chinese for fonts and for screen readers."""
     return f'<span lang="zh">{escape(text)}</span>'
+
+
+def particulars(items: Iterable[tuple[str, str]]) -> str:
+    """Return named texts below each other; the texts are HTML."""
+    found = [f"<dt>{escape(name)}</dt><dd>{text}</dd>" for name, text in items]
+    return f'<dl class="particulars">{"".join(found)}</dl>' if found else ""
 
 
 def facts(items: Iterable[tuple[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""One HTML page about a run: error rates, learning curves, times, confusions, the worst utterances.
+"""One HTML page about a run: where it comes from, error rates, learning curves, times, confusions, worst utterances.
 
 Reads   everything that the stages left in --model and --exp (see asr/scoring/experiment.py); what is absent is
         said on the page
@@ -34,13 +34,13 @@ class Settings:
 
 
 def run(settings: Settings) -> None:
-    """Write the page. times.tsv alone does not make it out of date: run.sh adds to it in every run."""
+    """Write the page. times.tsv and command.txt do not make it out of date: run.sh adds to them in every run."""
     from asr.scoring.experiment import read_experiment, sources
 
     if not settings.model.is_dir():
         raise InputError("no such model folder", file=settings.model)
     out = settings.out or settings.model / "report.html"
-    inputs = sources(settings.model)
+    inputs = sources(settings.exp, settings.model)
     stamp = Stamp(
         out.parent / f".done.{out.name}.json", "report", settings, inputs, extra=[str(path) for path in inputs]
     )
@@ -55,18 +55,18 @@ def run(settings: Settings) -> None:
 
 def render(experiment: Experiment) -> str:
     """The page as text."""
-    from asr.scoring import report_choices, report_pass, report_run, report_scores, report_training
+    from asr.scoring import report_choices, report_origin, report_pass, report_run, report_scores, report_training
     from asr.scoring.markup import paragraph, section
     from asr.scoring.style import STYLE
 
     shown = [name for name in ("test", *reversed(experiment.scores)) if name in experiment.scores][:1]
-    parts = [report_scores.error_rates(experiment.scores)]
+    parts = [report_origin.about(experiment), report_scores.error_rates(experiment.scores)]
     training = experiment.training
     parts += [report_training.learning_curves(training), report_pass.the_pass(training)]
     parts += [report_choices.averaging(training), report_choices.rate_search(training)]
     parts += [
         report_run.where_time_went(experiment.times),
-        report_run.decoding(experiment.tuning, experiment.decoded),
+        report_run.decoding(experiment.tuning, experiment.decoded, experiment.scores),
     ]
     for name in shown:
         item = experiment.scores[name]
@@ -111,9 +111,11 @@ def _summary(experiment: Experiment, shown: list[str]) -> str:
     sentences = []
     for name in shown:
         cer = experiment.scores[name]["cer"]
-        if cer["rate"] is not None:
-            between = " (95 % interval {:.1f} to {:.1f})".format(*cer["interval"]) if cer["interval"] else ""
-            sentences.append(f"Of the characters of {name}, {cer['rate']:.1f} in a hundred came out wrong{between}.")
+        if cer["rate"] is None:
+            sentences.append(f"The reference of {name} holds no unit that counts: there is no error rate.")
+        else:
+            between = " (95 % interval {:.2f} to {:.2f})".format(*cer["interval"]) if cer["interval"] else ""
+            sentences.append(f"The character error rate on {name} is {cer['rate']:.2f} %{between}.")
     done = experiment.training.done if experiment.training else {}
     frames, seconds, passes = (number(done.get(name)) for name in ("frames_seen", "seconds", "passes"))
     if frames and seconds:

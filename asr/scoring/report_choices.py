@@ -58,7 +58,7 @@ def _best_pass(training: Training) -> str:
 
 def averaging(training: Training | None) -> str:
     """The averages that were compared when the pass was over, and which one is decoded."""
-    if training is None or not (training.windows or number(training.done.get("averaged_pushes"))):
+    if training is None or not (training.windows or training.averaged_pushes):
         return ""
     found = [window for item in records(training.windows.get("windows")) if (window := _window(item)) is not None]
     raw = next((ce for _, pushes, ce in found if pushes == 0), None)

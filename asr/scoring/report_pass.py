@@ -51,16 +51,21 @@ def _pass_facts(training: Training) -> Iterator[tuple[str, str]]:
         ("clipped", "pushes shortened"),
         ("restarts", "workers replaced"),
     ):
-        if (value := number(done.get(name))) is not None:
+        value = training.averaged_pushes if name == "averaged_pushes" and done else number(done.get(name))
+        if value is not None:
             yield label, f"{value:,.0f}"
     if (workers := number(training.start.get("workers"))) is not None:
         yield "workers", f"{workers:.0f}"
-    for name, label in (("seconds", "time"), ("cpu_s", "processor time"), ("checkpoints_s", "time for checkpoints")):
+    for name, label in (
+        ("seconds", "training time"),
+        ("cpu_s", "processor time"),
+        ("checkpoints_s", "time for checkpoints"),
+    ):
         if (value := number(done.get(name))) is not None:
             yield label, duration(value)
     speeds = series(training.progress, "frames_per_s")[1]
     if speeds:
-        yield "frames a second", f"{median(speeds):,.0f}"
+        yield "frames a second, median", f"{median(speeds):,.0f}"
     histogram = training.staleness
     if histogram:
         mean = sum(value * times for value, times in enumerate(histogram)) / sum(histogram)

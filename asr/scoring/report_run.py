@@ -34,15 +34,17 @@ def where_time_went(times: Sequence[StageTime]) -> str:
     )
 
 
-def decoding(trials: Tuning | None, decoded: Mapping[str, Mapping[str, Any]]) -> str:
-    """Rates on dev by language-model weight and insertion penalty, the chosen pair marked; how fast each set went."""
+def decoding(
+    trials: Tuning | None, decoded: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Return the rates by LM weight and insertion penalty, the chosen pair marked, and how fast each set went."""
     parts = []
     if trials is None:
         parts.append(
             paragraph("No decoding has left trials of weights and penalties (decode.json of dev).", "absent")
         )
     else:
-        parts += _trials(trials)
+        parts += _trials(trials, scores.get(trials.name))
     rows = [row for row in (_decoding_row(*item) for item in decoded.items()) if row is not None]
     if rows:
         heads = ("Set", "Speech", "Real-time factor", "Processes", "Empty", "Without a result")
@@ -50,7 +52,7 @@ def decoding(trials: Tuning | None, decoded: Mapping[str, Mapping[str, Any]]) ->
     return section("Decoding", *parts)
 
 
-def _trials(found: Tuning) -> Iterator[str]:
+def _trials(found: Tuning, scored: Mapping[str, Any] | None) -> Iterator[str]:
     penalties = sorted({penalty for _, penalty in found.rates})
     low, high = min(found.rates.values()), max(found.rates.values())
     rows = []
@@ -66,8 +68,35 @@ def _trials(found: Tuning) -> Iterator[str]:
             f"Language-model weight {weight:g} and insertion penalty {penalty:g} were chosen on {found.name} and are "
             f"used as they are on every other set.{_of_priors(found.prior_scale)}"
         )
+    yield paragraph(" ".join(_extent(found, scored)))
     heads = ["", *(f"penalty {penalty:g}" for penalty in penalties)]
-    yield table(f"Character error rate on {found.name}, %", heads, rows, style="grid")
+    yield table(f"Character error rate on {_part(found, scored)}, %", heads, rows, style="grid")
+
+
+def _part(found: Tuning, scored: Mapping[str, Any] | None) -> str:
+    """Return what the trials were counted on: `68 utterances of dev (793 characters)`."""
+    if found.utterances is None or found.characters is None:
+        return f"a part of {found.name} whose size is not recorded"
+    every = "all " if scored is not None and found.utterances == scored["utterances"] else ""
+    return f"{every}{found.utterances:,} utterances of {found.name} ({found.characters:,} characters)"
+
+
+def _extent(found: Tuning, scored: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what part of the set the table is of, its chosen rate there, and the rate of the whole set."""
+    chosen = None if found.chosen is None else found.rates.get(found.chosen)
+    there = "" if chosen is None else f"; the chosen pair has {chosen:.2f} % there"
+    yield f"The table counts {_part(found, scored)}{there}."
+    if scored is not None and scored["cer"]["rate"] is not None:
+        cer = scored["cer"]
+        yield (
+            f"Decoded with it, all of {found.name} has {cer['rate']:.2f} % "
+            f"({scored['utterances']:,} utterances, {cer['length']:,} characters)."
+        )
+    if found.own_graph:
+        yield (
+            f"{found.name} was decoded over a graph of the training transcripts alone, made for this choice: its "
+            "rates cannot be compared with those of other sets."
+        )
 
 
 def _of_priors(scale: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -26,7 +26,18 @@ def error_rates(scores: Mapping[str, Scores]) -> str:
     highs = [item["cer"]["interval"] or [0, item["cer"]["rate"] or 0] for item in scores.values()]
     limit = _round_up(max(high for _, high in highs))
     cards = "\n".join(_card(name, item, limit) for name, item in scores.items())
-    return section("Error rates", f'<div class="cards">{cards}</div>', paragraph(_counted(scores), "note"))
+    return section(
+        "Error rates", f'<div class="cards">{cards}</div>', *_warnings(scores), paragraph(_counted(scores), "note")
+    )
+
+
+def _warnings(scores: Mapping[str, Scores]) -> Iterator[str]:
+    """Yield what score warned of; utterances without a hypothesis have a place on their card."""
+    for item in scores.values():
+        found = item.get("warnings")
+        for warning in found if isinstance(found, list) else ():
+            if isinstance(warning, str) and "without a hypothesis" not in warning:
+                yield paragraph(f"{warning}.", "warning")
 
 
 def _counted(scores: Mapping[str, Scores]) -> str:
@@ -42,15 +53,15 @@ def _counted(scores: Mapping[str, Scores]) -> str:
 
 
 def _card(name: str, item: Scores, limit: float) -> str:
-    cer, wer = item["cer"], item["wer"]
+    cer, wer, rate = item["cer"], item["wer"], item["cer"]["rate"]
     missing = len(item.get("missing", ()))
     parts = [
         f"<h3>{escape(name)}</h3>",
-        f'<p class="big">{_percent(cer["rate"])}<small> % CER</small></p>',
+        '<p class="big">no rate</p>' if rate is None else f'<p class="big">{rate:.2f}<small> % CER</small></p>',
         _range(cer, limit),
         f"<p>{_interval(cer)}</p>",
         f"<p><code>{escape(_bracket(cer))}</code></p>",
-        f"<p>WER {_percent(wer['rate'])} %, {_interval(wer)}</p>",
+        f"<p>WER {_percent(wer['rate'])}, {_interval(wer)}</p>",
         f"<p>{item['utterances']:,} utterances, {cer['sentences_wrong']:,} with an error</p>",
     ]
     if missing:
@@ -74,12 +85,12 @@ def _round_up(value: float) -> float:
 
 
 def _percent(rate: float | None) -> str:
-    return "∞" if rate is None else f"{rate:.2f}"
+    return "no rate" if rate is None else f"{rate:.2f} %"
 
 
 def _interval(figures: Mapping[str, Any]) -> str:
     if figures["interval"] is None:
-        return "interval not known: too few utterances"
+        return "interval not known: too few utterances with reference units"
     return "95 % interval {:.2f} – {:.2f}".format(*figures["interval"])
 
 
@@ -168,7 +179,7 @@ def by_speaker(name: str, item: Scores) -> str:
         )
         for speaker, figures in ordered
     ]
-    heads = ("Speaker", "CER %", "", "Utterances", "Characters", "Ins", "Del", "Sub")
+    heads = ("Speaker", "CER", "", "Utterances", "Characters", "Ins", "Del", "Sub")
     which = f"the worst {len(rows)} of {len(speakers)}" if len(rows) < len(speakers) else f"all {len(rows)}"
     return section(
         "By speaker",
@@ -186,7 +197,7 @@ def worst_utterances(name: str, item: Scores) -> str:
     missing = set(item.get("missing", ()))
     items = "\n".join(
         f'<li><div class="about"><code>{escape(entry["key"])}</code> · {escape(entry["speaker"])} · '
-        f"{_percent(counts.rate if counts.length else None)} % {escape(counts.bracket())}"
+        f"{_percent(counts.rate)} {escape(counts.bracket())}"
         f"{' · <strong>no hypothesis</strong>' if entry['key'] in missing else ''}</div>"
         f"{_aligned(entry['pairs'])}</li>"
         for entry, counts in wrong[:WORST]

@@ -25,11 +25,12 @@ def learning_curves(training: Training | None) -> str:
         keys.append(f'<li class="raw">raw weights, {raw[1][-1]:.3f}{"" if averaged else " at the end"}</li>')
     if train[0]:
         keys.append(f'<li class="train">training frames before they are learnt from, {train[1][-1]:.3f}</li>')
+    sentences = [_verdict(raw, average), _sample(training), _shown(training) if averaged else "", _result(training)]
     return section(
         "Learning curves",
         f'<ul class="key">{"".join(keys)}</ul>',
         figures(_curve_charts(training, raw, average, train)),
-        paragraph(" ".join(filter(None, (_verdict(raw, average), _sample(training), _result(training)))), "note"),
+        paragraph(" ".join(filter(None, sentences)), "note"),
         _state(training),
     )
 
@@ -88,14 +89,21 @@ def _sample(training: Training) -> str:
     return "" if frames is None else f"Every point is of the same {frames:,.0f} held-out frames."
 
 
+def _shown(training: Training) -> str:
+    """Return which average the curve is of, where another one was chosen at the end."""
+    if not training.windows:
+        return ""
+    return "The curve's average begins at a fixed point of the pass; which one is decoded was chosen at the end."
+
+
 def _result(training: Training) -> str:
     """The final weights, on all held-out frames."""
     ce, accuracy = number(training.done.get("ce")), number(training.done.get("accuracy"))
     if ce is None or accuracy is None:
         return ""
-    return (
-        f"The final weights have cross-entropy {ce:.4f} on all held-out frames, {100 * accuracy:.2f} % of them right."
-    )
+    frames = number(training.done.get("heldout_frames"))
+    where = "all held-out frames" if frames is None else f"all {frames:,.0f} held-out frames"
+    return f"The final weights have cross-entropy {ce:.4f} on {where}, {100 * accuracy:.2f} % of them right."
 
 
 def _state(training: Training) -> str:

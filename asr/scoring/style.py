@@ -5,11 +5,13 @@ STYLE = """
   color-scheme: light dark;
   --paper: #fcfbf8; --card: #ffffff; --ink: #1e2022; --muted: #5d6167; --line: #e2dfd7;
   --average: #1f5c99; --raw: #b06a1c; --wrong: #9b2c22; --wrong-back: #f8e1dc; --gap-back: #ece9e1;
+  --shade: rgb(30 32 34 / .42);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #17191b; --card: #1e2123; --ink: #e7e5df; --muted: #a3a59f; --line: #36393c;
     --average: #82b5ec; --raw: #e2a765; --wrong: #f2a399; --wrong-back: #4a2824; --gap-back: #2d3033;
+    --shade: rgb(231 229 223 / .5);
   }
 }
 * { box-sizing: border-box; }
@@ -66,18 +68,36 @@ svg.chart text { font-family: inherit !important; }
 dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr));
   gap: .8rem 1.2rem; margin: .8rem 0; }
 dl.facts dt { font-size: .85rem; color: var(--muted); }
+dl.particulars { display: grid; grid-template-columns: minmax(9rem, max-content) minmax(0, 1fr);
+  gap: .25rem 1.2rem; margin: .8rem 0; }
+dl.particulars dt { color: var(--muted); }
+dl.particulars dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  dl.particulars { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  dl.particulars dd { margin-bottom: .45rem; }
+}
 dl.facts dd { margin: 0; font-size: 1.12rem; font-weight: 600; overflow-wrap: anywhere; }
 
-.scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; margin: .6rem 0; }
+/* A table wider than the screen scrolls by itself, and a shadow shows where it goes on: the paper-coloured covers
+   move with the table and hide the shadows, which stay in place, where there is nothing more to see. */
+.scroll { position: relative; container-type: inline-size; overflow-x: auto; -webkit-overflow-scrolling: touch;
+  margin: .6rem 0;
+  background:
+    linear-gradient(to right, var(--paper) 45%, transparent) left / 3.2rem 100% no-repeat local,
+    linear-gradient(to left, var(--paper) 45%, transparent) right / 3.2rem 100% no-repeat local,
+    linear-gradient(to right, var(--shade), transparent) left / 1.4rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--shade), transparent) right / 1.4rem 100% no-repeat scroll; }
 .scroll:focus-visible { outline: 2px solid var(--average); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .95rem; }
 caption { text-align: left; color: var(--muted); font-size: .9rem; padding-bottom: .3rem; }
+caption span { position: sticky; left: 0; display: block; max-width: 100cqw; }
 th, td { padding: .28rem .9rem .28rem 0; text-align: left; vertical-align: baseline;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
 thead th { color: var(--muted); font-size: .85rem; white-space: nowrap; }
 .n { text-align: right; white-space: nowrap; }
 .wide { width: 100%; }
+.wide th[scope="row"], .grid th[scope="row"] { white-space: nowrap; }
 .bar { width: 34%; min-width: 6rem; }
 .bar span { display: block; height: .6rem; min-width: 2px; border-radius: .15rem;
   background: var(--average); opacity: .75; }

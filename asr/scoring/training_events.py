@@ -58,6 +58,17 @@ class Training:
         return int(number(self.done.get("passes")) or len(self.passes) or 1)
 
     @property
+    def averaged_pushes(self) -> float | None:
+        """Pushes in the average that is decoded, 0 for the raw weights; None where the log does not tell.
+
+        The choice of the window decides. The summary of logs up to version 0.1.0 counts the average that is shown
+        while training runs, which is another.
+        """
+        chosen = self.windows.get("chosen")
+        found = number(chosen.get("pushes")) if isinstance(chosen, dict) else None
+        return number(self.done.get("averaged_pushes")) if found is None else found
+
+    @property
     def pass_ends(self) -> list[float]:
         """Frames at which one of several passes ended, and another began."""
         found = [number(event.get("frames")) for event in self.passes]

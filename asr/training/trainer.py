@@ -14,8 +14,9 @@ import torch
 
 from asr.acoustic.model import save_weights, write_config
 from asr.acoustic.network import bind, build, flatten
-from asr.console import say, warn
+from asr.console import duration, say, warn
 from asr.errors import InputError
+from asr.machine import describe
 from asr.training import batch, checkpoint, engines, methods
 from asr.training.average import Average
 from asr.training.desk import Desk
@@ -233,6 +234,8 @@ class Trainer:
                 width=self.materials.shape.width,
                 minibatch=settings.minibatch,
                 dropout=float(settings.dropout),
+                weights=server.weights.numel(),
+                machine=describe(),
                 expected_seconds=self.costs.seconds,
                 expected_bytes=self.costs.memory_bytes,
             )
@@ -330,34 +333,38 @@ class Trainer:
         if self.log.heldout_at != self.server.frames:
             self.watch.evaluate()
 
-    def _choose(self) -> torch.Tensor:
-        """The final weights: of all windows that end with the pass, the one best on held-out frames."""
+    def _choose(self) -> tuple[torch.Tensor, int]:
+        """Return the final weights, and of how many pushes they are the average; 0: the raw weights.
+
+        Of all windows that end with the pass it is the one that is best on the held-out frames.
+        """
         server, heldout = self.server, self.materials.heldout
         average = server.average
         if average is None:
-            return server.weights
+            return server.weights, 0
         best = server.weights
         lowest = heldout.evaluate(best).ce
-        found = [{"from": 1.0, "pushes": 0, "ce": lowest}]
+        pushes = 0
+        found = [{"from": 1.0, "pushes": pushes, "ce": lowest}]
         for window in average.windows():
             ce = heldout.evaluate(window.weights).ce
             found.append({"from": window.start / self.total, "pushes": window.k, "ce": ce})
             if ce < lowest:
-                lowest, best = ce, window.weights.clone()
+                lowest, best, pushes = ce, window.weights.clone(), window.k
         chosen = min(found, key=lambda item: item["ce"])
         self.log.write("windows", frames=server.frames, windows=found, chosen=chosen)
         say(
             f"train: averaged from {100 * chosen['from']:.0f} % of the pass on ({chosen['pushes']:,} pushes): "
             f"held-out cross-entropy {chosen['ce']:.4f}; raw weights {found[0]['ce']:.4f}"
         )
-        return best
+        return best, pushes
 
     def _finish(self) -> None:
         server, settings = self.server, self.settings
         self._evaluate_end()
         if not torch.isfinite(server.weights).all():
             raise RuntimeError("the weights are not finite; lower --eta0")
-        final = self._choose()
+        final, averaged_pushes = self._choose()
         for name, weights in zip(MODEL_FILES, (server.weights, final), strict=True):
             bind(self.network, weights.cpu())
             try:
@@ -365,12 +372,12 @@ class Trainer:
             except OSError as error:
                 reason = f"{error.strerror}; the same command goes on from the last checkpoint"
                 raise InputError(f"cannot be written: {reason}", file=settings.out / name) from error
-        self._summarise(final)
+        self._summarise(final, averaged_pushes)
         self.log.close()
 
-    def _summarise(self, final: torch.Tensor) -> None:
-        server, ledger = self.server, self.ledger
-        figures = self.materials.heldout.evaluate(final)
+    def _summarise(self, final: torch.Tensor, averaged_pushes: int) -> None:
+        server, ledger, heldout = self.server, self.ledger, self.materials.heldout
+        figures = heldout.evaluate(final)
         dropped = ledger.dropped_before + ledger.dropped
         repeated = ledger.repeated_before + ledger.repeated + self.lost_frames
         stale = server.staleness
@@ -387,18 +394,20 @@ class Trainer:
             frames_repeated=repeated,
             restarts=self.desk.restarts,
             checkpoints_s=self.checkpoints_s,
-            averaged_pushes=server.average.count if server.average else 0,
+            averaged_pushes=averaged_pushes,
             pushes=server.version,
             clipped=server.clipped,
             staleness_histogram=[stale.get(value, 0) for value in range(max(stale, default=0) + 1)],
             refused=dict(server.refused),
             ce=figures.ce,
             accuracy=figures.accuracy,
+            heldout_frames=len(heldout.targets),
         )
         say(
-            f"train: done in {seconds:.0f} s; frames seen {server.frames:,}, repeated {repeated:,}, "
+            f"train: done in {duration(seconds)}; frames seen {server.frames:,}, repeated {repeated:,}, "
             f"dropped {dropped:,}; pushes {server.version:,}; "
-            f"held-out cross-entropy {figures.ce:.4f}, accuracy {100 * figures.accuracy:.2f} %"
+            f"on {len(heldout.targets):,} held-out frames cross-entropy {figures.ce:.4f}, "
+            f"accuracy {100 * figures.accuracy:.2f} %"
         )
 
     def _copies(self) -> str:

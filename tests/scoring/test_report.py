@@ -212,7 +212,7 @@ def test_an_empty_run_is_said_in_sentences(tmp_path):
     ("name", "content", "sentence"),
     [
         ("decode_test/scores.json", '{"cer": 1', "scores.json could not be read: "),
-        ("decode_test/scores.json", '{"cer": 1}', "scores.json is not what score writes."),
+        ("decode_test/scores.json", '{"cer": 1}', "scores.json is not what score writes: it has no utterances."),
         ("decode_test/scores.json", "[]", "scores.json holds no JSON object."),
         ("decode_dev/decode.json", '{"tuning": 3, "lm_weight": "x"}', "No decoding has left trials"),
         ("log/train.jsonl", "", "The training log holds no held-out figures yet."),
