@@ -1,45 +1,22 @@
 """`python -m asr VERB [options]`: one verb per stage and tool. `python -m asr` alone lists them.
 
 A verb is a module with a docstring (its usage: what it reads, what it writes, an example), a dataclass
-`Settings` and a function `run(settings)`. Nothing heavy is imported before the verb is known.
+`Settings` and a function `run(settings)`; asr/verbs.py lists them. Nothing heavy is imported before the verb is
+known.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
-import traceback
 from pathlib import Path
 
-from asr import console
+from asr import __version__, console, every_verb, exits, reads
 from asr.errors import InputError
+from asr.hints import for_caller
 from asr.settings import resolve
+from asr.verbs import VERBS, module_of, nearest
 
-VERBS = {
-    "prepare": "asr.corpus.prepare",
-    "validate": "asr.corpus.validate",
-    "repair": "asr.corpus.repair",
-    "split": "asr.corpus.split",
-    "subset": "asr.corpus.subset",
-    "combine": "asr.corpus.combine",
-    "perturb": "asr.corpus.perturb",
-    "lhotse-in": "asr.corpus.lhotse_in",
-    "lhotse-out": "asr.corpus.lhotse_out",
-    "features": "asr.features.extract",
-    "lang": "asr.lang.make",
-    "align": "asr.alignment.align",
-    "train": "asr.training.run",
-    "realign": "asr.training.realign",
-    "export": "asr.alignment.formats.export",
-    "graph": "asr.decoding.graph",
-    "decode": "asr.decoding.decode",
-    "rescore": "asr.decoding.rescore",
-    "score": "asr.scoring.score",
-    "report": "asr.scoring.report",
-    "package": "asr.recognition.package",
-    "transcribe": "asr.recognition.transcribe",
-}
+__all__ = ["VERBS", "main"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,48 +25,42 @@ def main(argv: list[str] | None = None) -> int:
     A verb that ends with another status returns it from its `run`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
-        return 0
-    verb = arguments.pop(0)
-    status = 0
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
+    verb = arguments.pop(0) if arguments else "--help"
+    if verb in ("-h", "--help"):
+        return exits.status_of(lambda: print(_overview()))
+    if verb in ("-V", "--version"):
+        return exits.status_of(lambda: print(f"yibian {__version__}"))
     try:
-        if verb not in VERBS:
-            raise InputError(f"no verb '{verb}'; there are: {', '.join(VERBS)}")
-        if "--log" in arguments:  # for run.sh: keep this verb's lines in a file as well
-            place = arguments.index("--log")
-            if place + 1 >= len(arguments):
-                raise InputError("--log: names a file")
-            console.open_log(Path(arguments[place + 1]))
-            del arguments[place : place + 2]
-        module = importlib.import_module(VERBS[verb])
-        if hasattr(module, "main"):  # a verb that hands its options on, as prepare does
-            module.main(arguments)
+        return exits.status_of(lambda: _run(verb, arguments), lambda error: for_caller(error, verb, arguments))
+    finally:
+        every_verb.force = False
+        reads.forget()
+
+
+def _run(verb: str, arguments: list[str]) -> int | None:
+    if verb not in VERBS:
+        raise InputError(f"no verb '{verb}'{nearest(verb, VERBS) or '; there are: ' + ', '.join(VERBS)}")
+    rest, log = every_verb.take(arguments)
+    module = module_of(verb)
+    try:
+        if hasattr(module, "settings_of"):  # prepare: its settings are those of a recipe's script
+            settings, work = module.settings_of(rest)
         else:
-            status = module.run(resolve(module.Settings, verb, arguments, module.__doc__ or "")) or 0
-        sys.stdout.flush()
-    except InputError as error:
-        console.wipe()
-        print(error, file=sys.stderr)
-        console.log_only(str(error))
-        return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output left, as `| head` does
-        return 1
-    except KeyboardInterrupt:
-        console.wipe()
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except Exception:
-        console.wipe()
-        traceback.print_exc()
-        console.log_only(traceback.format_exc())
-        return 1
-    return status
+            settings, work = resolve(module.Settings, verb, rest, module.__doc__ or ""), module.run
+        reads.declare(settings, log)
+    except InputError:
+        if log is not None and reads.may_be_log(log):
+            console.open_log(log)
+        raise
+    if log is not None:
+        console.open_log(log)
+    return work(settings)
 
 
 def _overview() -> str:
-    lines = ["usage: python -m asr VERB [options]; python -m asr VERB --help", ""]
+    lines = ["usage: python -m asr VERB [options]; python -m asr VERB --help; python -m asr --version", ""]
     for verb, name in VERBS.items():
         doc = Path(__file__).parent.joinpath(*name.split(".")[1:]).with_suffix(".py")
         first = doc.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0]

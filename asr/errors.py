@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import unicodedata
 
+LONGEST_KEY = 80
 #: letters and symbols that leave no mark: Hangul fillers, the blank of Braille
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _PLAIN = re.compile("[\\s\x21-\x7e\u4e00-\u9fff\u3001\u3002\uff01-\uff5e]*", re.ASCII)
@@ -32,7 +34,7 @@ class InputError(Exception):
             where += os.fspath(file)
             where += f":{line}: " if line is not None else ": "
         if key is not None:
-            where += f"{key}: "
+            where += f"{key if len(key) <= LONGEST_KEY else key[:LONGEST_KEY] + '...'}: "
         super().__init__(shown(" ".join((where + message).split("\n"))))
 
     def __reduce__(self):  # keyword arguments do not survive Exception's own pickling
@@ -69,3 +71,25 @@ def _visible(char: str, before: str) -> str:
     if kind[0] == "C" or kind in ("Zs", "Zl", "Zp") or char in _BLANK or stray or variation:
         return f"<U+{ord(char):04X}>"
     return char
+
+
+#: what the file system, not this program, is to blame for: no room, no right, no such place
+NAMES = """EACCES EBUSY EDQUOT EEXIST EFBIG EINVAL EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOSPC
+ENOTDIR ENOTEMPTY ENOTSUP ENXIO EPERM EROFS ESTALE ETIMEDOUT ETXTBSY EXDEV"""
+FILE_SYSTEM = frozenset(getattr(errno, name) for name in NAMES.split())
+
+
+def of_file_system(error: OSError, path: str | os.PathLike[str] | None = None) -> InputError | None:
+    """Return the one line for an error of the file system, None if `error` is of another kind.
+
+    path: the file at work where the error itself names none, as one of write() and fsync() does.
+    """
+    named = error.filename2 or error.filename or path
+    if error.errno not in FILE_SYSTEM or named is None or isinstance(named, int):
+        return None
+    return InputError(reason(error), file=os.fsdecode(named))
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says of an error, such as `no space left on device`."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)

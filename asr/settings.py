@@ -6,28 +6,30 @@ A verb module declares
     class Settings:
         data: Path = option(help="data directory")                 # no default: required
         kind: str = option("fbank", help="...", choices=("fbank", "mfcc"))
-        nj: int = option(0, help="processes; 0: one per core", affects=False)   # not part of the stamp
-    files: tuple[Path, ...] = option((), help="sound files", positional=True)
+        nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)   # not part of the stamp
+        out: Path = option(help="folder to write", writes="folder")
+        files: tuple[Path, ...] = option((), help="sound files", positional=True)
 
 and gets `--data`, `--kind`, `--nj`; what stands without an option's name goes to the positional fields in turn, which
-can be named too. Types: str, int, float, bool, Path, `X | None`, and tuple[X, ...] (one comma-separated value, or the
-option repeated). recipe.cfg is an INI file with a section per verb.
+can be named too. asr.values has the types, asr.assignments recipe.cfg and --set, asr.every_verb the options of every
+verb.
 """
 
 from __future__ import annotations
 
 import argparse
-import configparser
 import dataclasses
 import json
 import sys
-import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from asr import assignments, console, every_verb, exits, reads
 from asr.errors import InputError
+from asr.values import FALSE, TRUE, base, convert, is_tuple, metavar, plain, shown
+from asr.verbs import VERBS, settings_class
 
 MISSING = dataclasses.MISSING
 POSITIONAL = " positional"  # no option can have this name
@@ -40,57 +42,105 @@ def option(
     choices: tuple[str, ...] | None = None,
     affects: bool = True,
     positional: bool = False,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    writes: str | None = None,
+    updates: bool = False,
+    makes: tuple[str, ...] = (),
+    sought: bool = False,
 ):
-    """A dataclass field that is also a command-line option. `affects=False`: changes speed, not results.
+    """Declare a dataclass field that is also a command-line option. `affects=False`: changes speed, not results.
 
-    `positional`: also given without its name, in the order of the fields; a tuple takes what is left.
+    positional: also given without its name, in the order of the fields; a tuple takes what is left.
+    least, most, above: bounds of a number.
+    writes: "file", "folder" or "path" (either) if the verb writes it; a path without it is one that the verb reads.
+    updates: the verb reads the folder and writes into it, as features does with its data directory.
+    makes: of what is written: patterns of the names of the files that the verb makes, which it may replace.
+    sought: a path that is read and that the verb looks for itself; all others have to be there.
     """
-    metadata = {"help": help, "choices": choices, "affects": affects, "positional": positional}
+    metadata: dict[str, Any] = {"help": help, "choices": choices, "affects": affects, "positional": positional}
+    metadata |= {"least": least, "most": most, "above": above, "writes": writes, "updates": updates}
+    metadata |= {"makes": makes, "sought": sought}
     if default is MISSING:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def resolve(cls: type, verb: str, argv: list[str], usage: str = "") -> Any:
-    """Build `cls` for `verb` from `argv`. Raises InputError on anything unknown, missing or ill-typed."""
+def resolve(cls: type, verb: str, argv: list[str], usage: str = "", *, script: Path | None = None) -> Any:
+    """Build `cls` for `verb` from `argv`. Raises InputError on anything unknown, missing or ill-typed.
+
+    The assignments to other verbs are checked as well; `script`: a recipe's script, for those to prepare.
+    """
     known = {field.name: field for field in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
-    parser = _parser(cls, verb, usage)
-    given = vars(parser.parse_intermixed_args(argv))
+    given = vars(_parser(cls, verb, usage).parse_intermixed_args(_whole_flags(cls, hints, argv)))
     _take_positional(known, hints, given, verb)
-    texts: dict[str, tuple[str, str | list[str]]] = {}
-    if given["config"]:
-        for key, value in _config_section(Path(given["config"]), verb).items():
-            texts[key] = (f"{given['config']} [{verb}] {key}", value)
-    for assignment in given["set"] or []:
-        name, equals, text = assignment.partition("=")
-        section, dot, key = name.partition(".")
-        if not equals or not dot:
-            raise InputError(f"--set {assignment}: write --set VERB.KEY=VALUE")
-        if section == verb:
-            texts[key.replace("-", "_")] = (f"--set {name}", text)
-    for key in known:
-        if given[key] is not None:
-            texts[key] = ("--" + key.replace("_", "-"), given[key])
     values = {}
-    for key, (source, text) in texts.items():
-        if key not in known:
-            raise InputError(f"{source}: no such setting; known: {', '.join(sorted(known))}")
-        commas = not known[key].metadata.get("positional")  # names of files may hold commas
-        values[key] = _convert(text, hints[key], known[key].metadata.get("choices"), source, commas)
+    for one in _assigned(cls, verb, given, script):
+        if one.verb == verb:
+            values[one.key] = assignments.value_of(one, cls)
+    for key, field in known.items():
+        if given[key] is not None:
+            values[key] = convert(given[key], hints[key], field.metadata, "--" + key.replace("_", "-"))
     for key, field in known.items():
         if key not in values and field.default is MISSING:
-            raise InputError(f"{verb}: --{key.replace('_', '-')} is required; see python -m asr {verb} --help")
+            raise InputError(f"{verb}: --{key.replace('_', '-')} is required; see {_help_command(verb, script)}")
     return cls(**values)
 
 
-def as_script(cls: type, verb: str, run: Callable[[Any], None], usage: str | None) -> None:
-    """Run a file that was started by itself, with settings from the command line; bad input is exit status 2."""
-    try:
-        run(resolve(cls, verb, sys.argv[1:], usage or ""))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+def _help_command(verb: str, script: Path | None) -> str:
+    """Return the command that lists the settings of a verb."""
+    named = f" --script {script}" if verb == "prepare" and script is not None else ""
+    return f"python -m asr {verb}{named} --help"
+
+
+def _assigned(cls: type, verb: str, given: dict[str, Any], script: Path | None) -> list[assignments.Assignment]:
+    """Return what --config and --set assign, --set last. Raises InputError on what no verb has."""
+    verbs = [*VERBS, verb] if verb not in VERBS else list(VERBS)
+    found: list[assignments.Assignment] = []
+    if script is None and given.get("script"):
+        script = Path(given["script"])
+    if given["config"]:
+        config = Path(given["config"])
+        found += assignments.from_config(config, verbs)
+        script = script or _script_beside(config)
+    found += assignments.from_set(given["set"] or [])
+    assignments.check(found, lambda name: cls if name == verb else settings_class(name, script), verbs)
+    return found
+
+
+def _script_beside(config: Path) -> Path | None:
+    """Return the script of the recipe that a recipe.cfg belongs to."""
+    script = config.with_name("prepare.py")
+    return script if script.is_file() else None
+
+
+def _whole_flags(cls: type, hints: dict[str, Any], argv: list[str]) -> list[str]:
+    """Return `argv` with `--flag` as `--flag=true` if a verb takes words and the next one is no value of the flag."""
+    fields = dataclasses.fields(cls)
+    if not any(field.metadata.get("positional") for field in fields):
+        return argv
+    flags = {"--" + field.name.replace("_", "-") for field in fields if base(hints[field.name]) is bool}
+    followed = zip(argv, [*argv, ""][1:], strict=True)
+    return [
+        f"{item}=true" if item in flags and following.lower() not in TRUE + FALSE else item
+        for item, following in followed
+    ]
+
+
+def as_script(cls: type, verb: str, run: Callable[[Any], None], usage: str | None) -> typing.NoReturn:
+    """Run a file that was started by itself, with settings from the command line, and exit with its status."""
+
+    def work() -> None:
+        rest, log = every_verb.take(sys.argv[1:])
+        settings = resolve(cls, verb, rest, usage or "", script=Path(sys.argv[0]))
+        reads.declare(settings, log)
+        if log is not None:
+            console.open_log(log)
+        run(settings)
+
+    sys.exit(exits.status_of(work))
 
 
 def as_dict(settings: Any, *, affecting_only: bool = False) -> dict[str, Any]:
@@ -99,7 +149,7 @@ def as_dict(settings: Any, *, affecting_only: bool = False) -> dict[str, Any]:
     for field in dataclasses.fields(settings):
         if affecting_only and not field.metadata.get("affects", True):
             continue
-        result[field.name] = _plain(getattr(settings, field.name))
+        result[field.name] = plain(getattr(settings, field.name))
     return result
 
 
@@ -108,20 +158,12 @@ def _take_positional(known: dict[str, Any], hints: dict[str, Any], given: dict[s
     left = given.pop(POSITIONAL, [])
     for key, field in known.items():
         if field.metadata.get("positional") and left:
-            if _is_tuple(hints[key]):
+            if is_tuple(hints[key]):
                 given[key], left = (given[key] or []) + left, []
             elif given[key] is None:
                 given[key] = left.pop(0)
     if left:
         raise InputError(f"python -m asr {verb}: unrecognized arguments: {' '.join(left)}; see --help")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _parser(cls: type, verb: str, usage: str) -> argparse.ArgumentParser:
@@ -133,87 +175,26 @@ def _parser(cls: type, verb: str, usage: str) -> argparse.ArgumentParser:
     )
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        default = "required" if field.default is MISSING else f"default: {_shown(field.default)}"
+        default = "required" if field.default is MISSING else f"default: {shown(field.default)}"
         choices = field.metadata.get("choices")
         among = f"{{{','.join(choices)}}} " if choices else ""
         parser.add_argument(
             "--" + field.name.replace("_", "-"),
             help=f"{field.metadata['help']} ({default})".replace("%", "%%"),
-            metavar=among.strip() or _metavar(hints[field.name]),
-            action="append" if _is_tuple(hints[field.name]) else "store",
+            metavar=among.strip() or metavar(hints[field.name]),
+            action="append" if is_tuple(hints[field.name]) else "store",
             nargs="?" if hints[field.name] is bool else None,
             const="true" if hints[field.name] is bool else None,
         )
     if names := [field.name for field in dataclasses.fields(cls) if field.metadata.get("positional")]:
         parser.add_argument(POSITIONAL, nargs="*", metavar=" ".join(names).upper(), help="see the options so named")
-    parser.add_argument("--config", metavar="FILE", help="recipe.cfg: an INI file with a section per verb")
-    parser.add_argument("--set", metavar="VERB.KEY=VALUE", action="append", help="one setting, above --config")
+    every_verb.add_to(parser, {field.name for field in dataclasses.fields(cls)})
     return parser
 
 
 class _OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> typing.NoReturn:
         raise InputError(f"{self.prog}: {message}; see --help")
-
-
-def _config_section(path: Path, verb: str) -> dict[str, str]:
-    reader = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
-    try:
-        with open(path, encoding="utf-8") as handle:
-            reader.read_file(handle)
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise InputError(f"not a readable settings file: {error}", file=path) from error
-    if not reader.has_section(verb):
-        return {}
-    return {key.replace("-", "_"): text for key, text in reader.items(verb)}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(str(item) for item in value) or "none"
-    return "none" if value is None else str(value)
-
-
-def _metavar(hint: Any) -> str:
-    base = _base(hint)
-    return {int: "N", float: "X", Path: "PATH", bool: "BOOL"}.get(base, "TEXT")
-
-
-def _is_tuple(hint: Any) -> bool:
-    return typing.get_origin(hint) is tuple
-
-
-def _base(hint: Any) -> Any:
-    if _is_tuple(hint):
-        return typing.get_args(hint)[0]
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    return hint
-
-
-def _convert(
-    text: str | list[str], hint: Any, choices: tuple[str, ...] | None, source: str, commas: bool = True
-) -> Any:
-    if _is_tuple(hint):
-        pieces = text if isinstance(text, list) else [text]
-        if commas:
-            pieces = [item.strip() for piece in pieces for item in piece.split(",")]
-        items = [piece for piece in pieces if piece]
-        return tuple(_convert(item, _base(hint), choices, source) for item in items)
-    assert isinstance(text, str)
-    base = _base(hint)
-    if base is not hint and text.lower() in ("", "none"):
-        return None
-    if choices and text not in choices:
-        raise InputError(f"{source}: '{text}' is none of {', '.join(choices)}")
-    if base is bool:
-        if text.lower() in ("true", "yes", "1", "false", "no", "0"):
-            return text.lower() in ("true", "yes", "1")
-        raise InputError(f"{source}: '{text}' is neither true nor false")
-    try:
-        return base(text)
-    except ValueError as error:
-        raise InputError(f"{source}: '{text}' is no {base.__name__}") from error
 
 
 def save(settings: Any, path: Path) -> None:

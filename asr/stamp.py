@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from asr import __version__
+from asr import __version__, every_verb
 from asr.console import say
 from asr.errors import InputError
 from asr.settings import as_dict
@@ -41,7 +41,7 @@ class Stamp:
         self.key = digest.hexdigest()
 
     def fresh(self) -> bool:
-        """True, after saying so, when nothing changed; else removes the old stamp and returns False."""
+        """Return True, and say so, if nothing changed and --force was not given; else remove the old stamp."""
         try:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             same = record["key"] == self.key and all(
@@ -49,7 +49,7 @@ class Stamp:
             )
         except (OSError, ValueError, KeyError, TypeError):
             same = False  # no stamp, or not one of ours: the stage runs
-        if same:
+        if same and not every_verb.force:
             say(f"{self.verb}: up to date")
             return True
         self.path.unlink(missing_ok=True)

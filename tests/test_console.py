@@ -138,12 +138,16 @@ def test_an_error_takes_the_live_line_away(error, status, line):
 import sys, types
 from asr import cli
 from asr.console import status
+from dataclasses import dataclass
 from asr.errors import InputError
-def main(_):
+def run(_):
     status("half of it is done, and there is more to come")
     raise {error}
+@dataclass
+class Settings:
+    pass
 verb = sys.modules["verb"] = types.ModuleType("verb")
-verb.main = main
+verb.run, verb.Settings = run, Settings
 cli.VERBS["verb"] = "verb"
 sys.exit(cli.main(["verb"]))
 """

@@ -24,10 +24,10 @@ class Example:
 
 def test_order_of_sources(tmp_path):
     config = tmp_path / "recipe.cfg"
-    config.write_text("[example]\nkind = mfcc  # a remark\neta0 = 0.25\nweights = 3,4\n[else]\nkind = x\n")
+    config.write_text("[example]\nkind = mfcc  # a remark\neta0 = 0.25\nweights = 3,4\n[decode]\nbeam = 9\n")
     got = resolve(Example, "example", ["--data", "d", "--config", str(config)])
     assert (got.kind, got.eta0, got.weights, got.pitch) == ("mfcc", 0.25, (3, 4), True)
-    argv = ["--data=d", "--config", str(config), "--set", "example.eta0=2", "--set", "else.eta0=9", "--pitch", "no"]
+    argv = ["--data=d", "--config", str(config), "--set", "example.eta0=2", "--set", "train.eta0=9", "--pitch", "no"]
     got = resolve(Example, "example", argv)
     assert (got.eta0, got.pitch) == (2.0, False)
     assert resolve(Example, "example", [*argv, "--eta0", "3"]).eta0 == 3.0
@@ -40,7 +40,10 @@ def test_order_of_sources(tmp_path):
         (["--data", "d", "--kind", "plp"], "--kind: 'plp' is none of fbank, mfcc"),
         (["--data", "d", "--eta0", "high"], "--eta0: 'high' is no float"),
         (["--data", "d", "--pitch", "maybe"], "--pitch: 'maybe' is neither true nor false"),
-        (["--data", "d", "--set", "example.etta=1"], "--set example.etta: no such setting; known: data, eta0"),
+        (
+            ["--data", "d", "--set", "example.etta=1"],
+            "--set example.etta: example has no such setting; did you mean 'eta0'?",
+        ),
         (["--data", "d", "--set", "eta0"], "write --set VERB.KEY=VALUE"),
         (["--data", "d", "--eta", "1"], "unrecognized arguments: --eta 1"),
         (["--data", "d", "--config", "nowhere.cfg"], "nowhere.cfg: not a readable settings file"),

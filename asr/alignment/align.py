@@ -42,7 +42,7 @@ class Settings:
     train_data: Path = option(help="data directory of the training set, after features")
     dev_data: Path | None = option(None, help="data directory of the dev set, after features")
     lang: Path | None = option(None, help="lang directory; its phones.txt must agree with the alignment's")
-    out: Path = option(Path("exp/ali"), help="folder to write")
+    out: Path = option(Path("exp/ali"), help="folder to write", writes="folder")
     ali_dir: Path | None = option(None, help="alignments to load; none: they are made from scratch")
     ali_format: str = option("auto", help="what --ali-dir is; auto: seen from its files", choices=("auto", *KINDS))
     ali_tier: str | None = option(None, help="tier of the TextGrids; none: the one named phones or phone")

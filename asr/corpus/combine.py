@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import DataDir, Segment, refuse_same
+from asr.corpus.datadir import FILES, DataDir, Segment, refuse_same
 from asr.errors import InputError
 from asr.settings import option
 
@@ -21,7 +21,7 @@ from asr.settings import option
 @dataclass(frozen=True)
 class Settings:
     data: tuple[Path, ...] = option(help="data directories to read")
-    out: Path = option(help="data directory to write")
+    out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 

@@ -53,7 +53,7 @@ class TranscriptSettings:
 class CorpusSettings(TranscriptSettings):
     """What every recipe that reads a corpus can be told."""
 
-    out: Path = option(help="folder to write train, dev and test into")
+    out: Path = option(help="folder to write train, dev and test into", writes="folder")
     rate_hz: int = option(16000, help="sample rate that every sound has to have")
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")
     max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped")

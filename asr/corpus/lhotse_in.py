@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say, warn
-from asr.corpus.datadir import DataDir, Segment
+from asr.corpus.datadir import FILES, DataDir, Segment
 from asr.corpus.lhotse_out import library
 from asr.errors import InputError
 from asr.settings import option
@@ -28,7 +28,7 @@ TOLERANCE_S = 0.005
 
 @dataclass(frozen=True)
 class Settings:
-    out: Path = option(help="data directory to write")
+    out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     recordings: Path | None = option(None, help="manifest of recordings")
     supervisions: Path | None = option(None, help="manifest of supervisions")
     cuts: Path | None = option(None, help="manifest of cuts, instead of the other two")

@@ -25,7 +25,7 @@ from asr.tables import atomic_packed
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory to read")
-    out: Path = option(help="folder to write the manifests into")
+    out: Path = option(help="folder to write the manifests into", writes="folder")
     cuts: bool = option(False, help="write cuts.jsonl.gz too")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
 

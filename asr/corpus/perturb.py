@@ -20,7 +20,7 @@ from pathlib import Path
 
 from asr.console import say
 from asr.corpus import acoustics
-from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.datadir import FILES, DataDir, refuse_same
 from asr.corpus.perturbation import SPEEDS, Perturbation
 from asr.errors import InputError
 from asr.settings import option
@@ -32,7 +32,7 @@ SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory to read")
-    out: Path = option(help="data directory to write")
+    out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     speeds: tuple[float, ...] = option((0.9, 1.0, 1.1), help="a copy of all data at each; 1 is the original")
     volume: tuple[float, ...] = option((0.5, 2.0), help="factors between which a copy's volume is drawn; 1,1: none")
     noisy_copies: int = option(0, help="further copies, at a speed by chance, in rooms and noise")

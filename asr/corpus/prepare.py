@@ -1,7 +1,7 @@
 """Run a recipe's prepare script, then validate each set that it made.
 
 Reads a recipe's script (recipes/NAME/prepare.py) and what that reads; writes OUT/{train,dev,test}, each a Kaldi data
-directory with normalised transcripts. All options but --script are the script's own: --help with --script
+directory with normalised transcripts. All options but --script are the script's own: `--script FILE --help`
 lists them. Runs again only when the settings, the script, another *.py or *.txt of its folder, or its inputs
 have changed.
 
@@ -18,31 +18,43 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from asr.console import say
 from asr.corpus.datadir import FILES, DataDir
+from asr.corpus.gather import CorpusSettings
 from asr.corpus.validate import conclude, find_problems
 from asr.errors import InputError
+from asr.every_verb import taken
 from asr.settings import resolve
 from asr.stamp import Stamp
 
 SETS = ("train", "dev", "test")
+COMMON = """The options below are common to the recipes that read a corpus; each recipe adds its own:
+
+    python -m asr prepare --script recipes/folder/prepare.py --help"""
 
 
-def main(arguments: list[str]) -> None:
-    """Take --script out of `arguments`; the rest is for the script's own Settings."""
+def settings_of(arguments: list[str]) -> tuple[Any, Callable[[Any], None]]:
+    """Take --script out of `arguments` and resolve the rest. Returns the script's settings and its run."""
     rest = list(arguments)
-    path = _taken(rest, "--script")
+    path = taken(rest, "--script")
     if path is None:
-        if "--help" in rest or "-h" in rest:
-            print(__doc__)
-            return
+        if {"--help", "-h"} & set(rest):
+            resolve(CorpusSettings, "prepare", ["--help"], f"{__doc__}\n{COMMON}")
         raise InputError("prepare: --script is required; see python -m asr prepare --help")
     script = load(Path(path))
-    run(script, resolve(script.Settings, "prepare", rest, script.__doc__ or ""))
+    settings = resolve(script.Settings, "prepare", rest, script.__doc__ or "", script=Path(path))
+    return settings, partial(run, script)
+
+
+def settings_class(script: Path | None) -> type:
+    """Return the settings of a recipe's script, or those that are common to recipes."""
+    return CorpusSettings if script is None else load(script).Settings
 
 
 def run(script: ModuleType, settings: Any) -> None:
@@ -98,19 +110,6 @@ def load(path: Path) -> ModuleType:
         if not hasattr(module, needed):
             raise InputError(f"is no prepare script: it has no {needed}", file=path)
     return module
-
-
-def _taken(arguments: list[str], name: str) -> str | None:
-    """Remove `name VALUE` or `name=VALUE` from `arguments`; the value, None where there is none."""
-    for place, argument in enumerate(arguments):
-        if argument.startswith(name + "="):
-            return arguments.pop(place).partition("=")[2]
-        if argument == name:
-            if place + 1 >= len(arguments):
-                raise InputError(f"prepare: {name}: names a file")
-            del arguments[place]
-            return arguments.pop(place)
-    return None
 
 
 def _validated(path: Path, settings: Any, sounds: bool) -> DataDir:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import log_only, say
-from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.datadir import FILES, DataDir, refuse_same
 from asr.corpus.problems import Problem, by_kind, counts, named_first
 from asr.corpus.validate import find_problems
 from asr.settings import option
@@ -26,7 +26,7 @@ MOST_SAID = 20
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory to read")
-    out: Path = option(help="data directory to write")
+    out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     max_missing: float = option(0.05, help="largest part of the utterances that may be dropped")
     rate_hz: int = option(16000, help="sample rate that every sound has to have")
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")

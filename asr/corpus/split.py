@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.datadir import FILES, DataDir, refuse_same
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
 from asr.settings import option
@@ -29,8 +29,8 @@ ENOUGH_SPEAKERS = 10
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory to read")
-    rest: Path = option(help="data directory to write: what is not in the part")
-    part: Path = option(help="data directory to write: the part")
+    rest: Path = option(help="data directory to write: what is not in the part", writes="folder", makes=FILES)
+    part: Path = option(help="data directory to write: the part", writes="folder", makes=FILES)
     fraction: float = option(0.1, help="of the utterances that the part gets")
     count: int | None = option(None, help="utterances that the part gets, instead of --fraction")
     max_missing: float = option(0.05, help="largest part of the utterances left out to keep whole speakers")

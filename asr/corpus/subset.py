@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import DataDir, refuse_same
+from asr.corpus.datadir import FILES, DataDir, refuse_same
 from asr.errors import InputError
 from asr.lookalike import LookAlikes
 from asr.settings import option
@@ -23,7 +23,7 @@ from asr.tables import read_lines
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory to read")
-    out: Path = option(help="data directory to write")
+    out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     count: int | None = option(None, help="utterances to take by chance")
     speakers: tuple[str, ...] = option((), help="take these speakers' utterances only")
     utterances: Path | None = option(None, help="file whose lines begin with the utterances to take")

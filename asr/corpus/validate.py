@@ -29,7 +29,12 @@ class Settings:
     encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
     deep: bool = option(False, help="decode every sound to its end")
-    report: Path | None = option(None, help="file to list every problem in")
+    report: Path | None = option(
+        None,
+        help="file to list every problem in",
+        writes="file",
+        makes=("*.txt", "*.tsv", "*.log", "*report*", "*problem*"),
+    )
     nj: int = option(0, help="threads; 0: one per core", affects=False)
 
 

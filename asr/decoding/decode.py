@@ -51,7 +51,11 @@ class Settings:
     data: Path = option(help="data directory with features")
     model: Path = option(help="model folder: a network, or a system of Gaussians as exp/ali/tri")
     graph: Path = option(help="graph folder")
-    out: Path = option(help="folder to write, as MODEL/decode_test")
+    out: Path = option(
+        help="folder to write, as MODEL/decode_test",
+        writes="folder",
+        makes=("hyp.txt", "ctm", "phones.ctm", "nbest", "lat.*.gz", "decode.json"),
+    )
     tune: bool = option(False, help="choose the three weights on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the set that they were chosen on")
     tune_graph: Path | None = option(None, help="with --tune: decode over this graph instead of GRAPH")

@@ -46,7 +46,7 @@ FOR_TIMES = ("lexicon.txt", "phones/optional_silence.txt")
 class Settings:
     lang: Path = option(help="lang directory with L_disambig.fst and G.fst")
     model_dir: Path = option(help="folder with final.mdl and tree, as exp/<recipe>/ali")
-    out: Path = option(help="graph folder to write")
+    out: Path = option(help="graph folder to write", writes="folder", makes=("HCLG.fst", "words.txt", "phones.txt"))
     transition_scale: float = option(1.0, help="weight of the transition probabilities between states")
     self_loop_scale: float = option(0.1, help="weight of the self-loops' transition probabilities")
     g: Path | None = option(None, help="another G.fst than LANG's, over the same words.txt")

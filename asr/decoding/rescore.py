@@ -46,7 +46,7 @@ class Settings:
     decoded: Path = option(help="folder of a decoding with lat.1.gz, as MODEL/decode_test")
     lang: Path = option(help="lang directory that the graph was made of")
     arpa: Path = option(help="the new language model (ARPA, .gz too), in the same words")
-    out: Path = option(help="folder to write")
+    out: Path = option(help="folder to write", writes="folder", makes=(*FILES, "decode.json"))
     g: Path | None = option(None, help="G.fst that the graph was made of; none: LANG's")
     tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the rescored set that they were chosen on")

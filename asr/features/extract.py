@@ -39,8 +39,8 @@ SHARD_UTTERANCES = 250
 class Settings:
     """Settings of the feature stage."""
 
-    data: Path = option(help="data directory")
-    out: Path = option(help="folder for the archives")
+    data: Path = option(help="data directory", updates=True)
+    out: Path = option(help="folder for the archives", writes="folder")
     kind: str = option("fbank", help="kind of features", choices=("fbank", "mfcc"))
     mel_bins: int = option(0, help="mel bins; 0: 40 for fbank, 23 for mfcc, as in Kaldi's recipes")
     num_ceps: int = option(13, help="cepstra, for mfcc")

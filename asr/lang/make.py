@@ -50,7 +50,11 @@ TUNE = ("tune/G.fst", "tune/lm.arpa")
 
 @dataclass(frozen=True)
 class Settings:
-    out: Path = option(help="lang directory to write")
+    out: Path = option(
+        help="lang directory to write",
+        writes="folder",
+        makes=("*.txt", "*.fst", "topo", "lm.arpa*", "*.model", "lang.json"),
+    )
     text: Path | None = option(None, help="transcripts of the training set, `utterance transcript`")
     lm_text: tuple[Path, ...] = option((), help="more text for the language model, a sentence a line; repeatable")
     dev_text: Path | None = option(None, help="transcripts to report unknown words and perplexity of")

@@ -35,7 +35,9 @@ CHECKED_FRAMES = 2000
 class Settings:
     model: Path = option(help="model folder of `asr train`")
     train_data: Path = option(help="data directory that it was trained on, with features")
-    out: Path = option(help="folder to write; must not be there, or be one of `asr package`")
+    out: Path = option(
+        help="folder to write; must not be there, or be one of `asr package`", writes="folder", makes=("*",)
+    )
     graph: Path | None = option(None, help="graph folder; none: MODEL/graph")
     tuned: Path | None = option(None, help="decode.json with the weights; none: MODEL/decode_dev/decode.json")
     name: str | None = option(None, help="what the model is called; none: the name of MODEL's folder's parent")

@@ -34,9 +34,9 @@ STDIN = "-"
 @dataclass(frozen=True)
 class Settings:
     model: Path = option(help="folder of `asr package`", positional=True)
-    files: tuple[Path, ...] = option((), help="sound files, or - for standard input", positional=True)
+    files: tuple[Path, ...] = option((), help="sound files, or - for standard input", positional=True, sought=True)
     format: str = option("text", help="what to write", choices=written.FORMATS)
-    out: Path | None = option(None, help="file to write; none: standard output")
+    out: Path | None = option(None, help="file to write; none: standard output", writes="file")
     channel: int | None = option(None, help="which channel, from 0; none: the mean of all")
     rate_hz: int = option(16000, help="with -: sample rate of raw samples")
     partials: bool = option(True, help="with -: say what was understood so far as well")

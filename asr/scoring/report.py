@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 class Settings:
     exp: Path = option(help="folder of the run")
     model: Path = option(help="model folder, with its decode_* folders")
-    out: Path | None = option(None, help="page to write; none: report.html in the model folder")
+    out: Path | None = option(
+        None, help="page to write; none: report.html in the model folder", writes="file", makes=("*.html",)
+    )
     force: bool = option(False, help="write the page again although nothing changed", affects=False)
 
 

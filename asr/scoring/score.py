@@ -53,7 +53,11 @@ NAMED_AT_MOST = 5
 class Settings:
     ref: Path = option(help="reference transcripts: Kaldi text")
     hyp: Path = option(help="hypotheses: Kaldi text, a key alone for an empty one")
-    out: Path = option(help="folder for the results")
+    out: Path = option(
+        help="folder for the results",
+        writes="folder",
+        makes=("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json"),
+    )
     utt2spk: Path | None = option(None, help="utterance to speaker; none: utt2spk beside --ref, where there is one")
     set_name: str | None = option(None, help="name in the lines; none: from --out, decode_NAME")
     latin: str = option("word", help="what counts as one unit in CER", choices=("word", "letter"))

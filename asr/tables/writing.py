@@ -1,36 +1,104 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, with the rights that the umask gives them.
+
+    with atomic("data/train/text") as handle: ...             # write beside, fsync, rename
+    with folder_beside(Path("lang")) as work: ...             # a hidden folder, removed at the end
+
+A device, a FIFO and a descriptor (/dev/stdout) are written into. A link stays; what it names is replaced. An error of
+the file system names the file.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from asr import reads
+from asr.errors import FILE_SYSTEM
+
+KEPT_OF_NAME = 60  # characters: the name of the file beside has to be shorter than the file system's limit
+
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file beside `path`; on success fsync and rename it onto `path`, on failure remove it."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    encoding = None if "b" in mode else "utf-8"
-    try:
-        with open(number, mode, encoding=encoding, newline=None if "b" in mode else "\n") as handle:
+    """Open a file beside `path`; on success fsync and rename it onto `path`, on failure remove it.
+
+    A new file has the rights that the umask leaves, a replaced one keeps its own. Raises InputError if the run reads
+    the file at `path`.
+    """
+    if not reads.is_regular(Path(path)):
+        with _opened_as_it_is(path, mode) as handle:
             yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-        sync_directory(target.parent)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        return
+    target = reads.final(Path(path))
+    with naming(path):
+        reads.refuse_input(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = _name_beside(target)
+        number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            with _handle(number, mode) as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
+            os.replace(beside, target)
+            sync_directory(target.parent)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
+
+
+def _name_beside(target: Path) -> Path:
+    name = os.fsdecode(os.fsencode(target.name)[:KEPT_OF_NAME])
+    return target.parent / f".{name}.{secrets.token_hex(4)}.tmp"
+
+
+def _handle(file: int | str | os.PathLike[str], mode: str) -> IO[Any]:
+    return open(file, mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "\n")
+
+
+@contextlib.contextmanager
+def _opened_as_it_is(path: str | os.PathLike[str], mode: str) -> Iterator[IO[Any]]:
+    """Open a device, a FIFO or a descriptor of this process for writing."""
+    number = reads.descriptor_of(path)
+    with naming(path), _handle(path if number is None else os.dup(number), mode) as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give an OSError of the block, where it names no file or a hidden one beside, the name of `path`."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename
+        beside = isinstance(named, (str, bytes, os.PathLike)) and os.fsdecode(named).endswith(".tmp")
+        if error.errno in FILE_SYSTEM and (named is None or beside):
+            error.filename, error.filename2 = os.fspath(path), None
         raise
+
+
+@contextlib.contextmanager
+def folder_beside(target: Path, prefix: str) -> Iterator[Path]:
+    """Make a hidden folder beside `target`, with the umask's rights, and remove what is left of it at the end."""
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = target.parent / f"{prefix}{secrets.token_hex(4)}.tmp"
+        folder.mkdir()
+    try:
+        with naming(target):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ class Settings:
     ali: Path = option(help="alignment folder that it was trained on: final.mdl tree phones.txt")
     lang: Path = option(help="lang directory")
     train_data: Path = option(help="data directory of the training set")
-    out: Path = option(help="folder to write")
+    out: Path = option(help="folder to write", writes="folder")
     dev_data: Path | None = option(None, help="data directory of the dev set")
     rounds: int = option(0, help="realign and train so often; 0: realign, and train nothing")
     weights: str = option("final", help="the averaged weights or the last raw ones", choices=("final", "raw"))

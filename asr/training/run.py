@@ -29,7 +29,7 @@ class Settings:
 
     train_data: Path = option(help="data directory to train on")
     ali: Path = option(help="alignment folder of the align stage")
-    out: Path = option(help="model folder to write")
+    out: Path = option(help="model folder to write", writes="folder")
     dev_data: Path | None = option(
         None, help="data directory for held-out figures; none: a slice of train is kept out"
     )

@@ -25,7 +25,7 @@ from asr.settings import as_script, option
 class Settings(TranscriptSettings):
     train_dir: Path = option(help="Kaldi data directory to train on")
     test_dir: Path = option(help="Kaldi data directory to test on")
-    out: Path = option(help="folder to write train, dev and test into")
+    out: Path = option(help="folder to write train, dev and test into", writes="folder")
     dev_dir: Path | None = option(None, help="Kaldi data directory to tune on; none: cut from train")
     dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it")
     rate_hz: int = option(16000, help="sample rate that every sound has to have")

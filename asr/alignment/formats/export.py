@@ -43,7 +43,9 @@ _POSITION = re.compile(r"_[BIES]$")
 @dataclass(frozen=True)
 class Settings:
     ali_dir: Path = option(help="alignment directory: final.mdl num_jobs ali.*.gz phones.txt")
-    out: Path = option(help="CTM file, or folder of TextGrids, to write")
+    out: Path = option(
+        help="CTM file, or folder of TextGrids, to write", writes="path", makes=("*.ctm*", "*.TextGrid")
+    )
     format: str = option("ctm", help="what to write", choices=("ctm", "textgrid"))
     level: str = option("phones", help="what a line of the CTM is", choices=("phones", "words"))
     symbols: bool = option(True, help="phones by name; false: by id, as Kaldi's own CTM has them")
