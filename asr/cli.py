@@ -20,7 +20,7 @@ __all__ = ["VERBS", "main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a verb; returns the exit status: 0, 2 for wrong input, 130 when interrupted, 1 for a fault of ours.
+    """Run a verb; returns the exit status: 0, 2 for wrong input, 1 for a fault of ours, 128 + N for signal N.
 
     A verb that ends with another status returns it from its `run`.
     """

@@ -1,4 +1,4 @@
-"""The one error that a user is meant to see."""
+"""The errors that a user is meant to see, each as one line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ LONGEST_KEY = 80
 #: letters and symbols that leave no mark: Hangul fillers, the blank of Braille
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _PLAIN = re.compile("[\\s\x21-\x7e\u4e00-\u9fff\u3001\u3002\uff01-\uff5e]*", re.ASCII)
+
+
+class WorkerLost(RuntimeError):
+    """A worker process was killed or crashed; shown as one line, exit status 1. The same command goes on."""
 
 
 class InputError(Exception):

@@ -1,9 +1,9 @@
 """How a command ends: its exit status, and one line on stderr for what a user or the machine did wrong.
 
 0    done
-1    a fault of this program (a traceback), or the reader of its output left
+1    a fault of this program (a traceback), a worker process that was killed, or the reader of its output left
 2    wrong input, or no room: one line
-130  interrupted
+130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
 
 from __future__ import annotations
@@ -14,24 +14,28 @@ import traceback
 from collections.abc import Callable
 
 from asr import console
-from asr.errors import InputError, of_file_system
+from asr.errors import InputError, WorkerLost, of_file_system
+from asr.signals import heeded, status_after
 
 
 def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str] = str) -> int:
     """Run `work` and return the exit status, 0 if it returns None. `refusal` turns an InputError into its line."""
     try:
         try:
-            status = work() or 0
-            _flush()
+            with heeded():
+                status = work() or 0
+                _flush()
         except InputError as error:
             return _refused(refusal(error))
+        except WorkerLost as error:
+            _say_last(f"{error}; the same command goes on from here")
+            return 1
         except BrokenPipeError:
             _close_stdout()  # the reader of our output left, as `| head` does
             return 1
-        except KeyboardInterrupt:
-            console.wipe()
-            print("interrupted; the same command goes on from here", file=sys.stderr)
-            return 130
+        except KeyboardInterrupt as error:
+            _say_last("interrupted; the same command goes on from here")
+            return status_after(error)
         except OSError as error:
             line = of_file_system(error)
             if line is None:
@@ -47,10 +51,14 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
 
 
 def _refused(line: str) -> int:
+    _say_last(line)
+    return 2
+
+
+def _say_last(line: str) -> None:
     console.wipe()
     print(line, file=sys.stderr)
     console.log_only(line)
-    return 2
 
 
 def _flush() -> None:

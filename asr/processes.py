@@ -1,14 +1,21 @@
-"""Worker processes: how many, and that none outlives the process that started it.
+"""Processes: how many a verb starts, how a worker ends with its parent, and how the end of a process is described.
 
-multiprocessing.get_context("spawn").Pool(processes_for(0, most=8), initializer=end_with_parent)
+context.Process(...) started in `without_interrupts()`; its first call is end_with_parent()
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+
+_PR_SET_PDEATHSIG = 1
 
 
 def processes_for(nj: int, most: int) -> int:
@@ -17,9 +24,27 @@ def processes_for(nj: int, most: int) -> int:
 
 
 def end_with_parent() -> None:
-    """Called first in a worker process: it ends when its parent is killed, and leaves Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its workers in order
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    """Make this worker end when its parent is killed, and leave Ctrl-C to the parent. A worker calls it first.
+
+    The kernel ends the worker (Linux); elsewhere a thread does, as soon as no long call holds the interpreter.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and not killed_with(parent.pid):
+        threading.Thread(target=_wait_for_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it too, and ends its workers in order
+
+
+def killed_with(parent: int | None) -> bool:
+    """Let the kernel send SIGKILL to this process when its parent ends; False where the system cannot do that.
+
+    Ends the process at once if `parent` is its parent no longer.
+    """
+    if sys.platform != "linux":
+        return False
+    done = ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
+    if parent is not None and os.getppid() != parent:  # it ended before the kernel was told
+        os._exit(1)
+    return done
 
 
 def _wait_for_parent() -> None:
@@ -28,3 +53,27 @@ def _wait_for_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Block Ctrl-C, also for the processes that are started within: loading modules, they would print a traceback."""
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts its process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def how_it_ended(exitcode: int | None) -> str:
+    """Describe an exit code of multiprocessing: `was killed by SIGKILL (out of memory?)`, `ended with status 1`."""
+    if exitcode is None:
+        return "ended"
+    if exitcode >= 0:
+        return f"ended with status {exitcode}"
+    try:
+        name = signal.Signals(-exitcode).name
+    except ValueError:
+        name = f"signal {-exitcode}"
+    return f"was killed by {name}" + (" (out of memory?)" if exitcode == -signal.SIGKILL else "")

@@ -1,6 +1,8 @@
 """What makes a stage skip itself: a stamp beside its outputs with the hash of settings and inputs.
 
-    stamp = Stamp(out / ".done.features.json", "features", settings, inputs=[data / "wav.scp"])
+    REVISION = 1     # raised whenever the stage's results change
+
+    stamp = Stamp(out / ".done.features.json", "features", settings, inputs=[data / "wav.scp"], revision=REVISION)
     if stamp.fresh():
         return
     ... work ...
@@ -8,63 +10,108 @@
 
 Inputs are hashed by content; files over 32 MiB by size, time and their two ends. For a folder every file
 directly in it counts, hidden ones left out. An output that is gone or has another size makes the stage run again.
-A stage's stamp is removed before it works, so a killed stage is never taken for a finished one.
+A stage's stamp is removed before it works, so a killed stage is never taken for a finished one. While it works it
+holds a lock in the stamp's folder: a second process that would write there is refused.
+
+A stamp also records the project's version and commit, and when the stage ended.
 """
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from asr import __version__, every_verb
 from asr.console import say
 from asr.errors import InputError
+from asr.locks import hold_while
 from asr.settings import as_dict
 from asr.tables import atomic
+from asr.version import commit
 
 WHOLE_LIMIT_BYTES = 32 << 20
 
 
-class Stamp:
-    """The stamp of one stage. `settings` is the verb's dataclass; `extra` adds anything else that matters."""
+LOCK = ".lock"
 
-    def __init__(self, path: Path, verb: str, settings: Any, inputs: Iterable[Path], extra: Any = None) -> None:
-        self.path, self.verb = Path(path), verb
+
+class Stamp:
+    """The stamp of one stage.
+
+    settings: the verb's dataclass; extra: anything else that the results depend on.
+    revision: the verb's REVISION, a number that is raised whenever the same inputs give other results.
+    locks: False for a stage that only writes a file of its own, beside another stage's.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        verb: str,
+        settings: Any,
+        inputs: Iterable[Path],
+        extra: Any = None,
+        *,
+        revision: int,
+        locks: bool = True,
+    ) -> None:
+        self.path, self.verb, self.locks = Path(path), verb, locks
+        self._release: Callable[[], None] | None = None
         digest = hashlib.sha256()
-        content = [verb, __version__, as_dict(settings, affecting_only=True), extra]
+        content = [verb, revision, as_dict(settings, affecting_only=True), extra]
         digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         for item in inputs:
             digest.update(digest_of(Path(item)))
         self.key = digest.hexdigest()
 
-    def fresh(self) -> bool:
-        """Return True, and say so, if nothing changed and --force was not given; else remove the old stamp."""
-        try:
-            record = json.loads(self.path.read_text(encoding="utf-8"))
-            same = record["key"] == self.key and all(
-                Path(name).is_file() and Path(name).stat().st_size == size for name, size in record["outputs"].items()
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            same = False  # no stamp, or not one of ours: the stage runs
-        if same and not every_verb.force:
+    def fresh(self, force: bool = False) -> bool:
+        """Return True, and say so, if nothing changed; else lock the folder and remove the old stamp.
+
+        force: as if something had changed; --force of any verb does the same. Raises InputError if another process
+        works in the folder.
+        """
+        force = force or every_verb.force
+        if not force and self._same():
             say(f"{self.verb}: up to date")
             return True
+        release = hold_while(self, self.path.with_name(LOCK), f"asr {self.verb}") if self.locks else None
+        if release is not None and not force and self._same():  # another process has just ended here
+            release()
+            say(f"{self.verb}: up to date")
+            return True
+        self._release = release
         self.path.unlink(missing_ok=True)
         return False
 
+    def _same(self) -> bool:
+        try:
+            record = json.loads(self.path.read_text(encoding="utf-8"))
+            return record["key"] == self.key and all(
+                Path(name).is_file() and Path(name).stat().st_size == size for name, size in record["outputs"].items()
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False  # no stamp, or not one of ours: the stage runs
+
     def record(self, outputs: Iterable[Path]) -> None:
-        """Write the stamp: these files are what the hashed inputs and settings give."""
+        """Write the stamp: these files are what the hashed inputs and settings give. Frees the folder."""
         sizes = {str(Path(name)): Path(name).stat().st_size for name in outputs}
+        content = {"verb": self.verb, "key": self.key, "version": __version__, "commit": commit()}
+        content["finished"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         with atomic(self.path) as handle:
-            json.dump({"verb": self.verb, "key": self.key, "outputs": sizes}, handle, indent=1)
+            json.dump(content | {"outputs": sizes}, handle, indent=1)
+        if self._release is not None:
+            self._release()
 
 
 def digest_of(path: Path) -> bytes:
     """The SHA-256 of a file's content or of a folder's files; InputError where there is neither."""
     digest = hashlib.sha256()
+    if path.name.startswith(".done."):  # the same work done once more has another time, but the same key
+        digest.update(_key_of(path).encode())
+        return digest.digest()
     if path.is_dir():
         for item in sorted(path.iterdir()):
             if item.is_file() and not item.name.startswith("."):
@@ -82,3 +129,15 @@ def digest_of(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     return digest.digest()
+
+
+def _key_of(path: Path) -> str:
+    """The key that a stamp records; its text where it is damaged. Raises InputError."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    try:
+        return str(json.loads(text)["key"])
+    except (ValueError, KeyError, TypeError):
+        return text

@@ -21,12 +21,12 @@ class Example:
 def folder(tmp_path):
     (tmp_path / "in").write_text("1")
     (tmp_path / "out").write_text("2")
-    Stamp(tmp_path / "s", "verb", Example(), [tmp_path / "in"]).record([tmp_path / "out"])
+    Stamp(tmp_path / "s", "verb", Example(), [tmp_path / "in"], revision=1).record([tmp_path / "out"])
     return tmp_path
 
 
 def fresh(folder, settings=None) -> bool:
-    return Stamp(folder / "s", "verb", settings or Example(), [folder / "in"]).fresh()
+    return Stamp(folder / "s", "verb", settings or Example(), [folder / "in"], revision=1).fresh()
 
 
 def test_unchanged_is_fresh(folder, capsys):
@@ -54,4 +54,4 @@ def test_any_change_is_not(folder, change):
 
 def test_missing_input_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere: cannot be read"):
-        Stamp(tmp_path / "s", "verb", Example(), [tmp_path / "nowhere"])
+        Stamp(tmp_path / "s", "verb", Example(), [tmp_path / "nowhere"], revision=1)

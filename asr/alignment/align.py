@@ -36,6 +36,9 @@ from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import write_table
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -76,7 +79,7 @@ def run(settings: Settings) -> None:
         from asr.alignment.stretched import inputs_of, write_stretched
 
         inputs += inputs_of(settings.originals, settings.train_data)
-        stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs)
+        stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs, revision=REVISION)
         if not stamp.fresh():
             stamp.record(write_stretched(settings.originals, wanted))
         return
@@ -89,7 +92,7 @@ def run(settings: Settings) -> None:
         inputs += [path for path in (settings.lang, settings.lang / "phones") if path.is_dir()]
         for folder in wanted.folders:
             inputs += [folder / name for name in ("text", "feats.scp", "features.json")]
-    stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs)
+    stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs, revision=REVISION)
     if stamp.fresh():
         return
     if settings.ali_dir is None:

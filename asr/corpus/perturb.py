@@ -28,6 +28,9 @@ from asr.stamp import Stamp
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -51,7 +54,12 @@ def run(settings: Settings) -> None:
     tables = [settings.data / name for name in ("wav.scp", "segments", "text", "utt2spk")]
     noises = _noises(settings.noise_dir)
     stamp = Stamp(
-        settings.out / ".done.perturb.json", "perturb", settings, [t for t in tables if t.is_file()], extra=[noises]
+        settings.out / ".done.perturb.json",
+        "perturb",
+        settings,
+        [table for table in tables if table.is_file()],
+        extra=[noises],
+        revision=REVISION,
     )
     if stamp.fresh():
         return

@@ -38,6 +38,9 @@ COMMON = """The options below are common to the recipes that read a corpus; each
 
     python -m asr prepare --script recipes/folder/prepare.py --help"""
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 def settings_of(arguments: list[str]) -> tuple[Any, Callable[[Any], None]]:
     """Take --script out of `arguments` and resolve the rest. Returns the script's settings and its run."""
@@ -74,6 +77,7 @@ def run(script: ModuleType, settings: Any) -> None:
             [path.name for path in sources],
             *([script.depends_on(settings)] if hasattr(script, "depends_on") else ()),
         ],
+        revision=REVISION,
     )
     if stamp.fresh():
         return

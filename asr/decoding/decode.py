@@ -45,6 +45,9 @@ from asr.tables import is_count, read_table
 
 FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -86,8 +89,9 @@ def run(settings: Settings) -> None:
     # the feature stage's stamp tells when the archives behind an unchanged feats.scp are others
     maybe = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
     inputs += [path for path in maybe if path.is_file()]
-    stamp = Stamp(settings.out / ".done.decode.json", "decode", settings, inputs, extra=fixed and astuple(fixed))
-    if not settings.force and stamp.fresh():
+    done, extra = settings.out / ".done.decode.json", fixed and astuple(fixed)
+    stamp = Stamp(done, "decode", settings, inputs, extra=extra, revision=REVISION)
+    if stamp.fresh(force=settings.force):
         return
     decode_set(settings, fixed, acoustic_source(model_dir, data, settings.weights))
     stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])

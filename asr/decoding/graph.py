@@ -41,6 +41,9 @@ STATES_ALWAYS_ALLOWED = 1_000_000
 STEPS = 9
 FOR_TIMES = ("lexicon.txt", "phones/optional_silence.txt")
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -62,8 +65,8 @@ def run(settings: Settings) -> None:
     copied = ["words.txt", "phones.txt", *(name for name in FOR_TIMES if (lang / name).is_file())]
     inputs += [lang / name for name in copied[2:]]
     inputs += [model / "final.mdl", model / "tree", *(path for path in [model / "phones.txt"] if path.is_file())]
-    stamp = Stamp(out / ".done.graph.json", "graph", settings, inputs)
-    if not settings.force and stamp.fresh():
+    stamp = Stamp(out / ".done.graph.json", "graph", settings, inputs, revision=REVISION)
+    if stamp.fresh(force=settings.force):
         return
     started = time.monotonic()
     states_per_phone = check_phones(lang, model)

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from asr.console import progress
+from asr.console import progress, warn
 from asr.decoding.hypothesis import LatticeReader
 from asr.decoding.outcome import Outcome
 from asr.decoding.search import Beams, Decoder
 from asr.decoding.search_graph import load_graph
 from asr.decoding.timing import Timing
-from asr.errors import InputError
-from asr.processes import end_with_parent
+from asr.errors import InputError, WorkerLost
+from asr.parallel import Pool
 
 WAITING_PER_PROCESS = 2
 
@@ -98,7 +96,7 @@ class SearchPool:
         self.graph, self.nj = graph, nj
         self.symbols: list[str] = []  # the word of every word-id, once entered
         self._here: Searcher | None = None
-        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+        self._pool: Pool | None = None
 
     def __enter__(self) -> SearchPool:
         self._here = self.graph.searcher()  # also when others search: a bad graph is refused here, in one line
@@ -106,7 +104,7 @@ class SearchPool:
         self._tid_to_pdf = self._here.timing.model.tid_to_pdf
         if self.nj > 1:
             self._here = None
-            self._pool = self._new_pool(self.nj)
+            self._pool = self._new_pool(self.nj).__enter__()
         return self
 
     def here(self) -> Searcher:
@@ -125,10 +123,10 @@ class SearchPool:
         result[0] = 0.0
         return result
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object = None, *_: object) -> None:
         self._here = None
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close(at_once=kind is not None)
             self._pool = None
 
     def decode(
@@ -165,33 +163,28 @@ class SearchPool:
                 continue
             while len(waiting) >= WAITING_PER_PROCESS * self.nj:
                 yield from self._take(waiting, loglikes_of, task)
-            waiting.append((utterance, self._submit(matrix, task)))
+            assert self._pool is not None
+            waiting.append((utterance, self._pool.submit(_search_there, matrix, task, name=utterance)))
         while waiting:
             yield from self._take(waiting, loglikes_of, task)
 
-    def _submit(self, matrix: np.ndarray, task: Task) -> concurrent.futures.Future[Outcome]:
-        assert self._pool is not None
-        try:
-            return self._pool.submit(_search_there, matrix, task)
-        except BrokenProcessPool as error:  # a searcher died since the last look; _take sorts it out
-            future: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
-            future.set_exception(error)
-            return future
-
     def _take(self, waiting, loglikes_of, task) -> Iterator[tuple[str, Outcome]]:
         """The oldest one's outcome; when a searcher died, the outcomes of all that wait, searched one by one."""
+        assert self._pool is not None
         utterance, future = waiting.popleft()
         try:
-            yield utterance, future.result()
-            return
-        except BrokenProcessPool:
+            outcome = self._pool.result(future)
+        except WorkerLost as error:
+            warn(f"{error}; searching what was under way once more")
             suspects = [utterance, *(name for name, _ in waiting)]
             waiting.clear()
+        else:
+            yield utterance, outcome
+            return
         for suspect in suspects:
             yield suspect, self._alone(_loglikes(loglikes_of, suspect), task)
-        assert self._pool is not None
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._new_pool(self.nj)
+        self._pool.close()
+        self._pool = self._new_pool(self.nj).__enter__()
 
     def _alone(self, matrix: np.ndarray | Outcome, task: Task) -> Outcome:
         """Search in a process of its own, which may die."""
@@ -199,14 +192,12 @@ class SearchPool:
             return matrix
         with self._new_pool(1) as pool:
             try:
-                return pool.submit(_search_there, matrix, task).result()
-            except BrokenProcessPool:
-                return Outcome(frames=len(matrix), fault="the search's process died (out of memory?)")
+                return pool.result(pool.submit(_search_there, matrix, task))
+            except WorkerLost as error:
+                return Outcome(frames=len(matrix), fault=f"the search's process died: {error}")
 
-    def _new_pool(self, processes: int) -> concurrent.futures.ProcessPoolExecutor:
-        return concurrent.futures.ProcessPoolExecutor(
-            processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self.graph,)
-        )
+    def _new_pool(self, processes: int) -> Pool:
+        return Pool(processes, _begin, (self.graph,), what="decode")
 
 
 def _loglikes(loglikes_of: Callable[[str], np.ndarray], utterance: str) -> np.ndarray | Outcome:
@@ -221,7 +212,6 @@ _there: Searcher | None = None  # of a searching process
 
 def _begin(graph: Graph) -> None:
     global _there
-    end_with_parent()
     _there = graph.searcher()
 
 

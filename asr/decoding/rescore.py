@@ -40,6 +40,9 @@ from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import read_bytes, read_symbols, read_table
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -71,8 +74,9 @@ def run(settings: Settings) -> None:
     inputs += [settings.arpa, settings.lang / "words.txt", _grammar(settings), decoded.transition_model]
     if settings.tune:
         inputs.append((settings.data or decoded.data) / "text")
-    stamp = Stamp(settings.out / ".done.rescore.json", "rescore", settings, inputs, extra=fixed and astuple(fixed))
-    if not settings.force and stamp.fresh():
+    done, extra = settings.out / ".done.rescore.json", fixed and astuple(fixed)
+    stamp = Stamp(done, "rescore", settings, inputs, extra=extra, revision=REVISION)
+    if stamp.fresh(force=settings.force):
         return
     _rescore_set(settings, decoded, fixed)
     stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])

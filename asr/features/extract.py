@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import DESCRIPTION
+from asr.parallel import Pool
 from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
@@ -33,6 +33,9 @@ from asr.tables import atomic, read_matrices, read_table, write_matrices, write_
 
 #: utterances a shard; fixed, so that the archives are the same whatever --nj is
 SHARD_UTTERANCES = 250
+
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,10 @@ class _Shard:
         """All that the shard writes."""
         return self.features, self.features.with_suffix(".scp"), self.statistics
 
+    def name(self) -> str:
+        """What an error calls it."""
+        return f"{self.features.name} ({self.utterances[0].key} to {self.utterances[-1].key})"
+
 
 def run(settings: Settings) -> None:
     """The feature stage for one data directory."""
@@ -83,7 +90,7 @@ def run(settings: Settings) -> None:
     tables = [settings.data / name for name in ("wav.scp", "segments", "utt2spk", "perturb")]
     tables = [path for path in tables if path.is_file()]
     files = _sound_files(settings.data / "wav.scp")
-    stamp = Stamp(settings.data / ".done.features.json", "features", settings, tables, extra=files)
+    stamp = Stamp(settings.data / ".done.features.json", "features", settings, tables, extra=files, revision=REVISION)
     if stamp.fresh():
         return
     data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
@@ -113,7 +120,7 @@ def _shards(settings: Settings, utterances: list[Utterance], files: dict[str, li
     for start in range(0, len(utterances), SHARD_UTTERANCES):
         some = tuple(utterances[start : start + SHARD_UTTERANCES])
         about = [dataclasses.astuple(item) for item in some], [files.get(item.source) for item in some]
-        text = json.dumps([as_dict(settings, affecting_only=True), str(settings.out.resolve()), about])
+        text = json.dumps([REVISION, as_dict(settings, affecting_only=True), str(settings.out.resolve()), about])
         name = f"{start // SHARD_UTTERANCES + 1}.{hashlib.sha256(text.encode()).hexdigest()[:10]}"
         shards.append(_Shard(some, settings.out / f"feats.{name}.ark", settings.out / f"stats.{name}.ark", settings))
     return shards
@@ -121,7 +128,8 @@ def _shards(settings: Settings, utterances: list[Utterance], files: dict[str, li
 
 def _remove_stale(out: Path, wanted: set[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for pattern in ("feats.*.ark", "feats.*.scp", "stats.*.ark"):
+    # .feats.* and .stats.*: what a killed run had begun to write
+    for pattern in ("feats.*.ark", "feats.*.scp", "stats.*.ark", ".feats.*.tmp", ".stats.*.tmp"):
         for path in out.glob(pattern):
             if path.name not in wanted:
                 path.unlink()
@@ -136,9 +144,10 @@ def _extract(settings: Settings, shards: list[_Shard], total: int) -> None:
         return
     failed: dict[_Shard, list[InputError]] = {}
     processes = processes_for(settings.nj, len(missing))
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=_one_thread) as pool:
-        done = zip(missing, pool.imap(_make_shard, missing), strict=True)
-        for shard, errors in progress(done, len(missing), f"features: {settings.data.name}, archives"):
+    what = f"features: {settings.data.name}"
+    with Pool(processes, _one_thread, what=what) as pool:
+        done = zip(missing, pool.map(_make_shard, missing, name=_Shard.name), strict=True)
+        for shard, errors in progress(done, len(missing), f"{what}, archives"):
             if errors:
                 failed[shard] = errors
     _judge(settings, failed, total)

@@ -47,6 +47,9 @@ OPTIONAL = (
 )
 TUNE = ("tune/G.fst", "tune/lm.arpa")
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -86,8 +89,8 @@ def run(settings: Settings) -> None:
     inputs += [path for path in single if path is not None]
     if settings.lang_dir is not None:
         inputs += [p for p in (settings.lang_dir, settings.lang_dir / "phones") if p.is_dir()]
-    stamp = Stamp(settings.out / ".done.lang.json", "lang", settings, inputs)
-    if not settings.force and stamp.fresh():
+    stamp = Stamp(settings.out / ".done.lang.json", "lang", settings, inputs, revision=REVISION)
+    if stamp.fresh(force=settings.force):
         return
     from asr.lang.langdir import building
 

@@ -24,6 +24,9 @@ from asr.tables import atomic
 if TYPE_CHECKING:
     from asr.scoring.experiment import Experiment
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -44,9 +47,15 @@ def run(settings: Settings) -> None:
     out = settings.out or settings.model / "report.html"
     inputs = sources(settings.exp, settings.model)
     stamp = Stamp(
-        out.parent / f".done.{out.name}.json", "report", settings, inputs, extra=[str(path) for path in inputs]
+        out.parent / f".done.{out.name}.json",
+        "report",
+        settings,
+        inputs,
+        extra=[str(path) for path in inputs],
+        revision=REVISION,
+        locks=False,  # a look at a training that goes on
     )
-    if not settings.force and stamp.fresh():
+    if stamp.fresh(force=settings.force):
         return
     page = render(read_experiment(settings.exp, settings.model))
     with atomic(out) as handle:

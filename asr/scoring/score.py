@@ -48,6 +48,9 @@ HAN_GAP_HAN = re.compile(f"[{HAN}] [{HAN}]")
 HAN_PAIR = re.compile(f"[{HAN}][{HAN}]")
 NAMED_AT_MOST = 5
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -77,9 +80,9 @@ def run(settings: Settings) -> int:
     beside = settings.ref.parent / "utt2spk"
     utt2spk = settings.utt2spk or (beside if beside.exists() else None)
     inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
-    stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs)
+    stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs, revision=REVISION)
     earlier = _earlier(settings.out / "scores.json")  # run.sh ends with its lines however much it skipped
-    if not settings.force and earlier is not None and stamp.fresh():
+    if earlier is not None and stamp.fresh(force=settings.force):
         return _say(*earlier)
 
     references, hypotheses, missing, ignored = _read(settings)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import torch
 
 from asr.console import warn
-from asr.errors import InputError
+from asr.errors import InputError, WorkerLost
 from asr.training.ledger import Lease, Ledger
 from asr.training.server import ParameterServer, Push
 from asr.training.worker import Answer, Job, Sent, WantLease, WantWeights
@@ -110,13 +110,14 @@ class Desk:
             self._give_up("all gradients of the pass")
 
     def lost(self, worker: int, cause: str) -> None:
-        """A worker is gone: its lease waits again. Raises RuntimeError when that has happened too often."""
+        """A worker is gone: its lease waits again. Raises WorkerLost, or RuntimeError, when that is too often."""
         self.first_cause = self.first_cause or cause
         self.idle.discard(worker)
         if self.ledger is not None:
             self.ledger.give_back(worker)
         if self.restarts >= self.max_restarts:
-            raise RuntimeError(f"workers keep dying; the first one: {self.first_cause}")
+            fault = "\n" in self.first_cause.strip()  # a traceback: this program's own
+            raise (RuntimeError if fault else WorkerLost)(f"workers keep dying; the first one: {self.first_cause}")
         self.restarts += 1
         left = self.max_restarts - self.restarts
         warn(f"{cause.strip().splitlines()[-1]}; starting another ({left} restarts left)")

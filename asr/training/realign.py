@@ -15,12 +15,9 @@ Writes  --out: what `asr align` writes; unaligned.txt says which utterances woul
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
-import multiprocessing
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +33,16 @@ from asr.alignment.transition_model import TransitionModel, read_transition_mode
 from asr.alignment.tree import read_tree
 from asr.console import progress, say
 from asr.errors import InputError
-from asr.processes import end_with_parent, processes_for
+from asr.parallel import Pool
+from asr.processes import processes_for
 from asr.settings import option, resolve
 from asr.stamp import Stamp
 from asr.tables import copy_whole, read_bytes, write_table
 
 UTTERANCES_AT_ONCE = 25
+
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def realign(settings: Settings, model: Path, out: Path) -> None:
     inputs += [settings.ali / name for name in ("final.mdl", "tree", "phones.txt")]
     inputs += [path for path in (settings.lang, settings.lang / "phones") if path.is_dir()]
     inputs += [folder / name for folder in folders for name in ("text", "feats.scp", "features.json")]
-    stamp = Stamp(out / ".done.realign.json", "realign", settings, inputs)
+    stamp = Stamp(out / ".done.realign.json", "realign", settings, inputs, revision=REVISION)
     if stamp.fresh():
         return
     _check_model(model, settings.ali)
@@ -163,13 +164,9 @@ def _align_set(
 def _in_parallel(
     setup: tuple, words: dict[str, list[int]], pieces: Sequence[Sequence[str]], nj: int
 ) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
-    context = multiprocessing.get_context("spawn")
-    processes = processes_for(nj, len(pieces))
-    try:
-        with concurrent.futures.ProcessPoolExecutor(processes, context, _begin, setup) as pool:
-            yield from pool.map(_align, [{name: words[name] for name in piece} for piece in pieces])
-    except BrokenProcessPool as error:
-        raise RuntimeError("a process of the realignment died (killed, or out of memory?)") from error
+    jobs = ({name: words[name] for name in piece} for piece in pieces)
+    with Pool(processes_for(nj, len(pieces)), _begin, setup, what="realign") as pool:
+        yield from pool.map(_align, jobs, name=lambda job: f"{min(job)} to {max(job)}")
 
 
 class _Aligner:
@@ -205,7 +202,6 @@ _aligner: _Aligner | None = None  # of this process
 
 def _begin(*setup: Any) -> None:
     global _aligner
-    end_with_parent()
     _aligner = _Aligner(*setup)
 
 

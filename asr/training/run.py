@@ -22,6 +22,9 @@ from asr.errors import InputError
 from asr.settings import option, save
 from asr.stamp import Stamp
 
+#: raised whenever the same inputs give other results: what was made before is then made again
+REVISION = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -105,8 +108,8 @@ def run(settings: Settings) -> None:
     precision = _precision(settings)
     natural = _natural(settings)
     extra = [workers, precision, natural]
-    stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=extra)
-    if not settings.force and stamp.fresh():
+    stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=extra, revision=REVISION)
+    if stamp.fresh(force=settings.force):
         _clear(settings.out / "log")
         return
     settings.out.mkdir(parents=True, exist_ok=True)

@@ -14,19 +14,18 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from plan import PREFIX, SETS, Utterance, make_plan, set_hours
-from render import Rendered, render, start_worker
+from render import Rendered, render
 
 from asr.console import progress, say
 from asr.errors import InputError
+from asr.parallel import Pool
 from asr.settings import as_script, option
 from asr.tables import write_table
 
@@ -34,7 +33,6 @@ SHORTEST_H, LONGEST_H = 0.02, 200.0
 BYTES_A_SECOND = 2 * 16000
 MOST_DROPPED = 0.01  # of a set's utterances, for phoneme events that do not match
 UTTERANCES_A_JOB = 2000
-SLAB = 4096  # utterances handed to the processes at a time
 
 
 @dataclass(frozen=True)
@@ -128,9 +126,8 @@ def _render_all(
 
 
 def _in_processes(tasks: list[tuple[Utterance, Path]], nj: int) -> Iterator[Rendered]:
-    with ProcessPoolExecutor(nj, mp_context=get_context("spawn"), initializer=start_worker) as pool:
-        for start in range(0, len(tasks), SLAB):
-            yield from pool.map(render, tasks[start : start + SLAB], chunksize=4)
+    with Pool(nj, what="prepare") as pool:
+        yield from pool.map(render, tasks, name=lambda task: task[0].key, chunk=4)
 
 
 def _report(name: str, utterances: list[Utterance], rendered: list[Rendered], failed: int) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 import time
 import wave
 from dataclasses import dataclass
-from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -42,18 +40,6 @@ class Mixture:
     speech: np.ndarray
     noise: np.ndarray | None
     parts: list[phones.Segment]
-
-
-def start_worker() -> None:
-    """Let this process end with its parent, even one that was killed and could not say so."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def render(task: tuple[Utterance, Path]) -> Rendered:

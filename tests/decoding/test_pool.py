@@ -101,7 +101,7 @@ def test_a_searcher_that_is_killed_costs_nothing(graph):
 
         def source(utterance):
             if utterance == "utt10" and not killed:
-                killed.append(next(iter(pool._pool._processes)))
+                killed.append(next(iter(pool._pool.pids)))
                 os.kill(killed[0], signal.SIGKILL)
             return entries[utterance]
 
@@ -142,7 +142,7 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
             with SearchPool(graph, 2) as pool:
                 entries = {{str(n): np.zeros((3, {NUM_PDFS}), np.float32) for n in range(8)}}
                 pool.decode(list(entries), entries.__getitem__, Task(10.0), what="test")
-                print(*pool._pool._processes, flush=True)
+                print(*pool._pool.pids, flush=True)
                 time.sleep(60)
         """)
     )

@@ -41,7 +41,7 @@ def end(run, number: int, *, group: bool = False) -> int:
     return status
 
 
-@pytest.mark.parametrize(("delay", "number", "status"), [(0.0, KILL, -KILL), (0.7, INT, 130), (0.3, TERM, -TERM)])
+@pytest.mark.parametrize(("delay", "number", "status"), [(0.0, KILL, -KILL), (0.7, INT, 130), (0.3, TERM, 143)])
 def test_a_run_that_ends_while_its_workers_start_leaves_nothing(launcher, slow, delay, number, status):
     folder, argv = slow
     run = launcher.start([*argv, "--workers", "2"], folder)

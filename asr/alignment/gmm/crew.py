@@ -8,11 +8,8 @@ The number of shards depends on the corpus alone, so that no figure depends on h
 
 from __future__ import annotations
 
-import concurrent.futures
-import multiprocessing
 import os
-from collections.abc import Mapping
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,8 @@ import numpy as np
 
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.shard import Shard
-from asr.processes import end_with_parent, processes_for
+from asr.parallel import Pool, end_workers, results
+from asr.processes import processes_for
 
 FRAMES_PER_SHARD = 50_000
 MOST_SHARDS = 32
@@ -36,19 +34,17 @@ class Crew:
         self.parts = _parts(words, cepstra)
         self.nj = processes_for(nj, len(self.parts))
         self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed) for part in self.parts]
-        self._pools: list[concurrent.futures.ProcessPoolExecutor] = []
+        self._pools: list[Pool] = []
 
     def __enter__(self) -> Crew:
         threads = os.environ.get("OPENBLAS_NUM_THREADS")
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process a core: numpy reads it when it is loaded there
-        context = multiprocessing.get_context("spawn")
         try:
-            self._pools = [
-                concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent)
-                for _ in range(self.nj)
-            ]
-            futures = [pool.submit(_begin, self._setup[at :: self.nj]) for at, pool in enumerate(self._pools)]
-            self._results(futures)
+            self._pools = [Pool(1, what="align").__enter__() for _ in range(self.nj)]
+            self._all(_begin, [(self._setup[at :: self.nj],) for at in range(self.nj)], "its features")
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
         finally:
             if threads is None:
                 del os.environ["OPENBLAS_NUM_THREADS"]
@@ -56,15 +52,16 @@ class Crew:
                 os.environ["OPENBLAS_NUM_THREADS"] = threads
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        if kind is not None:
+            end_workers(self._pools)
         for pool in self._pools:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.close()
         self._pools = []
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
         """Shard.`method` of every shard; their results in the shards' order."""
-        futures = [pool.submit(_call, method, arguments) for pool in self._pools]
-        by_process = self._results(futures)
+        by_process = self._all(_call, [(method, arguments)] * self.nj, f"step {method}")
         return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
 
     def subset(self, frames: float) -> Crew | None:
@@ -77,11 +74,14 @@ class Crew:
         some = {names[place]: self.words[names[place]] for place in places}
         return Crew(some, self.cepstra, self.lexicon, nj=self.most, seed=self.seed)
 
-    def _results(self, futures: list[concurrent.futures.Future[Any]]) -> list[Any]:
-        try:
-            return [future.result() for future in futures]
-        except BrokenProcessPool as error:
-            raise RuntimeError("a process of the alignment died (killed, or out of memory?)") from error
+    def _all(self, function: Callable[..., Any], calls: Sequence[tuple], what: str) -> list[Any]:
+        """One call in every process; their values. Raises WorkerLost."""
+        pairs = []
+        for at, (pool, arguments) in enumerate(zip(self._pools, calls, strict=True)):
+            names = [name for part in self.parts[at :: self.nj] for name in part]
+            named = f"{what} of {names[0]} to {names[-1]}"
+            pairs.append((pool, pool.submit(function, *arguments, name=named)))
+        return results(pairs)
 
 
 def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:

@@ -10,7 +10,6 @@ names it; the same command goes on from the checkpoint. A dead parent takes its 
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 import time
 import traceback
@@ -25,9 +24,10 @@ import torch.distributed
 import torch.multiprocessing
 
 from asr.console import warn
-from asr.errors import InputError
+from asr.errors import InputError, WorkerLost
+from asr.processes import end_with_parent, how_it_ended, without_interrupts
 from asr.training.desk import Desk
-from asr.training.engines.local import STARTUP_S, TRACE, Failed, die_with_parent, start_masked
+from asr.training.engines.local import STARTUP_S, TRACE, Failed
 from asr.training.engines.parcel import Parcel
 from asr.training.engines.ranks import HERE, LostContact, Pass, Rank, Ring, Step
 from asr.training.ledger import Ledger
@@ -55,8 +55,7 @@ class Replica:
 
 
 def _rank_main(pipe: Connection, parcel: Parcel, replica: Replica, rank: int, ranks: int, timeout_s: float) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
-    die_with_parent()
+    end_with_parent()
     try:
         job: Job = parcel.open()
         torch.set_num_threads(job.threads)
@@ -107,7 +106,7 @@ class AllReduceEngine:
         torch.set_num_threads(self.threads)
 
     def run(self, ledger: Ledger) -> None:
-        """Work through the ledger. Raises InputError for bad data, RuntimeError when a rank is lost."""
+        """Work through the ledger. Raises InputError for bad data, WorkerLost when a rank is lost."""
         self.desk.ledger = ledger
         if ledger.complete:
             return
@@ -135,7 +134,8 @@ class AllReduceEngine:
             here, there = context.Pipe()
             arguments = (there, parcel, replica, rank, self.ranks, self.timeout_s)
             process = context.Process(target=_rank_main, args=arguments, daemon=True, name=f"rank {rank}")
-            start_masked(process)
+            with without_interrupts():
+                process.start()
             there.close()
             self.members.append(_Member(process, here))
         objective = self.job.open()
@@ -213,13 +213,10 @@ class AllReduceEngine:
         process = self.members[rank - 1].process
         if process.is_alive():
             return f"rank {rank} was silent for {self.timeout_s:.0f} s"
-        return f"rank {rank} ended with exit code {process.exitcode}"
+        return f"rank {rank} {how_it_ended(process.exitcode)}"
 
     def _give_up(self, causes: list[str]) -> NoReturn:
-        raise RuntimeError(
-            f"{'; '.join(causes) or 'the ranks lost contact'}: ranks in step can do without none; "
-            "the same command goes on from the last checkpoint"
-        )
+        raise WorkerLost(f"{'; '.join(causes) or 'the ranks lost contact'}: ranks in step can do without none")
 
     def _stop(self, at_once: bool) -> None:
         """Send the ranks home, or end them."""

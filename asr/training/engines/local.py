@@ -18,16 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import multiprocessing
 import os
 import selectors
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
@@ -35,6 +32,7 @@ from typing import NamedTuple
 import torch
 import torch.multiprocessing
 
+from asr.processes import end_with_parent, how_it_ended, without_interrupts
 from asr.training.desk import Desk
 from asr.training.engines.parcel import Parcel
 from asr.training.ledger import Ledger
@@ -47,7 +45,6 @@ STARTUP_S = 60.0
 TURN_S = 1.0
 #: characters of a worker's traceback that are kept: a message has to go in one piece, whenever its sender is killed
 TRACE = 4000
-_PR_SET_PDEATHSIG = 1
 _sched_getcpu = getattr(ctypes.CDLL(None), "sched_getcpu", None)  # looked up once, called once a push
 
 
@@ -61,8 +58,7 @@ class Failed(NamedTuple):
 def _worker_main(
     pipe: Connection, parcel: Parcel, method: Method, weights: torch.Tensor, gradient: torch.Tensor
 ) -> None:
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
+    end_with_parent()
     from asr.errors import InputError
 
     try:
@@ -82,25 +78,6 @@ def _worker_main(
         pipe.send((-1, Failed(error, "")))
     except Exception:
         pipe.send((-1, Failed(None, traceback.format_exc()[-TRACE:])))
-
-
-def start_masked(process: BaseProcess) -> None:
-    """Start a process that inherits a mask against ^C: while it still loads torch it would print a traceback."""
-    resource_tracker.ensure_running()  # which unblocks SIGINT when it starts its process
-    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-
-
-def die_with_parent() -> None:
-    """For a new process: the kernel is to end it when its parent dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:  # it died while this process started
-        os._exit(1)
 
 
 def _core() -> int:
@@ -180,7 +157,8 @@ class LocalEngine:
             daemon=True,
             name=f"worker {self.started}",
         )
-        start_masked(process)
+        with without_interrupts():
+            process.start()
         there.close()
         member = _Member(self.started, process, here, weights, gradient, self.clock + STARTUP_S)
         self.members[self.started] = member
@@ -201,7 +179,7 @@ class LocalEngine:
                 self._hear(member)
         for member, event in ready:
             if event == "ended" and member.number in self.members and not member.pipe.poll():
-                self._bury(member, f"{member.process.name} ended with exit code {member.process.exitcode}")
+                self._bury(member, f"{member.process.name} {how_it_ended(member.process.exitcode)}")
         self.clock += min(time.monotonic() - begun, TURN_S)
         for member in list(self.members.values()):
             silent = member.number not in self.desk.idle and self.clock - member.heard > self.timeout_s
@@ -213,7 +191,7 @@ class LocalEngine:
             core, message = member.pipe.recv()
         except (EOFError, OSError):
             member.process.join(timeout=1)
-            self._bury(member, f"{member.process.name} (exit code {member.process.exitcode}) closed its pipe")
+            self._bury(member, f"{member.process.name} closed its pipe and {how_it_ended(member.process.exitcode)}")
             return
         member.heard = self.clock
         if isinstance(message, Failed):

@@ -1,0 +1,206 @@
+"""One run in a folder at a time: a lock file that the kernel frees when its holder ends, however it ends.
+
+    with Lock(out / ".lock", "asr train"): ...
+
+The lock is flock's; what the file holds (JSON: process, its start, host, boot, what, since) names the holder. It also
+decides where flock cannot: after a holder on another host, and on file systems without flock. The file is there only
+while it is held, or after a holder that was killed.
+
+run.sh holds one for all its stages, on a descriptor that its verbs inherit:
+
+    python -m asr.locks FD FILE PID WHAT       exit status 0: held, 2: refused, 3: open the file again
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from asr.errors import InputError
+
+#: seconds to wait for what a killed holder leaves: its last process may still be ending
+PATIENCE_S = 10.0
+AGAIN = 3
+
+
+class Lock:
+    """The lock of this process on `path`. what: the work, for the line that another one is refused with."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self.what = Path(path), what
+        self._number: int | None = None
+        self._owner = 0
+
+    def __enter__(self) -> Lock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lock. Raises InputError, which names the holder, where another process has it."""
+        if self._number is not None and self._owner != os.getpid():  # a copy that was forked off
+            self._number = None
+        while self._number is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                number = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                raise InputError(f"cannot be written: {error.strerror}", file=self.path.parent) from error
+            try:
+                if hold(number, self.path, os.getpid(), self.what):
+                    self._number, self._owner = number, os.getpid()
+            finally:
+                if self._number is None:
+                    os.close(number)
+
+    def release(self) -> None:
+        """Give the lock back; nothing where this process does not have it."""
+        if self._number is None:
+            return
+        if self._owner == os.getpid():  # not a copy that was forked off
+            self.path.unlink(missing_ok=True)
+            os.close(self._number)
+        self._number = None
+
+
+#: the locks of this process, by path
+_held: dict[Path, tuple[Lock, object]] = {}
+
+
+def hold_while(owner: object, path: Path, what: str) -> Callable[[], None]:
+    """Take the lock on `path` until the returned function is called, or until `owner` is gone.
+
+    A later owner of this process takes the lock over: one whose work failed does not stand in its way.
+    """
+    path, mark = Path(path).absolute(), object()
+    lock, _ = _held.get(path, (Lock(path, what), None))
+    lock.acquire()
+    _held[path] = lock, mark
+
+    def release() -> None:
+        if _held.get(path, (None, None))[1] is mark:
+            _held.pop(path)[0].release()
+
+    weakref.finalize(owner, release)
+    return release
+
+
+def hold(number: int, path: Path, pid: int, what: str) -> bool:
+    """Lock the open file `number` at `path` for process `pid`; False where the file is another one by now.
+
+    Raises InputError where another process holds the lock.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while (taken := _flock(number)) is False:
+        holder = _read(number)
+        if holder is not None and (_runs(holder) is not False or time.monotonic() > end):
+            raise _refused(path, holder)
+        if time.monotonic() > end:
+            raise InputError(f"in use by another process; see {path}", file=path.parent)
+        time.sleep(0.05)
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(number), os.stat(path)):
+            holder = _read(number)
+            if holder is not None and not _may_break(holder, locks=taken is True):
+                raise _refused(path, holder)
+            _write(number, pid, what)
+            return taken is True or _still_ours(number, pid)
+    return False
+
+
+def _flock(number: int) -> bool | None:
+    """True: locked; False: another process has it; None: this file system has no locks."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # ENOLCK, ENOSYS, ...: as the file system has it
+        return None
+    return True
+
+
+def _may_break(holder: dict[str, Any], *, locks: bool) -> bool:
+    """Whether the record is left by a holder that is gone. locks: flock gave us the file."""
+    if locks and holder.get("boot") == _boot():  # the same kernel: its flock is the truth
+        return True
+    return _runs(holder) is False
+
+
+def _runs(holder: dict[str, Any]) -> bool | None:
+    """Whether the holder runs; None where this host cannot tell. A reused process id has another start."""
+    if holder.get("boot") == _boot():
+        return _start(holder.get("pid", 0)) == holder.get("start") is not None
+    return False if holder.get("host") == socket.gethostname() else None
+
+
+def _still_ours(number: int, pid: int) -> bool:
+    """Without flock two may write at once: the later one has the file."""
+    time.sleep(0.2)
+    holder = _read(number)
+    return holder is not None and holder.get("pid") == pid and holder.get("host") == socket.gethostname()
+
+
+def _read(number: int) -> dict[str, Any] | None:
+    with contextlib.suppress(ValueError):  # not written yet, or cut short
+        content = json.loads(os.pread(number, 65536, 0))
+        if isinstance(content, dict):
+            return content
+    return None
+
+
+def _write(number: int, pid: int, what: str) -> None:
+    record = {"pid": pid, "start": _start(pid), "host": socket.gethostname(), "boot": _boot(), "what": what}
+    record["since"] = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+    os.ftruncate(number, 0)
+    os.pwrite(number, (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"), 0)
+
+
+def _refused(path: Path, holder: dict[str, Any]) -> InputError:
+    who = f"process {holder.get('pid')} on {holder.get('host')} ({holder.get('what')}, since {holder.get('since')})"
+    wait = "wait until it ends, or name another folder"
+    if _runs(holder) is None:
+        wait += f"; if it does not run any more, remove {path}"
+    return InputError(f"in use by {who}: {wait}", file=path.parent)
+
+
+def _start(pid: int) -> int | None:
+    """When a process of this host began, in clock ticks since the boot; None for one that is not there."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[19]) if fields[0] not in "ZX" else None
+
+
+def _boot() -> str:
+    """What distinguishes this run of the kernel; the host's name where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return socket.gethostname()
+
+
+def main(arguments: list[str]) -> int:
+    """Lock a descriptor that the caller has open: FD FILE PID WHAT."""
+    number, path, pid, what = arguments
+    try:
+        return 0 if hold(int(number), Path(path), int(pid), what) else AGAIN
+    except InputError as error:
+        print(f"run.sh: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

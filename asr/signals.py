@@ -1,0 +1,75 @@
+"""How a verb ends by a signal: in order, with its workers, its temporary files and its locks.
+
+    with heeded():
+        work()               # SIGINT, SIGTERM or SIGHUP raise Ended here: exit status 128 + the signal's number
+
+A verb that run.sh starts ends with run.sh, also when that is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from asr.processes import killed_with
+
+HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: seconds within which a second signal is the same wish: a terminal sends one, and so does run.sh
+SAME_S = 3.0
+#: where run.sh says its own process id
+PARENT = "YIBIAN_RUN"
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks this process to end. `number`: which one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def status_after(error: KeyboardInterrupt) -> int:
+    """Return the exit status: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
+
+
+@contextlib.contextmanager
+def heeded() -> Iterator[None]:
+    """Let the first SIGINT, SIGTERM or SIGHUP raise Ended; a second Ctrl-C ends the process at once.
+
+    A signal that is ignored stays so (nohup). Does nothing outside the main thread, which alone receives signals.
+    """
+    parent = os.environ.pop(PARENT, None)
+    if parent is not None and parent.isdecimal():
+        killed_with(int(parent))
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    first: list[float] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        if first and number == signal.SIGINT and now - first[0] > 0.1:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if not first or now - first[0] > SAME_S:
+            first[:] = [now]
+            raise Ended(number)
+
+    # a shell starts what is in the background with SIGINT ignored, and so does run.sh, which passes Ctrl-C on
+    kept = [number for number in HEEDED if signal.getsignal(number) is not signal.SIG_IGN or _ours(number, parent)]
+    before = {number: signal.signal(number, handle) for number in kept}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ours(number: int, parent: str | None) -> bool:
+    return number == signal.SIGINT and parent is not None
