@@ -23,6 +23,7 @@ usage: ./run.sh [options]
   --rounds N           then realign with the network and train again, N times               (default: 0)
   --perturb WHAT       train on copies too: speed, at 0.9 and 1.1 of it; noisy, one more in noise and rooms
   --set VERB.KEY=VALUE any setting of any stage, repeatable; python -m asr VERB --help lists them
+  --force              run the stages although nothing changed
   -h, --help           this text
 
 stages: 1 prepare  2 features  3 lang  4 align  5 train  6 graph  7 decode  8 score  9 report
@@ -56,11 +57,14 @@ EOF
 }
 
 recipe=mini exp='' model=asgd stage=1 stop_stage=9 nj=0 workers=0 seed=1 rounds=0 from_scratch=''
-corpus_dir='' perturb='' train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' units='' vocab='' settings=()
+corpus_dir='' perturb='' train_dir='' test_dir='' dev_dir='' lang_dir='' ali_dir='' lm_text='' units='' vocab='' force='' settings=()
 # shellcheck source=local/options.sh
 . local/options.sh
 parse_options "$@"
 exp=${exp:-exp/$recipe}
+# shellcheck source=local/children.sh
+. local/children.sh
+end_by_signals
 # shellcheck source=local/setup.sh
 . local/setup.sh
 set_up
@@ -145,6 +149,8 @@ train=train ali=ali noisy=0
 first=$model
 ((rounds == 0)) || model=$first.rounds/net$rounds
 
+check_first_stage
+take_exp
 run_stage 1 prepare
 run_stage 2 features
 run_stage 3 lang

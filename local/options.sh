@@ -21,6 +21,10 @@ parse_options() {
         settings+=(--set prepare.download=true)
         continue
         ;;
+      --force)
+        force=yes
+        continue
+        ;;
       --from-scratch)
         from_scratch=yes
         continue
@@ -62,7 +66,11 @@ parse_options() {
         [[ $value =~ ^(speed|noisy)$ ]] || wrong "--perturb $value: one of speed, noisy"
         perturb=$value
         ;;
-      --exp) exp=$(from_caller "$value") ;;
+      --exp)
+        exp=$(from_caller "$value")
+        [[ -n ${exp//[\/.]/} && $exp != "${HOME:-/}" && $exp != *[[:cntrl:]]* ]] || wrong "--exp '$value': name a folder of its own"
+        [[ ! -e $exp || -d $exp ]] || wrong "--exp $exp: is a file; name a folder"
+        ;;
       --corpus-dir | --train-dir | --test-dir | --dev-dir | --lang-dir | --ali-dir | --lm-text)
         value=$(from_caller "$value")
         [[ -e $value ]] || wrong "$option $value: no such file or folder"
@@ -76,7 +84,7 @@ parse_options() {
     esac
   done
   if [[ -n $max_missing ]]; then
-    for name in prepare features align realign decode; do
+    for name in prepare features align train realign decode; do
       [[ $recipe == mini && $name == prepare ]] || settings+=(--set "$name.max-missing=$max_missing")
     done
   fi
@@ -88,6 +96,12 @@ parse_options() {
     wrong "--units and --vocab choose the words of a lang directory that is made, --lang-dir brings its own"
 }
 
-from_caller() { # path: as the caller meant it, from where run.sh was started
-  if [[ $1 == /* ]]; then echo "$1"; else realpath -m --relative-to="$PWD" "$started_in/$1"; fi
+from_caller() { # path: as the caller meant it, from where run.sh was started; a shell leaves --option=~/x as it is
+  local path=$1
+  if [[ $path == [~] || $path == [~]/* ]]; then path=$HOME${path:1}; fi
+  while [[ $path == ?*/ ]]; do path=${path%/}; done
+  case $path in
+    '' | /*) echo "$path" ;;
+    *) realpath -m --relative-to="$PWD" -- "$started_in/$path" ;;
+  esac
 }

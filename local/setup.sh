@@ -1,22 +1,21 @@
 # shellcheck shell=bash
-# Sets up .venv in the checkout, once. Sourced by run.sh and local/test.sh, from the project's root.
+# Sets up .venv in the checkout, once; of two processes that do so at a time the second waits. Sourced by run.sh and
+# local/test.sh, from the project's root, after local/children.sh.
 #   set_up          what the recipe needs
 #   set_up test     and what the tests need
 # PYTHON names another python3; PIP_INDEX_URL and the like work as pip has them.
 
 set_up() {
-  local extra=${1:-} wanted mark python=${PYTHON:-python3}
+  local extra=${1:-} wanted python=${PYTHON:-python3} set_up_lock
   wanted=$(cat setup.cfg pyproject.toml local/setup.sh | cksum)
-  local marks=(.venv/ready-test) # the tests' environment has all that the recipe needs
-  [[ -n $extra ]] || marks+=(.venv/ready)
-  for mark in "${marks[@]}"; do
-    if [[ -f $mark && $(<"$mark") == "$wanted" ]]; then
-      return 0
-    fi
-  done
+  ! is_set_up || return 0
   command -v "$python" >/dev/null || set_up_failed "there is no $python; install Python 3.11 or newer, or set PYTHON"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     set_up_failed "$("$python" --version) is too old; set PYTHON to a Python 3.11 or newer"
+  { exec {set_up_lock}<>.venv.lock; } 2>/dev/null || set_up_failed "$PWD cannot be written"
+  # the lock is the descriptor's: pip inherits it, and holds it where it outlives a script that was killed
+  run_child "$python" -c "$WAIT_FOR_LOCK" "$set_up_lock" || set_up_failed "another process sets up .venv"
+  ! is_set_up || return 0
   echo "setting up .venv (once, about a minute and 1.2 GB; torch's CUDA build takes more)"
   # Debian's python3 may come without ensurepip: then its pip, if there is one, fills the environment
   if [[ ! -x .venv/bin/python ]]; then
@@ -27,11 +26,32 @@ set_up() {
   "${pip[@]}" --version >/dev/null 2>&1 || pip=("$python" -m pip --python .venv/bin/python)
   "${pip[@]}" --version >/dev/null 2>&1 ||
     set_up_failed "$python has neither ensurepip nor pip (Debian: apt install python3-venv)"
-  "${pip[@]}" install --quiet --disable-pip-version-check --no-input -e ".${extra:+[$extra]}" ||
+  run_child "${pip[@]}" install --quiet --disable-pip-version-check --no-input -e ".${extra:+[$extra]}" ||
     set_up_failed "pip could not install what setup.cfg lists"
   "${pip[@]}" check --disable-pip-version-check >/dev/null || set_up_failed "the installed packages do not fit together"
   echo "$wanted" >".venv/ready${extra:+-$extra}"
+  exec {set_up_lock}>&-
 }
+
+is_set_up() { # by set_up's variables
+  local mark marks=(.venv/ready-test) # the tests' environment has all that the recipe needs
+  [[ -n $extra ]] || marks+=(.venv/ready)
+  for mark in "${marks[@]}"; do
+    [[ ! -f $mark || $(<"$mark") != "$wanted" ]] || return 0
+  done
+  return 1
+}
+
+WAIT_FOR_LOCK='
+import fcntl, sys
+try:
+    fcntl.flock(int(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("waiting for another process that sets up .venv", flush=True)
+    fcntl.flock(int(sys.argv[1]), fcntl.LOCK_EX)
+except OSError:  # this file system has no locks
+    pass
+'
 
 set_up_failed() {
   echo "set-up: $1" >&2

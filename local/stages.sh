@@ -1,12 +1,63 @@
 # shellcheck shell=bash disable=SC2154
-# Runs the stages of run.sh: numbered, timed, each with a log of its own in $exp/log; log/command.txt has a line a run.
+# Runs the stages of run.sh: numbered, timed, each with a log of its own in $exp/log; one run at a time in $exp.
+# log/command.txt has the command line of each run.
+
+STAGES=(- prepare features lang align train graph decode score report)
+
+needs() { # stage: what it reads of earlier stages, `STAGE FILE` a line, FILE in $exp
+  local set
+  case $1 in
+    2) for set in train dev test; do echo "1 data/$set/wav.scp"; done ;;
+    3) printf '1 data/%s/text\n' train dev ;;
+    4) printf '2 data/%s/feats.scp\n' "$train" dev && echo "3 lang/phones.txt" ;;
+    5) printf '2 data/%s/feats.scp\n' "$train" dev && echo "4 $ali/ali_train_pdf.counts" ;;
+    6) printf '3 lang/%s\n' words.txt G.fst && echo "4 ali/final.mdl" ;;
+    7)
+      printf '2 data/%s/feats.scp\n' dev test
+      printf '%s\n' "5 $model/final.safetensors" "6 $model/graph/HCLG.fst"
+      ;;
+    8) for set in dev test; do printf '%s\n' "1 data/$set/text" "7 $model/decode_$set/hyp.txt"; done ;;
+    9) echo "5 $model" ;;
+  esac
+}
+
+missing_for() { # stage: the earliest stage that has to run before it and the file that says so; nothing if none has
+  local made file earlier
+  while read -r made file; do
+    [[ ! -e $exp/$file ]] || continue
+    earlier=$(missing_for "$made")
+    echo "${earlier:-$made $file}"
+    return
+  done < <(needs "$1")
+}
+
+check_first_stage() { # refuses to start where an earlier stage has not run
+  local first file
+  read -r first file <<<"$(missing_for "$stage")"
+  [[ -z $first ]] ||
+    wrong "stage $stage (${STAGES[stage]}) cannot start: $exp/$file is missing; run stage $first (${STAGES[first]}) first"
+}
+
+take_exp() { # makes $exp and locks it until this script ends
+  local reason status=3
+  reason=$(mkdir -p -- "$exp/log" 2>&1) || wrong "--exp $exp: cannot be made: ${reason##*: }"
+  while ((status == 3)); do # 3: whoever had the lock has just removed its file
+    reason=$({ : >>"$exp/.lock"; } 2>&1) || wrong "--exp $exp: cannot be written: ${reason##*: }"
+    exec {lock}<>"$exp/.lock"
+    status=0
+    .venv/bin/python -m asr.locks "$lock" "$exp/.lock" $$ "run.sh --recipe $recipe" || status=$?
+    ((status == 0)) || exec {lock}>&-
+  done
+  ((status == 0)) || exit "$status"
+  trap 'rm -f -- "$exp/.lock"' EXIT
+}
 
 asr() { # verb options...: run a verb with what every verb is given
   local verb=$1 config=()
   shift
   calls=$((calls + 1))
   [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
-  .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" --log "$log"
+  run_child .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" ${force:+--force} --log "$log"
 }
 
 record_command() { # time, tab, and the command line as it can be typed again
@@ -16,23 +67,24 @@ record_command() { # time, tab, and the command line as it can be typed again
 }
 
 run_stage() { # number name: calls the function `name`; a failure ends the run with its status
-  local number=$1 name=$2 begun ended said='' status=0
+  local number=$1 name=$2 begun ended said='' status=0 before times=$exp/log/times.tsv
   calls=0
   ((number >= stage && number <= stop_stage)) || return 0
-  mkdir -p "$exp/log"
   ((number > stage)) || record_command >>"$exp/log/command.txt"
   log=$exp/log/$number-$name.log
-  : >"$log"
+  printf '== %(%F %T)T stage %s: %s\n' -1 "$number" "$name" >>"$log"
+  before=$(wc -l <"$log")
   echo "== stage $number: $name"
   begun=$EPOCHREALTIME
   "$name" || status=$?
   ended=$EPOCHREALTIME
-  if ((status == 0 && calls == $(grep -c ': up to date$' "$log" || true))); then
+  if ((status == 0 && calls == $(tail -n "+$((before + 1))" "$log" | grep -c ': up to date$' || true))); then
     said=skipped # a stage whose every verb was up to date says nothing about how long it takes
   fi
+  [[ ! -s $times || -z $(tail -c 1 "$times") ]] || echo >>"$times" # a killed run may have left half a line
   # EPOCHREALTIME has six decimals after a point or, in some locales, a comma
   printf '%s\t%s\t%d.%03d\t%s\n' "$number" "$name" $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000000)) \
-    $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "${said:-$status}" >>"$exp/log/times.tsv"
+    $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "${said:-$status}" >>"$times"
   if ((status)); then
     echo "run.sh: stage $number ($name) failed with status $status; its log: $log" >&2
     exit "$status"

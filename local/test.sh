@@ -3,6 +3,8 @@
 # `--all` runs the slow ones too; other arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=local/children.sh
+. local/children.sh
 # shellcheck source=local/setup.sh
 . local/setup.sh
 set_up test
