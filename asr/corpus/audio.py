@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import subprocess
 from collections.abc import Iterator
@@ -26,10 +27,13 @@ from asr.corpus.sound_file import Sound, located, opened
 from asr.corpus.sound_kinds import SoundError
 
 SCALE = 32768.0
+SHORTEST_S = 0.025  # the window of one frame of features
 MAX_OVERSHOOT_S = 0.5  # how far a segment may reach past the end, as in Kaldi's extract-segments
 
 CHECK_FRAMES = 1 << 20
 
+COUNTER_PHASE = 0.01  # the power that is left of the channels' in their mean: 20 dB less
+COUNTER_PHASE_LEAST = 10 / SCALE  # channels of less than this root mean square hold nothing anyway
 UNKNOWN_FRAMES = 1 << 40  # libsndfile gives a number beyond this for a flac whose writer could not know the length
 
 
@@ -95,6 +99,9 @@ def read(
         samples = _frames(sound, start, end, name, key)
     if len(samples) != end - start:
         raise _truncated(end, name, key)
+    if as_it_is and channel is None and in_counter_phase(samples):
+        message = "has channels in counter-phase: their mean is silence; name one of them, e.g. --channel 0"
+        raise SoundError("counter-phase", message, file=name, key=key)
     mono = samples.mean(axis=1) if as_it_is and channel is None else samples[:, channel or 0]
     samples = mono * np.float32(SCALE)
     if not np.isfinite(samples).all():
@@ -104,6 +111,26 @@ def read(
     if rate_hz is not None and rate != rate_hz:
         samples = resampled(samples, rate, rate_hz)
     return samples
+
+
+def too_short(seconds: float, speed: float = 1.0) -> str:
+    """Return the message for a sound, or its copy at `speed`, that is shorter than one window of features."""
+    copy = "" if speed == 1 else f" at speed {speed:g}"
+    return f"lasts {seconds / speed:.3g} s{copy}, less than one window of {SHORTEST_S:g} s"
+
+
+def is_short(seconds: float, rate_hz: int, speed: float = 1.0) -> bool:
+    """Whether a sound of `seconds`, brought to `rate_hz` and to `speed`, has fewer samples than one window."""
+    return math.ceil(seconds / speed * rate_hz - 1e-6) < int(SHORTEST_S * rate_hz)
+
+
+def in_counter_phase(samples: np.ndarray) -> bool:
+    """Whether the mean of the channels of `samples`, (frames, channels) at full scale 1, cancels what they hold."""
+    if samples.shape[1] < 2 or not len(samples):
+        return False
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    of_mean = float(np.mean(np.square(samples.mean(axis=1, dtype=np.float64))))
+    return power > COUNTER_PHASE_LEAST**2 and of_mean < COUNTER_PHASE * power
 
 
 @contextlib.contextmanager

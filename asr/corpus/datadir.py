@@ -6,9 +6,10 @@
 
 Input may be in any order; what is written is sorted by UTF-8 bytes (the C locale, as Kaldi wants it), with
 absolute paths. A relative path in wav.scp is looked for from the current folder, as Kaldi does, then from the
-project's root. A pipe stays as it is and needs `allow_pipes`. spk2utt is always made anew from utt2spk. `segments`
-may have a fifth column, the channel counted from 0 (or A, B), for recordings with several. utt2uniq
-says which utterance is a perturbed copy of which, and `perturb`, which Kaldi does not have, what the change is.
+project's root. `x.ark:17` is the sound at byte 17 of an archive of wav files. A pipe stays as it is and needs
+`allow_pipes`. spk2utt is always made anew from utt2spk. `segments` may have a fifth column, the channel counted from
+0 (or A, B), for recordings with several. utt2uniq says which utterance is a perturbed copy of which, and `perturb`,
+which Kaldi does not have, what the change is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from asr.console import warn
 from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import faults
+from asr.corpus.sound_file import located
 from asr.errors import InputError
 from asr.tables import sync_directory, write_table
 
@@ -186,9 +188,10 @@ def absolute(source: str) -> str:
     """A wav.scp entry with its path made absolute: from the current folder, or else from the project's root."""
     if is_pipe(source):
         return source
-    here = Path(source).absolute()
-    there = PROJECT_ROOT / source
-    return os.path.normpath(there if not here.exists() and there.exists() else here)
+    file, offset = located(source)
+    here, there = Path(file).absolute(), PROJECT_ROOT / file
+    path = os.path.normpath(there if not here.exists() and there.exists() else here)
+    return path if offset is None else f"{path}:{offset}"
 
 
 def refuse_same(out: Path, *sources: Path) -> None:

@@ -8,20 +8,25 @@ Writes  --out: a data directory with the originals and their copies. A copy has 
 
     python -m asr perturb --data exp/data/train --out exp/data/train_perturbed --speeds 0.9,1.0,1.1 --noisy-copies 1
 
+A copy that speed makes shorter than one window of features is left out and named, up to --max-missing of all.
 `python -m asr features` makes the features; `python -m asr align --originals` gives the copies their alignments.
 """
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus import acoustics
-from asr.corpus.datadir import FILES, DataDir, refuse_same
+from asr.corpus import acoustics, audio
+from asr.corpus.datadir import FILES, DataDir, Utterance, is_pipe, refuse_same
 from asr.corpus.perturbation import SPEEDS, Perturbation
+from asr.corpus.problems import Problem
+from asr.corpus.repair import settle
 from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp
@@ -44,6 +49,7 @@ class Settings:
     rt60_s: tuple[float, ...] = option((0.2, 0.6), help="reverberation times between which rooms are drawn, seconds")
     noise_dir: Path | None = option(None, help="folder with noises to take; none: white, pink, traffic and hum, made")
     seed: int = option(1, help="of volumes, rooms and noises")
+    max_missing: float = option(0.05, help="largest part of all copies that may be left out: too short for a window")
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 
@@ -70,9 +76,62 @@ def run(settings: Settings) -> None:
     whole = DataDir({}, {}, {}, None if data.segments is None else {}, None, {}, {})
     for prefix, change in copies:
         _add(whole, data, prefix, change)
+    whole = settle(settings.data, whole, _short(whole, data), max_missing=settings.max_missing)
     stamp.record(whole.write(settings.out))
     names = ", ".join(prefix.rstrip("-") or "originals" for prefix, _ in copies)
     say(f"perturb: {settings.out}: {len(whole.utt2spk)} utterances of {len(data.utt2spk)}: {names}")
+
+
+def _short(whole: DataDir, data: DataDir) -> list[Problem]:
+    """Return a problem for each copy in `whole` of `data` that is shorter than one window of features.
+
+    An original's length is that of its segment, that in utt2dur, or that of its sound. What cannot be opened is left
+    to the feature stage, which names it; pipes are not run for this.
+    """
+    changes, originals = whole.perturb or {}, whole.utt2uniq or {}
+    if all(change.speed <= 1 for change in changes.values()):
+        return []
+    seconds = _durations(data)
+    problems = []
+    for item in whole.utterances():
+        speed = changes[item.key].speed if item.key in changes else 1.0
+        known = seconds.get(originals.get(item.key, item.key))
+        if known is not None and audio.is_short(known, 16000, speed):
+            problems.append(Problem("short audio", audio.too_short(known, speed), item.source, None, item.key))
+    return problems
+
+
+def _durations(data: DataDir) -> dict[str, float]:
+    """Return the seconds of each utterance of `data` as far as they are known."""
+    seconds: dict[str, float] = {}
+    unknown = []
+    for item in data.utterances():
+        if item.end_s is not None:
+            seconds[item.key] = item.end_s - (item.start_s or 0.0)
+        elif data.utt2dur is not None and item.key in data.utt2dur:
+            seconds[item.key] = _number(data.utt2dur[item.key])
+        elif not is_pipe(item.source):
+            unknown.append(item)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for item, known in zip(unknown, pool.map(_seconds, unknown), strict=True):
+            if known is not None:
+                seconds[item.key] = known
+    return seconds
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"'{text}' in utt2dur is no number of seconds") from error
+
+
+def _seconds(item: Utterance) -> float | None:
+    try:
+        rate, _, frames = audio.info(item.source, key=item.key)
+    except audio.SoundError:
+        return None  # features names what cannot be read
+    return frames / rate - (item.start_s or 0.0)
 
 
 def _check(settings: Settings) -> None:
@@ -86,6 +145,8 @@ def _check(settings: Settings) -> None:
     for speed in settings.speeds:
         if not SPEEDS[0] <= speed <= SPEEDS[1]:
             raise InputError(f"perturb: --speeds: {speed:g} is not from {SPEEDS[0]:g} to {SPEEDS[1]:g}")
+    if not 0 <= settings.max_missing < 1:
+        raise InputError("perturb: --max-missing is in [0, 1)")
     if settings.noisy_copies < 0 or not 0 <= settings.reverb_share <= 1:
         raise InputError("perturb: --noisy-copies is a count, --reverb-share lies between 0 and 1")
 

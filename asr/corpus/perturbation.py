@@ -89,8 +89,18 @@ def _noise(kind: str, length: int, random: np.random.Generator, rate_hz: int) ->
     if kind in acoustics.KINDS:
         return acoustics.make_noise(kind, length, random, rate_hz=rate_hz)
     try:
-        noise = audio.read(Path(kind), rate_hz=rate_hz, as_it_is=True).astype(np.float64)
+        noise = _mean_or_first(Path(kind), rate_hz).astype(np.float64)
     except audio.SoundError as error:
         raise InputError(f"this noise {error.message}", file=kind) from error
     start = int(random.integers(len(noise)))
     return np.resize(np.roll(noise, -start), length)
+
+
+def _mean_or_first(path: Path, rate_hz: int) -> np.ndarray:
+    """Return the mean of a noise's channels, or the first where they cancel one another."""
+    try:
+        return audio.read(path, rate_hz=rate_hz, as_it_is=True)
+    except audio.SoundError as error:
+        if error.kind != "counter-phase":
+            raise
+        return audio.read(path, rate_hz=rate_hz, as_it_is=True, channel=0)

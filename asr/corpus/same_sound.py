@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from asr.corpus.datadir import DataDir, is_pipe
+from asr.corpus.sound_file import located
 
 PROBE_BYTES = 4096
 
@@ -18,14 +19,16 @@ def in_several_sets(sets: Mapping[str, DataDir]) -> dict[tuple[str, str], tuple[
     """{(set, utterance): (earlier set, utterance there)} of equal sounds; sets earlier in `sets` come first.
 
     Files are told apart by size, then by bytes from their middle, then by all their bytes. Segments of one recording
-    are equal where they begin and end at the same time on the same channel. Pipes and missing files are left out.
+    are equal where they begin and end at the same time on the same channel, sounds in archives where they lie at the
+    same place of equal archives. Pipes and missing files are left out.
     """
     groups: dict[object, list[tuple[str, str, str]]] = {}
     for name, data in sets.items():
         for item in data.utterances():
-            if not is_pipe(item.source) and os.path.isfile(item.source):
-                span = (item.start_s or 0.0, item.end_s, item.channel)
-                groups.setdefault((os.path.getsize(item.source), span), []).append((name, item.key, item.source))
+            file, offset = located(item.source)
+            if not is_pipe(item.source) and os.path.isfile(file):
+                span = (offset, item.start_s or 0.0, item.end_s, item.channel)
+                groups.setdefault((os.path.getsize(file), span), []).append((name, item.key, file))
     known: dict[str, str] = {}
     for told_by in (_middle, _whole):
         parted: dict[object, list[tuple[str, str, str]]] = {}

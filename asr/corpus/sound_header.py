@@ -281,7 +281,7 @@ def _settled(
     sound; anything else is samples too.
     """
     there = max(0, size - begin)
-    if promised is not None and _never_filled_in(promised) and promised > there:
+    if promised is not None and never_filled_in(promised) and promised > there:
         promised = None
     if bounded:
         end = begin + (promised or 0)
@@ -312,7 +312,12 @@ def _close(stream: IO[bytes], chunks: _Chunks | None, start: int, end: int, size
     return None
 
 
-def _never_filled_in(promised: int) -> bool:
+def is_metadata(head: bytes) -> bool:
+    """Whether `head` begins with the identifier of a chunk that is known to hold no samples."""
+    return re.match(_METADATA, head) is not None
+
+
+def never_filled_in(promised: int) -> bool:
     """Whether writers of streams use this size: about 2 GiB, or near the field's largest value."""
     return 0x7F000000 <= promised <= 0x80000400 or 0xFFFF0000 <= promised <= 0xFFFFFFFF or promised >= 1 << 62
 
@@ -342,7 +347,7 @@ def _after_chunks(stream: IO[bytes], chunks: _Chunks | None, start: int, place: 
         _, body, length = chunk
         after = chunks.after(start, body, length)
         if length < 0 or after > size + 1:  # a cut LIST or id3: the samples before it are whole
-            return size if re.match(_METADATA, chunk[0]) else None
+            return size if is_metadata(chunk[0]) else None
         place = after
     return size
 

@@ -76,7 +76,7 @@ _FOREIGN = (
     (rb"\x02?#!SILK", "SILK (a voice message of a messenger)"),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file (wma)"),
     (rb"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
-    (rb"ADIF|\xff[\xf0\xf1\xf8\xf9][\x40-\x7c\x80\x90]", "AAC (ADTS)"),
+    (rb"ADIF", "AAC"),
     (rb"MAC ", "Monkey's Audio (ape)"),
     (rb"wvpk", "WavPack"),
     (rb"TTA[12]", "True Audio"),
@@ -135,7 +135,17 @@ def _rebuild(kind: str, message: str, file: str, key: str | None) -> SoundError:
 
 def foreign(head: bytes) -> str | None:
     """Return the coding's name if `head`, a file's first bytes, is of a sound or video that soundfile cannot read."""
+    if _is_adts(head):
+        return "AAC (ADTS)"
     return next((name for pattern, name in _FOREIGN if re.match(pattern, head, re.DOTALL)), None)
+
+
+def _is_adts(head: bytes) -> bool:
+    """Whether `head` begins with two frames of AAC as they are streamed, or holds most of one."""
+    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
+        return False
+    length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    return length > 7 and head[length : length + 2] == head[:2]
 
 
 def no_sound(head: bytes) -> str | None:
@@ -149,10 +159,8 @@ def no_sound(head: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether some thirty bytes or more, cut anywhere, are UTF-8 or GB 18030 without control characters."""
-    if len(head) < 8:
-        return head.isascii() and head.decode("ascii").isprintable()
-    for encoding in ("utf-8", "gb18030"):
+    """Whether these bytes, cut anywhere, are UTF-8 or GB 18030 without control characters."""
+    for encoding in ("utf-8", "gb18030") if len(head) >= 32 else ("utf-8",):
         for cut in range(4):
             try:
                 text = head[: len(head) - cut].decode(encoding)
@@ -170,6 +178,8 @@ def _is_text(head: bytes) -> bool:
 
 def conversion(name: str, rate_hz: int | None, *, before: str = "") -> str:
     """Return the ffmpeg command line that makes a wav file of `name`; `before` are options for its input."""
+    if name == "-":
+        return f"ffmpeg -i - -ac 1 -ar {rate_hz or 16000} -f wav -"
     target = str(PurePath(name).with_suffix(".wav"))
     if target == name:
         target = f"{target.removesuffix('.wav')}.converted.wav"

@@ -11,8 +11,6 @@ from asr.corpus import audio
 from asr.corpus.datadir import DataDir, Utterance
 from asr.corpus.problems import Problem
 
-SHORTEST_S = 0.025  # the window of one frame of features
-
 
 def check_sounds(
     path: Path,
@@ -43,7 +41,7 @@ def check_sounds(
             try:
                 if duration_s is None:
                     duration_s = _open(utterance, rate_hz, resample, allow_pipes)
-                seconds = _check_reach(utterance, duration_s)
+                seconds = _check_reach(utterance, duration_s, rate_hz or 16000)
                 if deep:
                     _decode(utterance, allow_pipes)
                 if durations is not None:
@@ -80,15 +78,16 @@ def _decode(utterance: Utterance, allow_pipes: bool) -> None:
     )
 
 
-def _check_reach(utterance: Utterance, duration_s: float) -> float:
-    """The seconds of `utterance` in a sound that lasts `duration_s`."""
+def _check_reach(utterance: Utterance, duration_s: float, rate_hz: int) -> float:
+    """Return the seconds of `utterance` in a sound that lasts `duration_s`; SoundError: out of it, or too short."""
     start_s = utterance.start_s or 0.0
     end_s = utterance.end_s if utterance.end_s is not None else duration_s
     if start_s >= duration_s or end_s > duration_s + audio.MAX_OVERSHOOT_S:
         message = f"the segment {start_s:g}-{end_s:g} s is not within the sound's {duration_s:g} s"
         raise audio.SoundError("bad segment", message, file=utterance.source, key=utterance.key)
     seconds = min(end_s, duration_s) - start_s
-    if seconds < SHORTEST_S:
-        message = f"lasts {seconds:.3g} s, less than one window of {SHORTEST_S:g} s"
+    speed = utterance.perturb.speed if utterance.perturb else 1.0
+    if audio.is_short(seconds, rate_hz, speed):
+        message = audio.too_short(seconds, speed)
         raise audio.SoundError("short audio", message, file=utterance.source, key=utterance.key)
     return seconds

@@ -21,6 +21,7 @@ import numpy as np
 
 from asr.console import progress, say, warn
 from asr.corpus.datadir import DataDir, Utterance
+from asr.corpus.sound_file import located
 from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute
@@ -53,7 +54,7 @@ class Settings:
     norm: str = option("speaker", help="whose statistics normalise", choices=("speaker", "utterance", "none"))
     norm_vars: bool = option(True, help="normalise the variance too")
     compress: bool = option(False, help="write Kaldi's compressed archives: a quarter of the size")
-    max_missing: float = option(0.0, help="share of utterances that may fail before the stage does")
+    max_missing: float = option(0.05, help="largest share of the utterances that may be left out")
     allow_pipes: bool = option(False, help="run the commands that wav.scp may hold", affects=False)
     nj: int = option(0, help="processes; 0: one per core", affects=False)
 
@@ -107,8 +108,9 @@ def _sound_files(scp: Path) -> list[tuple[str, list[int]]]:
     result = []
     for source in sorted(set(read_table(scp).values())):
         state = [0, 0]
-        if not source.endswith("|") and os.path.exists(source):
-            status = os.stat(source)
+        file, _ = located(source)
+        if not source.endswith("|") and os.path.exists(file):
+            status = os.stat(file)
             state = [status.st_size, status.st_mtime_ns]
         result.append((source, state))
     return result

@@ -36,6 +36,8 @@ def features_of_file(
     """
     rate, _, length = audio.info(path)
     duration_s = length / rate
+    if num_frames(round(duration_s * config.rate_hz), config.rate_hz) == 0:
+        raise audio.SoundError("short audio", audio.too_short(duration_s), file=str(path), key=None)
 
     def read(start_s: float, end_s: float) -> np.ndarray:
         whole = start_s <= 0 and end_s >= duration_s

@@ -10,19 +10,17 @@ with features of the whole: what is written for good is what the same stretch wo
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from asr.corpus import audio
-from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
 from asr.recognition.frames import blended, sound_statistics
 from asr.recognition.recogniser import Recogniser
+from asr.recognition.sound_stream import samples_of as samples_of
 from asr.recognition.written import Segment, joined
 
 STEP_S = 0.4  # how often new sound is looked at
@@ -137,100 +135,3 @@ class LiveRecogniser:
         )
         words = spoken(outcome, start_s, start_s + duration_s, shift_s)
         return Segment(start_s, start_s + duration_s, words, outcome.fault)
-
-
-# ---------------------------------------------------------------- samples from bytes
-
-
-def samples_of(blocks: Iterable[bytes], rate_hz: int, wanted_hz: int) -> Iterator[np.ndarray]:
-    """Samples, float32 in int16's scale at `wanted_hz`, of 16-bit little-endian bytes that come in any pieces.
-
-    A stream that begins as a WAV file says its own rate and channels (which are averaged); else it is one channel at
-    `rate_hz`. Raises InputError for another kind of WAV.
-    """
-    pieces = iter(blocks)
-    head = b""
-    for piece in pieces:
-        head += piece
-        if len(head) >= 4 and not head.startswith(b"RIFF"):
-            break
-        if head.startswith(b"RIFF") and (found := _wav_header(head)) is not None:
-            rate_hz, channels, begin = found
-            yield from _converted(_chained(head[begin:], pieces), channels, rate_hz, wanted_hz)
-            return
-    if head.startswith(b"RIFF"):
-        raise InputError("standard input ended within the header of a WAV file")
-    yield from _converted(_chained(head, pieces), 1, rate_hz, wanted_hz)
-
-
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _wav_header(head: bytes) -> tuple[int, int, int] | None:
-    """(rate, channels, where the samples begin) of the beginning of a WAV file; None where more is needed."""
-    place, form = 12, None
-    while place + 8 <= len(head):
-        name, size = head[place : place + 4], struct.unpack_from("<I", head, place + 4)[0]
-        if name == b"data":
-            if form is None:
-                raise InputError("standard input is a WAV file without a format")
-            kind, channels, rate, bits = form
-            if kind not in (1, 0xFFFE) or bits != 16 or channels < 1 or rate < 1:
-                raise InputError(f"standard input is a WAV file of {bits} bits, kind {kind}; 16-bit samples are read")
-            return rate, channels, place + 8
-        if name == b"fmt " and place + 24 <= len(head):
-            kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", head, place + 8)
-            form = kind, channels, rate, bits
-        place += 8 + size + size % 2
-    return None
-
-
-def _converted(blocks: Iterable[bytes], channels: int, rate_hz: int, wanted_hz: int) -> Iterator[np.ndarray]:
-    """Whole frames of samples, averaged over channels and brought to the rate in overlapping pieces."""
-    left = b""
-    converter = _Converter(rate_hz, wanted_hz)
-    for block in blocks:
-        data = left + block
-        whole = len(data) // (2 * channels) * (2 * channels)
-        left = data[whole:]
-        if whole:
-            values = np.frombuffer(data[:whole], "<i2").reshape(-1, channels).astype(np.float32).mean(axis=1)
-            yield converter.more(values)
-    yield converter.end()
-
-
-class _Converter:
-    """Brings a stream from one sample rate to another, a second at a time with what is around it."""
-
-    def __init__(self, rate_hz: int, wanted_hz: int) -> None:
-        self.rate_hz, self.wanted_hz = rate_hz, wanted_hz
-        self.margin = rate_hz // 10  # a tenth of a second at both ends of a piece is thrown away
-        self.kept = np.zeros(0, np.float32)
-        self.lead = 0  # samples of `kept` that have been given out and are there for the filter alone
-
-    def more(self, values: np.ndarray) -> np.ndarray:
-        """What can be given out after these samples."""
-        if self.rate_hz == self.wanted_hz:
-            return values
-        self.kept = np.concatenate([self.kept, values])
-        seconds = (len(self.kept) - self.lead - self.margin) // self.rate_hz
-        if seconds < 1:
-            return np.zeros(0, np.float32)
-        end = self.lead + seconds * self.rate_hz
-        result = self._piece(end, self.kept[: end + self.margin])
-        start = end - self.margin
-        self.kept, self.lead = self.kept[start:], self.margin
-        return result
-
-    def end(self) -> np.ndarray:
-        """The rest."""
-        if self.rate_hz == self.wanted_hz or len(self.kept) <= self.lead:
-            return np.zeros(0, np.float32)
-        return self._piece(len(self.kept), self.kept)
-
-    def _piece(self, end: int, with_margin: np.ndarray) -> np.ndarray:
-        converted = audio.resampled(np.ascontiguousarray(with_margin), self.rate_hz, self.wanted_hz)
-        scale = self.wanted_hz / self.rate_hz
-        return converted[round(self.lead * scale) : round(end * scale)]

@@ -55,9 +55,8 @@ def test_another_rate_is_converted_without_seams():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (wav(np.zeros(9), 16000, "FLOAT"), "WAV file of 32 bits"),
-        (wav(np.zeros(9), 16000, "PCM_24"), "WAV file of 24 bits"),
         (wav(np.zeros(9), 16000)[:30], "ended within the header"),
+        (wav(np.zeros(9), 16000)[:38].replace(b"fmt ", b"data"), "without a format"),
     ],
 )
 def test_other_wav_streams_are_refused(data, reason):

@@ -1,0 +1,328 @@
+"""Samples from the bytes of standard input: raw samples and wav as they come, other sounds once they are complete.
+
+A stream of 16-bit samples without a header, and a wav stream of samples that need no decoder, are passed on while
+they come in. flac, Ogg, mp3, AIFF, AU, CAF, NIST and wav of other codings are kept in a temporary file up to their
+end, then decoded. What is no such sound is refused by its name.
+
+    for samples in samples_of(blocks_of_bytes, rate_hz=16000, wanted_hz=16000): ...
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from asr.console import warn
+from asr.corpus import audio, sound_file, sound_frames, sound_kinds
+from asr.corpus.sound_header import is_metadata, never_filled_in
+from asr.errors import InputError
+
+SNIFFED_BYTES = 64  # so many bytes are waited for: two milliseconds of sound
+SPOOL_BYTES = 64 << 20  # of a compressed stream stay in memory
+BLOCK_FRAMES = 1 << 16  # of a sound that is complete
+_MARKER_BYTES = 16
+#: what cannot be samples: the beginning of metadata, or of another wav stream
+_MARKER = re.compile(rb"LIST....(?:INFO|adtl)|id3 ....ID3|RIFF....WAVEfmt |APETAGEX", re.DOTALL)
+_CODINGS = {
+    (1, 8): "PCM_U8",
+    (1, 16): "PCM_16",
+    (1, 24): "PCM_24",
+    (1, 32): "PCM_32",
+    (3, 32): "FLOAT",
+    (3, 64): "DOUBLE",
+    (6, 8): "ALAW",
+    (7, 8): "ULAW",
+}
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How samples are written: `coding` is soundfile's name of it."""
+
+    rate_hz: int
+    channels: int
+    coding: str
+    width: int  # bytes of a sample
+
+
+class _Feed:
+    """Bytes that come in pieces, to be looked at before they are taken."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks, self._held, self.ended = iter(blocks), b"", False
+
+    def peek(self, count: int) -> bytes:
+        """Return the next `count` bytes, fewer only at the end, and leave them."""
+        while len(self._held) < count and not self.ended:
+            block = next(self._blocks, None)
+            if block is None:
+                self.ended = True
+            else:
+                self._held += block
+        return self._held[:count]
+
+    def take(self, count: int) -> bytes:
+        """Return the next `count` bytes, fewer only at the end."""
+        result = self.peek(count)
+        self._held = self._held[len(result) :]
+        return result
+
+    def window(self, least: int) -> bytes:
+        """Return all bytes that are there, waiting until there are `least`, and leave them."""
+        self.peek(least)
+        return self._held
+
+    def skip(self, count: int) -> None:
+        """Let go of the next `count` bytes."""
+        while count > 0 and (there := len(self.window(1))):
+            count -= len(self.take(min(count, there)))
+
+
+def samples_of(
+    blocks: Iterable[bytes], rate_hz: int, wanted_hz: int, channel: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield samples, float32 in int16's scale at `wanted_hz`, of a stream of bytes that come in pieces of any size.
+
+    A stream that says its own rate and channels is believed, else it is one channel of 16-bit little-endian samples
+    at `rate_hz`. Channels are averaged unless `channel`, from 0, names one. Raises InputError: no sound, damaged.
+    """
+    feed = _Feed(blocks)
+    head = feed.peek(SNIFFED_BYTES)
+    if head[:1] == b"\xff" or head[:3] == b"ID3":
+        head = feed.peek(sound_kinds.HEAD_BYTES)
+    if _is_wav(head):
+        yield from _wav_streams(feed, wanted_hz, channel)
+    elif _is_other_sound(head):
+        yield from _decoded(feed, wanted_hz, channel)
+    elif (what := sound_kinds.foreign(head)) is not None:
+        command = sound_kinds.conversion("-", wanted_hz)
+        raise InputError(f"standard input is {what}, which cannot be read; convert it: {command}")
+    elif head.strip(b"\0") and (what := sound_kinds.no_sound(head)) is not None:
+        raise InputError(f"standard input is {what}")
+    elif head:
+        mixer = _Mixer(_Form(rate_hz, 1, "PCM_16", 2), wanted_hz, channel)
+        while there := len(feed.window(1)):
+            yield mixer.samples(feed.take(there))
+        yield mixer.end()
+
+
+def sounding(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the blocks; raises InputError if there is not one byte."""
+    empty = True
+    for block in blocks:
+        empty = empty and not block
+        yield block
+    if empty:
+        raise InputError("standard input is empty: no sound came")
+
+
+def _is_wav(head: bytes) -> bool:
+    return head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] in (b"WAVE", b"")
+
+
+def _is_other_sound(head: bytes) -> bool:
+    known = head.startswith(sound_kinds.SOUND_HEADS) or sound_frames.is_mpeg(head) or head.startswith(b"ID3")
+    return known and sound_kinds.foreign(head) is None
+
+
+# ---------------------------------------------------------------- wav
+
+
+def _wav_streams(feed: _Feed, wanted_hz: int, channel: int | None) -> Iterator[np.ndarray]:
+    """Yield the samples of wav streams that follow one another, without the chunks behind them."""
+    while _is_wav(feed.peek(12)):
+        header, form, size = _wav_header(feed)
+        if form is None:
+            yield from _decoded(feed, wanted_hz, channel, header)
+            return
+        mixer = _Mixer(form, wanted_hz, channel)
+        yield from _samples_up_to(feed, size, mixer, len(header))
+        yield mixer.end()
+
+
+def _wav_header(feed: _Feed) -> tuple[bytes, _Form | None, int | None]:
+    """Take the header. Returns it, the form of the samples (None: for the decoder), and their bytes if known."""
+    header, form, long_size = feed.take(12), None, None
+    while len(chunk := feed.take(8)) == 8:
+        name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
+        header += chunk
+        if name == b"data":
+            if form is None:
+                raise InputError("standard input is a WAV file without a format")
+            known = long_size if long_size and size == 0xFFFFFFFF else size
+            return header, form[0], None if known == 0 or never_filled_in(known) else known
+        body = feed.take(size + size % 2)
+        header += body
+        if name == b"fmt " and len(body) >= 16:
+            form = (_form(body),)
+        elif name == b"ds64" and len(body) >= 16:
+            long_size = struct.unpack_from("<Q", body, 8)[0]
+    raise InputError("standard input ended within the header of a WAV file")
+
+
+def _form(body: bytes) -> _Form | None:
+    kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
+    if kind == 0xFFFE and len(body) >= 26:
+        kind = struct.unpack_from("<H", body, 24)[0]
+    if channels < 1 or rate_hz < 1:
+        raise InputError(f"standard input is a WAV file of {channels} channels at {rate_hz} Hz")
+    coding = _CODINGS.get((kind, bits))
+    return None if coding is None else _Form(rate_hz, channels, coding, bits // 8)
+
+
+def _samples_up_to(feed: _Feed, size: int | None, mixer: _Mixer, header_bytes: int) -> Iterator[np.ndarray]:
+    """Yield the samples of a wav stream that promises `size` bytes of them, and take the chunks behind them."""
+    left = size
+    while window := feed.window(_MARKER_BYTES):
+        marker = _MARKER.search(window)
+        usable = len(window) if feed.ended else len(window) - _MARKER_BYTES + 1
+        usable = marker.start() if marker is not None else usable
+        if left is not None and left <= usable:
+            usable, left = left, 0
+        elif left is not None:
+            left -= usable
+        if usable:
+            yield mixer.samples(feed.take(usable))
+        if left == 0 or (marker is not None and usable == marker.start()):
+            if not _samples_go_on(feed, padded=left == 0 and bool(size and size % 2)):
+                return
+            left = None  # the header's size is too small
+    if left is not None and left >= mixer.block and left not in (8, 36, 44, header_bytes, header_bytes - 8):
+        warn(f"standard input ended {left} bytes before the end that its WAV header promises")
+
+
+def _samples_go_on(feed: _Feed, *, padded: bool) -> bool:
+    """Take chunks and tags. Returns whether samples follow: false at the end and before another wav stream."""
+    if padded and feed.peek(1) == b"\0":
+        feed.skip(1)
+    while head := feed.peek(_MARKER_BYTES):
+        if _is_wav(head):
+            return False
+        if head.startswith((b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04")):
+            feed.skip(1 << 62)
+        elif is_metadata(head) and len(head) >= 8:
+            size = struct.unpack_from("<I", head, 4)[0]
+            feed.skip(8 + size + size % 2)
+        else:
+            return True
+    return False
+
+
+# ---------------------------------------------------------------- sounds that are decoded when they are complete
+
+
+def _decoded(feed: _Feed, wanted_hz: int, channel: int | None, before: bytes = b"") -> Iterator[np.ndarray]:
+    """Yield the samples of a sound that has to be complete: it is kept, then decoded. `before`: bytes taken."""
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as kept:
+        try:
+            kept.write(before)
+            while there := len(feed.window(1)):
+                kept.write(feed.take(there))
+            kept.flush()
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            raise InputError(f"cannot keep standard input up to its end: {error.strerror}", file=folder) from error
+        try:
+            with sound_file.opened(kept, "-", rate_hz=wanted_hz) as sound:
+                mixer = _Mixer(_Form(sound.samplerate, sound.channels, "FLOAT", 4), wanted_hz, channel)
+                for first in range(0, sound.frames, BLOCK_FRAMES):
+                    frames = sound.read(min(BLOCK_FRAMES, sound.frames - first))
+                    if not len(frames):
+                        raise InputError(f"standard input is damaged: it ends before frame {sound.frames}")
+                    yield mixer.mixed(frames)
+                yield mixer.end()
+        except sound_kinds.SoundError as error:
+            raise InputError(f"standard input {error.message}") from error
+        except RuntimeError as error:
+            raise InputError(f"standard input is truncated or damaged: {error}") from error
+
+
+# ---------------------------------------------------------------- from bytes to samples
+
+
+class _Mixer:
+    """Bytes of samples of one form to one channel at another rate."""
+
+    def __init__(self, form: _Form, wanted_hz: int, channel: int | None) -> None:
+        if channel is not None and not 0 <= channel < form.channels:
+            raise InputError(f"standard input has {form.channels} channels, none is number {channel}")
+        self.form, self.channel, self._left = form, channel, b""
+        self.block = form.width * form.channels
+        self._converter = _Converter(form.rate_hz, wanted_hz)
+        self._said = False
+
+    def samples(self, data: bytes) -> np.ndarray:
+        """Return the samples of these bytes as far as they are whole, float32 in int16's scale."""
+        import soundfile
+
+        data = self._left + data
+        whole = len(data) // self.block * self.block
+        self._left = data[whole:]
+        if self.form.coding == "PCM_16":
+            frames = np.frombuffer(data[:whole], "<i2").reshape(-1, self.form.channels) / np.float32(audio.SCALE)
+        elif whole:
+            options = {"samplerate": self.form.rate_hz, "channels": self.form.channels, "subtype": self.form.coding}
+            stream = io.BytesIO(data[:whole])
+            frames, _ = soundfile.read(
+                stream, dtype="float32", always_2d=True, format="RAW", endian="LITTLE", **options
+            )
+        else:
+            frames = np.zeros((0, self.form.channels), np.float32)
+        return self.mixed(frames)
+
+    def mixed(self, frames: np.ndarray) -> np.ndarray:
+        """Return what can be given out after `frames`, (frames, channels) at full scale 1."""
+        if self.channel is None and not self._said and audio.in_counter_phase(frames):
+            self._said = True
+            warn("the channels of standard input are in counter-phase: their mean is silence; pass --channel 0")
+        mono = frames.mean(axis=1) if self.channel is None else frames[:, self.channel]
+        if not np.isfinite(mono).all():
+            raise InputError("standard input holds a NaN or an infinity")
+        return self._converter.more(mono * np.float32(audio.SCALE))
+
+    def end(self) -> np.ndarray:
+        """Return the rest."""
+        if self._left:
+            warn(f"standard input ends within a sample: its last {len(self._left)} bytes are left out")
+        return self._converter.end()
+
+
+class _Converter:
+    """Brings a stream from one sample rate to another, a second at a time with what is around it."""
+
+    def __init__(self, rate_hz: int, wanted_hz: int) -> None:
+        self.rate_hz, self.wanted_hz = rate_hz, wanted_hz
+        self.margin = rate_hz // 10  # a tenth of a second at both ends of a piece is thrown away
+        self.kept = np.zeros(0, np.float32)
+        self.lead = 0  # samples of `kept` that have been given out and are there for the filter alone
+
+    def more(self, values: np.ndarray) -> np.ndarray:
+        """What can be given out after these samples."""
+        if self.rate_hz == self.wanted_hz:
+            return values
+        self.kept = np.concatenate([self.kept, values])
+        seconds = (len(self.kept) - self.lead - self.margin) // self.rate_hz
+        if seconds < 1:
+            return np.zeros(0, np.float32)
+        end = self.lead + seconds * self.rate_hz
+        result = self._piece(end, self.kept[: end + self.margin])
+        start = end - self.margin
+        self.kept, self.lead = self.kept[start:], self.margin
+        return result
+
+    def end(self) -> np.ndarray:
+        """The rest."""
+        if self.rate_hz == self.wanted_hz or len(self.kept) <= self.lead:
+            return np.zeros(0, np.float32)
+        return self._piece(len(self.kept), self.kept)
+
+    def _piece(self, end: int, with_margin: np.ndarray) -> np.ndarray:
+        converted = audio.resampled(np.ascontiguousarray(with_margin), self.rate_hz, self.wanted_hz)
+        scale = self.wanted_hz / self.rate_hz
+        return converted[round(self.lead * scale) : round(end * scale)]
