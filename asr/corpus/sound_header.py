@@ -287,13 +287,14 @@ def _settled(
         end = begin + (promised or 0)
         refusal = "" if promised else "does not say how long it is, and other data follow it in its archive"
         return Extent(start, begin, min(end, size), end, max(0, end - size), refusal=refusal)
-    header = begin - start
-    slack = (8, 36, 44, header, header - 8)  # writers count (part of) the header among the samples
+    slack = _slack(chunks, begin - start)
     if promised:
         whole = -(-promised // block) * block  # a sample that the size cuts in two is taken whole
         whole = whole if whole <= there else promised // block * block
-        for count in (whole, *(promised - extra for extra in slack)):
-            close = _close(stream, chunks, start, begin + count, size) if 0 < count <= there else None
+        shorter = sorted(promised - extra for extra in slack if 0 < promised - extra <= there)
+        marked = [count for count in shorter if _is_known(_at(stream, begin + count, 16))]
+        for count in (*marked, whole, *shorter):
+            close = _close(stream, chunks, start, begin + count, size) if count <= there else None
             if close is not None:
                 return Extent(start, begin, begin + count, close, right=count == promised)
         if promised // block * block > there and promised - there not in slack:
@@ -301,6 +302,18 @@ def _settled(
     end = _end_of_samples(stream, chunks, start, begin, size)
     close = end if _begins_sound(_at(stream, end, 16)) else size
     return Extent(start, begin, end, close, right=promised == end - begin)
+
+
+def _slack(chunks: _Chunks | None, header: int) -> tuple[int, ...]:
+    """Return by how many bytes a size is too large that counts the `header`, or part of it, among the samples."""
+    own = 8 if chunks is None else chunks.name_bytes + chunks.size.size
+    return own, 36, 44, header, header - 8, header - own
+
+
+def _is_known(head: bytes) -> bool:
+    """Whether these 16 bytes are the beginning of a known chunk, of a tag, or of a sound."""
+    tag = head.startswith((b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04"))
+    return len(head) == 16 and (tag or is_metadata(head) or _begins_sound(head))
 
 
 def _close(stream: IO[bytes], chunks: _Chunks | None, start: int, end: int, size: int) -> int | None:
