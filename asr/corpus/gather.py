@@ -13,19 +13,20 @@ Reads the sounds; writes Kaldi data directories with utt2dur. What cannot be use
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.console import say, warn
 from asr.corpus.datadir import DataDir, Segment
+from asr.corpus.digit_strings import YAO
 from asr.corpus.problems import BOM, Problem, checked_value
 from asr.corpus.repair import settle
 from asr.corpus.same_sound import in_several_sets
 from asr.corpus.soundcheck import check_sounds
 from asr.corpus.split import split
 from asr.corpus.survey import transcript_problems
-from asr.corpus.transcript import characters, normalise, simplified
+from asr.corpus.transcript import characters, normaliser, simplified
 from asr.errors import InputError
 from asr.settings import option
 from asr.tables import read_bytes, read_lines
@@ -42,11 +43,18 @@ class TranscriptSettings:
     latin: str = option("word", help="Latin words whole, or spelled", choices=("word", "letter"))
     simplified: bool = option(False, help="convert traditional characters to simplified ones")
     encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
+    yao: str = option("telephone", help="which digit-by-digit numbers say 1 as 幺", choices=YAO)
+    spoken_table: Path | None = option(None, help="your own `written<TAB>spoken` pairs, applied before all rules")
 
-    def written(self, text: str) -> str:
-        """A transcript in its one form."""
-        text = normalise(simplified(text) if self.simplified else text, spoken=self.spoken)
-        return text if self.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
+    def writer(self) -> Callable[[str], str]:
+        """Return the function that gives a transcript its one form. Raises InputError for a faulty --spoken-table."""
+        one_form = normaliser(spoken=self.spoken, yao=self.yao, table=self.spoken_table)
+
+        def written(text: str) -> str:
+            text = one_form(simplified(text) if self.simplified else text)
+            return text if self.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
+
+        return written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +117,7 @@ class Gathered:
 
 def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> None:
     """Write train, dev and test under settings.out; InputError where too much is wrong, or nothing is there."""
+    written_form = settings.writer()
     for one in gathered.values():
         if not one.found:
             raise (one.problems[0].error() if one.problems else InputError("no utterance is here", file=one.name))
@@ -120,7 +129,7 @@ def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> No
         for name, one in gathered.items()
     }
     for name, data in _with_cut(kept, gathered["train"].name, settings).items():
-        written = data.with_text({key: settings.written(text) for key, text in data.text.items()})
+        written = data.with_text({key: written_form(text) for key, text in data.text.items()})
         times = {key: f"{durations[key]:.3f}" for key in written.utt2spk}
         DataDir(written.recordings, written.text, written.utt2spk, written.segments, times).write(settings.out / name)
         units = sum(len(characters(text)) for text in written.text.values())

@@ -64,13 +64,14 @@ def run(script: ModuleType, settings: Any) -> None:
     """Run `script` unless its stamp is fresh, and check what it made."""
     if hasattr(script, "obtain"):
         script.obtain(settings)
+    table = getattr(settings, "spoken_table", None)
     home = Path(script.__file__ or "").resolve().parent
     sources = sorted(path for kind in ("*.py", "*.txt") for path in home.glob(kind))
     stamp = Stamp(
         settings.out / ".done.prepare.json",
         "prepare",
         settings,
-        inputs=[*sources, *script.inputs(settings)],
+        inputs=[*sources, *script.inputs(settings), *([table] if table is not None else [])],
         extra=[
             home.name,
             Path(script.__file__ or "").name,

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
+from asr.corpus.digit_strings import YAO
 from asr.errors import InputError
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
@@ -78,6 +79,8 @@ class Settings:
     most_pronunciations: int = option(3, help="pronunciations a word at most")
     lang_dir: Path | None = option(None, help="a complete Kaldi lang directory to use instead of making one")
     tune_text: tuple[Path, ...] = option((), help="with --lang-dir: training transcripts for tune/G.fst; repeatable")
+    yao: str = option("telephone", help="numbers in --lm-text: as prepare.yao", choices=YAO)
+    spoken_table: Path | None = option(None, help="numbers in --lm-text: as prepare.spoken-table")
     force: bool = option(False, help="make it even when nothing changed", affects=False)
 
 
@@ -85,8 +88,8 @@ def run(settings: Settings) -> None:
     """The stage `lang`."""
     _check(settings)
     inputs = [*settings.lm_text, *settings.tune_text]
-    single = (settings.text, settings.dev_text, settings.phones, settings.arpa, settings.mix_arpa, settings.lexicon)
-    inputs += [path for path in single if path is not None]
+    single = [settings.text, settings.dev_text, settings.phones, settings.arpa, settings.mix_arpa, settings.lexicon]
+    inputs += [path for path in [*single, settings.spoken_table] if path is not None]
     if settings.lang_dir is not None:
         inputs += [p for p in (settings.lang_dir, settings.lang_dir / "phones") if p.is_dir()]
     stamp = Stamp(settings.out / ".done.lang.json", "lang", settings, inputs, revision=REVISION)
@@ -164,13 +167,13 @@ def _make(settings: Settings, folder: Path) -> dict[str, Any]:
     from asr.lang.lexicon import OOV_WORD
     from asr.lang.lexicon_fst import write_grammar
     from asr.lang.pieces import MODEL
-    from asr.lang.text import read_plain, read_transcripts
+    from asr.lang.text import read_transcripts
     from asr.lang.vocabulary import choose
     from asr.lang.words import UNREAD
 
     assert settings.text is not None
     texts = [read_transcripts(settings.text)]
-    texts.append([line for path in settings.lm_text for line in read_plain(path, spaced=settings.units == "own")])
+    texts.append(_more_text(settings))
     sentences = [sentence for text in texts for sentence in text]
     given = settings.arpa or settings.mix_arpa
     ready = read_arpa(given) if given is not None else None
@@ -214,7 +217,7 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
     from asr.lang.lexicon_fst import write_grammar
     from asr.lang.model import estimated
     from asr.lang.pieces import units_of
-    from asr.lang.text import read_plain, read_transcripts
+    from asr.lang.text import read_transcripts
 
     assert settings.lang_dir is not None
     names = check_given(settings.lang_dir, settings.phones)
@@ -225,7 +228,7 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
     model = None
     if settings.tune_text:
         sentences = [sentence for path in settings.tune_text for sentence in read_transcripts(path)]
-        sentences += [sentence for path in settings.lm_text for sentence in read_plain(path)]
+        sentences += _more_text(settings)
         (folder / "tune").mkdir()
         model = estimated(sentences, words, settings.order, "lang: tune")
         write_arpa(folder / "tune" / "lm.arpa", model)
@@ -236,6 +239,16 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
     write_oov_counts(folder / "oov_counts.txt", words, train, dev, {})
     facts["dev"] = dev_figures(dev, words, model)
     return facts
+
+
+def _more_text(settings: Settings) -> list[str]:
+    """Return the sentences of --lm-text, their numbers said as the transcripts' are."""
+    from asr.corpus.transcript import normaliser
+    from asr.lang.text import read_plain
+
+    written = normaliser(yao=settings.yao, table=settings.spoken_table)
+    spaced = settings.units == "own"
+    return [line for path in settings.lm_text for line in read_plain(path, spaced=spaced, written=written)]
 
 
 def _dev(settings: Settings) -> list[str]:

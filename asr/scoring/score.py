@@ -34,8 +34,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say, warn
+from asr.corpus.digit_strings import YAO
 from asr.corpus.survey import foreign_letters
-from asr.corpus.transcript import HAN, characters, normalise
+from asr.corpus.transcript import HAN, characters, normaliser
 from asr.errors import InputError
 from asr.scoring.counts import Counts
 from asr.scoring.results import result_lines, score_texts, write_results
@@ -66,6 +67,8 @@ class Settings:
     latin: str = option("word", help="what counts as one unit in CER", choices=("word", "letter"))
     words: str = option("auto", help="what counts as one unit in WER", choices=("auto", "text", "character"))
     spoken: bool = option(True, help="speak digits, dates and units out on both sides before counting")
+    yao: str = option("telephone", help="which digit-by-digit numbers say 1 as 幺, as prepare.yao", choices=YAO)
+    spoken_table: Path | None = option(None, help="your own `written<TAB>spoken` pairs, as prepare.spoken-table")
     allow_incomplete: bool = option(False, help="score although decoding did not finish")
     seed: int = option(1, help="of the bootstrap")
     force: bool = option(False, help="score again although nothing changed", affects=False)
@@ -80,6 +83,7 @@ def run(settings: Settings) -> int:
     beside = settings.ref.parent / "utt2spk"
     utt2spk = settings.utt2spk or (beside if beside.exists() else None)
     inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
+    inputs += [settings.spoken_table] if settings.spoken_table else []
     stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs, revision=REVISION)
     earlier = _earlier(settings.out / "scores.json")  # run.sh ends with its lines however much it skipped
     if earlier is not None and stamp.fresh(force=settings.force):
@@ -168,10 +172,9 @@ def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]
                 key=key,
             )
     order = sorted(raw_references, key=str.encode)
-    references = {key: normalise(raw_references[key], spoken=settings.spoken) for key in order}
-    hypotheses = {
-        key: normalise(raw_hypotheses[key], spoken=settings.spoken) for key in order if key in raw_hypotheses
-    }
+    written = normaliser(spoken=settings.spoken, yao=settings.yao, table=settings.spoken_table)
+    references = {key: written(raw_references[key]) for key in order}
+    hypotheses = {key: written(raw_hypotheses[key]) for key in order if key in raw_hypotheses}
     ignored = {
         "reference": [key for key in order if foreign_letters(raw_references[key])],
         "hypothesis": [key for key in hypotheses if foreign_letters(raw_hypotheses[key])],

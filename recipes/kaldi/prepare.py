@@ -72,7 +72,8 @@ def _normalised(folder: Path, settings: Settings) -> DataDir:
         allow_pipes=settings.allow_pipes,
         nj=settings.nj,
     )
-    return data.with_text({key: settings.written(text) for key, text in data.text.items()})
+    written = settings.writer()
+    return data.with_text({key: written(text) for key, text in data.text.items()})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""Numbers as Mandarin says them, and the parts of patterns that the rules of asr.corpus.spoken share.
+
+cardinal("2024")          二千零二十四
+quantity("2024")          两千零二十四
+by_digit("2024")          二零二四
+by_digit("110", one="幺")  幺幺零
+"""
+
+from __future__ import annotations
+
+DIGITS = "零一二三四五六七八九"
+
+NUMBER = r"\d+(?:\.\d+)?"
+#: starts no number in the middle of another one
+START = r"(?<![\d.])"
+#: ends no number in the middle of another one
+END = r"(?!\d|\.\d)"
+#: what makes a number before it a quantity, however long it is
+QUANTITY = (
+    r" ?(?:[万亿元块圆个名位次辆台件条只张本份吨斤克升倍户家颗株头匹套种项句行页票秒米顷桶股%‰]|人(?!民|工)|美[元金]"
+    r"|[欧日韩]元|英镑|港[元币]|公[斤里顷]|千[克米瓦]|[毫厘分]米|[平立]方|小时|分钟|天(?!气|猫|津)|粉丝|k[mg](?![a-z]))"
+)
+#: counts what stands before it: with one of these behind it, `5-3` is a range and no score
+MEASURE = (
+    "年月日号天点时分秒周岁个人名位元块角毛万亿千百米里公厘毫斤克吨度倍层楼路条只次级页章节期集部辆台家户间所套平立升瓦届班"
+    "本篇首行句字词杯瓶碗袋包箱颗粒滴件双张份例起桩遍趟圈步口头匹棵株代世折成℃%‰"
+)
+
+
+def by_digit(digits: str, one: str = "一") -> str:
+    """Return the digits of a string one by one, 1 as `one`; all other characters stay."""
+    return "".join(one if c == "1" else DIGITS[int(c)] if c in "0123456789" else c for c in digits)
+
+
+def cardinal(number: str) -> str:
+    """Return a whole number, or a decimal fraction, in Han characters: 10 is 十, 200 二百, 1.50 一点五零.
+
+    A whole part of more than sixteen digits is read digit by digit.
+    """
+    whole, point, fraction = number.partition(".")
+    if point:
+        return f"{cardinal(whole)}点{by_digit(fraction)}"
+    whole = whole.lstrip("0")
+    if not whole:
+        return "零"
+    if len(whole) > 16:
+        return by_digit(whole)
+    said = _grouped(whole)
+    return said.removeprefix("一") if said.startswith("一十") else said
+
+
+def quantity(number: str) -> str:
+    """Return `cardinal(number)` as people count with it: 两百, 两千, 两万 at its head, as wetext has it."""
+    said = cardinal(number)
+    return "两" + said[1:] if said[:1] == "二" and said[1:2] in tuple("百千万亿") else said
+
+
+def _grouped(digits: str) -> str:
+    """Return digits that begin with none of 0 in groups of 亿 and 万, with 零 for places that are skipped."""
+    for length, name in ((8, "亿"), (4, "万")):
+        if len(digits) > length:
+            high, low = digits[:-length], digits[-length:]
+            rest = low.lstrip("0")
+            return _grouped(high) + name + (("零" if len(rest) < length else "") + _grouped(rest) if rest else "")
+    said = ""
+    for place, digit in enumerate(digits):
+        if digit != "0":
+            said += DIGITS[int(digit)] + ("", "十", "百", "千")[len(digits) - 1 - place]
+        elif not said.endswith("零") and digits[place:].strip("0"):
+            said += "零"
+    return said

@@ -1,0 +1,68 @@
+"""Text without what is no text: compatibility forms, invisible characters, accents, foreign digits, marks of prosody.
+
+cleaned("Ａ\u200b４纸")                   A4纸
+without_prosody("小猫#2陪老师#1看书#4。")   小猫陪老师看书。
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_NUMERALS = "零一二三四五六七八九十百千万"
+# what stands for 零: a circle beside a numeral, a letter O in a year
+_CIRCLE = re.compile(rf"[○◯](?=[○◯]*[{_NUMERALS}〇0-9年])|(?<=[{_NUMERALS}〇0-9])[○◯]")
+_YEAR = re.compile("(?<![一二三四五六七八九零〇A-Za-z])[一二][一二三四五六七八九零〇OoＯｏ]{3}(?=年)")
+# before they are decomposed: 3½ is not 31⁄2, 10² not 102, ≠ not =
+_HALVES = re.compile("(?<=[0-9])(?=[¼½¾⅐-⅞])")
+_RAISED = re.compile("(?<=[0-9xyzXYZabcnr])([⁻⁺]?)([⁰¹²³⁴-⁹]+)")
+_LOST = str.maketrans({"≠": "不等于", "≮": "不小于", "≯": "不大于", "≰": "不小于等于", "≱": "不大于等于"})
+
+_MARK = re.compile(r"(?<=[^\s#])#[0-5](?![0-9])")
+_LAST_MARK = re.compile(r"#[1-5][^\w#]*$")
+_NUMBERED = "楼号栋机车炉线门库桌厅井厂"
+
+
+def cleaned(text: str) -> str:
+    """Return `text` in NFKD without invisible characters, accents and foreign digits; white space as plain spaces.
+
+    Decomposed, so that accents can be taken off; without them nothing is left to compose again. A circle among
+    numerals, and a letter O in a year of Han numerals, is 〇.
+    """
+    text = with_zeros(_CIRCLE.sub("〇", text.translate(_LOST)))
+    text = _RAISED.sub(_power, _HALVES.sub("又", text))
+    kept = []
+    for char in unicodedata.normalize("NFKD", text):
+        kind = unicodedata.category(char)
+        if kind in ("Zs", "Zl", "Zp") or char in "\t\n\r\v\f":
+            kept.append(" ")
+        elif kind == "Nd":
+            kept.append(str(unicodedata.decimal(char)))
+        elif kind not in ("Cc", "Cf", "Cn", "Co", "Cs", "Mn", "Me"):
+            kept.append(char)
+    return "".join(kept)
+
+
+def _power(match: re.Match[str]) -> str:
+    """10² is 10的平方, 10⁻³ 10的负3次方."""
+    sign, exponent = {"⁻": "负"}.get(match[1], ""), unicodedata.normalize("NFKC", match[2])
+    return {"2": "的平方", "3": "的立方"}.get(sign + exponent, f"的{sign}{exponent}次方")
+
+
+def with_zeros(text: str) -> str:
+    """Write the letter O as 〇 in a year of Han numerals: 二O二四年."""
+    return _YEAR.sub(lambda match: re.sub("[OoＯｏ]", "〇", match[0]), text)
+
+
+def without_prosody(text: str) -> str:
+    """Leave out the marks #0 to #5 that corpora for synthesis put behind words (BZNSYP: #1 a word to #4 a sentence).
+
+    Several marks, or one at the end, are marks of prosody. One alone is one too, unless it numbers a thing: #3楼.
+    """
+    if "#" not in text:
+        return text
+    marks = list(_MARK.finditer(text))
+    several = len(marks) > 1 or _LAST_MARK.search(text) is not None
+    if not several and marks and text[marks[0].end() :][:1] in tuple(_NUMBERED):
+        return text
+    return _MARK.sub("", text)

@@ -1,0 +1,188 @@
+"""Written to spoken form: numbers, dates, units, money and signs in Han characters, before and by wetext.
+
+    speak("占3/4")              占四分之三
+    speak("1v1", yao="never")   一V一
+
+The rules run in this order: the user's table (asr.corpus.spoken_table); names of events; what is said digit by digit
+(asr.corpus.digit_strings); dates, ranges and scores (asr.corpus.ranges); versions, ordinals and sports; money, signs
+and units (asr.corpus.units_of_measure); then wetext, whose rules know no context, says what is left. What a rule has
+said holds no digit, so that no later rule sees it. Every rule has an example in tests/corpus/spoken_pairs.tsv.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+
+from asr.corpus.digit_strings import say_digits
+from asr.corpus.numerals import END, NUMBER, QUANTITY, START, by_digit, cardinal, quantity
+from asr.corpus.ranges import one_sign, say_ranges
+from asr.corpus.spoken_table import USUAL, SpokenTable
+from asr.corpus.units_of_measure import say_units
+
+Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
+_NUMERALS = "〇零一二三四五六七八九十百千万"
+_HAN = "\u3400-\u9fff"
+# Written with separators it is a quantity, never a string of digits.
+_THOUSANDS = re.compile(
+    r"(?<![\d,.$¥€£₩₽₹฿₫])(?<![$¥€£₩₽₹฿₫] )(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!,?\d|\.\d)(?! ?[A-Za-z%‰°])"
+)
+_CURRENCY = {
+    "US$": "美元", "HK$": "港元", "NT$": "新台币", "A$": "澳元", "C$": "加元", "S$": "新加坡元", "$": "美元",
+    "¥": "元", "€": "欧元", "£": "英镑", "₩": "韩元", "₽": "卢布", "₹": "卢比", "฿": "泰铢", "₫": "越南盾",
+}  # fmt: skip
+_SIGN = "|".join(re.escape(sign) for sign in _CURRENCY)
+_LARGE = "[十百千万亿]*"
+_EVENT = (
+    "(?:事件|事变|恐怖袭击|恐袭|大?地震|运动|晚会|大促|惨案|起义|空难|矿难|国际|劳动节|购物节|狂欢|消费者|"
+    "(?:妇女|青年|儿童|建党|建军)节|假期|黄金周|长假|放假)"
+)
+_COUNTED = "级度万亿元折倍米公千克吨斤个成分秒岁寸升年月日号天名人次"
+
+
+def _said(form: str, *kinds: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
+    """A replacement: `form` with its {} filled by the groups of the match, each said as `kinds` has it."""
+    return lambda match: form.format(*(kind(group or "") for kind, group in zip(kinds, match.groups(), strict=True)))
+
+
+def _version(match: re.Match[str]) -> str:
+    parts = match[0].split(".")
+    address = len(parts) == 4 and any(len(part) == 3 for part in parts)
+    return "点".join([by_digit(parts[0]) if address else cardinal(parts[0]), *map(by_digit, parts[1:])])
+
+
+_EVENTS: tuple[Rule, ...] = (
+    # 二0二四年
+    (re.compile(f"(?<=[{_NUMERALS}])0(?=0?[{_NUMERALS}年])"), "〇"),
+    # 10·1国庆, 10.1长假
+    (re.compile(rf"{START}10[·•・./]1(?!\d)(?=[”’\"]?(?:国庆|黄金周|长假|假期))"), "十一"),
+    # 9·11, 12·9运动; 9.11事件, 9/11恐怖袭击, 5.12汶川地震
+    (re.compile(r"(?<![\d.])(\d{1,2}) ?[·•・‧∙⋅] ?(\d{1,2})(?!\d)"), _said("{}{}", by_digit, by_digit)),
+    (
+        re.compile(rf"{START}([1-9]|1[0-2])[./]([12]\d|3[01]|0?[1-9])(?![\d.{_COUNTED}])(?=[”’\"]?[{_HAN}]{{0,2}}{_EVENT})"),
+        _said("{}{}", by_digit, by_digit),
+    ),
+)  # fmt: skip
+_NAMES: tuple[Rule, ...] = (
+    # 3.10.2, v1.2.3, 192.168.1.1
+    (re.compile(rf"{START}\d+(?:\.\d+){{2,}}(?!\d)"), _version),
+    # 1st, 22nd; 第2名, 第12届
+    (re.compile(r"(?<![\d.,])(\d+)(?:st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE), _said("第{}", cardinal)),
+    (re.compile(rf"第 ?(\d+)(?!/){END}"), _said("第{}", cardinal)),
+    # 1v1, 2 vs 2, 3V3
+    (
+        re.compile(r"(?<![\dA-Za-z.])(\d{1,3})( ?)(v|vs|pk)(\.? ?)(\d{1,3})(?![\dA-Za-z]|\.\d)", re.IGNORECASE),
+        _said("{}{}{}{}{}", cardinal, str, str.upper, str, cardinal),
+    ),
+    # iPhone 6s is no time, A6L no volume; 16G+512G, N+1; 5^2
+    (re.compile(r"(?<=[A-Za-z])( ?\d+)s(?![A-Za-z])"), r"\1S"),
+    (re.compile(r"(?<=[A-Za-z])(?!2)(\d{1,2})(?=[A-Za-z](?![A-Za-z\d]))"), _said("{}", cardinal)),
+    (re.compile(r"(?<=[A-Za-z])\+(?=\d)"), "加"),
+    (re.compile(r"(?<=\d)\^(\d+)"), _said("的{}次方", cardinal)),
+    # 1980s
+    (re.compile(r"(?<![\dA-Za-z.])((?:1[6-9]|20)\d0)'?s(?![A-Za-z])"), _said("{}年代", by_digit)),
+    # 2月2日, 2日; but 2日游; 5000年
+    (re.compile(rf"{START}(\d{{1,2}})月(\d{{1,2}})([日号])"), _said("{}月{}{}", cardinal, cardinal, str)),
+    (re.compile(rf"{START}2(?=日(?!游|内|间|后|之))"), "二"),
+    (re.compile(rf"{START}([3-9]\d{{3}})(?=年)"), _said("{}", quantity)),
+    (re.compile(rf"{START}2(?=单元|[栋幢座区期院中审])"), "二"),
+    # 0:05
+    (
+        re.compile(r"(?<![\d:])00?:([0-5]\d)(?![\d:])"),
+        lambda m: "零点" if m[1] == "00" else f"零点{_minutes(m[1])}分",
+    ),
+    # 5#楼, 92#汽油, #3楼
+    (re.compile(r"(?<=\d)#"), "号"),
+    (re.compile(r"#(\d+)(?=[楼号栋机车炉线门库桌厅井厂])"), r"\1号"),
+)
+_SIGNS: tuple[Rule, ...] = (
+    # ￥100-200, $10~20, ￥100元, 100$
+    (re.compile(rf"(?:{_SIGN}) ?(?={NUMBER}{_LARGE}(?:元|块|人民币|美元|港元|欧元|英镑))"), ""),
+    (
+        re.compile(rf"({_SIGN}) ?({NUMBER})({_LARGE})(?:[-~到](?:\1)? ?({NUMBER})({_LARGE}))?"),
+        lambda m: f"{m[2]}{m[3]}{f'到{m[4]}{m[5]}' if m[4] else ''}{_CURRENCY[m[1]]}",
+    ),
+    (re.compile(r"(?<=\d) ?\$"), "美元"),
+    # ±5%, -3%, 100%
+    (re.compile(r"± ?(?=\d)"), "正负"),
+    (re.compile(rf"(?<![\d%])[-](?={NUMBER}%)"), "负"),
+    (re.compile(rf"(?<![\d%])[+](?={NUMBER}%)"), "正"),
+    (re.compile(rf"{START}100%"), "百分之百"),
+    (re.compile(rf"({NUMBER})‰"), r"千分之\1"),
+    # 血压120/80, √2, a=1
+    (re.compile(r"(血压[是为: ]?)(\d{2,3})/(\d{2,3})(?!\d)"), _said("{}{}杠{}", str, quantity, quantity)),
+    (re.compile(r"(?<!\d)(\d{2,3})/(\d{2,3})(?= ?mmHg|毫米汞柱)"), _said("{}杠{}", quantity, str)),
+    (re.compile(r"√ ?(?=[\dA-Za-z])"), "根号"),
+    (re.compile(r"(?<=[A-Za-z\d]) ?= ?(?=-?[A-Za-z\d])"), "等于"),
+    # ≥5, 5>3, 100+, 10万+
+    (re.compile(r"≥ ?(?=[-\d])|>= ?(?=[-\d])"), "大于等于"),
+    (re.compile(r"≤ ?(?=[-\d])|<= ?(?=[-\d])"), "小于等于"),
+    (re.compile(r"(?<=\d) ?≈ ?(?=\d)"), "约等于"),
+    (re.compile(r"(?<=\d) ?> ?(?=\d)"), "大于"),
+    (re.compile(r"(?<=\d) ?< ?(?=\d)"), "小于"),
+    (re.compile(r"(?<=[\d万亿千百])\+(?!\d)"), "加"),
+    # 北纬30°15′20″
+    (re.compile(r"(?<=\d)°(?![CFc])"), "度"),
+    (re.compile(r"(?<=度)(\d+)[′'’](?:(\d+)[″\"”])?"), lambda m: f"{m[1]}分{m[2]}秒" if m[2] else f"{m[1]}分"),
+    # 歼-20 is not below zero, -5度 is
+    (
+        re.compile(rf"(?<=[{_HAN}])(?<![温低高为至到达约零降升是在于差率值涨跌亏负])-(?=\d+(?![\d.]| ?[°度%万亿]))"),
+        "",
+    ),
+    (re.compile(r"(?<![\dA-Za-z%])-(?=\d)"), "负"),
+)
+# What wetext would read wrongly; all before it sees the text.
+_REWRITES: tuple[Rule, ...] = (
+    (re.compile(r"[\"\\{}|“”]"), ""),  # these carry meaning between wetext's tagger and its verbaliser
+    (re.compile(r"(?<=[A-Za-z])-(?=\d)"), ""),  # AK-47 is no number below zero
+    (re.compile(r"(?<=\d),(?=\d)"), "、"),  # 5,6月 is not fifty-six
+    (re.compile(rf"{START}(\d+\.\d+)(?![\d%‰°/:A-Za-z]|\.\d| [A-Za-z%])"), _said("{}", quantity)),  # 10.5 is no date
+    (re.compile(rf"{START}(\d{{3,}})(?={QUANTITY})"), _said("{}", quantity)),  # 120次 and 13812345678次 are counted
+)
+_HELD = "\ue000"  # of private use: no text has it once it is clean
+
+
+def _minutes(digits: str) -> str:
+    return ("零" if digits[0] == "0" else "") + cardinal(digits)
+
+
+def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -> str:
+    """Return a cleaned text (NFKD, plain spaces) with its numbers said in Han characters.
+
+    yao: where 1 is said 幺, see asr.corpus.digit_strings.YAO; table: the user's own pairs, which come first.
+    """
+    if table is not None:
+        text = table.apply(text)
+    text = USUAL.apply(text)
+    return _spoken(text, yao) if re.search("[0-9]", text) else say_ranges(one_sign(text))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _spoken(text: str, yao: str) -> str:
+    text = text.replace("\u2044", "/").replace("\u2215", "/")  # what NFKD makes of ½
+    text = _THOUSANDS.sub(lambda match: quantity(match[1].replace(",", "")), text)
+    text = re.sub(r"(?<=\d,\d{3}),(?=\d{3})|(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = say_digits(_apply(_EVENTS, one_sign(text)), yao)
+    text = _apply(_NAMES, say_ranges(text))
+    text = _apply(_REWRITES, say_units(_apply(_SIGNS, text)))
+    if not re.search("[0-9]", text):
+        return text
+    said = _normaliser()(text.replace("幺", _HELD))
+    return (said.replace("幺", "一") if yao == "never" else said).replace(_HELD, "幺")
+
+
+def _apply(rules: tuple[Rule, ...], text: str) -> str:
+    for pattern, by in rules:
+        text = pattern.sub(by, text)
+    return text
+
+
+@functools.cache
+def _normaliser() -> Callable[[str], str]:
+    from wetext import Normalizer  # reads its rules from disk, 0.4 s
+
+    return Normalizer(
+        lang="zh", operator="tn", remove_erhua=False, traditional_to_simple=False, full_to_half=False
+    ).normalize

@@ -1,0 +1,101 @@
+"""A table of how the user says what is written: a TSV of `written<TAB>spoken` lines, which comes before every rule.
+
+    24/7	二十四小时全天
+    T3	T三航站楼
+
+    table = SpokenTable.read(Path("spoken.tsv"))
+    table.apply("在T3等")       在T三航站楼等
+
+An entry matches where neither its first nor its last letter or digit stands beside another one. The longest entry
+that fits is taken. Upper and lower case are one, and so are full and half width. Empty lines, and lines that begin
+with `#` and a space, are comments.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.corpus.plain_text import cleaned
+from asr.errors import InputError
+from asr.tables import read_lines
+
+_LETTER = re.compile("[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class SpokenTable:
+    """The pairs and the pattern that finds them; hashable, so that results can be kept by it."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def read(cls, path: Path) -> SpokenTable:
+        """Read a table. Raises InputError with file and line for what is no pair, or is not spoken form."""
+        pairs: dict[str, str] = {}
+        lines: dict[str, int] = {}
+        for number, line in read_lines(path):
+            if not line.strip() or line.startswith("# "):
+                continue
+            fields = line.split("\t")
+            written = cleaned(fields[0]).strip().casefold()
+            if len(fields) != 2 or not written or not fields[1].strip():
+                raise InputError("is not `written<TAB>spoken`", file=path, line=number)
+            said = cleaned(fields[1]).strip()
+            if re.search("[0-9]", said):
+                raise InputError(
+                    f"'{fields[1].strip()}' holds digits: write them as they are said", file=path, line=number
+                )
+            if pairs.get(written, said) != said:
+                raise InputError(
+                    f"has another spoken form in line {lines[written]}", file=path, line=number, key=written
+                )
+            pairs[written], lines[written] = said, number
+        if not pairs:
+            raise InputError("holds no pair", file=path)
+        table = cls(tuple(pairs.items()))
+        for written, said in pairs.items():
+            if table.apply(said) != said:
+                message = f"'{said}' holds an entry of this table, and would change again"
+                raise InputError(message, file=path, line=lines[written], key=written)
+        return table
+
+    def apply(self, text: str) -> str:
+        """Replace every entry in a cleaned text by its spoken form."""
+        table = dict(self.pairs)
+        return _pattern(self.pairs).sub(lambda match: table[match[0].casefold()], text)
+
+
+#: said before any rule, after the user's own table
+USUAL = SpokenTable(
+    (
+        ("n95", "N九五"),
+        ("kn95", "KN九五"),
+        ("7-11便利店", "七一一便利店"),
+        ("163邮箱", "一六三邮箱"),
+        ("126邮箱", "一二六邮箱"),
+        ("360安全", "三六零安全"),
+        ("360杀毒", "三六零杀毒"),
+        ("360浏览器", "三六零浏览器"),
+        ("985/211", "九八五二一一"),
+        ("985、211", "九八五、二一一"),
+        ("985和211", "九八五和二一一"),
+        ("211、985", "二一一、九八五"),
+        ("24/7", "二十四七"),
+    )
+)
+
+
+@functools.lru_cache(maxsize=8)
+def _pattern(pairs: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
+    """Every written form, the longest first, each between boundaries of its own."""
+    longest_first = sorted((written for written, _ in pairs), key=lambda written: (-len(written), written))
+    return re.compile("|".join(_bounded(written) for written in longest_first), re.IGNORECASE)
+
+
+def _bounded(written: str) -> str:
+    before = "(?<![A-Za-z])" if _LETTER.match(written[0]) else r"(?<!\d)(?<!\d[.,:])" if written[0].isdigit() else ""
+    after = "(?![A-Za-z])" if _LETTER.match(written[-1]) else r"(?!\d)(?![.,:]\d)" if written[-1].isdigit() else ""
+    return before + re.escape(written) + after
