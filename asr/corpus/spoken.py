@@ -139,7 +139,10 @@ _REWRITES: tuple[Rule, ...] = (
     (re.compile(r"(?<=[A-Za-z])-(?=\d)"), ""),  # AK-47 is no number below zero
     (re.compile(r"(?<=\d),(?=\d)"), "、"),  # 5,6月 is not fifty-six
     (re.compile(rf"{START}(\d+\.\d+)(?![\d%‰°/:A-Za-z]|\.\d| [A-Za-z%])"), _said("{}", quantity)),  # 10.5 is no date
-    (re.compile(rf"{START}(\d{{3,}})(?={QUANTITY})"), _said("{}", quantity)),  # 120次 and 13812345678次 are counted
+    (
+        re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"),
+        _said("{}", quantity),
+    ),  # 120次 and 13812345678次 are counted
 )
 _HELD = "\ue000"  # of private use: no text has it once it is clean
 
