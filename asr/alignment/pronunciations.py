@@ -20,6 +20,7 @@ from asr.alignment.transition_model import TransitionModel
 from asr.alignment.words import match_words
 from asr.console import say
 from asr.lang.lexicon import by_word, read_lexicon
+from asr.lang.positions import plain
 from asr.tables import atomic
 
 PRONUNCIATIONS = "pronunciations.txt"
@@ -46,7 +47,10 @@ def write_pronunciations(
     for job in alignments:
         for utterance, tids in job.items():
             row = [names[phone] for phone, _, _ in to_phones(tids, model)]
-            found = match_words(row, [symbols[number] for number in words[utterance]], lexicon, silence)
+            said = [symbols[number] for number in words[utterance]]
+            found = match_words(row, said, lexicon, silence)
+            if found is None:  # lexicon.txt has position-dependent phones without their marks
+                found = match_words([plain(phone) for phone in row], said, lexicon, silence)
             counts.update((word, phones) for word, phones, _, _ in found or ())
     several = {word: ways for word, ways in lexicon.items() if len(ways) > 1}
     total = {word: sum(counts[word, phones] for phones in ways) for word, ways in several.items()}

@@ -7,7 +7,7 @@ The costs are Kaldi's to the last bit or two, for every step that rounds them fi
 reads   LANG/L_disambig.fst G.fst words.txt phones.txt phones/disambig.int [lexicon.txt phones/optional_silence.txt];
         MODEL/final.mdl tree [phones.txt]
 writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_tid.int graph.json; lexicon.txt and
-        phones/optional_silence.txt where LANG has them: word times need them
+        of phones/ what Kaldi's mkgraph.sh copies, where LANG has them: word times need them
 
     python -m asr graph --lang exp/mini/lang --model-dir exp/mini/ali --out exp/mini/net/graph
 """
@@ -39,7 +39,13 @@ from asr.tables import atomic, copy_whole, is_count, read_lines, read_symbols
 STATE_GROWTH = 10  # determinisation that multiplies the states beyond this does not end
 STATES_ALWAYS_ALLOWED = 1_000_000
 STEPS = 9
-FOR_TIMES = ("lexicon.txt", "phones/optional_silence.txt")
+#: what else of LANG a graph folder holds: for word times here, and for Kaldi's (as its mkgraph.sh copies them)
+FOR_TIMES = (
+    "lexicon.txt",
+    *(f"phones/optional_silence.{kind}" for kind in ("txt", "int", "csl")),
+    *(f"phones/{name}.{kind}" for name in ("word_boundary", "align_lexicon", "disambig") for kind in ("txt", "int")),
+    "phones/silence.csl",
+)
 
 #: raised whenever the same inputs give other results: what was made before is then made again
 REVISION = 1

@@ -6,6 +6,7 @@ OUT/hyp.txt       utterance and words; every utterance once, the key alone where
     phones.ctm    utterance 1 start duration phone
     nbest         utterance-rank, graph cost, acoustic cost (unscaled), words
     lat.1.gz      compact lattices, as Kaldi's
+    num_jobs      1, the archives of lattices, as Kaldi's steps/get_ctm.sh and score.sh want to know; with lat.1.gz
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from asr.decoding.lattice_files import write_lattices
 from asr.decoding.outcome import Outcome
 from asr.tables import atomic, write_table
 
-FILES = ("hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz")
+FILES = ("hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz", "num_jobs")
 
 
 def write_outputs(out: Path, outcomes: Mapping[str, Outcome], frame_shift_ms: float, *, lattices: bool) -> list[Path]:
@@ -40,8 +41,11 @@ def write_outputs(out: Path, outcomes: Mapping[str, Outcome], frame_shift_ms: fl
                 + "\n"
                 for rank, entry in enumerate(hypothesis.n_best, 1)
             )
+    (out / "num_jobs").unlink(missing_ok=True)
     if lattices:
         write_lattices(out / "lat.1.gz", ((key, hypothesis.compact) for key, hypothesis in found.items()))
+        with atomic(out / "num_jobs") as handle:
+            handle.write("1\n")
     else:
         (out / "lat.1.gz").unlink(missing_ok=True)
     return [out / name for name in FILES if (out / name).is_file()]

@@ -12,7 +12,6 @@ reads   GRAPH/phones.txt lexicon.txt [phones/optional_silence.txt], final.mdl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,11 @@ from asr.alignment.transition_model import TransitionModel, read_transition_mode
 from asr.alignment.words import match_words
 from asr.errors import InputError
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
+from asr.lang.positions import plain
 from asr.lang.pronunciation import SILENCE
 from asr.tables import read_lines, read_symbols
 
 Timed = tuple[str, int, int]  # label, first frame, frames
-_POSITION = re.compile(r"_[BIES]$")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Timing:
         names = [name for name, _, _ in phones]
         found = match_words(names, words, self.lexicon, self.silence)
         if found is None:
-            names = [_POSITION.sub("", name) for name in names]
+            names = [plain(name) for name in names]
             found = match_words(names, words, self.lexicon, self.silence)
         if found is None:
             return None

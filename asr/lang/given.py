@@ -13,6 +13,7 @@ from asr.errors import InputError
 from asr.lang.lexicon import is_disambiguation
 from asr.lang.lexicon_fst import check_fst
 from asr.lang.units import OOV_NAMES
+from asr.lang.word_alignment import complete
 from asr.tables import is_count, read_bytes, read_lines, read_symbols
 
 REQUIRED = ("L_disambig.fst", "G.fst", "words.txt", "phones.txt")
@@ -82,7 +83,10 @@ def class_ids(lang: Path, name: str, phones: dict[str, int]) -> list[int]:
 
 
 def copy_given(lang: Path, folder: Path, names: list[Path]) -> dict[str, int]:
-    """Copy the named files and complete phones/disambig.int and silence.int; returns words.txt as {word: id}."""
+    """Copy the named files and complete phones/; returns words.txt as {word: id}.
+
+    Completed are disambig.int and silence.int, and what Kaldi aligns words in lattices with (word_alignment).
+    """
     (folder / "phones").mkdir()
     for name in names:
         try:
@@ -94,7 +98,17 @@ def copy_given(lang: Path, folder: Path, names: list[Path]) -> dict[str, int]:
         target = folder / "phones" / f"{kind}.int"
         if not target.is_file():
             target.write_text("".join(f"{number}\n" for number in class_ids(lang, kind, phones)), encoding="utf-8")
-    return read_symbols(lang / "words.txt")
+    words = read_symbols(lang / "words.txt")
+    complete(folder, phones, words, _optional_silence(folder, phones))
+    return words
+
+
+def _optional_silence(lang: Path, phones: dict[str, int]) -> str:
+    """Return the phone of phones/optional_silence.txt, else the first silence phone."""
+    path = lang / "phones/optional_silence.txt"
+    named = " ".join(line for _, line in read_lines(path)).split() if path.is_file() else []
+    names = {number: name for name, number in phones.items()}
+    return named[0] if named and named[0] in phones else names[min(class_ids(lang, "silence", phones))]
 
 
 def oov_of(lang: Path, words: dict[str, int]) -> str:

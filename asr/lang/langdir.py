@@ -18,7 +18,9 @@ from pathlib import Path
 from asr.errors import InputError
 from asr.lang.lexicon import Lexicon, check_phones, disambiguated, is_disambiguation, words_of, write_lexicon
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
+from asr.lang.positions import MARKS, has_positions, mark_of, plain, positioned
 from asr.lang.pronunciation import ALL_PHONES, SILENCE, SILENCE_PHONES
+from asr.lang.word_alignment import write_word_alignment
 from asr.tables import read_symbols, sync_directory
 
 LEFT_TO_RIGHT = """\
@@ -135,14 +137,16 @@ def write_lang(
 ) -> Symbols:
     """Write everything but the language model into `folder`; returns the symbols.
 
-    `phones`: phones.txt of an alignment, whose ids are kept. Every phone of `lexicon` must be known, else InputError
-    that names `lexicon_source` and the word.
+    `phones`: phones.txt of an alignment, whose ids are kept. Where they are position-dependent, the phones of L.fst
+    and phones/ are too; lexicon.txt has them without their marks. Every phone of `lexicon` must be known, else
+    InputError that names `lexicon_source` and the word.
     """
-    with_symbols, highest = disambiguated(lexicon)
-    silence_symbol = f"#{highest + 1}"
     given = read_symbols(phones) if phones is not None else None
+    spoken = positioned(lexicon, given) if given is not None and has_positions(given) else lexicon
+    with_symbols, highest = disambiguated(spoken)
+    silence_symbol = f"#{highest + 1}"
     symbols = Symbols(phone_table(highest + 1, given, phones), word_table(lexicon))
-    check_phones(lexicon, lexicon_source, symbols.real_phones)
+    check_phones(spoken, lexicon_source, symbols.real_phones)
     if oov not in symbols.words:
         raise InputError(f"the lexicon lacks {oov}, the word that stands for unknown ones", file=lexicon_source)
     write_lexicon(folder / "lexicon.txt", lexicon)
@@ -151,11 +155,12 @@ def write_lang(
     _write(folder / "oov.txt", [oov])
     _write(folder / "oov.int", [str(symbols.words[oov])])
     _write_classes(folder / "phones", symbols)
+    write_word_alignment(folder, spoken, symbols.phones, symbols.words, silence=SILENCE)
     _write_topology(folder / "topo", symbols)
-    plain = lexicon_fst(
-        lexicon, symbols.phones, symbols.words, silence=SILENCE, silence_probability=silence_probability
+    without_symbols = lexicon_fst(
+        spoken, symbols.phones, symbols.words, silence=SILENCE, silence_probability=silence_probability
     )
-    write_fst(plain, folder / "L.fst")
+    write_fst(without_symbols, folder / "L.fst")
     determinisable = lexicon_fst(
         with_symbols,
         symbols.phones,
@@ -181,11 +186,12 @@ def _write_table(path: Path, table: Mapping[str, int]) -> None:
 def _write_classes(folder: Path, symbols: Symbols) -> None:
     """phones/: the classes of phones, as symbols, as ids a line, and as ids joined by colons."""
     real = symbols.real_phones
+    silence = [phone for phone in real if _is_silence(phone)]
     classes = {
-        "silence": [phone for phone in real if phone in SILENCE_PHONES],
-        "nonsilence": [phone for phone in real if phone not in SILENCE_PHONES],
+        "silence": silence,
+        "nonsilence": [phone for phone in real if not _is_silence(phone)],
         "optional_silence": [SILENCE],
-        "context_indep": [phone for phone in real if phone in SILENCE_PHONES],
+        "context_indep": silence,
         "disambig": symbols.disambiguation,
     }
     for name, members in classes.items():
@@ -202,7 +208,15 @@ def _write_classes(folder: Path, symbols: Symbols) -> None:
     tones = [
         [p for p in classes["nonsilence"] if re.sub(r"\D", "", p) == tone] for tone in ("1", "2", "3", "4", "5", "")
     ]
-    _write_both(folder, "extra_questions", "", [classes["silence"], *filter(None, tones)], symbols.phones)
+    places = [[p for p in classes["nonsilence"] if mark_of(p) == mark] for mark in MARKS if has_positions(real)]
+    if places:
+        places += [[p for p in silence if mark_of(p) == mark] for mark in ("", *MARKS)]
+    questions = [silence, *filter(None, tones), *filter(None, places)]
+    _write_both(folder, "extra_questions", "", questions, symbols.phones)
+
+
+def _is_silence(phone: str) -> bool:
+    return plain(phone) in SILENCE_PHONES
 
 
 def _write_both(folder: Path, name: str, lead: str, rows: Iterable[Sequence[str]], phones: Mapping[str, int]) -> None:
@@ -212,17 +226,22 @@ def _write_both(folder: Path, name: str, lead: str, rows: Iterable[Sequence[str]
 
 
 def phone_sets(phones: Iterable[str]) -> list[list[str]]:
-    """The phones that share a tree root: a final in all its tones, every initial by itself (`n` joins n1, n2)."""
+    """Group the phones that share a tree root: a final in all its tones, every initial by itself (`n` joins n1, n2).
+
+    Position-dependent phones share theirs in all positions.
+    """
+    phones = list(phones)
+    base = plain if has_positions(phones) else str
     sets: dict[str, list[str]] = {}
     for phone in phones:
-        sets.setdefault(phone.rstrip("12345"), []).append(phone)
+        sets.setdefault(base(phone).rstrip("12345"), []).append(phone)
     return list(sets.values())
 
 
 def _write_topology(path: Path, symbols: Symbols) -> None:
     entries = ["<Topology>\n"]
-    silences = [symbols.phones[phone] for phone in symbols.real_phones if phone in SILENCE_PHONES]
-    others = [symbols.phones[phone] for phone in symbols.real_phones if phone not in SILENCE_PHONES]
+    silences = [symbols.phones[phone] for phone in symbols.real_phones if _is_silence(phone)]
+    others = [symbols.phones[phone] for phone in symbols.real_phones if not _is_silence(phone)]
     for numbers, states in ((others, LEFT_TO_RIGHT), (silences, ERGODIC_SILENCE)):
         listed = " ".join(str(number) for number in numbers)
         entries.append(f"<TopologyEntry>\n<ForPhones>\n{listed}\n</ForPhones>\n{states}</TopologyEntry>\n")

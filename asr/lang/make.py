@@ -45,6 +45,7 @@ OPTIONAL = (
     "lm.arpa.gz",
     "oov_counts.txt",
     "pieces.model",
+    *(f"phones/{name}.{kind}" for name in ("word_boundary", "align_lexicon") for kind in ("txt", "int")),
 )
 TUNE = ("tune/G.fst", "tune/lm.arpa")
 

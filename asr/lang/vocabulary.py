@@ -16,6 +16,7 @@ from pathlib import Path
 from asr.corpus.transcript import characters
 from asr.lang import pieces
 from asr.lang.lexicon import Lexicon, by_word, fit_phones, fitted, read_lexicon, with_specials, words_of
+from asr.lang.positions import pronounceable
 from asr.lang.pronunciation import ALL_PHONES, NOISE, SILENCE_PHONES
 from asr.lang.units import WordUnits, is_special
 from asr.lang.words import UNREAD, build
@@ -81,12 +82,12 @@ def choose(
         made, how = build(sentences, wanted, letters=letters, most=most, split=split)
         changed = 0
         if phones is not None:
-            made, changed = fit_phones(made, read_symbols(phones), phones)
+            made, changed = fit_phones(made, pronounceable(read_symbols(phones)), phones)
         return Vocabulary(made, how, spelling, model, changed)
     theirs = with_specials(read_lexicon(lexicon))
     wanted = _lacking(theirs, sentences, wanted, whole=units == "own")
     made, how = build(sentences, wanted, letters=letters, most=most, split=split, given=by_word(theirs))
-    known = read_symbols(phones) if phones is not None else {*SILENCE_PHONES, *ALL_PHONES}
+    known = pronounceable(read_symbols(phones)) if phones is not None else {*SILENCE_PHONES, *ALL_PHONES}
     added, changed = _completing([entry for entry in made if entry[0] in wanted], how, known)
     return Vocabulary(theirs + added, how, spelling, model, changed)
 

@@ -154,7 +154,8 @@ def outcomes(reader, lattice) -> dict[str, Outcome]:
 
 def test_the_files_by_hand(outcomes, tmp_path):
     paths = write_outputs(tmp_path, outcomes, 10.0, lattices=True)
-    assert [path.name for path in paths] == ["hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz"]
+    assert [path.name for path in paths] == ["hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz", "num_jobs"]
+    assert (tmp_path / "num_jobs").read_text() == "1\n"  # steps/get_ctm.sh reads lat.1.gz ... lat.N.gz
     assert (tmp_path / "hyp.txt").read_text("utf-8") == "utt1\nutt2 甲 乙\nutt3\n"
     # the word without times has no line
     assert (tmp_path / "ctm").read_text("utf-8") == "utt2 1 1.000 0.250 甲 0.988\n"
@@ -171,7 +172,7 @@ def test_lattices_of_an_earlier_decoding_do_not_stay(outcomes, tmp_path):
     write_outputs(tmp_path, outcomes, 10.0, lattices=True)
     paths = write_outputs(tmp_path, outcomes, 10.0, lattices=False)
     assert [path.name for path in paths] == ["hyp.txt", "ctm", "phones.ctm", "nbest"]
-    assert not (tmp_path / "lat.1.gz").exists()
+    assert not (tmp_path / "lat.1.gz").exists() and not (tmp_path / "num_jobs").exists()
 
 
 def test_an_n_best_entry_without_words_is_its_costs(reader, tmp_path):

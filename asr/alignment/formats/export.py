@@ -14,7 +14,6 @@ between. Where they are not, the utterance is named and has no words; more than 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from asr.console import say, warn
 from asr.errors import InputError
 from asr.lang.given import oov_of
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
+from asr.lang.positions import mark_of, plain
 from asr.lang.pronunciation import SILENCE
 from asr.lang.units import WordUnits
 from asr.settings import option
@@ -37,7 +37,6 @@ from asr.tables import read_lines, read_symbols, read_table
 Labels = list[tuple[str, int, int]]  # label, first frame, frames
 Utterance = tuple[str, Labels]
 NAMED = 3
-_POSITION = re.compile(r"_[BIES]$")
 
 
 @dataclass(frozen=True)
@@ -149,8 +148,8 @@ class WordFinder:
         names = [name for name, _, _ in phones]
         words = self.units.tokenise(self.texts[utterance])
         found = self._match(names, words)
-        if found is None and any(_POSITION.search(name) for name in names):  # a_B, a_I, a_E, a_S are all a
-            found = self._match([_POSITION.sub("", name) for name in names], words)
+        if found is None and any(map(mark_of, names)):  # a_B, a_I, a_E, a_S are all a
+            found = self._match([plain(name) for name in names], words)
         if found is None:
             self.missed[utterance] = f"the phones do not spell '{' '.join(words)[:60]}'"
             return None

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from asr.lang.positions import plain
+
 MANNER = {
     "stop": "b p d t g k",
     "unaspirated": "b d g z zh j",
@@ -58,13 +60,12 @@ FINALS = {
 }
 #: each tone, all tones, and tones that sound alike where they meet the next syllable: high or low beginnings, ends
 TONES = ("1", "2", "3", "4", "5", "12345", "14", "23", "35", "24", "12")
-_POSITION = re.compile(r"_[BIES]$")
 TONE = re.compile(r"(.*?)([1-5])")
 
 
 def parts(phone: str) -> tuple[str, str]:
     """(spelling without position mark and tone, tone or ""): `ang4_E` is ("ang", "4")."""
-    bare = _POSITION.sub("", phone).lower()
+    bare = plain(phone).lower()
     match = TONE.fullmatch(bare)
     return (match[1], match[2]) if match else (bare, "")
 

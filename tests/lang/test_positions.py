@@ -1,0 +1,147 @@
+"""Position-dependent phones: their marks, their lang directory by Kaldi's rules, and alignments that have them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from kaldi_rules import lang_faults, rows
+
+from asr.alignment.archive import read_alignments, to_phones
+from asr.alignment.gmm.questions import parts
+from asr.alignment.monophone import write_monophone_alignments
+from asr.alignment.training_graph import GraphCompiler
+from asr.alignment.transition_model import read_transition_model
+from asr.alignment.tree import read_tree
+from asr.cli import main
+from asr.lang.langdir import phone_sets
+from asr.lang.positions import has_positions, plain, positioned, pronounceable
+from asr.lang.pronunciation import ALL_PHONES, SILENCE_PHONES
+from asr.lang.word_alignment import align_lexicon, word_boundaries
+from asr.tables import read_symbols, write_table
+
+MARKED = [f"{phone}{mark}" for phone in SILENCE_PHONES for mark in ("", "_B", "_E", "_I", "_S")]
+MARKED += [f"{phone}_{mark}" for phone in ALL_PHONES for mark in "BEIS"]
+TEXTS = {"s-1": "好人", "s-2": "人好好", "t-1": "饿"}
+SAID = {"s-1": "h_B ao3_E r_B en2_E", "s-2": "SIL r_B en2_E h_B ao3_E SIL h_B ao3_E", "t-1": "SIL e4_S SIL"}
+
+
+def test_marks():
+    assert [plain(phone) for phone in ("ao3_E", "SIL", "a_b", "x_BB", "n_S")] == ["ao3", "SIL", "a_b", "x_BB", "n"]
+    assert has_positions(MARKED) and has_positions({"<eps>", "#0", *MARKED})
+    assert not has_positions(["<eps>", "SIL", "SPN", "a", "b_B", "#0"]) and not has_positions([])
+    assert pronounceable(["<eps>", "SIL", "a"]) == {"<eps>", "SIL", "a"}
+    table = ["SIL", "SIL_S", *(f"{phone}_{mark}" for phone in "ab" for mark in "BEIS"), "c_B"]
+    assert pronounceable(table) == {"SIL", "a", "b"}
+    lexicon = [("one", ("a",)), ("two", ("a", "b")), ("four", ("a", "b", "b", "a")), ("<SIL>", ("SIL",))]
+    assert positioned(lexicon, table)[:3] == [
+        ("one", ("a_S",)),
+        ("two", ("a_B", "b_E")),
+        ("four", ("a_B", "b_I", "b_I", "a_E")),
+    ]
+    assert positioned(lexicon, table)[3] == ("<SIL>", ("SIL_S",)) and positioned([("x", ("c",))], table)[0][1] == (
+        "c",
+    )
+    assert parts("ang4_E") == ("ang", "4")
+
+
+def test_phones_share_a_root_in_all_tones_and_positions():
+    assert phone_sets(["SIL", "SIL_B", "SIL_E", "SIL_I", "SIL_S", "a1_B", "a1_E", "a1_I", "a1_S", "a2_B"]) == [
+        ["SIL", "SIL_B", "SIL_E", "SIL_I", "SIL_S"],
+        ["a1_B", "a1_E", "a1_I", "a1_S", "a2_B"],
+    ]
+    assert phone_sets(["SIL", "a1", "a2", "b"]) == [["SIL"], ["a1", "a2"], ["b"]]
+
+
+def test_what_kaldi_aligns_words_with():
+    assert word_boundaries(["SIL", "SIL_S", "a_B", "a_I"]) == {
+        "SIL": "nonword",
+        "SIL_S": "singleton",
+        "a_B": "begin",
+        "a_I": "internal",
+    }
+    assert align_lexicon([("好", ("h", "ao3")), ("A", ("ei1",)), ("好", ("h", "ao4"))], "SIL") == [
+        ("<eps>", "<eps>", "SIL"),
+        ("A", "A", "ei1"),
+        ("好", "好", "h", "ao3"),
+        ("好", "好", "h", "ao4"),
+    ]
+
+
+@pytest.fixture
+def aligned(tmp_path):
+    """An alignment directory over MARKED as Kaldi's phones, and its training set."""
+    numbers = {phone: number for number, phone in enumerate(MARKED, 1)}
+    spoken = {key: [(numbers[phone], 6) for phone in said.split()] for key, said in SAID.items()}
+    silence = [phone for phone in MARKED if plain(phone) in SILENCE_PHONES]
+    write_monophone_alignments(tmp_path / "theirs", MARKED, silence, spoken, 99)
+    write_table(tmp_path / "train/text", TEXTS)
+    write_table(tmp_path / "train/utt2spk", {key: key[0] for key in TEXTS})
+    write_table(tmp_path / "train/utt2num_frames", {key: str(6 * len(row)) for key, row in spoken.items()})
+    return tmp_path
+
+
+def test_from_the_alignment_to_the_graph(aligned, refused):
+    """`--ali-dir` without `--lang-dir`: the lang directory is made of its phone table."""
+    theirs, lang = aligned / "theirs", aligned / "lang"
+    options = ["--text", aligned / "train/text", "--phones", theirs / "phones.txt", "--out", lang]
+    assert main(["lang", *map(str, options)]) == 0
+    assert lang_faults(lang) == []
+    table = read_symbols(lang / "phones.txt")
+    assert {name: table[name] for name in MARKED} == {name: number for number, name in enumerate(MARKED, 1)}
+    assert ["好", "h", "ao3"] in rows(lang / "lexicon.txt")
+    assert ["好", "好", "h_B", "ao3_E"] in rows(lang / "phones/align_lexicon.txt")
+    assert ["e4_S", "singleton"] in rows(lang / "phones/word_boundary.txt")
+
+    options = ["--ali-dir", theirs, "--train-data", aligned / "train", "--lang", lang, "--out", aligned / "ali"]
+    assert main(["align", *map(str, options)]) == 0
+    assert json.loads((aligned / "ali/coverage.json").read_text())["train"]["accepted"] == 3
+    model = read_transition_model(aligned / "ali/final.mdl")
+    names = {number: name for name, number in table.items()}
+    found = {key: [names[phone] for phone, _, _ in to_phones(row, model)] for key, row in read_alignments(theirs)}
+    assert {key: " ".join(phones) for key, phones in found.items()} == SAID
+
+    options = ["--ali-dir", aligned / "ali", "--text", aligned / "train/text", "--lang", lang, "--level", "words"]
+    assert main(["export", *map(str, options), "--out", str(aligned / "words.ctm")]) == 0
+    assert [row[4] for row in rows(aligned / "words.ctm")] == ["好", "人", "人", "好", "好", "饿"]
+
+    options = ["--lang", lang, "--model-dir", aligned / "ali", "--out", aligned / "graph"]
+    assert main(["graph", *map(str, options)]) == 0
+    for name in ("word_boundary.int", "align_lexicon.int", "silence.csl", "disambig.int", "optional_silence.int"):
+        assert (aligned / "graph/phones" / name).read_bytes() == (lang / "phones" / name).read_bytes()
+
+
+def test_alignment_graphs_have_marked_phones(aligned):
+    """L.fst says a word with the phones of its length: what is aligned anew has begin, end and single phones."""
+    theirs, lang = aligned / "theirs", aligned / "lang"
+    options = ["--text", aligned / "train/text", "--phones", theirs / "phones.txt", "--out", lang]
+    assert main(["lang", *map(str, options)]) == 0
+    model, words = read_transition_model(theirs / "final.mdl"), read_symbols(lang / "words.txt")
+    compiler = GraphCompiler(read_tree(theirs / "tree"), model, lang / "L.fst")
+    graph = compiler.compile([words["好"], words["饿"]])
+    names = {number: name for name, number in read_symbols(lang / "phones.txt").items()}
+    heard = {names[number] for number in np.unique(model.tid_to_phone[graph.tids])}
+    assert {"h_B", "ao3_E", "e4_S", "SIL"} <= heard and not {"h_S", "ao3_I", "e4_B"} & heard
+
+
+def test_own_phones_pass_kaldis_rules_too(aligned):
+    assert main(["lang", "--text", str(aligned / "train/text"), "--out", str(aligned / "plain")]) == 0
+    assert lang_faults(aligned / "plain") == []
+    assert not (aligned / "plain/phones/word_boundary.txt").exists()
+
+
+def test_kaldis_own_lang_passes_and_a_lacking_one_is_completed(kaldi_sample, tmp_path):
+    import shutil
+
+    lang = kaldi_sample / "lang"
+    assert lang_faults(lang) == []
+    shutil.copytree(lang, tmp_path / "theirs", copy_function=shutil.copyfile)
+    for path in (tmp_path / "theirs", tmp_path / "theirs/phones"):
+        path.chmod(0o755)
+    for kind in ("txt", "int"):
+        (tmp_path / f"theirs/phones/align_lexicon.{kind}").unlink()
+    assert main(["lang", "--lang-dir", str(tmp_path / "theirs"), "--out", str(tmp_path / "lang")]) == 0
+    for kind in ("txt", "int"):
+        ours = tmp_path / f"lang/phones/align_lexicon.{kind}"
+        assert ours.read_bytes() == (lang / f"phones/align_lexicon.{kind}").read_bytes()
