@@ -22,6 +22,7 @@ VERBS = {
     "perturb": "asr.corpus.perturb",
     "lhotse-in": "asr.corpus.lhotse_in",
     "lhotse-out": "asr.corpus.lhotse_out",
+    "kaldi-out": "asr.lang.kaldi_out",
     "features": "asr.features.extract",
     "lang": "asr.lang.make",
     "align": "asr.alignment.align",
