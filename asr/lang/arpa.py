@@ -20,6 +20,7 @@ from asr.tables import atomic, read_lines
 
 _COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)")
 _SECTION = re.compile(r"\\(\d+)-grams:")
+_RESERVED = re.compile(r"#\d+|#nonterm\S*|<eps(?:ilon)?>", re.IGNORECASE)  # <s> and </s> have their place here
 _LOG10 = math.log(10)
 BLOCK = 65536  # n-grams that are split and looked up together
 
@@ -149,7 +150,10 @@ class _Reader:
         """int64 (n-grams, words)."""
         n, known = self.length, self.words
         if n == 1:
-            for items in fields:
+            for items, line in zip(fields, lines, strict=True):
+                if _RESERVED.fullmatch(items[1]):
+                    message = f"the word {items[1]} is a symbol of Kaldi's own: G would be wrong with it"
+                    raise self.fail(message, int(line))
                 known.setdefault(items[1], len(known))
         grams = np.array([[known.get(word, -1) for word in items[1 : n + 1]] for items in fields], dtype=np.int64)
         grams = grams.reshape(-1, n)

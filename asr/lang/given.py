@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from asr.errors import InputError
-from asr.lang.lexicon import is_disambiguation
+from asr.lang.lexicon import is_disambiguation, reserved
 from asr.lang.lexicon_fst import check_fst
 from asr.lang.units import OOV_NAMES
 from asr.lang.word_alignment import complete
@@ -39,13 +39,25 @@ def check_given(lang: Path, phones: Path | None = None) -> list[Path]:
     if "#0" not in words:
         raise InputError("lacks #0, so G's back-off arcs cannot pass L", file=lang / "words.txt")
     table = read_symbols(lang / "phones.txt")
+    for symbols, name in ((words, "words.txt"), (table, "phones.txt")):
+        if symbols.get("<eps>") != 0:
+            raise InputError("<eps> must have the id 0", file=lang / name)
     for name in CLASSES:
-        class_ids(lang, name, table)
+        _check_class(lang, name, table)
     if phones is not None:
         _check_same(lang / "phones.txt", table, phones)
     folders = [folder for folder in (lang, lang / "phones") if folder.is_dir()]
     files = sorted(item for folder in folders for item in folder.iterdir() if item.is_file())
     return [item.relative_to(lang) for item in files if not item.name.startswith(".")]
+
+
+def _check_class(lang: Path, name: str, table: dict[str, int]) -> None:
+    """Refuse a silence phone that is #1 or <eps>, and a disambiguation symbol that is a phone."""
+    names = {number: phone for phone, number in table.items()}
+    for number in class_ids(lang, name, table):
+        if reserved(names[number]) != (name == "disambig"):
+            kind = "is no disambiguation symbol" if name == "disambig" else "is a symbol of Kaldi's own and no phone"
+            raise InputError(f"'{names[number]}' {kind}", file=lang / "phones" / f"{name}.int")
 
 
 def _check_same(path: Path, ours: dict[str, int], alignment: Path) -> None:

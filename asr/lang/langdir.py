@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.errors import InputError
-from asr.lang.lexicon import Lexicon, check_phones, disambiguated, is_disambiguation, words_of, write_lexicon
+from asr.lang.lexicon import (
+    Lexicon,
+    check_phones,
+    check_words,
+    disambiguated,
+    is_disambiguation,
+    words_of,
+    write_lexicon,
+)
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
 from asr.lang.positions import MARKS, has_positions, mark_of, plain, positioned
 from asr.lang.pronunciation import ALL_PHONES, SILENCE, SILENCE_PHONES
@@ -141,6 +149,7 @@ def write_lang(
     and phones/ are too; lexicon.txt has them without their marks. Every phone of `lexicon` must be known, else
     InputError that names `lexicon_source` and the word.
     """
+    check_words(lexicon, lexicon_source)
     given = read_symbols(phones) if phones is not None else None
     spoken = positioned(lexicon, given) if given is not None and has_positions(given) else lexicon
     with_symbols, highest = disambiguated(spoken)

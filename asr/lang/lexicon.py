@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from asr.errors import InputError
 from asr.lang.pronunciation import NOISE, SILENCE
@@ -22,6 +22,9 @@ Lexicon = list[tuple[str, tuple[str, ...]]]
 
 SILENCE_WORD = "<SIL>"
 OOV_WORD = "<SPN>"
+
+_RESERVED = re.compile(r"#\d+|#nonterm\S*|<eps(?:ilon)?>|</?s>", re.IGNORECASE)
+_PROBABILITY = re.compile(r"[01]?\.\d+(?:[eE][-+]?\d+)?|\d(?:\.\d+)?[eE]-\d+")
 
 
 def fit_phones(lexicon: Lexicon, phones: Iterable[str], source: str | os.PathLike[str]) -> tuple[Lexicon, int]:
@@ -71,13 +74,19 @@ def _replacement(phone: str, known: Collection[str]) -> str | None:
 
 
 def read_lexicon(path: str | os.PathLike[str]) -> Lexicon:
-    """Read lexicon.txt. Raises InputError with file and line for a word without phones or a line seen before."""
+    """Read lexicon.txt. Raises InputError with file and line.
+
+    Refuses a word without phones, a line seen before, probabilities (lexiconp.txt), and a word or a phone that is a
+    symbol of Kaldi's own: see reserved.
+    """
     lexicon: Lexicon = []
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for number, line in read_lines(path):
         word, *phones = line.split() or [""]
         if not phones:
             raise InputError(f"'{line}' is not `word phone phone ...`", file=path, line=number)
+        if fault := _fault(word, phones):
+            raise InputError(fault, file=path, line=number, key=word)
         entry = (word, tuple(phones))
         if entry in seen:
             raise InputError("this pronunciation has occurred before", file=path, line=number, key=word)
@@ -86,6 +95,33 @@ def read_lexicon(path: str | os.PathLike[str]) -> Lexicon:
     if not lexicon:
         raise InputError("is empty", file=path)
     return lexicon
+
+
+def reserved(symbol: str) -> bool:
+    """Return whether a symbol has a meaning of its own in Kaldi's graphs, so that no lexicon may pronounce it.
+
+    #0, #1, ... keep words distinct, <eps> stands for no symbol, <s> and </s> bound a sentence, #nonterm... joins
+    grammars.
+    """
+    return _RESERVED.fullmatch(symbol) is not None
+
+
+def _fault(word: str, phones: Sequence[str]) -> str | None:
+    if reserved(word):
+        return "is a symbol of Kaldi's own and no word, the graph would be wrong; take it out of the lexicon"
+    for phone in phones:
+        if reserved(phone):
+            return f"'{phone}' is a symbol of Kaldi's own and no phone, the graph would be wrong"
+    if len(phones) > 1 and _PROBABILITY.fullmatch(phones[0]):
+        return f"'{phones[0]}' is a probability, as in lexiconp.txt: pass the lexicon without this column"
+    return None
+
+
+def check_words(lexicon: Lexicon, path: str | os.PathLike[str] | None) -> None:
+    """Refuse a lexicon (of the file `path`) that pronounces a symbol of Kaldi's own."""
+    for word, phones in lexicon:
+        if fault := _fault(word, phones):
+            raise InputError(fault, file=path, key=word)
 
 
 def with_specials(lexicon: Lexicon) -> Lexicon:

@@ -13,8 +13,9 @@ too, or can be spelled, so that no transcript is lost: letters by name, what nob
 
 reads   TEXT (`utterance transcript`), LM_TEXT (a sentence a line), PHONES (phones.txt of an alignment: ids stay)
 writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
-        pieces.model (spm) lang.json; OUT/tune/G.fst lm.arpa; oov_counts.txt: `word count how` of the words that
-        LEXICON or words.txt lacks, most frequent first; how: pypinyin, letters, lexicon (by its characters), noise
+        pieces.model (spm) lang.json (sizes, dev, and left_out: words that the language model never gives);
+        OUT/tune/G.fst lm.arpa; oov_counts.txt: `word count how` of the words that LEXICON or words.txt lacks, most
+        frequent first; how: pypinyin, letters, lexicon (by its characters), noise
 
     python -m asr lang --text exp/mini/data/train/text --dev-text exp/mini/data/dev/text \\
         --phones exp/mini/ali/phones.txt --out exp/mini/lang
@@ -76,6 +77,7 @@ class Settings:
     mix_weight: float = option(0.0, help="weight of the transcripts' model in a mixture; 0: chosen on --dev-text")
     lexicon: Path | None = option(None, help="your own lexicon.txt; pypinyin adds what the text has and it lacks")
     silence_prob: float = option(0.5, help="probability of silence after a word")
+    max_missing: float = option(1.0, help="largest part of dev's words that the language model may never give")
     letters: str = option("names", help="Latin letters: Mandarin letter names or SPN", choices=("names", "noise"))
     most_pronunciations: int = option(3, help="pronunciations a word at most")
     lang_dir: Path | None = option(None, help="a complete Kaldi lang directory to use instead of making one")
@@ -126,6 +128,8 @@ def _check(settings: Settings) -> None:
         raise InputError(f"lang: --silence-prob {settings.silence_prob} is not in [0, 1)")
     if settings.most_pronunciations < 1:
         raise InputError(f"lang: --most-pronunciations {settings.most_pronunciations} leaves none")
+    if not 0 <= settings.max_missing <= 1:
+        raise InputError(f"lang: --max-missing {settings.max_missing} is not in [0, 1]")
     _check_model(settings)
 
 
@@ -167,6 +171,7 @@ def _make(settings: Settings, folder: Path) -> dict[str, Any]:
     from asr.lang.langdir import write_lang
     from asr.lang.lexicon import OOV_WORD
     from asr.lang.lexicon_fst import write_grammar
+    from asr.lang.never_given import NeverGiven
     from asr.lang.pieces import MODEL
     from asr.lang.text import read_transcripts
     from asr.lang.vocabulary import choose
@@ -204,6 +209,14 @@ def _make(settings: Settings, folder: Path) -> dict[str, Any]:
     write_arpa(folder / "lm.arpa", model)
     write_grammar(folder / "lm.arpa", folder / "words.txt", folder / "G.fst", settings.arpa)
     facts["ngrams"] = [len(order) for order in model.orders]
+    source = settings.arpa or "the language model"
+    never = NeverGiven(source, model.words)
+    never.of_text("the training text", sentences, words)
+    never.of_text("dev", dev, words, settings.max_missing)
+    never.of_table(symbols.words)
+    if given is not None and ready is not None:
+        never.not_in(symbols.words, given, ready.words)
+    facts["left_out"] = never.facts
     # without a user's lexicon all words were made: only those without a sound are worth a line
     made = vocabulary.made if settings.lexicon is not None else dict.fromkeys(vocabulary.unread, UNREAD)
     write_oov_counts(folder / "oov_counts.txt", words, sentences, dev, made)
@@ -217,6 +230,7 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
     from asr.lang.given import check_given, copy_given, oov_of
     from asr.lang.lexicon_fst import write_grammar
     from asr.lang.model import estimated
+    from asr.lang.never_given import NeverGiven, words_in_grammar
     from asr.lang.pieces import units_of
     from asr.lang.text import read_transcripts
 
@@ -237,6 +251,11 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
         facts["tune_ngrams"] = [len(order) for order in model.orders]
     train = read_transcripts(settings.text) if settings.text is not None else []
     dev = _dev(settings)
+    grammar = settings.lang_dir / "G.fst"
+    never = NeverGiven(grammar, words_in_grammar(grammar, symbols))
+    never.of_text("the training text", train, words)
+    never.of_text("dev", dev, words, settings.max_missing)
+    facts["left_out"] = never.facts
     write_oov_counts(folder / "oov_counts.txt", words, train, dev, {})
     facts["dev"] = dev_figures(dev, words, model)
     return facts

@@ -3,6 +3,7 @@ import pytest
 from asr.errors import InputError
 from asr.lang.lexicon import (
     check_phones,
+    check_words,
     disambiguated,
     fit_phones,
     fitted,
@@ -72,6 +73,32 @@ def test_a_broken_lexicon_is_refused(tmp_path, text, complaint):
     (tmp_path / "lexicon.txt").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=complaint):
         read_lexicon(tmp_path / "lexicon.txt")
+
+
+@pytest.mark.parametrize("symbol", ["#0", "#1", "#12", "<eps>", "<s>", "</s>", "<EPS>", "#nonterm:call"])
+def test_symbols_of_kaldis_own_are_neither_words_nor_phones(tmp_path, symbol):
+    path = tmp_path / "lexicon.txt"
+    path.write_text(f"行 h ang2\n{symbol} SIL\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_lexicon(path)
+    assert (caught.value.line, caught.value.key) == (2, symbol)
+    assert caught.value.message.startswith("is a symbol of Kaldi's own and no word")
+    path.write_text(f"行 h {symbol}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"lexicon\.txt:1: 行: '.+' is a symbol of Kaldi's own and no phone"):
+        read_lexicon(path)
+    with pytest.raises(InputError, match="is a symbol of Kaldi's own"):
+        check_words([(symbol, ("h",))], None)
+
+
+def test_words_that_only_look_like_such_symbols_are_read(tmp_path):
+    (tmp_path / "lexicon.txt").write_text("<SPN> SPN\n# h\n#a h\n<unk> SPN\n[NOISE] SPN\ns S\n", encoding="utf-8")
+    assert len(read_lexicon(tmp_path / "lexicon.txt")) == 6
+
+
+def test_probabilities_are_no_phones(tmp_path):
+    (tmp_path / "lexiconp.txt").write_text("行 0.75 h ang2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"lexiconp\.txt:1: 行: '0\.75' is a probability"):
+        read_lexicon(tmp_path / "lexiconp.txt")
 
 
 def test_unknown_phones_are_refused_by_name():

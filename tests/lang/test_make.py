@@ -307,6 +307,9 @@ def broken(folder, name, content=None):
         (broken("theirs", "G.fst", b"0 1 2 2 0.5\n"), "theirs/G.fst: is no OpenFst file"),
         (broken("theirs", "words.txt", b"<eps> 0\na 1\na 2\n"), "theirs/words.txt:3: a: symbol or id has occurred"),
         (broken("theirs", "words.txt", b"<eps> 0\na 1\n"), "theirs/words.txt: lacks #0"),
+        (broken("theirs", "words.txt", b"a 0\n<eps> 1\n#0 2\n"), "theirs/words.txt: <eps> must have the id 0"),
+        (broken("theirs", "phones/disambig.int", b"169\n1\n"), "disambig.int: 'SIL' is no disambiguation symbol"),
+        (broken("theirs", "phones/silence.int", b"1\n169\n"), "silence.int: '#0' is a symbol of Kaldi's own"),
         (broken("theirs", "phones/disambig.int", b"169\n999\n"), "theirs/phones/disambig.int:2: '999' is not in"),
         (broken("theirs", "phones/silence.int", b""), "theirs/phones/silence.int: is empty"),
         (broken("theirs", "phones.txt", b"<eps> 0\nSIL 1\nSPN 2\nb 3\n"), "theirs/phones/disambig.int:1: '169'"),
@@ -384,6 +387,7 @@ def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
         ("--text text --phones silent", "silent:1: 'u1' is not `symbol id`"),
         ("--text text --lexicon lexicon", "lexicon: 我: names phones that are not in phones.txt: ow3"),
         ("--text text --arpa arpa", "arpa:5: '-0.3' is not `log10-probability 1 word(s) [back-off]`"),
+        ("--text text --arpa eps", "eps:5: the word <eps> is a symbol of Kaldi's own"),
         ("--text text --arpa cut.arpa.gz", "cut.arpa.gz: cannot be read"),
         ("--text text --order 0", "--order 0 is not in 1 ... 9"),
         ("--text text --silence-prob 1", "--silence-prob 1.0 is not in [0, 1)"),
@@ -418,6 +422,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, complai
     Path("lexicon").write_text("我 w ow3\n", encoding="utf-8")
     arpa = "\\data\\\nngram 1=1\n\n\\1-grams:\n-0.3\n\n\\end\\\n"
     Path("arpa").write_text(arpa)
+    Path("eps").write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-0.3\t<eps>\n-1\t<s>\n-1\t</s>\n\n\\end\\\n")
     Path("cut.arpa.gz").write_bytes(gzip.compress(arpa.encode())[:-5])
     before = files(".")
     assert lang(f"{options} --out lang") == 2
