@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from asr.scoring.counts import operation
+from asr.scoring.details import KINDS
 from asr.scoring.training_events import number
 
 
@@ -57,9 +59,10 @@ def _texts(value: Any) -> bool:
 def _confusions(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(item, dict)
-        and all(isinstance(item.get(name), str) for name in ("kind", "example"))
+        and isinstance(item.get("example"), str)
         and _count(item.get("count"))
         and _pair([item.get("ref"), item.get("hyp")])
+        and item.get("kind") == KINDS[operation((item.get("ref"), item.get("hyp")))]
         for item in value
     )
 
