@@ -353,9 +353,10 @@ class Trainer:
                 lowest, best, pushes = ce, window.weights.clone(), window.k
         chosen = min(found, key=lambda item: item["ce"])
         self.log.write("windows", frames=server.frames, windows=found, chosen=chosen)
+        text = f"averaged from {100 * chosen['from']:.0f} % of the pass on ({pushes:,} pushes)"
         say(
-            f"train: averaged from {100 * chosen['from']:.0f} % of the pass on ({chosen['pushes']:,} pushes): "
-            f"held-out cross-entropy {chosen['ce']:.4f}; raw weights {found[0]['ce']:.4f}"
+            f"train: {text if pushes else 'no average is better than the raw weights'}: "
+            f"held-out cross-entropy {lowest:.4f}; raw weights {found[0]['ce']:.4f}"
         )
         return best, pushes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -45,6 +46,55 @@ def test_two_workers_learn_in_one_pass(problem, layer_norm):
     heldout = [event for event in events(folder) if event["event"] == "heldout"]
     assert heldout[0]["frames"] == 0 and heldout[-1]["ce_average"] < 0.5 < heldout[0]["ce_average"]
     assert not list((folder / "model" / "log").glob("checkpoint-*"))
+
+
+def test_the_report_has_the_figures_of_the_terminal_and_the_log(problem, capsys):
+    """One value of each figure: what train says at its end, what the log's summary holds, what the page shows."""
+    folder, argv = problem
+    # a rate that stays high, so that an average is the best
+    high = ["--eta0", "1.0", "--end-ratio", "1", "--average-from", "0.9"]
+    assert main([*argv, "--engine", "simulated", "--workers", "2", *high]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert main(["report", "--exp", str(folder), "--model", str(folder / "model")]) == 0
+    page = (folder / "model" / "report.html").read_text(encoding="utf-8")
+    text = " ".join(re.sub("<[^>]+>", " ", re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL)).split())
+    *_, windows, done = events(folder)
+    shown = re.fullmatch(
+        r"train: done in (.+); frames seen ([\d,]+), repeated ([\d,]+), dropped ([\d,]+); pushes ([\d,]+); "
+        r"on ([\d,]+) held-out frames cross-entropy ([\d.]+), accuracy ([\d.]+) %",
+        said[-1],
+    )
+    time, seen, repeated, dropped, pushes, heldout, ce, accuracy = shown.groups()
+    for name, figure in (("frames_seen", seen), ("pushes", pushes), ("heldout_frames", heldout)):
+        assert f"{done[name]:,}" == figure
+    for fact in (
+        f"frames seen {seen} ",
+        f"frames repeated {repeated} frames dropped {dropped} pushes {pushes} ",
+        f"training time {time} ",
+        f"The final weights have cross-entropy {ce} on all {heldout} held-out frames, {accuracy} % of them right.",
+        f"The network saw {seen} frames in one pass, in {time}.",
+    ):
+        assert fact in text, fact
+    # the average: what is chosen at the end is not the one that is shown from --average-from on
+    average = re.fullmatch(
+        r"train: averaged from (\d+) % of the pass on \(([\d,]+) pushes\): held-out cross-entropy ([\d.]+); "
+        r"raw weights ([\d.]+)",
+        said[-2],
+    )
+    share, averaged, lowest, raw = average.groups()
+    assert int(share) < 90 and f"{done['averaged_pushes']:,}" == averaged == f"{windows['chosen']['pushes']:,}"
+    assert lowest == ce and f"pushes averaged {averaged} " in text
+    assert (
+        f"the one from {share} % of the pass on, of {averaged} pushes, was the best with cross-entropy {ce}" in text
+    )
+    assert f"raw weights: {raw})" in text
+    start = events(folder)[0]
+    weights_said = next(line for line in said if " M weights, " in line)
+    assert (
+        f"{start['weights'] / 1e6:.2f} M weights" in weights_said
+        and f"{start['weights'] / 1e6:.2f} M weights" in text
+    )
+    assert start["machine"]["cores"] >= 1 and "Machine not recorded" not in text
 
 
 def test_what_came_too_late_is_computed_again(problem):
