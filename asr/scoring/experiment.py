@@ -46,7 +46,7 @@ class Tuning:
     """The trials on one set, dev as a rule: {(language-model weight, penalty): character error rate in percent}.
 
     They are those with the prior scale that was chosen. utterances, characters: of the part of the set that they were
-    counted on, None where decode.json does not tell; own_graph: the set was decoded over a graph made for tuning.
+    counted on, None where decode.json does not tell; own_graph: the set was decoded over the graph of --tune-graph.
     """
 
     name: str

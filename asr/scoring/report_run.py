@@ -94,8 +94,8 @@ def _extent(found: Tuning, scored: Mapping[str, Any] | None) -> Iterator[str]:
         )
     if found.own_graph:
         yield (
-            f"{found.name} was decoded over a graph of the training transcripts alone, made for this choice: its "
-            "rates cannot be compared with those of other sets."
+            f"{found.name} was decoded over a graph that was made for this choice (--tune-graph): its rates cannot "
+            "be compared with those of other sets."
         )
 
 

@@ -204,7 +204,8 @@ class Trainer:
         """Run to the end and write the model."""
         settings, server = self.settings, self.server
         say(
-            f"train: {settings.method}, {self.total:,} frames ({self.total / 360000:.2f} h{self._copies()}), "
+            f"train: {settings.method}, {self.total:,} frames "
+            f"({self.total / FRAMES_PER_HOUR:.2f} h{self._copies()}), "
             f"{server.weights.numel() / 1e6:.2f} M weights, {self.materials.shape.num_pdfs} pdfs, "
             f"{self.workers} workers, {self.precision}, eta0 {self.eta0:g}"
             + (", natural gradients" if server.natural else "")
@@ -416,7 +417,7 @@ class Trainer:
         return (
             ""
             if distinct == self.total
-            else f", {distinct / 360000:.2f} h of them originals, the rest perturbed copies"
+            else f", {distinct / FRAMES_PER_HOUR:.2f} h of them originals, the rest perturbed copies"
         )
 
     def _elapsed(self) -> float:

@@ -1,6 +1,7 @@
 """The stage `decode`: weights chosen where the best are known, every utterance accounted for, bad input named."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -74,6 +75,25 @@ def test_the_known_best_weights_are_chosen(toy, tmp_path, capsys):
     assert not list((tmp_path / "out").glob(".*"))
     said = capsys.readouterr().out
     assert "tune: LM weight 8, insertion penalty 0, prior scale 1: %CER 0.00 [ 0 / 6 ], the best of 30" in said
+
+
+def test_the_page_has_the_figures_of_tuning_decoding_and_scoring(toy, tmp_path, capsys):
+    folder = tmp_path / "exp" / "model" / "decode_dev"
+    record = decode_set(toy(tune=True, tune_minutes=0.0005, seed=4, out=folder), None, SOURCE)
+    tuned, decoded = capsys.readouterr().out.splitlines()[-2:]
+    chosen = re.search(r"LM weight (\S+), insertion penalty (\S+), prior .*: %CER (\S+) \[ \d+ / (\d+) \]", tuned)
+    assert int(chosen[4]) == record["tuning_units"]
+    text = str(toy().data / "text")
+    assert main(["score", "--ref", text, "--hyp", str(folder / "hyp.txt"), "--out", str(folder)]) == 0
+    rate = re.search(r"%CER (\S+) ", capsys.readouterr().out)[1]
+    assert main(["report", "--exp", str(tmp_path / "exp"), "--model", str(folder.parent)]) == 0
+    page = " ".join(re.sub("<[^>]+>", " ", (folder.parent / "report.html").read_text("utf-8")).split())
+    part = f"{record['tuning_utterances']} utterances of dev ({chosen[4]} characters)"
+    assert f"The table counts {part}; the chosen pair has {chosen[3]} % there." in page
+    assert f"weight {chosen[1]} and insertion penalty {chosen[2]} were chosen" in page
+    assert f"Decoded with it, all of dev has {rate} % (4 utterances, 6 characters)." in page
+    speech, factor = re.search(r"4 utterances, (.*) of speech; .* real-time factor (\S+) ", decoded).groups()
+    assert f"dev {speech} {factor} 1 0 0" in page and f"dev {rate} % CER" in page
 
 
 def test_lattices_far_from_the_best_weight_are_searched_once_more(toy, capsys):
