@@ -41,11 +41,18 @@ class Settings:
 def run(settings: Settings) -> None:
     """Write the page. times.tsv and command.txt do not make it out of date: run.sh adds to them in every run."""
     from asr.scoring.experiment import read_experiment, sources
+    from asr.scoring.places import check_outputs
 
-    if not settings.model.is_dir():
-        raise InputError("no such model folder", file=settings.model)
+    for folder, what in ((settings.model, "model folder"), (settings.exp, "folder of a run")):
+        if not folder.is_dir():
+            raise InputError(f"no such {what}", file=folder)
     out = settings.out or settings.model / "report.html"
     inputs = sources(settings.exp, settings.model)
+    check_outputs([out], [*inputs, settings.exp / "log" / "times.tsv", settings.exp / "log" / "command.txt"])
+    if out.exists() and not out.is_file():  # a device or a FIFO: nothing is kept there, nor a stamp beside it
+        with open(out, "w", encoding="utf-8") as handle:
+            handle.write(render(read_experiment(settings.exp, settings.model)))
+        return
     stamp = Stamp(
         out.parent / f".done.{out.name}.json",
         "report",

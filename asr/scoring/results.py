@@ -12,6 +12,9 @@ from asr.scoring import details
 from asr.scoring.counts import Counts, Pair, align, count, interval, total
 from asr.tables import atomic
 
+#: what write_results leaves in its folder
+FILES = ("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json")
+
 
 @dataclass(frozen=True)
 class Scored:

@@ -39,7 +39,8 @@ from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normaliser
 from asr.errors import InputError
 from asr.scoring.counts import Counts
-from asr.scoring.results import result_lines, score_texts, write_results
+from asr.scoring.places import check_outputs
+from asr.scoring.results import FILES, result_lines, score_texts, write_results
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import read_bytes, read_table
@@ -84,6 +85,10 @@ def run(settings: Settings) -> int:
     utt2spk = settings.utt2spk or (beside if beside.exists() else None)
     inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
     inputs += [settings.spoken_table] if settings.spoken_table else []
+    check_outputs((settings.out / name for name in FILES), inputs)
+    name = settings.set_name or settings.out.resolve().name.removeprefix("decode_")
+    if not name.isprintable():
+        raise InputError(f"--set-name {name!r}: no name for a line")
     stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs, revision=REVISION)
     earlier = _earlier(settings.out / "scores.json")  # run.sh ends with its lines however much it skipped
     if earlier is not None and stamp.fresh(force=settings.force):
@@ -95,7 +100,6 @@ def run(settings: Settings) -> int:
     spaced = uses_words(settings.words, references.values(), hypotheses.values())
     by_word = score_texts(references, hypotheses, str.split if spaced else _character_units("word"), settings.seed)
 
-    name = settings.set_name or settings.out.resolve().name.removeprefix("decode_")
     word_unit = "words of the text" if spaced else "Han characters and Latin words"
     lines = result_lines(name, by_character, by_word, word_unit, len(set(speakers.values())) if utt2spk else 0)
     warnings = [f"{name}: {warning}" for warning in _warnings(missing, ignored, by_character.total)]

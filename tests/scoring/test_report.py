@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import pytest
@@ -244,6 +246,37 @@ def test_a_run_without_an_error_and_one_still_training(made_up):
 def test_no_model_folder_is_refused(tmp_path, capsys):
     assert main(["report", "--exp", str(tmp_path), "--model", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err == f"{tmp_path / 'nowhere'}: no such model folder\n"
+
+
+def test_places_that_are_wrong_are_refused(made_up, capsys):
+    model = made_up / "dnn"
+    config = model / "config.json"
+    link = made_up / "page.html"
+    link.symlink_to(config)
+    capsys.readouterr()
+    for argv, message in (
+        (["--exp", made_up / "nowhere", "--model", model], f"{made_up / 'nowhere'}: no such folder of a run\n"),
+        (["--exp", config, "--model", model], f"{config}: no such folder of a run\n"),
+        (["--exp", made_up, "--model", config], f"{config}: no such model folder\n"),
+        (["--exp", made_up, "--model", model, "--out", model], f"{model}: is a folder; name a file\n"),
+        (["--exp", made_up, "--model", model, "--out", config / "a" / "b"], f"{config}: is no folder\n"),
+        (["--exp", made_up, "--model", model, "--out", link], f"{link}: is read, so nothing is written there; "),
+        (["--exp", made_up, "--model", model, "--out", made_up / "log" / "times.tsv"], "times.tsv: is read"),
+    ):
+        assert main(["report", *map(str, argv)]) == 2
+        output = capsys.readouterr()
+        assert message in output.err and output.err.count("\n") == 1 and output.out == ""
+    assert config.read_text().startswith('{"network"')
+
+
+def test_a_page_goes_into_a_pipe(made_up):
+    fifo = made_up / "page"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(fifo.read_text, encoding="utf-8")
+        assert main(["report", "--exp", str(made_up), "--model", str(made_up / "dnn"), "--out", str(fifo)]) == 0
+        assert "37.50 % CER" in check(reading.result(60))
+    assert fifo.is_fifo() and not list(made_up.glob(".*"))
 
 
 def test_resumed_training_is_read_once(made_up):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -365,3 +366,26 @@ def test_protocol_of_aishell_sample():
     scored = score_texts(references, {}, lambda text: characters(text, latin="letter"), 0)
     assert len(references) == 120
     assert scored.total.length == scored.total.deletions == 1542
+
+
+def test_places_to_write_to_are_checked_first(decoded, capsys):
+    folder = decoded / "dnn" / "decode_test"
+    text, hyp = decoded / "data/test/text", folder / "hyp.txt"
+    os.link(text, folder / "cer")  # the reference by another name
+    os.symlink(hyp, folder / "wer")
+    before = text.read_bytes()
+    for place, message in (
+        (folder, f"{folder}/cer: is read, so nothing is written there; name another\n"),
+        (hyp, f"{hyp}: is no folder\n"),
+        (hyp / "below" / "it", f"{hyp}: is no folder\n"),
+    ):
+        assert main(["score", "--ref", str(text), "--hyp", str(hyp), "--out", str(place)]) == 2
+        assert capsys.readouterr().err == message and text.read_bytes() == before
+    (folder / "cer").unlink()
+    assert score(decoded) == 2 and "wer: is read" in capsys.readouterr().err
+    (folder / "wer").unlink()
+    (folder / "ops").mkdir()
+    assert score(decoded) == 2 and "ops: is a folder; name a file" in capsys.readouterr().err
+    (folder / "ops").rmdir()
+    assert score(decoded, "--set-name", "a\nb") == 2 and "no name for a line" in capsys.readouterr().err
+    assert not (folder / "scores.json").exists()
