@@ -20,6 +20,8 @@ from pathlib import Path
 from asr.console import say, warn
 from asr.corpus.datadir import DataDir, Segment
 from asr.corpus.digit_strings import YAO
+from asr.corpus.left_out import write_left_out
+from asr.corpus.prepared import record
 from asr.corpus.problems import BOM, Problem, checked_value
 from asr.corpus.repair import settle
 from asr.corpus.same_sound import in_several_sets
@@ -124,20 +126,24 @@ def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> No
     durations: dict[str, float] = {}
     sets = {name: _checked(one, settings, durations) for name, one in gathered.items()}
     _part(gathered, sets)
+    lost: dict[str, list[Problem]] = {name: [] for name in (*gathered, "train", "dev", "test")}
     kept = {
-        name: settle(one.name, sets[name], one.problems, max_missing=settings.max_missing)
+        name: settle(one.name, sets[name], one.problems, max_missing=settings.max_missing, lost=lost[name])
         for name, one in gathered.items()
     }
-    for name, data in _with_cut(kept, gathered["train"].name, settings).items():
+    sets = _with_cut(kept, gathered["train"].name, settings, lost["train"])
+    seconds: dict[str, float | None] = {}
+    for name, data in sets.items():
         written = data.with_text({key: written_form(text) for key, text in data.text.items()})
         times = {key: f"{durations[key]:.3f}" for key in written.utt2spk}
         DataDir(written.recordings, written.text, written.utt2spk, written.segments, times).write(settings.out / name)
+        write_left_out(settings.out / name, lost[name])
         units = sum(len(characters(text)) for text in written.text.values())
-        hours = sum(durations[key] for key in written.utt2spk) / 3600
-        say(
-            f"{name}: {len(written.utt2spk)} utterances of {len(written.spk2utt)} speakers, {hours:.2f} hours, "
-            f"{units} characters"
-        )
+        seconds[name] = total = sum(durations[key] for key in written.utt2spk)
+        size = f"{len(written.utt2spk)} utterances of {len(written.spk2utt)} speakers, {total / 3600:.2f} hours"
+        say(f"{name}: {size}, {units} characters")
+        sets[name] = written
+    record(sets, seconds, settings)
 
 
 def _checked(one: Gathered, settings: CorpusSettings, durations: dict[str, float]) -> DataDir:
@@ -172,8 +178,10 @@ def _part(gathered: Mapping[str, Gathered], sets: Mapping[str, DataDir]) -> None
                 gathered[name].problems.append(Problem("duplicate key", message, item.file, item.line, key, "stop"))
 
 
-def _with_cut(sets: dict[str, DataDir], name: Path, settings: CorpusSettings) -> dict[str, DataDir]:
-    """The three sets, those that are missing cut from train."""
+def _with_cut(
+    sets: dict[str, DataDir], name: Path, settings: CorpusSettings, lost: list[Problem]
+) -> dict[str, DataDir]:
+    """The three sets, those that are missing cut from train. `lost` gets what had to be left out for that."""
     total = len(sets["train"].utt2spk)
     for part, share in (("test", settings.test_fraction), ("dev", settings.dev_fraction)):
         if part not in sets:
@@ -183,6 +191,7 @@ def _with_cut(sets: dict[str, DataDir], name: Path, settings: CorpusSettings) ->
                 max_missing=settings.max_missing,
                 seed=settings.seed,
                 name=name,
+                lost=lost,
             )
     _say_leaks(sets)
     return {part: sets[part] for part in ("train", "dev", "test")}

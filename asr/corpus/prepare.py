@@ -1,7 +1,8 @@
 """Run a recipe's prepare script, then validate each set that it made.
 
 Reads a recipe's script (recipes/NAME/prepare.py) and what that reads; writes OUT/{train,dev,test}, each a Kaldi data
-directory with normalised transcripts. All options but --script are the script's own: `--script FILE --help`
+directory with normalised transcripts and, where something was left out, left_out.tsv; and OUT/prepared.json, the
+figures of the sets. All options but --script are the script's own: `--script FILE --help`
 lists them. Runs again only when the settings, the script, another *.py or *.txt of its folder, or its inputs
 have changed.
 
@@ -25,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from asr.console import say
+from asr.corpus import left_out, prepared
 from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.gather import CorpusSettings
 from asr.corpus.validate import conclude, find_problems
@@ -82,11 +84,18 @@ def run(script: ModuleType, settings: Any) -> None:
     )
     if stamp.fresh():
         return
+    figures = settings.out / prepared.NAME
+    for path in (figures, *(settings.out / name / left_out.NAME for name in SETS)):  # not every script writes them
+        path.unlink(missing_ok=True)
     script.run(settings)
     opened = getattr(script, "SOUNDS_OPENED", False)
-    sets = {name: _validated(settings.out / name, settings, not opened) for name in SETS}
+    seconds: dict[str, float | None] = {}
+    sets = {name: _validated(settings.out / name, settings, not opened, seconds) for name in SETS}
     _check_apart(settings.out, sets)
-    made = [settings.out / name / file for name in SETS for file in FILES if (settings.out / name / file).exists()]
+    if not figures.exists():
+        prepared.record(sets, seconds, settings)
+    files = [settings.out / name / file for name in SETS for file in (*FILES, left_out.NAME)]
+    made = [figures, *(path for path in files if path.exists())]
     stamp.record([*made, *(script.outputs(settings) if hasattr(script, "outputs") else ())])
 
 
@@ -117,7 +126,9 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def _validated(path: Path, settings: Any, sounds: bool) -> DataDir:
+def _validated(path: Path, settings: Any, sounds: bool, seconds: dict[str, float | None]) -> DataDir:
+    """Read a set, with its sounds where the script has not opened them. `seconds` gets how long they last."""
+    durations: dict[str, float] = {}
     data, problems = find_problems(
         path,
         rate_hz=getattr(settings, "rate_hz", 16000),
@@ -125,8 +136,12 @@ def _validated(path: Path, settings: Any, sounds: bool) -> DataDir:
         allow_pipes=getattr(settings, "allow_pipes", False),
         sounds=sounds,
         nj=settings.nj,
+        durations=durations,
     )
     conclude(path, data, problems)
+    if not sounds and data.utt2dur is not None:
+        durations = {key: float(data.utt2dur[key]) for key in data.utt2spk}
+    seconds[path.name] = sum(durations.values()) if durations else None
     return data
 
 

@@ -3,7 +3,8 @@
 Reads a Kaldi data directory and writes another one, sorted and with absolute paths: without byte-order marks, CRLF,
 full-width letters, invisible characters and empty or repeated lines, in UTF-8, and with an spk2utt that
 fits utt2spk. What cannot be mended is dropped and named: utterances without a transcript or a sound that can be
-read, keys that occur twice with different values or not in every file. Past --max-missing nothing is written.
+read, keys that occur twice with different values or not in every file. OUT/left_out.tsv lists them. Past
+--max-missing nothing is written.
 
     python -m asr repair --data data/train --out data/train_repaired
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from asr.console import log_only, say
 from asr.corpus.datadir import FILES, DataDir, refuse_same
+from asr.corpus.left_out import write_left_out
 from asr.corpus.problems import Problem, by_kind, counts, named_first
 from asr.corpus.validate import find_problems
 from asr.settings import option
@@ -39,9 +41,11 @@ class Settings:
 def run(settings: Settings) -> None:
     """Write `out`, or raise InputError and write nothing."""
     refuse_same(settings.out, settings.data)
+    lost: list[Problem] = []
     mended = mend(
         settings.data,
         max_missing=settings.max_missing,
+        lost=lost,
         rate_hz=settings.rate_hz,
         resample=settings.resample,
         encoding=settings.encoding,
@@ -50,16 +54,19 @@ def run(settings: Settings) -> None:
         nj=settings.nj,
     )
     mended.write(settings.out)
+    write_left_out(settings.out, lost)
     say(f"{settings.out}: {len(mended.utt2spk)} utterances")
 
 
-def mend(path: Path, *, max_missing: float = 0.05, **options) -> DataDir:
+def mend(path: Path, *, max_missing: float = 0.05, lost: list[Problem] | None = None, **options) -> DataDir:
     """The mended directory `path`; `options` are those of `validate.find_problems`. Each thing dropped is said.
+
+    `lost` gets the problems whose utterances go.
 
     Raises InputError where only the user can help, or where more than `max_missing` of the utterances would go.
     """
     data, problems = find_problems(path, **options)
-    return settle(path, data, problems, max_missing=max_missing)
+    return settle(path, data, problems, max_missing=max_missing, lost=lost)
 
 
 def settle(

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import FILES, DataDir, refuse_same
+from asr.corpus.datadir import FILES, DataDir, c_sorted, refuse_same
+from asr.corpus.left_out import write_left_out
+from asr.corpus.problems import Problem, named_first
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
 from asr.settings import option
@@ -43,6 +45,7 @@ def run(settings: Settings) -> None:
     refuse_same(settings.rest, settings.data, settings.part)
     refuse_same(settings.part, settings.data)
     data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
+    lost: list[Problem] = []
     rest, part = split(
         data,
         fraction=settings.fraction,
@@ -50,10 +53,12 @@ def run(settings: Settings) -> None:
         max_missing=settings.max_missing,
         seed=settings.seed,
         name=settings.data,
+        lost=lost,
     )
     for path, piece in ((settings.rest, rest), (settings.part, part)):
         piece.write(path)
         say(f"{path}: {len(piece.utt2spk)} utterances of {len(piece.spk2utt)} speakers")
+    write_left_out(settings.rest, lost)
 
 
 def split(
@@ -64,8 +69,12 @@ def split(
     max_missing: float = 0.05,
     seed: int = 1,
     name: Path | str = "data",
+    lost: list[Problem] | None = None,
 ) -> tuple[DataDir, DataDir]:
-    """(rest, part); the part has about `count` utterances, or `fraction` of all. `name` is named in errors."""
+    """(rest, part); the part has about `count` utterances, or `fraction` of all.
+
+    `name` is named in errors; `lost` gets the utterances that are in neither.
+    """
     total = len(data.utt2spk)
     if count is None and not 0 < fraction < 1:
         raise InputError(f"--fraction {fraction} is not between 0 and 1")
@@ -80,7 +89,11 @@ def split(
     if not chosen:
         raise InputError("no part can be cut out without a sentence in both parts", file=name)
     if left_out:
-        say(f"{name}: {len(left_out)} utterances left out, as their sentences are in both parts")
+        first = named_first(c_sorted(left_out))
+        say(f"{name}: {len(left_out)} utterances left out, as their sentences are in both parts: {first}")
+    if lost is not None:
+        reason = "its sentence is in two sets"
+        lost += [Problem("sentence in two sets", reason, name, None, key) for key in c_sorted(left_out)]
     rest = data.restricted(key for key in data.utt2spk if key not in chosen and key not in left_out)
     return rest, data.restricted(chosen)
 

@@ -67,12 +67,23 @@ def find_problems(
     deep: bool = False,
     sounds: bool = True,
     nj: int = 0,
+    durations: dict[str, float] | None = None,
 ) -> tuple[DataDir, list[Problem]]:
-    """The tables' problems, then the sounds'. Sounds are left alone where the tables already say stop."""
+    """The tables' problems, then the sounds'. Sounds are left alone where the tables already say stop.
+
+    `durations` gets the seconds of every utterance whose sound is opened.
+    """
     data, problems = survey(path, encoding=encoding, allow_pipes=allow_pipes)
     if sounds and not any(problem.mend == "stop" for problem in problems):
         problems += check_sounds(
-            path, data, rate_hz=rate_hz, resample=resample, allow_pipes=allow_pipes, deep=deep, nj=nj
+            path,
+            data,
+            rate_hz=rate_hz,
+            resample=resample,
+            allow_pipes=allow_pipes,
+            deep=deep,
+            nj=nj,
+            durations=durations,
         )
     return data, problems
 

@@ -15,6 +15,9 @@ from pathlib import Path
 from asr.console import say
 from asr.corpus.datadir import DataDir, refuse_same
 from asr.corpus.gather import TranscriptSettings
+from asr.corpus.left_out import write_left_out
+from asr.corpus.prepared import record
+from asr.corpus.problems import Problem
 from asr.corpus.repair import mend
 from asr.corpus.split import split
 from asr.corpus.transcript import characters
@@ -47,7 +50,13 @@ def run(settings: Settings) -> None:
     sources = {"train": settings.train_dir, "dev": settings.dev_dir, "test": settings.test_dir}
     for name in sources:
         refuse_same(settings.out / name, *inputs(settings))
-    sets = {name: _normalised(folder, settings) for name, folder in sources.items() if folder is not None}
+    durations: dict[str, float] = {}
+    lost: dict[str, list[Problem]] = {name: [] for name in sources}
+    sets = {
+        name: _normalised(folder, settings, lost[name], durations)
+        for name, folder in sources.items()
+        if folder is not None
+    }
     if settings.dev_dir is None:
         sets["train"], sets["dev"] = split(
             sets["train"],
@@ -55,22 +64,27 @@ def run(settings: Settings) -> None:
             max_missing=settings.max_missing,
             seed=settings.seed,
             name=settings.train_dir,
+            lost=lost["train"],
         )
     for name, data in sets.items():
         data.write(settings.out / name)
+        write_left_out(settings.out / name, lost[name])
         units = sum(len(characters(text)) for text in data.text.values())
         say(f"{name}: {len(data.utt2spk)} utterances of {len(data.spk2utt)} speakers, {units} characters")
+    record(sets, {name: sum(durations[key] for key in data.utt2spk) for name, data in sets.items()}, settings)
 
 
-def _normalised(folder: Path, settings: Settings) -> DataDir:
+def _normalised(folder: Path, settings: Settings, lost: list[Problem], durations: dict[str, float]) -> DataDir:
     data = mend(
         folder,
         max_missing=settings.max_missing,
+        lost=lost,
         rate_hz=settings.rate_hz,
         resample=settings.resample,
         encoding=settings.encoding,
         allow_pipes=settings.allow_pipes,
         nj=settings.nj,
+        durations=durations,
     )
     written = settings.writer()
     return data.with_text({key: written(text) for key, text in data.text.items()})
