@@ -167,3 +167,44 @@ def test_symbols(tmp_path):
     (tmp_path / "words.txt").write_text("<eps> 0\n好 0\n")
     with pytest.raises(InputError, match=r"words.txt:2: 好: symbol or id has occurred before"):
         tables.read_symbols(tmp_path / "words.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("b x", "'x' is not a number of frames"),
+        ("b -1", "'-1' is not a number of frames"),
+        ("b 0", "'0' is not a number of frames"),
+        ("b 1.5", "'1.5' is not a number of frames"),
+        ("b nan", "'nan' is not a number of frames"),
+        ("b ²", "'²' is not a number of frames"),
+        ("b 1_0", "'1_0' is not a number of frames"),
+        ("b 12 3", "'12 3' is not a number of frames"),
+        ("b " + "9" * 5000, f"'{'9' * 5000}' is not a number of frames"),
+        ("b", "nothing after the key"),
+        ("a 7", "this key has occurred before"),
+        ("b\u200b 7", "its key holds U+200B, which cannot be seen; remove it"),
+        ("b\u00a07", "its key holds U+00A0, which cannot be seen; remove it"),
+        ("\ufeffb 7", "its key holds U+FEFF, which cannot be seen; remove it"),
+        ("b\x007", "its key holds U+0000, which cannot be seen; remove it"),
+    ],
+)
+def test_a_count_that_is_none_names_file_line_and_key(tmp_path, line, said):
+    (tmp_path / "utt2num_frames").write_text(f"a 3\n{line}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        tables.read_counts_of(tmp_path / "utt2num_frames", "frames", least=1)
+    assert str(caught.value).startswith(f"{tmp_path}/utt2num_frames:2: ") and str(caught.value).endswith(said)
+
+
+def test_counts_and_seconds(tmp_path):
+    (tmp_path / "t").write_text("a 3\r\nb\t12\n")
+    assert tables.read_counts_of(tmp_path / "t", "frames") == {"a": 3, "b": 12}
+    (tmp_path / "t").write_text("a 3.25\nb .5\nc 1e1\n")
+    assert tables.read_seconds(tmp_path / "t") == {"a": 3.25, "b": 0.5, "c": 10.0}
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0", "nan", "inf", "1e999", "1_0", "1,5", "²"])
+def test_a_time_that_is_none(tmp_path, value):
+    (tmp_path / "utt2dur").write_text(f"a 1.0\nb {value}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=f"utt2dur:2: b: '{value}' is not a time in seconds"):
+        tables.read_seconds(tmp_path / "utt2dur")

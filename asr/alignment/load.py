@@ -30,7 +30,7 @@ from asr.alignment.transition_model import TransitionModel, read_transition_mode
 from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
 from asr.errors import InputError
-from asr.tables import atomic, copy_whole, is_count, read_symbols, read_table, write_int_vectors
+from asr.tables import atomic, copy_whole, read_counts_of, read_symbols, write_int_vectors
 
 #: what an aligning step writes beside its archives: utterance and reason
 UNALIGNED = "unaligned.txt"
@@ -133,11 +133,7 @@ def frames_file(folder: Path) -> Path:
 def num_frames(folder: Path) -> dict[str, int]:
     """{utterance: frames of its features}. Raises InputError."""
     path = frames_file(folder)
-    frames = {}
-    for utterance, text in read_table(path).items():
-        if not is_count(text) or int(text) == 0:
-            raise InputError(f"'{text}' is not a number of frames", file=path, key=utterance)
-        frames[utterance] = int(text)
+    frames = read_counts_of(path, "frames", least=1)
     if not frames:
         raise InputError("holds no utterance", file=path)
     return frames

@@ -20,7 +20,7 @@ from asr.alignment.load import Wanted, write_targets
 from asr.corpus.perturbation import Perturbation
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
-from asr.tables import copy_whole, read_int_vectors, read_table
+from asr.tables import copy_whole, read_int_vectors, read_parsed, read_table
 
 SYSTEM_FILES = ("final.mdl", "tree", "phones.txt")
 
@@ -79,13 +79,7 @@ def _fitted(pdfs: np.ndarray, speed: float, frames: int, tolerance: int, key: st
 
 
 def _changes(path: Path) -> dict[str, Perturbation]:
-    changes = {}
-    for key, line in read_table(path).items():
-        try:
-            changes[key] = Perturbation.parse(line)
-        except ValueError as error:
-            raise InputError(str(error), file=path, key=key) from error
-    return changes
+    return read_parsed(path, Perturbation.parse)
 
 
 def _system(originals: Path) -> list[Path]:

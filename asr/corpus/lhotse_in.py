@@ -64,6 +64,9 @@ def run(settings: Settings) -> None:
         utt2spk[item.id] = "_".join(item.speaker.split()) if item.speaker else item.id
     if nobody:
         warn(f"{nobody} of {len(segments)} supervisions have no speaker: each is its own")
+    unheard = [key for key in known if key not in recordings]
+    if unheard:
+        warn(f"lhotse-in: {len(unheard)} recordings have no supervision: {named_first(unheard)}")
     sources = {key: _source(recording, file, settings) for key, (recording, file) in recordings.items()}
     data = _as_data(sources, text, utt2spk, segments)
     data.write(settings.out)

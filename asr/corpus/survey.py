@@ -17,6 +17,7 @@ from pathlib import Path
 from asr.corpus.datadir import DataDir, Segment, absolute, c_sorted, is_pipe
 from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import Entry, Problem, scan_table
+from asr.corpus.side_tables import check_side_tables, durations
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
 from asr.lookalike import LookAlikes
@@ -43,7 +44,9 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
     lines = {key: entry.line for key, entry in recordings.items()} if segments is None else {}
     _check_keys(path, "wav.scp" if segments is None else "segments", sounds, lines, text, utt2spk, problems)
     changes = _changes(path / "perturb", problems)
-    durations, originals = _optional(path / "utt2dur", problems), _optional(path / "utt2uniq", problems)
+    originals = _optional(path / "utt2uniq", problems)
+    utt2dur = durations(path / "utt2dur", sounds, problems)
+    check_side_tables(path, recordings, {key: entry.value for key, entry in utt2spk.items()}, problems)
     dropped = {problem.key for problem in problems if problem.mend == "drop"}
     for key, segment in (segments or {}).items():
         if segment.recording in dropped and key not in dropped:
@@ -56,7 +59,7 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
         text={key: entry.value for key, entry in text.items()},
         utt2spk={key: sys.intern(entry.value) for key, entry in utt2spk.items()},
         segments=segments,
-        utt2dur=durations,
+        utt2dur=utt2dur,
         utt2uniq=originals,
         perturb=changes,
     )

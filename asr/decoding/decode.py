@@ -41,7 +41,7 @@ from asr.machine import describe
 from asr.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import is_count, read_table
+from asr.tables import read_counts_of, read_table
 
 FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
 
@@ -225,7 +225,7 @@ def _frames(data: Path) -> dict[str, int]:
     features = read_table(data / "feats.scp") if (data / "feats.scp").is_file() else {}
     if not path.is_file():
         return dict.fromkeys(features or read_table(data / "utt2spk"), 1)
-    return {key: int(count) for key, count in read_table(path).items() if is_count(count)}
+    return read_counts_of(path, "frames")
 
 
 def _tuning_record(

@@ -24,7 +24,7 @@ import numpy as np
 from asr.console import say
 from asr.errors import InputError
 from asr.settings import option
-from asr.tables import MatrixReader, copy_whole, read_bytes, read_table
+from asr.tables import MatrixReader, copy_whole, read_bytes, read_counts_of
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
@@ -140,7 +140,7 @@ def training_statistics(data: Path) -> np.ndarray:
 def _seconds(data: Path) -> float | None:
     """Seconds of speech of a data directory, where it says."""
     path = data / "utt2num_frames"
-    return sum(int(count) for count in read_table(path).values()) * 0.01 if path.is_file() else None
+    return sum(read_counts_of(path, "frames").values()) * 0.01 if path.is_file() else None
 
 
 def _onnx(model: Any, path: Path) -> float:

@@ -4,38 +4,83 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import os
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from asr.errors import InputError
+from asr.errors import InputError, shown
 from asr.tables.writing import atomic
+
+T = TypeVar("T")
+BLANKS = " \t\r\v\f"  # what parts a key from its value: Kaldi knows no other white space
+_TABS = re.compile("[ \t\r\v\f]+")
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 
 
 def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", allow_empty: bool = False) -> dict[str, str]:
     """Read `key value...` lines. Values are stripped; a key alone needs `allow_empty`.
 
-    Raises InputError naming file, line and key: missing file, wrong encoding, empty line, duplicate key.
-    A byte-order mark at the start of the file and CRLF line ends are tolerated here (validation names them).
+    Raises InputError naming file, line and key: missing file, wrong encoding, empty line, duplicate key, a key with a
+    character that cannot be seen. A byte-order mark at the start of the file and CRLF line ends are tolerated here
+    (validation names them).
     """
-    table: dict[str, str] = {}
+    return read_parsed(path, str, encoding=encoding, allow_empty=allow_empty)
+
+
+def read_parsed(
+    path: str | os.PathLike[str], parse: Callable[[str], T], *, encoding: str = "utf-8", allow_empty: bool = False
+) -> dict[str, T]:
+    """Read `key value` lines as `read_table` does, each value by `parse`; its ValueError becomes the line's error."""
+    table: dict[str, T] = {}
     for number, line in read_lines(path, encoding=encoding):
-        key, _, value = line.strip().partition(" ") if "\t" not in line else _split_any(line)
+        parts = line.strip(BLANKS).split(" ", 1) if "\t" not in line else _TABS.split(line.strip(BLANKS), maxsplit=1)
+        key, value = parts[0], parts[1].strip() if len(parts) > 1 else ""
         if not key:
             raise InputError("empty line", file=path, line=number)
+        if not (key.isascii() and key.isprintable()) and (seen := shown(key)) != key:
+            hidden = ", ".join(dict.fromkeys(re.findall(r"U\+[0-9A-F]{4,}", seen))) or "bytes that are no UTF-8"
+            raise InputError(
+                f"its key holds {hidden}, which cannot be seen; remove it", file=path, line=number, key=key
+            )
         if key in table:
             raise InputError("this key has occurred before", file=path, line=number, key=key)
-        value = value.strip()
         if not value and not allow_empty:
             raise InputError("nothing after the key", file=path, line=number, key=key)
-        table[key] = value
+        try:
+            table[key] = parse(value)
+        except ValueError as error:
+            raise InputError(str(error), file=path, line=number, key=key) from error
     return table
 
 
-def _split_any(line: str) -> tuple[str, str, str]:
-    parts = line.strip().split(None, 1)
-    return (parts[0] if parts else "", " ", parts[1] if len(parts) > 1 else "")
+def read_counts_of(path: str | os.PathLike[str], what: str, *, least: int = 0) -> dict[str, int]:
+    """Read `key number` lines, such as utt2num_frames. `what` is counted, at least `least` of it by each key.
+
+    Raises InputError with file, line and key, as for any table, and for what is no whole number from `least` on.
+    """
+
+    def count(text: str) -> int:
+        if not is_count(text) or int(text) < least:
+            raise ValueError(f"'{text}' is not a number of {what}")
+        return int(text)
+
+    return read_parsed(path, count)
+
+
+def read_seconds(path: str | os.PathLike[str]) -> dict[str, float]:
+    """Read `key seconds` lines, such as utt2dur and reco2dur. Raises InputError as `read_counts_of` does."""
+    return read_parsed(path, seconds)
+
+
+def seconds(text: str) -> float:
+    """Return a time in seconds, positive and finite. Raises ValueError with the reason."""
+    if not _DECIMAL.fullmatch(text) or not 0 < (value := float(text)) < math.inf:
+        raise ValueError(f"'{text}' is not a time in seconds")
+    return value
 
 
 def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import warn
+from asr.corpus.datadir import c_sorted
 from asr.corpus.fetch import Remote
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.obtain import fetch_and_unpack, mirrors, unpacked_root
-from asr.corpus.problems import Problem
+from asr.corpus.problems import Problem, named_first
 from asr.corpus.unpack import SUFFIXES, unpack_nested
 from asr.errors import InputError
 from asr.settings import as_script, option
@@ -55,16 +56,29 @@ def run(settings: Settings) -> None:
     table = root / TRANSCRIPTS
     texts: dict[str, tuple[int, str]] = {}
     for line, text in transcript_lines(table, settings.encoding):
-        key, _, said = text.strip().partition(" ")
+        if not text.strip():
+            continue
+        key, said = (*text.split(None, 1), "")[:2]
         if key in texts and texts[key][1] != said:
             message = f"this key has occurred before, with another text (line {texts[key][0]})"
             raise InputError(message, file=table, line=line, key=key)
         texts[key] = (line, said.strip())
     gathered = {name: _set(root / "wav" / name, texts, table) for name in ("train", "dev", "test")}
     heard = {item.key for one in gathered.values() for item in one.found}
-    if silent := len(texts.keys() - heard - {""}):
-        warn(f"{table}: {silent} transcripts have no sound, such as {min(texts.keys() - heard)}")
+    _check_silent({key: line for key, (line, _) in texts.items() if key not in heard}, len(texts), table, settings)
     write_sets(gathered, settings)
+
+
+def _check_silent(silent: dict[str, int], total: int, table: Path, settings: Settings) -> None:
+    """Warn of transcripts without a sound. Raises InputError where they are too many, as where archives are packed."""
+    if not silent:
+        return
+    first = named_first(c_sorted(silent))
+    if len(silent) > settings.max_missing * total and len(silent) < total:
+        key = min(silent, key=silent.__getitem__)
+        share = f"{len(silent)} of {total} transcripts have none: more than --max-missing"
+        raise InputError(f"has no sound; are all archives unpacked? ({share})", file=table, line=silent[key], key=key)
+    warn(f"{table}: {len(silent)} transcripts have no sound, such as {first}")
 
 
 def _root(settings: Settings) -> Path:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.datadir import is_pipe
+from asr.corpus.datadir import c_sorted, is_pipe
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
@@ -59,7 +59,7 @@ def _set(folder: Path, encoding: str) -> Gathered:
         speaker = speaker if key.startswith(speaker) else path.parent.name
         said_line, text = texts[key]
         one.found.append(Found(key, speaker, path, text, folder / "trans.txt", said_line))
-    for key in texts.keys() - sounds.keys():
+    for key in c_sorted(texts.keys() - sounds.keys()):
         one.problems.append(Problem("missing audio", "is not in wav.scp", folder / "trans.txt", texts[key][0], key))
     return one
 

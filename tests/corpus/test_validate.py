@@ -12,7 +12,7 @@ from corpus_samples import sound, write_lines
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
-from asr.corpus.validate import Settings, run
+from asr.corpus.validate import Settings, find_problems, run
 from asr.errors import InputError
 
 
@@ -299,3 +299,32 @@ def test_look_alikes_in_keys_are_pointed_out(data: Path, tmp_path: Path):
         run(Settings(data=data, report=tmp_path / "report"))
     said = (tmp_path / "report").read_text()
     assert "s1u2: is not in text; it differs from s1u２ in text only by U+0032 (2) in place of U+FF12 (２)" in said
+
+
+SIDE_TABLES = {
+    "utt2dur": ("s1u1 0.3\ns1u2 long\ns2u1 0.3\ns2u2 0.3\n", "2: s1u2: 'long' is not a time in seconds"),
+    "reco2dur": ("s1u1 -1\n", "1: s1u1: '-1' is not a time in seconds"),
+    "utt2num_frames": ("s1u1 0\n", "1: s1u1: '0' is not a number of frames"),
+    "spk2gender": ("s1 female\n", "1: s1: 'female' is neither f nor m"),
+    "feats.scp": (
+        "s1u\uff11 a.ark:5\n",
+        " s1u１: no utterance is called so; it differs from s1u1 only by U+FF11 (１)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIDE_TABLES)
+def test_side_tables_are_checked(name: str, data: Path, tmp_path: Path):
+    content, said = SIDE_TABLES[name]
+    (data / name).write_text(content, encoding="utf-8")
+    problems = find_problems(data, sounds=False)[1]
+    (line,) = [str(problem.error()) for problem in problems if str(problem.file).endswith(name)]
+    assert line.startswith(f"{data}/{name}:{said}")
+    assert DataDir.read(data).utt2dur is None
+
+
+def test_an_utt2dur_that_lacks_an_utterance_is_left_away(data: Path):
+    (data / "utt2dur").write_text("s1u1 0.3\n")
+    assert DataDir.read(data).utt2dur is None
+    (data / "utt2dur").write_text("s1u1 0.3\ns1u2 0.3\ns2u1 0.3\ns2u2 0.3\n")
+    assert DataDir.read(data).utt2dur == dict.fromkeys(("s1u1", "s1u2", "s2u1", "s2u2"), "0.3")
