@@ -5,19 +5,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 data=../shared/data
-[[ -d $data/kaldi_aishell_sample ]] || {
+[[ -d $data/kaldi_aishell_sample && -f $data/cmn_words/words.txt ]] || {
   echo "the real data is not there: $data" >&2
   exit 2
 }
-# the protocol's language model has seen the names of cmn_words as well; so may the one that chooses its weight
-mkdir -p exp
-for file in "$data"/cmn_words/mp3/cmn-*.mp3; do
-  file=${file##*/cmn-}
-  echo "${file%.mp3}"
-done >exp/cmn_words.txt
+# the protocol's language model has seen the words of cmn_words as well; so may the one that chooses its weight
+lm_text=$data/cmn_words/words.txt
 alignments=(--ali-dir "$data/kaldi_aishell_sample/tri1_ali")
 [[ " $* " != *" --from-scratch "* ]] || alignments=()
 exec ./run.sh --recipe kaldi --exp exp/aishell_sample \
   --train-dir "$data/aishell_sample/data/train" --test-dir "$data/aishell_sample/data/test" \
   --lang-dir "$data/kaldi_aishell_sample/lang" "${alignments[@]}" \
-  --lm-text exp/cmn_words.txt --set score.latin=letter --set decode.latin=letter "$@"
+  --lm-text "$lm_text" --set score.latin=letter --set decode.latin=letter "$@"

@@ -46,7 +46,7 @@ train_base() { # the system whose alignments are used: exp/units, or exp/tune wi
   train_sample 4 # where exp is given, only the words of the language model are made
   [[ $exp == exp/tune ]] || return 0
   asr split --data "$data/aishell_sample/data/train" --rest "$exp/rest" --part "$exp/part" --fraction 0.2
-  ./run.sh --recipe kaldi --exp "$exp" --train-dir "$exp/rest" --test-dir "$exp/part" --lm-text exp/cmn_words.txt \
+  ./run.sh --recipe kaldi --exp "$exp" --train-dir "$exp/rest" --test-dir "$exp/part" --lm-text "$lm_text" \
     --stop-stage 4 >&2
 }
 train_words() { # another one whose train has cmn_words too; dev, test and the language model's text stay

@@ -3,18 +3,17 @@
 # Sourced by units.sh, language_model.sh and transcribing.sh. Reads exp and model (a trained one); defines `train_sample`, and, for
 # one network with a lang directory and graph anew for every row, weights chosen on dev, `heads`, `row` and `rescored`.
 data=../shared/data
+lm_text=$data/cmn_words/words.txt # all of them: only a third of their sounds is there
 
 train_sample() { # last stage: with exp empty, the AISHELL sample by its protocol and with our own tools, in exp/units
-  mkdir -p exp
-  local file
-  for file in "$data"/cmn_words/mp3/cmn-*.mp3; do
-    file=${file##*/cmn-}
-    echo "${file%.mp3}"
-  done >exp/cmn_words.txt
+  [[ -f $lm_text ]] || {
+    echo "the words of the language model are not there: $lm_text" >&2
+    exit 2
+  }
   if [[ -z $exp ]]; then
     exp=exp/units
     ./run.sh --recipe kaldi --exp "$exp" --train-dir "$data/aishell_sample/data/train" \
-      --test-dir "$data/aishell_sample/data/test" --lm-text exp/cmn_words.txt --stop-stage "$1" >&2
+      --test-dir "$data/aishell_sample/data/test" --lm-text "$lm_text" --stop-stage "$1" >&2
   fi
 }
 asr() { .venv/bin/python -m asr "$@" >&2; }
@@ -25,7 +24,7 @@ heads() { # one a table
 row() { # name folder [options of `asr lang`]
   local name=$1 out=$2
   shift 2
-  asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --lm-text exp/cmn_words.txt "$@" \
+  asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --lm-text "$lm_text" "$@" \
     --phones "$exp/ali/phones.txt" --out "$out/lang"
   asr graph --lang "$out/lang" --model-dir "$exp/ali" --out "$out/graph"
   asr decode --data "$exp/data/dev" --model "$exp/$model" --graph "$out/graph" --tune true --latin letter --out "$out/dev"

@@ -28,6 +28,10 @@ ngram 1=6
 """
 
 
+def lang(options: str) -> int:
+    return main(["lang", *options.split()])
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -68,7 +72,7 @@ def test_five_are_named(capsys):
 
 
 def test_a_given_model_that_lacks_words_of_dev_and_train(here, capsys):
-    assert main(["lang", "--text", "text", "--dev-text", "dev", "--arpa", "x.arpa", "--out", "lang"]) == 0
+    assert lang("--text text --dev-text dev --arpa x.arpa --out lang") == 0
     error = capsys.readouterr().err
     assert "warning: lang: 7 of 11 words of the training text are not in x.arpa" in error
     assert "warning: lang: 5 of 7 words of dev are not in x.arpa, so that they can never be recognised: 好 " in error
@@ -99,24 +103,24 @@ def test_the_bound_is_a_setting(here, capsys):
     )
     assert "x.arpa: 5 of 7 words of dev cannot be recognised" in capsys.readouterr().err
     assert not Path("lang").exists()
-    assert main(["lang", "--text", "text", "--dev-text", "dev", "--out", "lang", "--max-missing", "2"]) == 2
+    assert lang("--text text --dev-text dev --out lang --max-missing 2") == 2
     assert "--max-missing 2.0 is not in [0, 1]" in capsys.readouterr().err
 
 
 def test_words_of_the_model_that_the_lexicon_lacks(here, capsys):
     Path("lex").write_text("今 j in1\n天 t ian1\n气 q i4\n好 h ao3\n", encoding="utf-8")
-    assert main(["lang", "--text", "text", "--lexicon", "lex", "--arpa", "x.arpa", "--out", "lang"]) == 0
+    assert lang("--text text --lexicon lex --arpa x.arpa --out lang") == 0
     assert "1 of 4 words of x.arpa are not in the lexicon, so that G has none of their n-grams: 犀" in (
         capsys.readouterr().err
     )
 
 
 def test_a_given_directory_is_looked_at_too(here, capsys):
-    assert main(["lang", "--text", "text", "--arpa", "x.arpa", "--out", "theirs"]) == 0
+    assert lang("--text text --arpa x.arpa --out theirs") == 0
     capsys.readouterr()
     symbols = {"<eps>": 0, "#0": 99}
     assert words_in_grammar(Path("theirs/G.fst"), symbols) in ([], ["<eps>"])
-    assert main(["lang", "--lang-dir", "theirs", "--dev-text", "dev", "--out", "lang"]) == 0
+    assert lang("--lang-dir theirs --dev-text dev --out lang") == 0
     assert "warning: lang: 5 of 7 words of dev are not in theirs/G.fst" in capsys.readouterr().err
     facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
     assert facts["left_out"][0]["count"] == 5
