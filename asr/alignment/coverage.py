@@ -59,7 +59,7 @@ class SetCoverage:
     @property
     def lost_share(self) -> float:
         """The share of the set's utterances that have no usable alignment."""
-        return 1.0 - len(self.accepted) / len(self.num_frames)
+        return (len(self.num_frames) - len(self.accepted)) / len(self.num_frames)
 
     def subsampling(self) -> int | None:
         """3 where most alignments have one frame in three (a chain model's); None where there is no such factor."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from asr.alignment.counts import read_counts
 from asr.alignment.load import Wanted, write_targets
+from asr.console import warn
 from asr.corpus.perturbation import Perturbation
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
@@ -40,7 +41,15 @@ def inputs_of(originals: Path, data: Path) -> list[Path]:
 def write_stretched(originals: Path, wanted: Wanted) -> list[Path]:
     """The targets of wanted.train_data, whose utterances may be copies, and of wanted.dev_data. Raises InputError."""
     num_pdfs = len(read_counts(originals / "ali_train_pdf.counts"))
-    written = write_targets(_pairs(originals, wanted), num_pdfs, wanted)
+    faults: dict[str, str] = {}
+
+    def why() -> str:
+        key, reason = next(iter(faults.items()), ("", ""))
+        return f"{len(faults)} copies do not fit their originals, such as {key}: {reason}" if faults else ""
+
+    written = write_targets(_pairs(originals, wanted, faults), num_pdfs, wanted, why)
+    if faults:
+        warn(f"alignments left out: {why()}")
     for source in _system(originals):
         copy_whole(source, wanted.out / source.name)
         written.append(wanted.out / source.name)
@@ -55,8 +64,8 @@ def stretched(pdfs: np.ndarray, speed: float, frames: int) -> np.ndarray:
     return pdfs[np.clip(places, 0, len(pdfs) - 1)]
 
 
-def _pairs(originals: Path, wanted: Wanted) -> Iterator[tuple[str, np.ndarray]]:
-    """(utterance, pdf-ids) of every copy and original that is aligned."""
+def _pairs(originals: Path, wanted: Wanted, faults: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (utterance, pdf-ids) of every copy and original that is aligned; why others do not fit, in `faults`."""
     changes = _changes(wanted.train_data / "perturb")
     frames = wanted.num_frames()
     copies: dict[str, list[str]] = {}
@@ -68,14 +77,11 @@ def _pairs(originals: Path, wanted: Wanted) -> Iterator[tuple[str, np.ndarray]]:
             if change is None or copy not in frames:
                 yield copy, pdfs
                 continue
-            yield copy, _fitted(pdfs, change.speed, frames[copy], wanted.length_tolerance, copy)
-
-
-def _fitted(pdfs: np.ndarray, speed: float, frames: int, tolerance: int, key: str) -> np.ndarray:
-    if abs(len(pdfs) / speed - frames) > tolerance + 3:  # the window at the end is not stretched
-        message = f"has {frames} frames at speed {speed:g}, its original {len(pdfs)}: not the same sound"
-        raise InputError(message, key=key)
-    return stretched(pdfs, speed, frames)
+            have, speed = frames[copy], change.speed
+            if abs(len(pdfs) / speed - have) > wanted.length_tolerance + 3:  # the window at the end is not stretched
+                faults[copy] = f"has {have} frames at speed {speed:g}, its original {len(pdfs)}: not the same sound"
+            else:
+                yield copy, stretched(pdfs, speed, have)
 
 
 def _changes(path: Path) -> dict[str, Perturbation]:

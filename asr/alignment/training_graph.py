@@ -22,6 +22,9 @@ from asr.alignment.tree import ContextTree
 from asr.alignment.wheel_bridge import LEAST_PROBABILITY, khg_transition_model, khg_tree
 from asr.errors import InputError
 
+#: scores (frames times transition-ids) that one utterance may have, 2 GB of float32
+MOST_SCORES = 500_000_000
+
 
 @dataclass(frozen=True)
 class Beams:
@@ -96,6 +99,8 @@ class UtteranceGraph:
         """
         import kaldi_hmm_gmm
 
+        if self.too_long(len(loglikes)):
+            return None
         scores = loglikes[:, self.column]
         scores *= np.float32(beams.acoustic_scale)
         scores += transitions[self.tids]
@@ -119,9 +124,15 @@ class UtteranceGraph:
         """Why an utterance of `frames` frames has no path."""
         if (needed := self.least_frames()) > frames:
             return f"{frames} frames, but its transcript needs {needed}: cut sound, or not its transcript"
+        if self.too_long(frames):
+            return f"{frames} frames and {len(self.tids)} transitions: too long to align as one, cut it by segments"
         if beams is None:
             return "no path of its length through the transcript"
         return f"no path within the retry beam of {beams.retry_beam:g}: is it its transcript?"
+
+    def too_long(self, frames: int) -> bool:
+        """Return whether the scores of an utterance of `frames` frames would take too much memory."""
+        return frames * len(self.tids) > MOST_SCORES
 
     def least_frames(self) -> int:
         """The frames of the shortest path."""

@@ -192,6 +192,8 @@ class _Aligner:
             features = self.features[utterance]
         except InputError as error:
             return error.message
+        if graph.too_long(len(features)):
+            return graph.why_not(len(features))
         loglikes = self.network.log_likelihoods(features)[:, graph.pdfs]
         tids = graph.align(loglikes, self.transitions, self.beams)
         return graph.why_not(len(loglikes), self.beams) if tids is None else tids

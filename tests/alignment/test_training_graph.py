@@ -5,6 +5,7 @@ import kaldifst
 import numpy as np
 import pytest
 
+from asr.alignment import training_graph
 from asr.alignment.archive import to_phones
 from asr.alignment.training_graph import Beams, GraphCompiler, scores_of_transitions
 from asr.alignment.transition_model import read_transition_model
@@ -137,6 +138,20 @@ def test_why_there_is_no_path(graphs):
     assert graph.why_not(9, Beams(retry_beam=40)) == "no path within the retry beam of 40: is it its transcript?"
     transitions = np.zeros(1000, dtype=np.float32)
     assert graph.align(np.zeros((8, len(graph.pdfs)), dtype=np.float32), transitions, Beams()) is None
+
+
+def test_what_would_take_too_much_memory_is_not_tried(graphs, small, monkeypatch):
+    graph = graphs.compile([1])
+    loglikes = np.zeros((20, len(graph.pdfs)), dtype=np.float32)
+    transitions = scores_of_transitions(small[1], Beams())
+    assert graph.align(loglikes, transitions, Beams()) is not None
+    monkeypatch.setattr(training_graph, "MOST_SCORES", 20 * len(graph.tids) - 1)
+    assert graph.align(loglikes, transitions, Beams()) is None
+    assert (
+        graph.why_not(20)
+        == f"20 frames and {len(graph.tids)} transitions: too long to align as one, cut it by segments"
+    )
+    assert not graph.too_long(19)
 
 
 def test_a_word_without_pronunciation_is_refused(graphs):

@@ -138,4 +138,10 @@ def test_copies_get_features_and_alignments(data: Path, tmp_path: Path, refused)
     assert {key: len(vector) for key, vector in made.items()} == lengths and len(made) == 12
     assert made["s1u1"].tolist() == pdfs["s1u1"].tolist()
     assert lengths["sp0.9-s1u1"] == 1 + (round(4800 / 0.9) - 400) // 160
+    write_int_vectors(ali / "pdf.ark", (pdfs | {"s1u1": pdfs["s1u1"][:-12]}).items())
+    line = refused([*align, "--max-missing", "0.2"])
+    assert "3 of 12 utterances (25.0 %) have no usable alignment" in line
+    assert "2 copies do not fit their originals, such as " in line and "not the same sound" in line
+    assert main([*align, "--max-missing", "0.25"]) == 0
+    assert len(dict(read_int_vectors(tmp_path / "ali2" / "pdf.ark"))) == 9
     assert "make it" in refused([*align[:3], "--train-data", data, *align[5:]]).replace("makes", "make")

@@ -141,13 +141,21 @@ def test_what_will_not_align_is_listed_and_bounded(spoken, capsys):
     table["train000"] *= 20
     table["train001"] = ""
     write_table(folder / "train/text", table)
+    places = read_table(folder / "train/feats.scp")
+    del places["train002"]
+    places |= write_matrices(folder / "nan.ark", [("train003", np.full((40, 6), np.nan, dtype=np.float32))])
+    write_table(folder / "train/feats.scp", places)
+    write_table(folder / "dev/text", dict.fromkeys(read_table(folder / "dev/text"), ""))
     assert realign(folder, folder / "new", "--max-missing", 0.01) == 2
     error = capsys.readouterr().err
-    assert "2 of 80 utterances (2.5 %) have no usable alignment" in error and error.count("\n") == 1
+    assert "4 of 80 utterances (5.0 %) have no usable alignment" in error and error.count("\n") == 1
     assert realign(folder, folder / "new", "--max-missing", 0.05) == 0
     reasons = read_table(folder / "new/unaligned.txt")
     assert reasons["train001"] == "its transcript is empty" and "its transcript needs" in reasons["train000"]
-    assert "2 utterances not aligned, such as train000" in capsys.readouterr().out
+    assert reasons["train002"] == "has no line for this key" and reasons["train003"] == "holds a NaN or an infinity"
+    assert reasons["dev000"] == "its transcript is empty" and len(reasons) == 4 + 8
+    said = capsys.readouterr().out
+    assert "12 utterances not aligned, such as dev000" in said and "dev: 0 of 8 utterances aligned" in said
 
 
 def test_what_does_not_fit_together_is_refused(spoken, refused, tmp_path):

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.alignment.archive import read_alignments, to_phones
+from asr.alignment.archive import check_path, read_alignments, to_phones
 from asr.alignment.formats.ctm import write_ctm
 from asr.alignment.formats.intervals import Interval
 from asr.alignment.formats.textgrid import SUFFIX, write_textgrid
@@ -51,7 +51,7 @@ class Settings:
     frame_shift_ms: float = option(10.0, help="time from one frame to the next")
     text: Path | None = option(None, help="transcripts, for the words")
     lang: Path | None = option(None, help="lang directory whose lexicon.txt spells the words")
-    max_missing: float = option(0.05, help="largest share of utterances whose phones do not spell their words")
+    max_missing: float = option(0.05, help="largest share of utterances without whole phones, or without words")
 
 
 def run(settings: Settings) -> None:
@@ -104,12 +104,30 @@ def _names(settings: Settings, model: TransitionModel) -> dict[int, str]:
 
 
 def _phones(settings: Settings, model: TransitionModel, names: dict[int, str]) -> Iterator[Utterance]:
-    for utterance, tids in read_alignments(settings.ali_dir, model):
+    """Yield the utterances that are rows of whole phones; names the others.
+
+    Raises InputError at the end, inside the writing, where these are more than --max-missing.
+    """
+    faults: dict[str, str] = {}
+    total = 0
+    for utterance, tids in read_alignments(settings.ali_dir, model, check=False):
+        total += 1
         try:
+            check_path(tids, model)
             phones = to_phones(tids, model)
         except InputError as error:
-            raise InputError(error.message, file=settings.ali_dir, key=utterance) from error
+            faults[utterance] = error.message
+            continue
         yield utterance, [(names[number], first, frames) for number, first, frames in phones]
+    if not faults:
+        return
+    some = "; ".join(f"{key}: {reason}" for key, reason in list(faults.items())[:NAMED])
+    message = f"{len(faults)} of {total} utterances are no rows of whole phones: {some}"
+    if len(faults) > settings.max_missing * total:
+        raise InputError(
+            f"{message}; that is more than --max-missing {settings.max_missing:g}", file=settings.ali_dir
+        )
+    warn(f"{settings.ali_dir}: {message}; they are left out")
 
 
 def _renamed(phones: Labels, ids: dict[str, str]) -> Labels:

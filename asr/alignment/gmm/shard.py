@@ -112,10 +112,14 @@ class Shard:
             except InputError as error:
                 result.faults[utterance] = error.message
                 continue
+            frames = self.cepstra.frames(utterance)
+            if graph.too_long(frames):
+                result.faults[utterance] = graph.why_not(frames)
+                continue
             loglikes = system.mixtures.log_likelihoods(self.cepstra.full([utterance]), graph.pdfs)
             tids = graph.align(loglikes, transitions, beams)
             if tids is None:
-                result.faults[utterance] = graph.why_not(len(loglikes), beams)
+                result.faults[utterance] = graph.why_not(frames, beams)
                 continue
             self.alignments[utterance] = tids
             column = np.searchsorted(graph.pdfs, system.model.tid_to_pdf[tids])

@@ -139,8 +139,11 @@ def test_settings_that_make_no_sense(case, options, message):
 def test_damage_is_named(case, tmp_path):
     folder, model = case[0], read_transition_model(case[0] / "final.mdl")
     write_alignments(folder, [{"u1": model.phone_path(3, 9)[:-4], "a/b": model.phone_path(3, 9)}])
-    with pytest.raises(InputError, match="u1"):
+    with pytest.raises(InputError, match=r"1 of 2 utterances are no rows of whole phones: u1: .*0\.05"):
         run(Settings(folder, tmp_path / "x.ctm"))
+    assert not (tmp_path / "x.ctm").exists()
+    run(Settings(folder, tmp_path / "x.ctm", max_missing=0.5))
+    assert (tmp_path / "x.ctm").read_text() == "a/b 1 0.000 0.090 a1\n"
     write_alignments(folder, [{"a/b": model.phone_path(3, 9)}])
     with pytest.raises(InputError, match="a/b: cannot be the name of a file"):
         run(Settings(folder, tmp_path / "grids", "textgrid"))
