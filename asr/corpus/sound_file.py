@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from asr.corpus import sound_frames, sound_header
+from asr.corpus import sound_frames, sound_header, sound_mpeg
 from asr.corpus.decoder_noise import quiet
 from asr.corpus.sound_frames import Piece, Stream
 from asr.corpus.sound_kinds import HEAD_BYTES, SoundError, conversion, foreign, no_sound, unread
@@ -180,7 +180,7 @@ def _streams(
     if begin != (start or 0):
         stream.seek(begin)
         head = stream.read(HEAD_BYTES)
-    bounded = start is not None
+    bounded, first = start is not None, head
     result: list[Stream] = []
     while begin < size:
         extent = sound_header.measure(stream, begin, size, bounded=bounded)
@@ -196,19 +196,23 @@ def _streams(
             pieces = [(0, size)]
         result.append(Stream(pieces, fault))
         begin = size if bounded else extent.close
-        stream.seek(min(begin, size))
-        head = stream.read(HEAD_BYTES)
+        if begin < size:
+            stream.seek(begin)
+            head = stream.read(HEAD_BYTES)
     if begin >= size:
-        return result, _mpeg_in_wav(stream)
+        return result, re.search(rb"fmt ....[\x50\x55]\x00", first, re.DOTALL) is not None
+    if bounded and not head.startswith(b"fLaC"):
+        message = "is no sound of an archive that can be read: archives hold wav files, one behind the other"
+        raise SoundError("unreadable audio", message, file=name, key=key)
     if head.startswith(b"fLaC"):
         return result + (
             [Stream([(begin, size)])] if bounded else sound_frames.flac_streams(stream, begin, size)
         ), False
     if head.startswith(b"OggS") and foreign(head) is None:
         return result + sound_frames.ogg_streams(stream, begin, size), False
-    if foreign(head) is None and sound_frames.is_mpeg(head.lstrip(b"\0")):
+    if foreign(head) is None and sound_mpeg.is_mpeg(head.lstrip(b"\0")):
         stream.seek(0)
-        return result + sound_frames.mpeg_streams(stream.read()), True
+        return result + sound_mpeg.mpeg_streams(stream.read()), True
     if foreign(head) or no_sound(head):
         raise unread(head, "", name, rate_hz, key)
     return [*result, Stream([(0, size)] if begin == 0 else [(begin, size)])], False
@@ -218,16 +222,10 @@ def _after_tag(stream: IO[bytes], head: bytes, start: int) -> int:
     """Return where the sound begins: behind an ID3 tag at the beginning of the file."""
     place = start
     while head[:3] == b"ID3" and len(head) >= 10:
-        place += sound_frames.after_tags(head[:10], 0)
+        place += sound_mpeg.after_tags(head[:10], 0)
         stream.seek(place)
         head = stream.read(HEAD_BYTES)
     return place
-
-
-def _mpeg_in_wav(stream: IO[bytes]) -> bool:
-    stream.seek(0)
-    found = re.search(rb"fmt ....[\x50\x55]\x00", stream.read(HEAD_BYTES), re.DOTALL)
-    return found is not None
 
 
 def _patched(begin: int, end: int, patches: dict[int, bytes]) -> list[Piece]:

@@ -9,19 +9,18 @@ end, then decoded. What is no such sound is refused by its name.
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from asr.console import warn
-from asr.corpus import audio, sound_file, sound_frames, sound_kinds
-from asr.corpus.sound_header import is_metadata, never_filled_in
+from asr.corpus import sound_file, sound_kinds, sound_mpeg
+from asr.corpus.sound_extent import is_metadata, never_filled_in
 from asr.errors import InputError
+from asr.recognition.mixing import Form, Mixer
 
 SNIFFED_BYTES = 64  # so many bytes are waited for: two milliseconds of sound
 SPOOL_BYTES = 64 << 20  # of a compressed stream stay in memory
@@ -39,16 +38,6 @@ _CODINGS = {
     (6, 8): "ALAW",
     (7, 8): "ULAW",
 }
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How samples are written: `coding` is soundfile's name of it."""
-
-    rate_hz: int
-    channels: int
-    coding: str
-    width: int  # bytes of a sample
 
 
 class _Feed:
@@ -106,7 +95,7 @@ def samples_of(
     elif head.strip(b"\0") and (what := sound_kinds.no_sound(head)) is not None:
         raise InputError(f"standard input is {what}")
     elif head:
-        mixer = _Mixer(_Form(rate_hz, 1, "PCM_16", 2), wanted_hz, channel)
+        mixer = Mixer(Form(rate_hz, 1, "PCM_16", 2), wanted_hz, channel)
         while there := len(feed.window(1)):
             yield mixer.samples(feed.take(there))
         yield mixer.end()
@@ -127,7 +116,7 @@ def _is_wav(head: bytes) -> bool:
 
 
 def _is_other_sound(head: bytes) -> bool:
-    known = head.startswith(sound_kinds.SOUND_HEADS) or sound_frames.is_mpeg(head) or head.startswith(b"ID3")
+    known = head.startswith(sound_kinds.SOUND_HEADS) or sound_mpeg.is_mpeg(head) or head.startswith(b"ID3")
     return known and sound_kinds.foreign(head) is None
 
 
@@ -141,12 +130,12 @@ def _wav_streams(feed: _Feed, wanted_hz: int, channel: int | None) -> Iterator[n
         if form is None:
             yield from _decoded(feed, wanted_hz, channel, header)
             return
-        mixer = _Mixer(form, wanted_hz, channel)
+        mixer = Mixer(form, wanted_hz, channel)
         yield from _samples_up_to(feed, size, mixer, len(header))
         yield mixer.end()
 
 
-def _wav_header(feed: _Feed) -> tuple[bytes, _Form | None, int | None]:
+def _wav_header(feed: _Feed) -> tuple[bytes, Form | None, int | None]:
     """Take the header. Returns it, the form of the samples (None: for the decoder), and their bytes if known."""
     header, form, long_size = feed.take(12), None, None
     while len(chunk := feed.take(8)) == 8:
@@ -166,17 +155,17 @@ def _wav_header(feed: _Feed) -> tuple[bytes, _Form | None, int | None]:
     raise InputError("standard input ended within the header of a WAV file")
 
 
-def _form(body: bytes) -> _Form | None:
+def _form(body: bytes) -> Form | None:
     kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if kind == 0xFFFE and len(body) >= 26:
         kind = struct.unpack_from("<H", body, 24)[0]
     if channels < 1 or rate_hz < 1:
         raise InputError(f"standard input is a WAV file of {channels} channels at {rate_hz} Hz")
     coding = _CODINGS.get((kind, bits))
-    return None if coding is None else _Form(rate_hz, channels, coding, bits // 8)
+    return None if coding is None else Form(rate_hz, channels, coding, bits // 8)
 
 
-def _samples_up_to(feed: _Feed, size: int | None, mixer: _Mixer, header_bytes: int) -> Iterator[np.ndarray]:
+def _samples_up_to(feed: _Feed, size: int | None, mixer: Mixer, header_bytes: int) -> Iterator[np.ndarray]:
     """Yield the samples of a wav stream that promises `size` bytes of them, and take the chunks behind them."""
     left = size
     while window := feed.window(_MARKER_BYTES):
@@ -230,7 +219,7 @@ def _decoded(feed: _Feed, wanted_hz: int, channel: int | None, before: bytes = b
             raise InputError(f"cannot keep standard input up to its end: {error.strerror}", file=folder) from error
         try:
             with sound_file.opened(kept, "-", rate_hz=wanted_hz) as sound:
-                mixer = _Mixer(_Form(sound.samplerate, sound.channels, "FLOAT", 4), wanted_hz, channel)
+                mixer = Mixer(Form(sound.samplerate, sound.channels, "FLOAT", 4), wanted_hz, channel)
                 for first in range(0, sound.frames, BLOCK_FRAMES):
                     frames = sound.read(min(BLOCK_FRAMES, sound.frames - first))
                     if not len(frames):
@@ -241,88 +230,3 @@ def _decoded(feed: _Feed, wanted_hz: int, channel: int | None, before: bytes = b
             raise InputError(f"standard input {error.message}") from error
         except RuntimeError as error:
             raise InputError(f"standard input is truncated or damaged: {error}") from error
-
-
-# ---------------------------------------------------------------- from bytes to samples
-
-
-class _Mixer:
-    """Bytes of samples of one form to one channel at another rate."""
-
-    def __init__(self, form: _Form, wanted_hz: int, channel: int | None) -> None:
-        if channel is not None and not 0 <= channel < form.channels:
-            raise InputError(f"standard input has {form.channels} channels, none is number {channel}")
-        self.form, self.channel, self._left = form, channel, b""
-        self.block = form.width * form.channels
-        self._converter = _Converter(form.rate_hz, wanted_hz)
-        self._said = False
-
-    def samples(self, data: bytes) -> np.ndarray:
-        """Return the samples of these bytes as far as they are whole, float32 in int16's scale."""
-        import soundfile
-
-        data = self._left + data
-        whole = len(data) // self.block * self.block
-        self._left = data[whole:]
-        if self.form.coding == "PCM_16":
-            frames = np.frombuffer(data[:whole], "<i2").reshape(-1, self.form.channels) / np.float32(audio.SCALE)
-        elif whole:
-            options = {"samplerate": self.form.rate_hz, "channels": self.form.channels, "subtype": self.form.coding}
-            stream = io.BytesIO(data[:whole])
-            frames, _ = soundfile.read(
-                stream, dtype="float32", always_2d=True, format="RAW", endian="LITTLE", **options
-            )
-        else:
-            frames = np.zeros((0, self.form.channels), np.float32)
-        return self.mixed(frames)
-
-    def mixed(self, frames: np.ndarray) -> np.ndarray:
-        """Return what can be given out after `frames`, (frames, channels) at full scale 1."""
-        if self.channel is None and not self._said and audio.in_counter_phase(frames):
-            self._said = True
-            warn("the channels of standard input are in counter-phase: their mean is silence; pass --channel 0")
-        mono = frames.mean(axis=1) if self.channel is None else frames[:, self.channel]
-        if not np.isfinite(mono).all():
-            raise InputError("standard input holds a NaN or an infinity")
-        return self._converter.more(mono * np.float32(audio.SCALE))
-
-    def end(self) -> np.ndarray:
-        """Return the rest."""
-        if self._left:
-            warn(f"standard input ends within a sample: its last {len(self._left)} bytes are left out")
-        return self._converter.end()
-
-
-class _Converter:
-    """Brings a stream from one sample rate to another, a second at a time with what is around it."""
-
-    def __init__(self, rate_hz: int, wanted_hz: int) -> None:
-        self.rate_hz, self.wanted_hz = rate_hz, wanted_hz
-        self.margin = rate_hz // 10  # a tenth of a second at both ends of a piece is thrown away
-        self.kept = np.zeros(0, np.float32)
-        self.lead = 0  # samples of `kept` that have been given out and are there for the filter alone
-
-    def more(self, values: np.ndarray) -> np.ndarray:
-        """What can be given out after these samples."""
-        if self.rate_hz == self.wanted_hz:
-            return values
-        self.kept = np.concatenate([self.kept, values])
-        seconds = (len(self.kept) - self.lead - self.margin) // self.rate_hz
-        if seconds < 1:
-            return np.zeros(0, np.float32)
-        end = self.lead + seconds * self.rate_hz
-        result = self._piece(end, self.kept[: end + self.margin])
-        start = end - self.margin
-        self.kept, self.lead = self.kept[start:], self.margin
-        return result
-
-    def end(self) -> np.ndarray:
-        """The rest."""
-        if self.rate_hz == self.wanted_hz or len(self.kept) <= self.lead:
-            return np.zeros(0, np.float32)
-        return self._piece(len(self.kept), self.kept)
-
-    def _piece(self, end: int, with_margin: np.ndarray) -> np.ndarray:
-        converted = audio.resampled(np.ascontiguousarray(with_margin), self.rate_hz, self.wanted_hz)
-        scale = self.wanted_hz / self.rate_hz
-        return converted[round(self.lead * scale) : round(end * scale)]

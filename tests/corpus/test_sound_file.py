@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from asr.cli import main
-from asr.corpus import audio, sound_frames
+from asr.corpus import audio, sound_mpeg
 from asr.corpus.datadir import DataDir
 
 N = 8000
@@ -202,7 +202,7 @@ def mp3(rate_hz: int = 16000, mode: str = "CONSTANT", values=VALUES) -> bytes:
 
 
 def without_info(data: bytes) -> bytes:
-    first = sound_frames._length(data, 0)
+    first = sound_mpeg._length(data, 0)
     assert b"Xing" in data[:first] or b"Info" in data[:first]
     return data[first:]
 
@@ -272,7 +272,7 @@ def test_an_archive_of_wav_files(tmp_path: Path, monkeypatch):
     one, two = (f"{tmp_path}/x.ark:{offset}" for offset in offsets.values())
     assert np.array_equal(audio.read(one), VALUES[:4000]) and np.array_equal(audio.read(two), VALUES)
     assert audio.check(one) == 0.25 and np.array_equal(audio.read(two, start_s=0.1, end_s=0.2), VALUES[1600:3200])
-    with pytest.raises(audio.SoundError, match="no sound file that can be read"):
+    with pytest.raises(audio.SoundError, match="no sound of an archive"):
         audio.read(f"{tmp_path}/x.ark:7")
     with pytest.raises(audio.SoundError, match="ends before byte 99999999"):
         audio.read(f"{tmp_path}/x.ark:99999999")
