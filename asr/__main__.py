@@ -1,8 +1,8 @@
 """`python -m asr VERB ...`: see asr/cli.py."""
 
-import sys
 
 from asr.cli import main
+from asr.signals import leave
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -32,7 +32,7 @@ R = TypeVar("R")
 #: pieces of work that are handed out ahead of the first unfinished one, for each worker
 AHEAD = 64
 #: seconds that a worker may take to end and to remove its temporary files
-GRACE_S = 0.7
+GRACE_S = 0.4
 #: bytes that the setup of a worker may have: it goes through a pipe that a killed worker does not read
 MOST_SETUP_BYTES = 60_000
 TERMINATED = 128 + signal.SIGTERM
@@ -205,7 +205,6 @@ _unready: BaseException | None = None  # what the initializer raised
 def _begin(desks: Any, taken: Any, initializer: Callable[..., object] | None, initargs: tuple) -> None:
     global _desk, _place, _unready
     end_with_parent()
-    signal.signal(signal.SIGTERM, _end)
     with taken.get_lock():
         _desk, _place = desks, 2 * taken.value
         taken.value += 1
@@ -216,6 +215,7 @@ def _begin(desks: Any, taken: Any, initializer: Callable[..., object] | None, in
     except Exception as error:
         _unready = error
     _desk[_place + 1] = IDLE
+    signal.signal(signal.SIGTERM, _end)  # last: what an initializer raises is printed
 
 
 def _end(*_: object) -> None:

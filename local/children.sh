@@ -20,7 +20,7 @@ end_by() { # signal status: ends the children, in order or within two seconds, a
   running=$(jobs -p)
   if [[ -n $running ]]; then
     kill -TERM "$running" 2>/dev/null || true
-    for _ in {1..15}; do
+    for _ in {1..14}; do
       kill -0 "$running" 2>/dev/null || break
       sleep 0.1
     done

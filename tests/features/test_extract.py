@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import re
 
 import numpy as np
 import pytest
@@ -121,3 +123,25 @@ def test_features_that_the_model_was_not_trained_on(data, tmp_path):
         FeatureReader(data, {"kind": "mfcc"})
     content = json.loads((data / "features.json").read_text())
     assert content["dim"] == 43 and content["norm"] == "speaker"
+
+
+def test_a_worker_that_is_killed_is_named_and_the_same_command_goes_on(data, monkeypatch, capsys):
+    """The third utterance's sound comes from a command that kills the process that runs it, as the kernel would."""
+    monkeypatch.setattr(extract, "SHARD_UTTERANCES", 2)
+    table = (data / "wav.scp").read_text()
+    lines = table.splitlines()
+    lines[2] = f"{lines[2].split()[0]} kill -9 $PPID |"
+    (data / "wav.scp").write_text("\n".join(lines) + "\n")
+    assert (
+        main(["features", "--data", str(data), "--out", str(data.parent / "out"), "--nj", "2", "--allow-pipes"]) == 1
+    )
+    said = capsys.readouterr().err.strip()
+    assert re.fullmatch(
+        r"features: data: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked at "
+        r"feats\.\d\.\w+\.ark \(s\d-u\d to s\d-u\d\); the same command goes on from here",
+        said.splitlines()[-1],
+    )
+    assert "Traceback" not in said and multiprocessing.active_children() == []
+    assert not (data / "feats.scp").exists()
+    (data / "wav.scp").write_text(table)
+    assert run(data) == 0 and len(read_table(data / "feats.scp")) == 5

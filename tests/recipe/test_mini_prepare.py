@@ -19,7 +19,7 @@ from asr.alignment.archive import read_alignments, to_phones
 from asr.alignment.transition_model import read_transition_model
 from asr.corpus.prepare import load
 from asr.corpus.validate import find_problems
-from asr.errors import InputError
+from asr.errors import InputError, WorkerLost
 from asr.lang.pronunciation import ALL_PHONES, sentence_syllables, syllable_phones
 from asr.settings import resolve
 from asr.tables import read_symbols, read_table
@@ -235,6 +235,19 @@ def test_killed_run_leaves_no_tables_and_no_processes_and_starts_again(made, tmp
         time.sleep(0.05)
     _make(tmp_path)
     _assert_same(made, tmp_path)
+
+
+def doomed(task) -> None:
+    if task[0].key == "MTR0007W00001":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_ends_the_run_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "render", doomed)
+    tasks = [(item, tmp_path / f"{item.key}.wav") for item in plan.make_plan(HOURS, 1)["train"]]
+    wanted = r"was killed by SIGKILL \(out of memory\?\) while it worked at MTR0005W00001 to MTR0008W00001$"
+    with pytest.raises(WorkerLost, match=wanted):
+        list(prepare._in_processes(tasks, 2))
 
 
 def _runs(pid: str) -> bool:

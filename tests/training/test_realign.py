@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -12,9 +16,11 @@ from asr.alignment.archive import read_alignments, to_phones, write_alignments
 from asr.alignment.monophone import write_monophone_dir
 from asr.alignment.transition_model import read_transition_model
 from asr.cli import main
+from asr.errors import WorkerLost
 from asr.features import normalise
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
 from asr.tables import read_table, write_matrices, write_table
+from asr.training import realign as realignment
 
 PHONES = ["SIL", "b", "zh", "a1", "ong4"]
 LEXICON = [("八", ("b", "a1")), ("重", ("zh", "ong4")), ("重", ("b", "ong4")), ("<SPN>", ("SIL",))]
@@ -170,3 +176,24 @@ def test_what_does_not_fit_together_is_refused(spoken, refused, tmp_path):
     assert line == f"{folder / 'ali'}: --out is a folder that is only read; name another"
     line = refused(["realign", "--model", folder / "net", *sets, "--out", folder / "x", "--beam", "50"])
     assert line.startswith("realign: 0 < --beam < --retry-beam")
+
+
+def ready(*_) -> None:
+    pass
+
+
+def doomed(words) -> None:
+    if "u2" in words:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(3600)
+
+
+def test_a_killed_process_is_named_with_its_utterances(monkeypatch):
+    monkeypatch.setattr(realignment, "_begin", ready)
+    monkeypatch.setattr(realignment, "_align", doomed)
+    words = {name: [1] for name in ("u1", "u2", "u3")}
+    wanted = r"^realign: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked at u2 to u3$"
+    with pytest.raises(WorkerLost, match=wanted):
+        # the first part never ends: only the second tells that there is nothing to wait for
+        list(realignment._in_parallel((), words, [["u1"], ["u2", "u3"]], 2))
+    assert multiprocessing.active_children() == []

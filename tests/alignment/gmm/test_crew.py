@@ -1,0 +1,47 @@
+"""Processes that hold shards: the death of one ends the step, whatever the others are at."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from asr.alignment.gmm import crew
+from asr.errors import WorkerLost
+
+
+class Lengths:
+    """Stands for the cepstra: all utterances have as many frames as make a shard."""
+
+    def frames(self, name: str) -> int:
+        return crew.FRAMES_PER_SHARD
+
+
+def ready(setups: list[tuple]) -> int:
+    return len(setups)
+
+
+def doomed(method: str, arguments: tuple) -> list[int]:
+    if os.getpid() == arguments[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(3600)
+    return []
+
+
+def test_a_killed_process_is_named_with_its_step_at_once(monkeypatch):
+    monkeypatch.setattr(crew, "_begin", ready)
+    monkeypatch.setattr(crew, "_call", doomed)
+    words = {f"utt{number}": [1] for number in range(4)}
+    wanted = (
+        r"align: process {} was killed by SIGKILL \(out of memory\?\) while it worked at step align of utt1 to utt3"
+    )
+    with crew.Crew(words, Lengths(), Path("L.fst"), nj=2, seed=1) as made:
+        victim = made._pools[1].pids[0]
+        with pytest.raises(WorkerLost, match=wanted.format(victim)):
+            made.call("align", victim)
+        made.__exit__(WorkerLost)
+    assert multiprocessing.active_children() == []
