@@ -91,8 +91,8 @@ _FOREIGN = (
     (rb"FLV\x01", "a Flash video"),
     (rb"RIFF....AVI ", "an AVI file"),
     (rb"MThd", "a MIDI file"),
-    (rb"OggS.{24}.{1,255}?Speex   ", "Speex in Ogg"),
-    (rb"OggS.{24}.{1,255}?(\x80theora|fishead)", "an Ogg video"),
+    (rb"OggS.{22}.{2,256}?Speex   ", "Speex in Ogg"),
+    (rb"OggS.{22}.{2,256}?(\x80theora|fishead)", "an Ogg video"),
     (rb"\x47.{187}\x47.{187}\x47", "an MPEG transport stream"),
     (rb"\x00\x00\x01\xba", "an MPEG program stream"),
 )
