@@ -12,6 +12,7 @@ Reads the sounds; writes Kaldi data directories with utt2dur. What cannot be use
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,15 +49,14 @@ class TranscriptSettings:
     yao: str = option("telephone", help="which digit-by-digit numbers say 1 as 幺", choices=YAO)
     spoken_table: Path | None = option(None, help="your own `written<TAB>spoken` pairs, applied before all rules")
 
-    def writer(self) -> Callable[[str], str]:
-        """Return the function that gives a transcript its one form. Raises InputError for a faulty --spoken-table."""
-        one_form = normaliser(spoken=self.spoken, yao=self.yao, table=self.spoken_table)
+    def written(self, text: str) -> str:
+        """Return a transcript in its one form. Raises InputError for a faulty --spoken-table."""
+        text = self._one_form(simplified(text) if self.simplified else text)
+        return text if self.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
 
-        def written(text: str) -> str:
-            text = one_form(simplified(text) if self.simplified else text)
-            return text if self.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
-
-        return written
+    @functools.cached_property
+    def _one_form(self) -> Callable[[str], str]:
+        return normaliser(spoken=self.spoken, yao=self.yao, table=self.spoken_table)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,6 @@ class Gathered:
 
 def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> None:
     """Write train, dev and test under settings.out; InputError where too much is wrong, or nothing is there."""
-    written_form = settings.writer()
     for one in gathered.values():
         if not one.found:
             raise (one.problems[0].error() if one.problems else InputError("no utterance is here", file=one.name))
@@ -134,7 +133,7 @@ def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> No
     sets = _with_cut(kept, gathered["train"].name, settings, lost["train"])
     seconds: dict[str, float | None] = {}
     for name, data in sets.items():
-        written = data.with_text({key: written_form(text) for key, text in data.text.items()})
+        written = data.with_text({key: settings.written(text) for key, text in data.text.items()})
         times = {key: f"{durations[key]:.3f}" for key in written.utt2spk}
         DataDir(written.recordings, written.text, written.utt2spk, written.segments, times).write(settings.out / name)
         write_left_out(settings.out / name, lost[name])

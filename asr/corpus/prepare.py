@@ -29,6 +29,7 @@ from asr.console import say
 from asr.corpus import left_out, prepared
 from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.gather import CorpusSettings
+from asr.corpus.spoken_table import SpokenTable
 from asr.corpus.validate import conclude, find_problems
 from asr.errors import InputError
 from asr.every_verb import taken
@@ -66,14 +67,16 @@ def run(script: ModuleType, settings: Any) -> None:
     """Run `script` unless its stamp is fresh, and check what it made."""
     if hasattr(script, "obtain"):
         script.obtain(settings)
-    table = getattr(settings, "spoken_table", None)
     home = Path(script.__file__ or "").resolve().parent
     sources = sorted(path for kind in ("*.py", "*.txt") for path in home.glob(kind))
+    if (table := getattr(settings, "spoken_table", None)) is not None:
+        SpokenTable.read(table)  # a faulty one is refused before any work
+        sources.append(table)
     stamp = Stamp(
         settings.out / ".done.prepare.json",
         "prepare",
         settings,
-        inputs=[*sources, *script.inputs(settings), *([table] if table is not None else [])],
+        inputs=[*sources, *script.inputs(settings)],
         extra=[
             home.name,
             Path(script.__file__ or "").name,

@@ -86,8 +86,7 @@ def _normalised(folder: Path, settings: Settings, lost: list[Problem], durations
         nj=settings.nj,
         durations=durations,
     )
-    written = settings.writer()
-    return data.with_text({key: written(text) for key, text in data.text.items()})
+    return data.with_text({key: settings.written(text) for key, text in data.text.items()})
 
 
 if __name__ == "__main__":

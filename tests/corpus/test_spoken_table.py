@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from asr.corpus import prepare
 from asr.corpus.gather import TranscriptSettings
 from asr.corpus.spoken_table import SpokenTable
 from asr.corpus.transcript import normalise, normaliser
@@ -61,9 +64,9 @@ def test_a_faulty_table_is_refused_by_line(tmp_path: Path, content: str, line: i
 
 def test_preparation_takes_the_table_and_yao(tmp_path: Path) -> None:
     path = _table(tmp_path, "360\t三六零\n")
-    assert TranscriptSettings(spoken_table=path).writer()("用360查尾号1234") == "用三六零查尾号一二三四"
-    assert TranscriptSettings(yao="always").writer()("尾号1234") == "尾号幺二三四"
-    assert TranscriptSettings(spoken=False, spoken_table=path).writer()("用360") == "用360"
+    assert TranscriptSettings(spoken_table=path).written("用360查尾号1234") == "用三六零查尾号一二三四"
+    assert TranscriptSettings(yao="always").written("尾号1234") == "尾号幺二三四"
+    assert TranscriptSettings(spoken=False, spoken_table=path).written("用360") == "用360"
 
 
 def test_with_a_table_normalising_again_changes_nothing(tmp_path: Path) -> None:
@@ -71,3 +74,19 @@ def test_with_a_table_normalising_again_changes_nothing(tmp_path: Path) -> None:
     for text in ("1V1对战", "24/7营业", "24/70"):
         once = normalise(text, table=table)
         assert normalise(once, table=table) == once
+
+
+@dataclass(frozen=True)
+class _Settings:
+    out: Path
+    spoken_table: Path
+
+
+def test_preparation_refuses_a_faulty_table_before_any_work(tmp_path: Path) -> None:
+    def run(settings: _Settings) -> None:
+        raise AssertionError("the script ran")
+
+    script = SimpleNamespace(__file__=str(tmp_path / "prepare.py"), inputs=lambda settings: [], run=run)
+    settings = _Settings(tmp_path / "out", _table(tmp_path, "985\t985\n"))
+    with pytest.raises(InputError, match=r"spoken\.tsv:1: '985' holds digits"):
+        prepare.run(script, settings)  # type: ignore[arg-type]
