@@ -17,6 +17,7 @@ from typing import Any
 from asr.console import say
 from asr.corpus import audio
 from asr.corpus.datadir import DataDir, Utterance, is_pipe
+from asr.corpus.sound_file import located
 from asr.errors import InputError
 from asr.settings import option
 from asr.tables import atomic_packed
@@ -62,6 +63,8 @@ def library() -> Any:
 
 
 def _recording(lhotse: Any, key: str, source: str, settings: Settings) -> Any:
+    if located(source)[1] is not None:
+        raise InputError("lies in an archive, which lhotse does not read; write wav files", file=source, key=key)
     rate_hz, channels, frames = audio.info(source, allow_pipes=settings.allow_pipes, key=key)
     kind = "command" if is_pipe(source) else "file"
     where = source.rstrip().removesuffix("|").rstrip() if kind == "command" else source

@@ -30,7 +30,8 @@ SOUND_HEADS = (
     b"OggS",
 )
 
-_SUFFIXES = {
+#: suffixes of sounds and videos that soundfile cannot read, and what they are
+UNREAD_SUFFIXES = {
     "m4a": "an MP4 file (AAC)",
     "mp4": "an MP4 file",
     "m4b": "an MP4 file (AAC)",
@@ -200,8 +201,10 @@ def unread(head: bytes, reason: str, name: str, rate_hz: int | None, key: str | 
         )
     elif head.startswith(SOUND_HEADS):
         return SoundError("truncated audio", f"is truncated or damaged ({reason})", file=name, key=key)
-    elif suffix in _SUFFIXES:
-        message = f"is {_SUFFIXES[suffix]} by its name, which cannot be read; convert it: {conversion(name, rate_hz)}"
+    elif suffix in UNREAD_SUFFIXES:
+        message = (
+            f"is {UNREAD_SUFFIXES[suffix]} by its name, which cannot be read; convert it: {conversion(name, rate_hz)}"
+        )
     elif suffix in ("raw", "pcm", "bin", "s16", "vox", "ulaw", "alaw", "g722", "g729", "gsm", ""):
         command = conversion(name, rate_hz, before=f"-f s16le -ar {rate_hz or 16000} -ac 1 ")
         message = (

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from asr.console import warn
-from asr.corpus import sound_file, sound_kinds, sound_mpeg
+from asr.corpus import audio, sound_file, sound_kinds, sound_mpeg
 from asr.corpus.sound_extent import is_metadata, never_filled_in
 from asr.errors import InputError
 from asr.recognition.mixing import Form, Mixer
@@ -109,6 +109,17 @@ def sounding(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield block
     if empty:
         raise InputError("standard input is empty: no sound came")
+
+
+def long_enough(samples: Iterable[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
+    """Yield the samples; raises InputError if there are fewer than one window of features has."""
+    count = 0
+    for block in samples:
+        count += len(block)
+        yield block
+    if audio.is_short(count / rate_hz, rate_hz):
+        said = audio.too_short(count / rate_hz) if count else "holds no samples"
+        raise InputError(f"standard input {said}")
 
 
 def _is_wav(head: bytes) -> bool:

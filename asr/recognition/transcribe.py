@@ -128,13 +128,14 @@ def _live(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
     """Write what is said on standard input, as it comes."""
     from asr.recognition.live import LiveRecogniser
     from asr.recognition.recogniser import Recogniser
-    from asr.recognition.sound_stream import samples_of, sounding
+    from asr.recognition.sound_stream import long_enough, samples_of, sounding
 
     subtitles = 1
     with Recogniser(bundle, 1, most_s=settings.most_s) as recogniser:
         live = LiveRecogniser(recogniser)
         blocks, rate_hz = sounding(_blocks(sys.stdin.buffer)), bundle.features.rate_hz
-        for event in live.events(samples_of(blocks, settings.rate_hz, rate_hz, settings.channel)):
+        samples = long_enough(samples_of(blocks, settings.rate_hz, rate_hz, settings.channel), rate_hz)
+        for event in live.events(samples):
             if event.final is None:
                 if settings.partials:
                     _say_partial(settings, out, event)

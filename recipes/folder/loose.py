@@ -16,10 +16,11 @@ from asr.console import say, warn
 from asr.corpus.gather import transcript_lines
 from asr.corpus.listing import SUFFIXES, set_named
 from asr.corpus.problems import Problem, without_invisible
+from asr.corpus.sound_kinds import UNREAD_SUFFIXES
 from asr.errors import InputError
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".sph")  # of two formats of one sound the first is taken
-NOT_READ = (".m4a", ".aac", ".mp4", ".wma", ".amr", ".webm")
+NOT_READ = tuple(f".{suffix}" for suffix in UNREAD_SUFFIXES)
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers", ".parquet", ".arrow", ".feather")
 TEXTS = (".txt", ".lab", ".trn")
@@ -134,7 +135,8 @@ def find_sounds(root: Path) -> Sounds:
         if name.lower().endswith(ARCHIVES):
             sounds.ignored["archives: unpack them"] += 1
         if suffix in NOT_READ:
-            sounds.ignored[f"{suffix} files, which are not read: convert them to flac or wav"] += 1
+            command = f"ffmpeg -i IN{suffix} -ac 1 -ar 16000 OUT.wav"
+            sounds.ignored[f"{suffix} files, which are not read: convert each: {command}"] += 1
         if suffix not in SOUNDS:
             continue
         if reason := _unnameable(str(path)):

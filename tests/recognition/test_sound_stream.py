@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from asr.errors import InputError
-from asr.recognition.sound_stream import samples_of, sounding
+from asr.recognition.sound_stream import long_enough, samples_of, sounding
 
 RATE_HZ = 16000
 VALUES = (2000 * np.sin(np.arange(8000) * 0.05)).astype("<i2")
@@ -124,6 +124,16 @@ def test_an_empty_stream_says_so():
     with pytest.raises(InputError, match="standard input is empty"):
         list(sounding([]))
     assert list(sounding([b"ab"])) == [b"ab"]
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(0, "holds no samples"), (1, "lasts"), (399, "lasts 0.0249 s, less than")]
+)
+def test_a_stream_shorter_than_one_window(count, says):
+    data = encoded("WAV", values=VALUES[:count])
+    with pytest.raises(InputError, match=f"standard input {says}"):
+        list(long_enough(samples_of([data], RATE_HZ, RATE_HZ), RATE_HZ))
+    assert len(list(long_enough(samples_of([VALUES[:400].tobytes()], RATE_HZ, RATE_HZ), RATE_HZ))) == 2
 
 
 def test_counter_phase_is_said_once_and_a_channel_can_be_named(capsys):
