@@ -20,36 +20,46 @@ _BEGIN = r"(?<![\dA-Za-z.])"
 _CODE_BEGIN = r"(?<![\dA-Za-z])"
 _END = r"(?![\dA-Za-z]|\.\d)"
 _NAMES_ONE = rf"(?!{QUANTITY})"  # a quantity has a measure word behind it
+_NAMES_TRIP = rf"(?!(?!次){QUANTITY})"  # G101次 is a train
+# 13812345678张三 and 13812345678万先生 are called, 13812345678万元 are counted
+_NAMES_CALLER = rf"(?!(?![万张项](?!元|人|次)){QUANTITY})"
 _HUNDREDS = r"\d?\d00(?!\d)"
 _IS = r"(?:号码|[号码是为:、. ]|就是){0,4}"
 
 _AREA = r"10|2\d|[3-9]\d\d"
 _HOT_LINES = r"1(?:10|12|14|17|19|20|22)|911|999|1\d{4}|9[56]\d{3}"
-_CALLED = "电话|手机|热线|传真|座机|来电|致电|拨打|号码|微信同号|联系方式"
+_CALLED = "电话|手机|热线|传真|座机|来电|致电|拨打|微信同号|联系方式|联系人"
 _NAMED = (
-    "身份证|证件|护照|通行证|驾驶证|卡号|银行卡|信用卡|储蓄卡|[账帐户]号|账户|尾号|尾数|[前后末][三四六八]位|验证码|校验码|"
+    "身份证|证件|护照|通行证|驾驶证|卡号|银行卡|信用卡|储蓄卡|[账帐户]号|账户|尾号|尾数|[前后末][三四六八3468]位|验证码|校验码|"
     "动态码|取件码|提货码|激活码|邀请码|密码|口令|邮编|邮政编码|学号|工号|编号|代码|单号|订单|流水号|条码|条形码|二维码|车牌|"
-    "QQ|qq|微信|群号|航班|车次|房号|房间号|门牌|批号|型号|证号|编码|序列号|ISBN|学籍号|社保号|准考证|会员号|警号|番号|股票"
+    "发动机|车架号|端口|状态码|HTTP|错误码|区号|取餐号|取件|QQ群|QQ|qq|微信|群号|航班|车次|房号|房间号|门牌|批号|型号|证号|编码|序列号|ISBN|学籍号|社保号|准考证|会员号|警号|番号|股票"
 )
-_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
+_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _AIRLINES = (
     "CA|MU|CZ|HU|3U|MF|ZH|SC|FM|HO|KN|9C|GS|JD|8L|PN|TV|EU|G5|KY|NS|DZ|GJ|DR|QW|BK|UQ|OQ|CN|Y8|GX|A6|AQ|RY|LT|FU|GY|CX|KA|"
     "HX|UO|BR|CI|NH|JL|KE|OZ|SQ|TG|MH|VN|UA|AA|DL|BA|AF|LH|EK|QR|EY|QF|NZ|AC|SU|TK"
 )
 
+# letters and at least three digits, in groups of two or more
+_MIXED = r"(?=(?:[A-Za-z]*\d[- ]?){3})[A-Za-z\d]+(?:-\d+| \d{2,})*(?![A-Za-z\d]|[-.]\d)"
+
 _TELEPHONE, _CODE = "telephone", "code"
 #: (what it names, pattern); what the group `digits` holds is said, the whole match where there is no such group
 _RULES = (
     # +86 138 1234 5678, 86-10-12345678, +1 202 555 0123
-    (_TELEPHONE, rf"(?<![\d+])\+\d{{1,3}}[- ]?(?=\(?\d(?:[- ()]*\d){{6,12}}{_END})\(?\d+\)?(?:[- ]?\d+)*"),
+    (_TELEPHONE, rf"(?<![\d+])\+\d{{1,3}}[- ]?(?=\(?\d(?:[- ()]*\d){{6,12}}{_END})\(?\d+\)?(?:[- ]?\d)*"),
     (_TELEPHONE, rf"{_BEGIN}(?:00)?86[- ](?:1[3-9]\d(?:[- ]?\d){{8}}|(?:{_AREA})[- ]?\d{{3,4}}[- ]?\d{{4}}){_END}"),
     # 13812345678, 138 1234 5678, 138-1234-5678, 138****5678
-    (_TELEPHONE, rf"{_BEGIN}0?1[3-9]\d(?:[- ]?\d){{8}}{_END}{_NAMES_ONE}"),
+    (_TELEPHONE, rf"{_BEGIN}0?1[3-9]\d{{9}}{_END}{_NAMES_CALLER}"),
+    (_TELEPHONE, rf"{_BEGIN}1[3-9]\d(?=\d{{0,7}}[- ])(?:[- ]?\d){{8}}{_END}"),
     (_TELEPHONE, rf"{_BEGIN}1[3-9]\d\*{{3,}}\d{{3,4}}{_END}"),
     # 010-12345678, (0755)1234567, 021 6543 2100, 010-12345678-801
     (_TELEPHONE, rf"{_BEGIN}\(?0(?:{_AREA})\)?[- ]?\d{{3,4}}[- ]?\d{{4}}(?:-\d{{1,5}})?{_END}"),
     # 400-820-8820, 400 8208 820, 8008101234
-    (_TELEPHONE, rf"{_BEGIN}[48]00(?:[- ]\d{{3}}[- ]?\d{{4}}|[- ]\d{{4}}[- ]?\d{{3}}){_END}"),
+    (
+        _TELEPHONE,
+        rf"{_BEGIN}[48]00(?:[- ]\d{{3}}[- ]?\d{{4}}|[- ]\d{{4}}[- ]?\d{{3}}|\d[- ]\d{{3}}[- ]\d{{3}}){_END}",
+    ),
     (_TELEPHONE, rf"{_BEGIN}[48]00\d{{7}}{_END}{_NAMES_ONE}"),
     # 11010119900307123X, 6222021234567890123, 110101 19900307 1234, 6222 0212 3456 7890 123
     (_CODE, rf"{_BEGIN}\d{{17}}[xX]{_END}"),
@@ -57,36 +67,37 @@ _RULES = (
     (_CODE, rf"{_BEGIN}\d{{6}}([- ])\d{{8}}\1\d{{3}}[\dxX]{_END}"),
     (_CODE, rf"{_BEGIN}\d{{4}}([- ])\d{{4}}\1\d{{4}}(?:\1\d{{1,4}}){{0,2}}{_END}"),
     (_CODE, rf"{_BEGIN}\d{{3,6}}\*{{2,}}\d{{3,4}}[xX]?{_END}"),
+    # 尾号1234, 验证码是123456, QQ：12345678, 股票代码600519, 发票号码12345678; but 代码1000行
+    (_CODE, rf"(?:{_NAMED}){_IS}(?P<digits>{_MIXED}){_NAMES_ONE}(?!年)"),
     # 电话是6234-5678, 转801, 拨打110, 110报警, 12315热线, 12306
-    (_TELEPHONE, rf"(?:{_CALLED}){_IS}(?P<digits>\d{{3,5}}(?:[- ]?\d+)*){_END}{_NAMES_ONE}"),
+    (_TELEPHONE, rf"(?:{_CALLED}){_IS}(?P<digits>\d{{3,}}(?:[- ]\d{{2,}})*){_END}{_NAMES_ONE}"),
     (_TELEPHONE, rf"(?:分机|[打拨转]){_IS}(?P<digits>\d{{3,5}}){_END}{_NAMES_ONE}(?!分|多|余|折)"),
     (
         _TELEPHONE,
         rf"{_BEGIN}(?:{_HOT_LINES})(?= ?(?:电话|报警|急救|火警|匪警|热线|客服|指挥|接警|出警|平台|救护车|中心|官网))",
     ),
-    # 尾号1234, 验证码是123456, QQ：12345678, 股票代码600519; but 代码1000行
-    (
-        _CODE,
-        rf"(?:{_NAMED}){_IS}(?P<digits>[A-Za-z]{{0,3}}\d{{3,}}(?:[- ]\d{{2,}})*[xX]?)(?![\d.]){_NAMES_ONE}(?!年)",
-    ),
+    # any other number of five digits: 发动机号LS123456, 税号：91310000
+    (_CODE, rf"(?<![电话手机座])号{_IS}(?P<digits>{_MIXED})(?<=\d{{5}}){_NAMES_ONE}(?!年)"),
     # 京A12345, 沪B·12345, 粤B-6F789, 京AD12345, 川A8888挂
     (
         _CODE,
         rf"(?<=[{_PROVINCES}])[A-Za-z][-·.• ]?(?=[A-Z]{{0,5}}\d)[A-Za-z\d]{{4,6}}(?![A-Za-z\d]|\.\d){_NAMES_ONE}",
     ),
     # CA1234, 3U8888, 9C8515航班
-    (_CODE, rf"{_CODE_BEGIN}(?:{_AIRLINES})[- ]?\d{{3,4}}{_END}{_NAMES_ONE.replace('次', '')}"),
+    (_CODE, rf"{_CODE_BEGIN}(?:{_AIRLINES})[- ]?\d{{3,4}}{_END}{_NAMES_TRIP}"),
     (_CODE, rf"{_CODE_BEGIN}[A-Z\d]{{2}}\d{{3,4}}(?=(?:号|次)?(?:航班|班机|客机))"),
     # G101, D1234次列车; two digits are a number: T31次, G20峰会
-    (_CODE, rf"{_CODE_BEGIN}[GDCZTK]\d{{3,4}}{_END}{_NAMES_ONE.replace('次', '')}"),
+    (_CODE, rf"{_CODE_BEGIN}[GDCZTK]\d{{3,4}}{_END}{_NAMES_TRIP}"),
     (_CODE, rf"{_CODE_BEGIN}(?:[YSLJ]\d{{3,4}}|\d{{4}})(?=次(?:列车|火车|动车|高铁|特快|直达))"),
+    # ISO9001, GB 2312
+    (_CODE, rf"{_CODE_BEGIN}(?:ISO|RFC|IEEE|GB/T|GB|DIN)[- ]?\d{{3,5}}{_END}"),
     # A380, C919, i7-12700K, GTX1080, 波音737; but H100, TOP250
     (_CODE, rf"{_CODE_BEGIN}[A-Z]-?(?!{_HUNDREDS})\d{{3}}{_END}{_NAMES_ONE}"),
     (_CODE, r"(?<=[A-Za-z]\d)-(?P<digits>\d{3,5})(?![\d.])"),
     (_CODE, rf"{_CODE_BEGIN}[GR]TX ?\d{{3,4}}(?![\d.])"),
     (_CODE, r"(?:波音|空客|Boeing|Airbus) ?(?P<digits>\d{3})(?![\d.])"),
     # 2单元301, 302室, 1203房间, 306路, 318国道, 301医院
-    (_CODE, rf"(?:单元|号楼|[栋幢座])(?P<digits>\d{{3,4}}){_END}{_NAMES_ONE}"),
+    (_CODE, rf"(?:单元|楼|[栋幢座])(?P<digits>\d{{3,4}}){_END}{_NAMES_ONE}(?![多余平层])"),
     (
         _CODE,
         rf"{_BEGIN}(?<!-)\d{{3,4}}(?=号?(?:室(?!内|外)|房间|房(?!子|产|价)|教室|宿舍|病房|包间|包厢|会议室|办公室))",
@@ -105,7 +116,7 @@ _RULES = (
     # 007, 0086
     (_CODE, rf"{_BEGIN}0\d{{2,}}(?![\d.])(?! ?[年月日])"),
     # 12306, 10086, 95588
-    (_TELEPHONE, rf"{_BEGIN}(?<!:)(?:100(?:10|86)|12[13]\d\d|9[56]5\d\d){_END}{_NAMES_ONE}"),
+    (_TELEPHONE, rf"{_BEGIN}(?<!:)(?:100(?:10|86)|12[13]\d\d|9[56]\d{{3}}){_END}{_NAMES_ONE}"),
     # seven digits or more that count nothing: 62345678
     (_TELEPHONE, rf"{_BEGIN}(?!\d*000{_END})\d{{7,14}}{_END}{_NAMES_ONE}(?! ?[-+*/=×÷]\d)"),
 )

@@ -56,8 +56,9 @@ def _version(match: re.Match[str]) -> str:
 _EVENTS: tuple[Rule, ...] = (
     # 二0二四年
     (re.compile(f"(?<=[{_NUMERALS}])0(?=0?[{_NUMERALS}年])"), "〇"),
-    # 10·1国庆, 10.1长假
-    (re.compile(rf"{START}10[·•・./]1(?!\d)(?=[”’\"]?(?:国庆|黄金周|长假|假期))"), "十一"),
+    # 1949·10·1; 10·1, 10.1长假
+    (re.compile(rf"{START}((?:1\d|20)\d\d)[·•・](\d{{1,2}})[·•・](\d{{1,2}})(?!\d)"), r"\1-\2-\3"),
+    (re.compile(rf"{START}10(?:[·•・]1(?!\d)|[./]1(?=[”’\"]?(?:国庆|黄金周|长假|假期)))"), "十一"),
     # 9·11, 12·9运动; 9.11事件, 9/11恐怖袭击, 5.12汶川地震
     (re.compile(r"(?<![\d.])(\d{1,2}) ?[·•・‧∙⋅] ?(\d{1,2})(?!\d)"), _said("{}{}", by_digit, by_digit)),
     (
@@ -144,6 +145,7 @@ _REWRITES: tuple[Rule, ...] = (
         _said("{}", quantity),
     ),  # 120次 and 13812345678次 are counted
 )
+_HAN_RANGE = re.compile(f"[{_NUMERALS}两] ?[-‐-―−~～〜]")  # 三—五天
 _HELD = "\ue000"  # of private use: no text has it once it is clean
 
 
@@ -159,7 +161,9 @@ def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -
     if table is not None:
         text = table.apply(text)
     text = USUAL.apply(text)
-    return _spoken(text, yao) if re.search("[0-9]", text) else say_ranges(one_sign(text))
+    if re.search("[0-9]", text):
+        return _spoken(text, yao)
+    return say_ranges(one_sign(text)) if _HAN_RANGE.search(text) else text
 
 
 @functools.lru_cache(maxsize=1 << 14)
