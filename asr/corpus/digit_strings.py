@@ -22,7 +22,7 @@ _END = r"(?![\dA-Za-z]|\.\d)"
 _NAMES_ONE = rf"(?!{QUANTITY})"  # a quantity has a measure word behind it
 _NAMES_TRIP = rf"(?!(?!次){QUANTITY})"  # G101次 is a train
 # 13812345678张三 and 13812345678万先生 are called, 13812345678万元 are counted
-_NAMES_CALLER = rf"(?!(?![万张项](?!元|人|次)){QUANTITY})"
+_NAMES_CALLER = rf"(?!(?![张项](?!元|人|次)|万(?:先生|女士|小姐|总|经理|老师|师傅)){QUANTITY})"
 _HUNDREDS = r"\d?\d00(?!\d)"
 _IS = r"(?:号码|[号码是为:、. ]|就是){0,4}"
 
