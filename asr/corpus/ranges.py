@@ -61,6 +61,7 @@ _YEAR_RANGES = (
     # 1949-1976年, 2019-2020赛季, 2019-20赛季, (1881-1936)
     re.compile(rf"{START}({_YEAR})年?[-~](?:到)?({_YEAR})(?=年(?!前|来|间的)|赛季|学年|年度|财年|级)"),
     re.compile(rf"{START}({_YEAR})[-~/](\d\d){_SEASON}"),
+    re.compile(r"(?<![\d.-])(\d\d)[-~/](\d\d)(?=赛季|学年)"),
     re.compile(rf"{START}(1[5-9]\d\d|20\d\d)[-~](1[5-9]\d\d|20\d\d)(?![\d.:%{MEASURE}A-Za-z]| ?[-+=])"),
 )
 _CLOCK = r"\d{1,2}:[0-5]\d(?::[0-5]\d)?"
@@ -93,7 +94,8 @@ _HYPHEN = re.compile(rf"(?<![\dA-Za-z.-])(第?)({NUMBER})-({NUMBER})(?![\d-]|\.\
 _CHAIN = re.compile(r"(?<![\dA-Za-z.-])\d{1,4}(?:-\d{1,4}){2,}(?![\d-]|\.\d)")
 _MEASURES = frozenset(MEASURE + "°")
 _TURNED = re.compile(r" ?(?:[点时月号年度°%‰元分个天岁级米]|日(?!本))")  # 10-8点 is a range all the same
-_HIGHEST_SCORE = 40  # of a score that no word of sports shows to be one
+_HIGHEST_SCORE = 200  # of a score that no word of sports shows to be one
+_DIFFERENCE = re.compile(r" ?(?:等于|得|是多少|=)")
 _ORDINAL_RANGE = re.compile(r"第(\d+)[到~-](?:第)?(\d+)(?![\d.])")
 _ROOM = re.compile(r"(?<![\d-])(\d{1,2})-(\d{3,4})(?=室|房)")
 
@@ -155,6 +157,8 @@ def _between(match: re.Match[str]) -> str:
     higher = int(second) > int(first)
     measured = following.lstrip()[:1] in _MEASURES if higher else _TURNED.match(following) is not None
     equal_or_none = int(second) in (0, int(first))
+    if _DIFFERENCE.match(following):
+        return f"{quantity(first)}减{quantity(second)}"
     if _context(match) or equal_or_none or (not higher and not measured and int(first) <= _HIGHEST_SCORE):
         return f"{quantity(first)}比{quantity(second)}" if not (higher and measured) else f"{first}到{second}"
     return f"{first}到{second}" if higher or measured else f"{quantity(first)}减{quantity(second)}"

@@ -70,7 +70,10 @@ _NAMES: tuple[Rule, ...] = (
     # 3.10.2, v1.2.3, 192.168.1.1
     (re.compile(rf"{START}\d+(?:\.\d+){{2,}}(?!\d)"), _version),
     # 1st, 22nd; 第2名, 第12届
-    (re.compile(r"(?<![\d.,])(\d+)(?:st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE), _said("第{}", cardinal)),
+    (
+        re.compile(r"(?<![\d.,])第?(?<![\d.,])(\d+)(?:st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE),
+        _said("第{}", cardinal),
+    ),
     (re.compile(rf"第 ?(\d+)(?!/){END}"), _said("第{}", cardinal)),
     # 1v1, 2 vs 2, 3V3
     (
@@ -82,6 +85,8 @@ _NAMES: tuple[Rule, ...] = (
     (re.compile(r"(?<=[A-Za-z])(?!2)(\d{1,2})(?=[A-Za-z](?![A-Za-z\d]))"), _said("{}", cardinal)),
     (re.compile(r"(?<=[A-Za-z])\+(?=\d)"), "加"),
     (re.compile(r"(?<=\d)\^(\d+)"), _said("的{}次方", cardinal)),
+    # B2C is said in English, H2O is not
+    (re.compile(r"(?<![A-Za-z\d])([BCGOPF])2([BCGOPF])(?![A-Za-z\d])"), _said("{} TO {}", str, str)),
     # 1980s
     (re.compile(r"(?<![\dA-Za-z.])((?:1[6-9]|20)\d0)'?s(?![A-Za-z])"), _said("{}年代", by_digit)),
     # 2月2日, 2日; but 2日游; 5000年
