@@ -1,6 +1,5 @@
 """`python -m asr VERB ...`: see asr/cli.py."""
 
-
 from asr.cli import main
 from asr.signals import leave
 

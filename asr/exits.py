@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from asr import console
 from asr.errors import InputError, WorkerLost, of_file_system
-from asr.signals import heeded, status_after
+from asr.signals import Ended, heeded, status_after
 
 
 def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str] = str) -> int:
@@ -34,7 +34,8 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
             _close_stdout()  # the reader of our output left, as `| head` does
             return 1
         except KeyboardInterrupt as error:
-            _say_last("interrupted; the same command goes on from here")
+            if said := _last_words(error):
+                _say_last(said)
             return status_after(error)
         except OSError as error:
             line = of_file_system(error)
@@ -48,6 +49,13 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
         console.log_only(traceback.format_exc())
         return 1
     return status
+
+
+def _last_words(error: KeyboardInterrupt) -> str:
+    """Return what is said of an interrupt; a verb that has said it itself raises KeyboardInterrupt("")."""
+    if isinstance(error, Ended) or not error.args:
+        return "interrupted; the same command goes on from here"
+    return str(error)
 
 
 def _refused(line: str) -> int:

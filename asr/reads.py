@@ -72,6 +72,8 @@ def _places(settings: Any) -> Iterator[Place]:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, str) and field.metadata.get("writes") and path != "-":
+                path = Path(path)
             if isinstance(path, Path):
                 about: dict[str, Any] = {
                     name: field.metadata.get(name) for name in ("writes", "updates", "makes", "sought")

@@ -144,9 +144,16 @@ class SearchPool:
 
         An InputError from `loglikes_of`, or a search that fails, is that utterance's fault and no more.
         """
-        run = self._serial if self._pool is None else self._parallel
-        done = dict(progress(run(utterances, loglikes_of, task), len(utterances), what, aside=aside))
+        outcomes = self.outcomes(utterances, loglikes_of, task)
+        done = dict(progress(outcomes, len(utterances), what, aside=aside))
         return {utterance: done[utterance] for utterance in utterances}
+
+    def outcomes(
+        self, utterances: Sequence[str], loglikes_of: Callable[[str], np.ndarray], task: Task
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Yield (utterance, outcome) of `decode` one by one, as soon as they are searched."""
+        run = self._serial if self._pool is None else self._parallel
+        return run(utterances, loglikes_of, task)
 
     def _serial(self, utterances, loglikes_of, task) -> Iterator[tuple[str, Outcome]]:
         assert self._here is not None

@@ -17,6 +17,8 @@ LEAST_SPEECH_FRAMES = 10
 PAUSE_FRAMES = 50
 SHORT_PAUSE_FRAMES = 12
 MARGIN_FRAMES = 25
+#: silence this near to speech counts for mean and variance, about as much as there is around a training utterance
+AROUND_FRAMES = 50
 #: no piece is cut within so many frames of its ends where no silence forces it
 EDGE_FRAMES = 100
 
@@ -33,6 +35,15 @@ def cut(silence: np.ndarray, most_frames: int) -> list[tuple[int, int]]:
     for first, last in _speech(smooth > 0.5):
         pieces += _divided(smooth, first, last, most_frames)
     return _with_margins(pieces, frames, most_frames)
+
+
+def around_speech(silence: np.ndarray) -> np.ndarray:
+    """Return which frames are speech or within AROUND_FRAMES of it, bool (frames,). silence: float (frames,)."""
+    mask = np.zeros(len(silence), dtype=bool)
+    if len(silence):
+        for first, last in _speech(_smooth(silence) > 0.5):
+            mask[max(first - AROUND_FRAMES, 0) : last + AROUND_FRAMES] = True
+    return mask
 
 
 def _smooth(silence: np.ndarray) -> np.ndarray:

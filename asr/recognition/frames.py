@@ -36,7 +36,8 @@ def features_of_file(
     """
     rate, _, length = audio.info(path)
     duration_s = length / rate
-    if num_frames(round(duration_s * config.rate_hz), config.rate_hz) == 0:
+    samples = round(duration_s * config.rate_hz)
+    if num_frames(samples, config.rate_hz) == 0:
         raise audio.SoundError("short audio", audio.too_short(duration_s), file=str(path), key=None)
 
     def read(start_s: float, end_s: float) -> np.ndarray:
@@ -50,7 +51,7 @@ def features_of_file(
             as_it_is=True,
         )
 
-    return features_in_blocks(read, round(duration_s * config.rate_hz), config, block_frames)
+    return features_in_blocks(read, samples, config, block_frames)
 
 
 def features_in_blocks(
@@ -91,10 +92,19 @@ def _of_zeros(config: FeatureConfig) -> np.ndarray:
 
 
 def normalised(
-    features: np.ndarray, config: FeatureConfig, training: np.ndarray | None, *, variance: bool
+    features: np.ndarray,
+    config: FeatureConfig,
+    training: np.ndarray | None,
+    *,
+    variance: bool,
+    heard: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Features normalised by their own statistics and some of the training set's; as they are where there are
-    none."""
+    """Return the features normalised by their own statistics and some of the training set's.
+
+    heard: bool (frames,), the frames that the statistics are taken of; None: all. Without training statistics, the
+    features are returned as they are.
+    """
     if training is None:
         return features
-    return normalise.apply(features, blended(sound_statistics(features, config), training), variance=variance)
+    own = sound_statistics(features if heard is None else features[heard], config)
+    return normalise.apply(features, blended(own, training), variance=variance)

@@ -20,7 +20,6 @@ from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
 from asr.recognition.frames import blended, sound_statistics
 from asr.recognition.recogniser import Recogniser
-from asr.recognition.sound_stream import samples_of as samples_of
 from asr.recognition.written import Segment, joined
 
 STEP_S = 0.4  # how often new sound is looked at

@@ -6,7 +6,7 @@ with Recogniser(Bundle.read(Path("model"))) as recogniser:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,15 @@ from asr.decoding.pool import Graph, SearchPool, Task
 from asr.errors import InputError
 from asr.lang.pronunciation import SILENCE
 from asr.recognition.bundle import Bundle
-from asr.recognition.cuts import cut
+from asr.recognition.cuts import around_speech, cut
 from asr.recognition.frames import features_of_file, normalised
 from asr.recognition.written import Segment, Spoken
 from asr.tables import read_lines, read_symbols
 
 #: frames a look at the silences takes at once
 CHUNK_FRAMES = 4096
+#: a sound up to this long has too little silence to matter for its mean and variance
+SHORT_FRAMES = 500
 
 
 class Recogniser:
@@ -56,10 +58,20 @@ class Recogniser:
 
     # ------------------------------------------------------------ what the network says
 
-    def normalised(self, features: np.ndarray) -> np.ndarray:
-        """Features as the network wants them, a sound's own statistics mixed with the training set's."""
+    def normalised(self, raw: np.ndarray) -> np.ndarray:
+        """Return features as the network wants them: a sound's own statistics are mixed with the training set's.
+
+        raw: float32 (frames, dim). A long silence says nothing about the speech beside it. Its frames are found with
+        statistics of the whole sound first, and statistics are then taken again without them.
+        """
         bundle = self.bundle
-        return normalised(features, bundle.features, bundle.statistics, variance=bundle.norm_vars)
+        features = normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars)
+        if bundle.statistics is None or len(raw) <= SHORT_FRAMES:
+            return features
+        heard = around_speech(self.silence(features))
+        if heard.all() or not heard.any():
+            return features
+        return normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars, heard=heard)
 
     def log_likelihoods(self, features: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
         """Of the normalised frames [first, last), with their neighbours: float32 (last - first, pdfs)."""
@@ -83,26 +95,32 @@ class Recogniser:
 
     def file(self, path: Path, channel: int | None = None) -> tuple[list[Segment], float]:
         """(what was said, seconds of sound) of a sound file of any length. Raises InputError: it cannot be read."""
-        rate, _, length = audio.info(path)
-        duration_s = length / rate
-        raw = features_of_file(path, self.bundle.features, channel=channel)
-        return self.segments(self.normalised(raw), path.name, duration_s), duration_s
+        duration_s, segments = self.reading(path, channel)
+        return list(segments), duration_s
 
-    def segments(self, features: np.ndarray, name: str, duration_s: float) -> list[Segment]:
-        """What was said in normalised features, (frames, dim), cut at silences where they are long."""
+    def reading(self, path: Path, channel: int | None = None) -> tuple[float, Iterator[Segment]]:
+        """(seconds of sound, what was said, each piece as soon as it is searched) of a sound file.
+
+        Raises InputError before the first piece: the file cannot be read.
+        """
+        rate, _, length = audio.info(path)
+        raw = features_of_file(path, self.bundle.features, channel=channel)
+        return length / rate, self.segments(raw, path.name, length / rate)
+
+    def segments(self, raw: np.ndarray, name: str, duration_s: float) -> Iterator[Segment]:
+        """What was said in features that are not normalised, (frames, dim), cut at silences where they are long."""
+        features = self.normalised(raw)
         long = len(features) > self.most_frames
         pieces = cut(self.silence(features) if long else np.zeros(len(features)), self.most_frames)
         places = {f"{name}-{place:05}": piece for place, piece in enumerate(pieces)}
-        weights = self.bundle.weights
-        outcomes = self.pool.decode(
+        weights, shift_s = self.bundle.weights, self.bundle.frame_shift_s
+        outcomes = self.pool.outcomes(
             list(places),
             lambda key: self.log_likelihoods(features, *places[key]),
             Task(weights.lm_weight, weights.penalty),
-            what=f"transcribe: {name}",
-            aside=True,  # the transcript may go to stdout
         )
-        shift_s = self.bundle.frame_shift_s
-        return [self._segment(outcomes[key], piece, shift_s, duration_s) for key, piece in places.items()]
+        for key, outcome in outcomes:
+            yield self._segment(outcome, places[key], shift_s, duration_s)
 
     def _segment(self, outcome: Outcome, piece: tuple[int, int], shift_s: float, duration_s: float) -> Segment:
         start_s, end_s = piece[0] * shift_s, min(piece[1] * shift_s, duration_s)

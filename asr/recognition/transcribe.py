@@ -5,30 +5,42 @@ one. Long sound is cut at its silences. `-` reads 16-bit samples (one channel, -
 come and says what it understood so far (--partials), and each stretch for good when a pause follows.
 
 reads   MODEL (a folder of `asr package`), FILE ... or -
-writes  --out, or standard output: text (a line a stretch; of several files each after its name), CTM, SRT or JSON
+writes  --out, or standard output: text (a line a stretch; of several files each after its name), CTM, SRT or JSON;
+        with a folder as --out one file for each sound. SRT of several sounds needs a folder
+
+Ctrl-C, SIGTERM and SIGHUP end the command with status 130; what was recognised before is written, --out too.
 
     python -m asr transcribe MODEL talk.mp3
     python -m asr transcribe MODEL *.wav --format json --out transcripts.jsonl
+    python -m asr transcribe MODEL *.wav --format srt --out subtitles/
     arecord -q -f S16_LE -r 16000 -c 1 | python -m asr transcribe MODEL -
 """
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
+import dataclasses
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from asr.console import warn
+from asr.console import log_only, wipe
 from asr.errors import InputError
-from asr.processes import processes_for
 from asr.recognition import written
+from asr.recognition.interrupt import Interrupt
+from asr.recognition.output import (
+    DASH,
+    SUFFIXES,
+    Folder,
+    OneFile,
+    ReaderLeft,
+    StandardOutput,
+    Unheard,
+    refuse_input_as_output,
+)
 from asr.settings import option
-
-STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -36,144 +48,118 @@ class Settings:
     model: Path = option(help="folder of `asr package`", positional=True)
     files: tuple[Path, ...] = option((), help="sound files, or - for standard input", positional=True, sought=True)
     format: str = option("text", help="what to write", choices=written.FORMATS)
-    out: Path | None = option(None, help="file to write; none: standard output", writes="file")
+    out: str | None = option(
+        None,
+        help="file to write, or folder (one that is there, or ending in /) for one file each; none: standard output",
+        writes="path",
+    )
     channel: int | None = option(None, help="which channel, from 0; none: the mean of all")
     rate_hz: int = option(16000, help="with -: sample rate of raw samples")
     partials: bool = option(True, help="with -: say what was understood so far as well")
     most_s: float = option(20.0, help="longest stretch that is searched in one piece")
     beam: float | None = option(None, help="paths worse than the best by more are dropped; none: the model's")
     nj: int = option(1, help="searching processes; 0: one per core", affects=False)
+    force: bool = option(False, help="with a folder: write over files that this verb did not write", affects=False)
 
 
 def run(settings: Settings) -> None:
-    """Transcribe. Raises InputError at the end where a file could not be read; the others are written."""
+    """Transcribe. Raises InputError at the end where a file could not be read; the others are written.
+
+    Raises KeyboardInterrupt at a signal, or where the reader of standard output left; what was recognised is written.
+    """
     if not settings.files:
         raise InputError("transcribe: name at least one sound file, or - for standard input")
     if not settings.most_s >= 2 or not (settings.beam is None or settings.beam > 0) or not settings.rate_hz > 0:
         raise InputError("transcribe: --most-s is at least 2, --beam and --rate-hz are above zero")
-    live = [str(path) for path in settings.files] == [STDIN]
-    if not live and STDIN in map(str, settings.files):
+    live = [str(path) for path in settings.files] == [DASH]
+    if not live and DASH in map(str, settings.files):
         raise InputError("transcribe: - stands alone: standard input or files, not both")
     from asr.recognition.bundle import Bundle
 
-    bundle = _with_beam(Bundle.read(settings.model), settings.beam)
-    with _writer(settings.out) as out:
-        faults = (_live if live else _files)(settings, bundle, out)
+    bundle = Bundle.read(settings.model)
+    if settings.beam is not None:
+        bundle = dataclasses.replace(bundle, beams=dataclasses.replace(bundle.beams, beam=settings.beam))
+    with contextlib.redirect_stderr(Unheard(sys.stderr)), Interrupt() as interrupt:  # type: ignore[type-var]
+        try:
+            with interrupt.after(2):
+                faults = (_live if live else _files)(settings, bundle, interrupt)
+        except ReaderLeft:
+            raise KeyboardInterrupt("") from None
+        except KeyboardInterrupt as error:
+            twice = "interrupted twice: what was not yet written is lost"
+            _tell(str(error) or (twice if interrupt.asked > 1 else "interrupted before anything was recognised"))
+            raise KeyboardInterrupt("") from None
     if faults:
         raise faults[0] if len(faults) == 1 else InputError(f"{len(faults)} files could not be read; {faults[0]}")
 
 
-def _with_beam(bundle: Any, beam: float | None) -> Any:
-    import dataclasses
-
-    if beam is None:
-        return bundle
-    return dataclasses.replace(bundle, beams=dataclasses.replace(bundle.beams, beam=beam))
+def _tell(text: str) -> None:
+    wipe()
+    print(text, file=sys.stderr, flush=True)
+    log_only(text)
 
 
-def _writer(path: Path | None) -> Any:
-    import contextlib
+def _out(settings: Settings) -> tuple[Path | None, bool]:
+    """(--out, whether it is a folder); (None, False): standard output."""
+    if settings.out in (None, DASH):
+        return None, False
+    assert settings.out is not None
+    path = Path(settings.out)
+    return path, settings.out.endswith("/") or path.is_dir()
 
-    from asr.tables import atomic
 
-    return atomic(path) if path is not None else contextlib.nullcontext(sys.stdout)
+def _read_files(settings: Settings) -> Iterator[Path]:
+    """All files that this command reads."""
+    yield from settings.files
+    yield from settings.model.rglob("*")
 
 
 # ---------------------------------------------------------------- files
 
 
-def _files(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
+def _files(settings: Settings, bundle: Any, interrupt: Interrupt) -> list[InputError]:
     """Write what is said in each file; returns what could not be read."""
-    from asr.recognition.recogniser import Recogniser
+    from asr.recognition.batch import Batch
+    from asr.recognition.inputs import each_once
 
-    faults: list[InputError] = []
-    subtitles = 1
-    nj = processes_for(settings.nj, os.cpu_count() or 1)
-    with Recogniser(bundle, nj, most_s=settings.most_s) as recogniser:
-        for path in settings.files:
-            try:
-                segments, duration_s = recogniser.file(path, settings.channel)
-            except InputError as error:
-                faults.append(error)
-                if len(settings.files) > 1:
-                    warn(f"{error}; the other files are transcribed")
-                continue
-            for segment in segments:
-                if segment.fault is not None:
-                    where = f"{path}: {segment.start_s:.2f} to {segment.end_s:.2f} s"
-                    warn(f"{where}: {segment.fault}; nothing is written of it")
-            out.write(_written(settings, path, segments, duration_s, bundle.name, subtitles))
-            out.flush()
-            subtitles += len(written.cues(segments))
-    return faults
-
-
-def _written(settings: Settings, path: Path, segments: Any, duration_s: float, model: str, first: int) -> str:
-
-    if settings.format == "ctm":
-        return written.as_ctm(path.stem.replace(" ", "_"), segments)
-    if settings.format == "srt":
-        return written.as_srt(segments, first)
-    if settings.format == "json":
-        record = written.file_record(str(path), duration_s, segments, model)
-        return json.dumps(record, ensure_ascii=False, indent=1 if len(settings.files) == 1 else None) + "\n"
-    text = written.as_text(segments)
-    return text if len(settings.files) == 1 else f"{path}\t{' '.join(text.split(chr(10))).strip()}\n"
+    files = each_once(settings.files)
+    path, is_folder = _out(settings)
+    if path is not None and is_folder:
+        folder = Folder(path, files, SUFFIXES[settings.format], force=settings.force)
+        refuse_input_as_output(folder.targets, _read_files(settings))
+        return Batch(settings, bundle, interrupt, files, alone=True).run(folder.write)
+    if settings.format == "srt" and len(files) > 1:
+        raise InputError(
+            f"--format srt: subtitles belong to one sound, and {len(files)} are named: "
+            "give --out a folder (--out subtitles/), one file each is written there"
+        )
+    if path is not None:
+        refuse_input_as_output([path], _read_files(settings))
+    with StandardOutput() if path is None else OneFile(path) as out:
+        batch = Batch(settings, bundle, interrupt, files, alone=len(files) == 1)
+        return batch.run(lambda _, record: out.write(record))
 
 
 # ---------------------------------------------------------------- standard input
 
 
-def _live(settings: Settings, bundle: Any, out: IO[str]) -> list[InputError]:
+def _live(settings: Settings, bundle: Any, interrupt: Interrupt) -> list[InputError]:
     """Write what is said on standard input, as it comes."""
-    from asr.recognition.live import LiveRecogniser
-    from asr.recognition.recogniser import Recogniser
-    from asr.recognition.sound_stream import long_enough, samples_of, sounding
+    from asr.recognition.stream import Stream
 
-    subtitles = 1
-    with Recogniser(bundle, 1, most_s=settings.most_s) as recogniser:
-        live = LiveRecogniser(recogniser)
-        blocks, rate_hz = sounding(_blocks(sys.stdin.buffer)), bundle.features.rate_hz
-        samples = long_enough(samples_of(blocks, settings.rate_hz, rate_hz, settings.channel), rate_hz)
-        for event in live.events(samples):
-            if event.final is None:
-                if settings.partials:
-                    _say_partial(settings, out, event)
-                continue
-            out.write(_final(settings, event.final, subtitles))
-            out.flush()
-            subtitles += len(written.cues([event.final]))
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("standard input is closed: pipe sound into this command")
+    if sys.stdin.isatty():
+        raise InputError("standard input is a terminal: pipe sound into this command, as arecord does")
+    path, is_folder = _out(settings)
+    with contextlib.ExitStack() as stack:
+        if path is not None and is_folder:
+            folder = Folder(path, [Path("stdin")], SUFFIXES[settings.format], force=settings.force)
+            path = folder.targets[0]
+            stack.callback(folder.note, path)
+        if path is not None:
+            refuse_input_as_output([path], [*_read_files(settings), Path("/dev/stdin")])
+        out: StandardOutput | OneFile = StandardOutput() if path is None else OneFile(path)
+        stack.enter_context(out)
+        Stream(settings, bundle, interrupt, out).run()
     return []
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """What is there, as soon as it is there."""
-    descriptor = stream.fileno()
-    while data := os.read(descriptor, 1 << 16):
-        yield data
-
-
-def _say_partial(settings: Settings, out: IO[str], event: Any) -> None:
-    from asr.console import status
-
-    if settings.format == "json":
-        record = {"partial": event.text, "start": round(event.start_s, 3), "end": round(event.end_s, 3)}
-        out.write(json.dumps(record, ensure_ascii=False) + "\n")
-        out.flush()
-    elif sys.stdout.isatty():
-        status(event.text)
-    elif settings.format == "text":
-        print(f"... {event.text}", file=sys.stderr, flush=True)
-
-
-def _final(settings: Settings, segment: Any, first: int) -> str:
-    from asr.console import wipe
-
-    wipe()
-    if settings.format == "ctm":
-        return written.as_ctm("stdin", [segment])
-    if settings.format == "srt":
-        return written.as_srt([segment], first)
-    if settings.format == "json":
-        return json.dumps(written.segment_record(segment), ensure_ascii=False) + "\n"
-    return written.as_text([segment])

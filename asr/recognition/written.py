@@ -5,6 +5,7 @@ Segments hold words with times in seconds; `joined` writes them as Mandarin is w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -136,3 +137,9 @@ def file_record(name: str, duration_s: float, segments: Sequence[Segment], model
         "segments": [segment_record(segment) for segment in segments],
         "model": model,
     }
+
+
+def encoded_json(record: dict[str, Any], indent: int | None = None) -> bytes:
+    """Return a record and a line break in UTF-8; bytes of a file name that are not UTF-8 become \\udcXX."""
+    text = json.dumps(record, ensure_ascii=False, indent=indent) + "\n"
+    return text.encode("utf-8", "backslashreplace")

@@ -83,7 +83,9 @@ def _set(folder: Path, root: Path, encoding: str) -> Gathered:
         one.found.append(Found(key, speaker, path, text, file, 1))
     for path in sorted(folder.glob("*.wav.trn")):
         if not path.with_suffix("").exists():
-            one.problems.append(Problem("missing audio", "no such sound beside this transcript", path, None, path.stem))
+            one.problems.append(
+                Problem("missing audio", "no such sound beside this transcript", path, None, path.stem)
+            )
     return one
 
 

@@ -10,8 +10,9 @@ from tones import RATE_HZ, sound
 
 from asr.errors import InputError
 from asr.recognition.bundle import Bundle
-from asr.recognition.live import LiveRecogniser, samples_of
+from asr.recognition.live import LiveRecogniser
 from asr.recognition.recogniser import Recogniser
+from asr.recognition.sound_stream import samples_of
 
 
 def in_pieces(data, size: int):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -80,14 +81,45 @@ def test_progress_does_not_get_among_the_results(packaged, write_sound, tmp_path
     assert main(["transcribe", str(packaged), str(path), "--format=json", "--most-s=3", "--nj=1"]) == 0
     written = capsys.readouterr()
     assert json.loads(written.out)["text"].replace(" ", "") == "甲乙甲乙甲甲乙甲乙甲" * 3
-    assert "transcribe: a.wav: 1/" in written.err
+    assert re.match(r"transcribe: \d+ of 18 s of sound, [\d.]+ s left\n", written.err)
 
 
-def test_subtitles_of_several_files_are_numbered_on(packaged, write_sound, tmp_path, capsys):
+def test_subtitles_of_several_files_stand_in_a_folder(packaged, write_sound, tmp_path, capsys, refused):
     files = [write_sound(tmp_path / f"{n}.wav", "甲 乙") for n in range(2)]
-    text = transcribe(capsys, packaged, *files, "--format=srt")
-    assert [block.splitlines()[0] for block in text.strip().split("\n\n")] == ["1", "2", "3", "4"]
-    assert "00:00:00,1" in text and " --> " in text
+    assert "2 are named: give --out a folder" in refused(["transcribe", packaged, *files, "--format=srt"])
+    out = tmp_path / "all.srt"
+    assert "give --out a folder" in refused(["transcribe", packaged, *files, "--format=srt", f"--out={out}"])
+    assert not out.exists()
+    assert transcribe(capsys, packaged, *files, "--format=srt", f"--out={tmp_path / 'subtitles'}/") == ""
+    for name in ("0.srt", "1.srt"):
+        text = (tmp_path / "subtitles" / name).read_text("utf-8")
+        assert [block.splitlines()[0] for block in text.strip().split("\n\n")] == ["1", "2"]
+        assert "00:00:00,1" in text and " --> " in text
+
+
+def test_ctm_of_several_files_has_a_name_for_each(packaged, write_sound, tmp_path, capsys):
+    """One stem in two folders, two formats of one, and spaces; the times of each recording go up."""
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    files = [write_sound(tmp_path / name, "甲乙") for name in ("x/a.wav", "y/a.wav", "b.wav", "b.flac", "c d.wav")]
+    out = tmp_path / "all.ctm"
+    assert transcribe(capsys, packaged, *files, "--format=ctm", f"--out={out}") == ""
+    rows = [line.split() for line in out.read_text("utf-8").splitlines()]
+    names = list(dict.fromkeys(row[0] for row in rows))
+    assert [name.rpartition("_")[2] for name in names] == ["a.wav", "a.wav", "b.wav", "b.flac", "d"]
+    assert names[0].endswith("x_a.wav") and names[1].endswith("y_a.wav") and names[4] == "c_d"
+    for name in names:
+        assert [row[4] for row in rows if row[0] == name] == ["甲", "乙"]
+        starts = [float(row[2]) for row in rows if row[0] == name]
+        assert starts == sorted(starts)
+
+
+def test_a_file_that_is_named_twice_is_transcribed_once(packaged, write_sound, tmp_path, capsys):
+    path = write_sound(tmp_path / "a.wav", "甲")
+    assert main(["transcribe", str(packaged), str(path), str(tmp_path / "." / "a.wav"), "--format=srt"]) == 0
+    written = capsys.readouterr()
+    assert written.out.startswith("1\n") and written.out.count("-->") == 1
+    assert "is named more than once" in written.err
 
 
 def test_several_files_are_told_apart_and_one_that_is_broken_costs_only_itself(
@@ -108,7 +140,9 @@ def test_several_files_are_told_apart_and_one_that_is_broken_costs_only_itself(
 
 def test_silence_gives_nothing(packaged, write_sound, tmp_path, capsys):
     path = write_sound(tmp_path / "still.wav", "      ")
-    assert transcribe(capsys, packaged, path) == ""
+    assert main(["transcribe", str(packaged), str(path)]) == 0
+    written = capsys.readouterr()
+    assert written.out == "" and written.err == f"warning: {path}: nothing was recognised\n"
     assert json.loads(transcribe(capsys, packaged, path, "--format=json", "--most-s=2"))["segments"] == []
 
 

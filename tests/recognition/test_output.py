@@ -1,0 +1,136 @@
+"""Where transcriptions are written: names, folders, whole files after failures, and inputs that stay as they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from asr.cli import main
+from asr.errors import InputError
+from asr.recognition.output import Folder, OneFile, distinct_names, refuse_input_as_output
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a.wav", "b.wav"], ["a", "b"]),
+        (["x/a.wav", "b.wav"], ["a", "b"]),
+        (["a.wav", "a.mp3", "b.wav"], ["a.wav", "a.mp3", "b"]),
+        (["x/a.wav", "y/a.wav"], ["x_a.wav", "y_a.wav"]),
+        (["/d/x/a.wav", "../x/a.wav"], ["d_x_a.wav", "x_a.wav"]),
+        (["a b.wav", "a_b.wav"], ["a_b.wav", "a_b.wav-2"]),
+        (["录 音\t1.wav"], ["录_音_1"]),
+        (["a.wav", "x/a.wav", "x_a.wav"], ["a.wav", "x_a.wav", "x_a"]),
+        (["talk.v1.wav", "talk.v2.wav", ".wav"], ["talk.v1", "talk.v2", ".wav"]),
+        (["a.b.wav", "a.b.mp3", "a.b"], ["a.b.wav", "a.b.mp3", "a"]),
+    ],
+)
+def test_names_differ(paths, names):
+    assert distinct_names([Path(path) for path in paths]) == names
+
+
+def test_a_failure_leaves_the_whole_records(tmp_path):
+    """The second record is cut in its middle, as by a full disk."""
+    out = tmp_path / "out.txt"
+    with pytest.raises(RuntimeError, match="fault"), OneFile(out) as file:
+        file.write("甲\n".encode())
+        os.write(file._handle.fileno(), "乙".encode()[:2])
+        raise RuntimeError("fault")
+    assert out.read_text("utf-8") == "甲\n" and os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_a_failure_before_the_first_record_leaves_the_old_file(tmp_path):
+    out = tmp_path / "out.txt"
+    out.write_text("old")
+    with pytest.raises(KeyboardInterrupt), OneFile(out):
+        raise KeyboardInterrupt
+    assert out.read_text() == "old" and os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_fitted(tmp_path, monkeypatch):
+    out, write = tmp_path / "out.txt", os.write
+
+    def full(descriptor, data):
+        if len(data) > 4:
+            return write(descriptor, data[:2])
+        if bytes(data).endswith(b"\0\0"):
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with (
+        pytest.raises(InputError, match=r"out.txt: cannot be written: No space left on device"),
+        OneFile(out) as file,
+    ):
+        file.write("甲\n".encode())
+        file.write(b"1234\0\0")
+    assert out.read_text("utf-8") == "甲\n"
+
+
+@pytest.mark.parametrize("kind", ["folder/below a file", "a folder"])
+def test_an_output_that_cannot_be_is_one_line(tmp_path, kind):
+    (tmp_path / "folder").write_text("a file")
+    (tmp_path / "a folder").mkdir()
+    with (
+        pytest.raises(InputError, match="cannot be written|is a (folder|directory)"),
+        OneFile(tmp_path / kind) as file,
+    ):
+        file.write(b"x")
+
+
+def test_a_folder_keeps_what_it_did_not_write(tmp_path):
+    """A transcript made by hand is refused before any work; what was written before may be replaced, unless edited."""
+    sounds = [Path("a.wav"), Path("b.wav")]
+    (tmp_path / "b.txt").write_text("by hand")
+    with pytest.raises(InputError, match=r"b.txt: is there already"):
+        Folder(tmp_path, sounds, "txt", force=False)
+    (tmp_path / "b.txt").unlink()
+    folder = Folder(tmp_path, sounds, "txt", force=False)
+    folder.write(0, b"one")
+    folder.write(1, b"two")
+    Folder(tmp_path, sounds, "txt", force=False).write(0, b"other")
+    assert (tmp_path / "a.txt").read_bytes() == b"other" and (tmp_path / "b.txt").read_bytes() == b"two"
+    (tmp_path / "a.txt").write_text("corrected by hand")
+    with pytest.raises(InputError, match=r"a.txt: is there already"):
+        Folder(tmp_path, sounds, "txt", force=False)
+    Folder(tmp_path, sounds, "txt", force=True)
+
+
+def test_no_input_is_written_over_by_any_name(tmp_path, monkeypatch):
+    sound, other = tmp_path / "talk.wav", tmp_path / "other.txt"
+    sound.write_bytes(b"RIFF")
+    other.write_text("x")
+    (tmp_path / "link").symlink_to(sound)
+    os.link(sound, tmp_path / "hard")
+    monkeypatch.chdir(tmp_path)
+    for name in ("talk.wav", "../" + tmp_path.name + "/talk.wav", "link", "hard"):
+        with pytest.raises(InputError, match="is read by this command"):
+            refuse_input_as_output([Path(name)], [sound])
+    refuse_input_as_output([other, tmp_path / "none"], [sound, tmp_path / "gone.wav"])
+
+
+def test_transcribe_writes_over_no_input(packaged, write_sound, tmp_path, refused):
+    """A sound, a file of the model, and a sound in the folder that is written to."""
+    sound = write_sound(tmp_path / "talk.wav", "甲")
+    (tmp_path / "link.txt").symlink_to(sound)
+    before = sound.read_bytes()
+    card = packaged / "README.md"
+    for argv in ([sound, f"--out={sound}"], [sound, f"--out={tmp_path / 'link.txt'}"], [sound, f"--out={card}"]):
+        assert "is read by this command" in refused(["transcribe", packaged, *argv])
+    named = tmp_path / "note.json"
+    sound.rename(named)
+    assert "is there already" in refused(["transcribe", packaged, named, "--format=json", f"--out={tmp_path}"])
+    assert "is read by" in refused(["transcribe", packaged, named, "--format=json", f"--out={tmp_path}", "--force"])
+    assert named.read_bytes() == before and "Training speech" in card.read_text("utf-8")
+
+
+def test_a_folder_of_transcripts(packaged, write_sound, tmp_path, capsys):
+    """A sound that cannot be read costs only itself; --out - is standard output; JSON's names tell files apart."""
+    (tmp_path / "b").mkdir()
+    sounds = [write_sound(tmp_path / "a.wav", "甲乙"), write_sound(tmp_path / "b" / "a.flac", "乙")]
+    out = tmp_path / "texts"
+    assert main(["transcribe", str(packaged), *map(str, sounds), str(tmp_path / "none.wav"), f"--out={out}/"]) == 2
+    assert (out / "a.wav.txt").read_text("utf-8") == "甲乙\n" and (out / "a.flac.txt").read_text("utf-8") == "乙\n"
+    assert "none.wav: no such sound file" in capsys.readouterr().err
+    assert main(["transcribe", str(packaged), str(sounds[0]), "--out=-"]) == 0
+    assert capsys.readouterr().out == "甲乙\n"
