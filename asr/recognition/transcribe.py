@@ -6,7 +6,8 @@ come and says what it understood so far (--partials), and each stretch for good 
 
 reads   MODEL (a folder of `asr package`), FILE ... or -
 writes  --out, or standard output: text (a line a stretch; of several files each after its name), CTM, SRT or JSON;
-        with a folder as --out one file for each sound. SRT of several sounds needs a folder
+        with a folder as --out one file for each sound (--force: also over files that are not this
+        verb's). SRT of several sounds needs a folder
 
 Ctrl-C, SIGTERM and SIGHUP end the command with status 130; what was recognised before is written, --out too.
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr import every_verb
 from asr.console import log_only, wipe
 from asr.errors import InputError
 from asr.recognition import written
@@ -59,7 +61,6 @@ class Settings:
     most_s: float = option(20.0, help="longest stretch that is searched in one piece")
     beam: float | None = option(None, help="paths worse than the best by more are dropped; none: the model's")
     nj: int = option(1, help="searching processes; 0: one per core", affects=False)
-    force: bool = option(False, help="with a folder: write over files that this verb did not write", affects=False)
 
 
 def run(settings: Settings) -> None:
@@ -125,7 +126,7 @@ def _files(settings: Settings, bundle: Any, interrupt: Interrupt) -> list[InputE
     files = each_once(settings.files)
     path, is_folder = _out(settings)
     if path is not None and is_folder:
-        folder = Folder(path, files, SUFFIXES[settings.format], force=settings.force)
+        folder = Folder(path, files, SUFFIXES[settings.format], force=every_verb.force)
         refuse_input_as_output(folder.targets, _read_files(settings))
         return Batch(settings, bundle, interrupt, files, alone=True).run(folder.write)
     if settings.format == "srt" and len(files) > 1:
@@ -154,7 +155,7 @@ def _live(settings: Settings, bundle: Any, interrupt: Interrupt) -> list[InputEr
     path, is_folder = _out(settings)
     with contextlib.ExitStack() as stack:
         if path is not None and is_folder:
-            folder = Folder(path, [Path("stdin")], SUFFIXES[settings.format], force=settings.force)
+            folder = Folder(path, [Path("stdin")], SUFFIXES[settings.format], force=every_verb.force)
             path = folder.targets[0]
             stack.callback(folder.note, path)
         if path is not None:
