@@ -11,7 +11,8 @@ Reads   --train-data, --dev-data: utt2num_frames, and for --from-scratch feats.s
         --ali-dir: final.mdl tree num_jobs ali.*.gz [phones.txt], as Kaldi leaves them (binary or text); a CTM file,
         a folder of .TextGrid or .lab files, a master label file; `utterance pdf pdf ...` lines
 Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as long as the features, of the
-        utterances of train and dev that have an alignment), ali_train_pdf.counts (of train), coverage.json;
+        utterances of train and dev that have an alignment), ali_train_pdf.counts (of train), coverage.json (of
+        each set: utterances, frames, what is missing and why);
         from scratch also mono/ and tri/, whole Kaldi directories, with unaligned.txt and pronunciations.txt
 
     python -m asr align --ali-dir exp/tri1_ali --train-data exp/data/train --lang exp/lang --out exp/ali

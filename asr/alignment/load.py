@@ -9,9 +9,10 @@ when more than `max_missing` of the training utterances have none; a dev set wit
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from asr.alignment.archive import (
     write_alignments,
 )
 from asr.alignment.counts import write_counts
-from asr.alignment.coverage import SetCoverage
+from asr.alignment.coverage import NAMED_IN_A_LINE, SetCoverage
 from asr.alignment.jobs import cut, job_of
 from asr.alignment.transition_model import TransitionModel, read_transition_model, tuples_of
 from asr.alignment.tree import ContextTree, read_tree
@@ -67,17 +68,21 @@ def load(ali_dir: Path, wanted: Wanted) -> list[Path]:
     )
     illegal: dict[str, str] = {}
     archives: dict[str, str] = {}
+    listed = ali_dir / UNALIGNED
+    unaligned = read_table(listed) if listed.is_file() else {}
 
     def why() -> str:
         reasons = []
         if illegal:
             utterance, reason = next(iter(illegal.items()))
             reasons.append(f"{len(illegal)} are no path of whole phones, such as {utterance}: {reason}")
-        if (ali_dir / UNALIGNED).is_file():
-            reasons.append(f"why: {ali_dir / UNALIGNED}")
+        if listed.is_file():
+            reasons.append(f"why: {listed}")
         return "; ".join(reasons)
 
-    written = write_targets(_pdfs_of(ali_dir, model, illegal, archives), model.num_pdfs, wanted, why)
+    written = write_targets(
+        _pdfs_of(ali_dir, model, illegal, archives), model.num_pdfs, wanted, why, (illegal, unaligned)
+    )
     if illegal:
         warn(f"alignments left out: {why()}")
     return [*written, *_copy_system(ali_dir, wanted, phones, archives)]
@@ -100,10 +105,15 @@ def _pdfs_of(
 
 
 def write_targets(
-    pairs: Iterable[tuple[str, np.ndarray]], num_pdfs: int, wanted: Wanted, why: Callable[[], str] = str
+    pairs: Iterable[tuple[str, np.ndarray]],
+    num_pdfs: int,
+    wanted: Wanted,
+    why: Callable[[], str] = str,
+    reasons: Sequence[Mapping[str, str]] = (),
 ) -> list[Path]:
     """Write pdf.ark, ali_train_pdf.counts and coverage.json of (utterance, pdf-ids) pairs; returns their paths.
 
+    reasons: {utterance: why it has no alignment}, the first that has an utterance counts; read when all pairs are.
     Raises InputError when more than wanted.max_missing of train is missing, with what `why` then has to say.
     """
     sets = [
@@ -118,7 +128,7 @@ def write_targets(
     targets, counts, coverage = (wanted.out / name for name in names)
     write_int_vectors(targets, _accepted(pairs, sets, unknown, wanted.max_missing, why))
     write_counts(counts, sets[0].counts)
-    _report(coverage, sets, unknown)
+    _report(coverage, sets, unknown, reasons)
     return [targets, counts, coverage]
 
 
@@ -226,13 +236,18 @@ def _copy_system(ali_dir: Path, wanted: Wanted, phones: Path, archives: dict[str
     return [out / name for name in names]
 
 
-def _report(path: Path, sets: list[SetCoverage], unknown: list[str]) -> None:
+def _report(path: Path, sets: list[SetCoverage], unknown: list[str], reasons: Sequence[Mapping[str, str]]) -> None:
+    """Say how much is covered and write it as JSON, one object a set and the utterances that are in none."""
+    figures: dict[str, Any] = {}
     for item in sets:
         for line in item.lines():
             say(f"align: {line}")
+        known = {key: next((table[key] for table in reasons if key in table), "") for key in item.missing}
+        figures[item.name] = {**item.figures(), "reasons": {key: why for key, why in known.items() if why}}
+        for key, why in list(figures[item.name]["reasons"].items())[:NAMED_IN_A_LINE]:
+            say(f"align: {item.name}: {key}: {why}")
     if unknown:
         say(f"align: {len(unknown)} alignments of utterances that are in no set were left out, such as {unknown[0]}")
-    figures = {item.name: item.figures() for item in sets}
     with atomic(path) as handle:
         json.dump({**figures, "not_in_any_set": sorted(unknown)}, handle, ensure_ascii=False, indent=1)
         handle.write("\n")

@@ -272,5 +272,9 @@ def test_rows_that_are_no_path_are_left_out_and_bounded(case, capsys):
     assert "1 of 3 utterances (33.3 %) have no usable alignment" in error
     assert "1 are no path of whole phones, such as s1-b: frame 3: transition-id" in error
     assert case.align("--max-missing", "0.5") == 0
-    assert "warning: alignments left out: 1 are no path of whole phones" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "warning: alignments left out: 1 are no path of whole phones" in said.err
+    assert "train: s1-b: frame 3: transition-id" in said.out and "1 without alignment (s1-b)" in said.out
+    reasons = json.loads((case.out / "coverage.json").read_text())["train"]["reasons"]
+    assert reasons.keys() == {"s1-b"} and reasons["s1-b"].startswith("frame 3: transition-id")
     assert case.pdfs().keys() == {"s1-a", "s1-c", "s2-d"}
