@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.tables import read_table
+from asr.alignment.archive import archive_paths, read_alignments, remove_alignments, write_alignments
+from asr.tables import copy_whole, read_table
 
 Rows = Mapping[str, np.ndarray]  # {utterance: transition-ids}
 
@@ -104,3 +105,22 @@ def cut(rows: Iterable[Rows], folders: Sequence[Path], most: int) -> list[dict[s
             if utterance in place:
                 jobs[place[utterance]][utterance] = tids
     return jobs
+
+
+def copy_archives(ali_dir: Path, out: Path, folders: Sequence[Path], archives: Mapping[str, str]) -> list[Path]:
+    """Copy num_jobs and ali.*.gz of an alignment directory; archives of an earlier run with more jobs go.
+
+    Archives that are not cut as Kaldi cuts the training set are written anew, without what is in none of `folders`.
+    archives: {utterance: name of its archive}. Returns the files.
+    """
+    paths = archive_paths(ali_dir)
+    place, jobs = job_of(folders, len(paths))
+    names = [f"ali.{job}.gz" for job in range(1, jobs + 1)]
+    remove_alignments(out, set(names))
+    if jobs == len(paths) and all(archives[key] == names[job] for key, job in place.items() if key in archives):
+        for source in (*paths, ali_dir / "num_jobs"):
+            copy_whole(source, out / source.name)
+    else:
+        rows = ({key: tids} for key, tids in read_alignments(ali_dir))
+        write_alignments(out, cut(rows, folders, len(paths)))
+    return [*(out / name for name in names), out / "num_jobs"]

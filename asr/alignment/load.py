@@ -16,23 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from asr.alignment.archive import (
-    archive_paths,
-    check_path,
-    read_alignments,
-    remove_alignments,
-    to_pdf,
-    write_alignments,
-)
+from asr.alignment.archive import check_path, read_alignments, to_pdf
 from asr.alignment.counts import write_counts
 from asr.alignment.coverage import NAMED_IN_A_LINE, SetCoverage
-from asr.alignment.jobs import cut, job_of
+from asr.alignment.jobs import copy_archives
 from asr.alignment.transition_model import TransitionModel, read_transition_model, tuples_of
 from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
 from asr.errors import InputError
 from asr.tables import atomic, copy_whole, read_counts_of, read_symbols, write_int_vectors
 
+#: what else of an alignment directory Kaldi's next step reads where it is there: how the features are made
+KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")
 #: what an aligning step writes beside its archives: utterance and reason
 UNALIGNED = "unaligned.txt"
 
@@ -214,26 +209,15 @@ def _accepted(
 
 
 def _copy_system(ali_dir: Path, wanted: Wanted, phones: Path, archives: dict[str, str]) -> list[Path]:
-    """Copy the alignment directory's files; archives of an earlier run with more jobs are removed.
-
-    Archives that are not cut as Kaldi cuts the training set (see asr.alignment.jobs) are written anew, without what
-    is in no set. archives: {utterance: name of its archive}.
-    """
-    paths, out = archive_paths(ali_dir), wanted.out
-    place, jobs = job_of(wanted.folders, len(paths))
-    remove_alignments(out, {f"ali.{job}.gz" for job in range(1, jobs + 1)})
-    fits = jobs == len(paths) and all(
-        archives[key] == f"ali.{job + 1}.gz" for key, job in place.items() if key in archives
-    )
-    sources = [ali_dir / "final.mdl", ali_dir / "tree", phones]
-    sources += [*paths, ali_dir / "num_jobs"] if fits else []
+    """Copy the alignment directory's files; what an earlier run left of them goes. archives: see copy_archives."""
+    for name in KALDI_OPTIONS:
+        (wanted.out / name).unlink(missing_ok=True)
+    options = [ali_dir / name for name in KALDI_OPTIONS if (ali_dir / name).is_file()]
+    sources = [ali_dir / "final.mdl", ali_dir / "tree", phones, *options]
     for source in sources:
-        copy_whole(source, out / source.name)
-    if not fits:
-        rows = ({key: tids} for key, tids in read_alignments(ali_dir))
-        write_alignments(out, cut(rows, wanted.folders, len(paths)))
-    names = [source.name for source in sources[:3]] + [f"ali.{job}.gz" for job in range(1, jobs + 1)] + ["num_jobs"]
-    return [out / name for name in names]
+        copy_whole(source, wanted.out / source.name)
+    copied = copy_archives(ali_dir, wanted.out, wanted.folders, archives)
+    return [*(wanted.out / source.name for source in sources), *copied]
 
 
 def _report(path: Path, sets: list[SetCoverage], unknown: list[str], reasons: Sequence[Mapping[str, str]]) -> None:

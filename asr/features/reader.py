@@ -20,8 +20,11 @@ from asr.tables import MatrixReader, read_bytes, read_table
 DESCRIPTION = "features.json"
 
 
-def describe(data: Path) -> dict[str, Any]:
-    """What the feature stage wrote about the features of `data`: kind, dimension, normalisation."""
+def describe(data: Path, *needed: str) -> dict[str, Any]:
+    """Return what the feature stage wrote about the features of `data`: kind, dimension, normalisation.
+
+    Raises InputError where it is not there, or says nothing of the dimension or of what is `needed`.
+    """
     path = Path(data) / DESCRIPTION
     if not path.is_file():
         raise InputError("no such file; run the feature stage on this folder first", file=path)
@@ -31,6 +34,8 @@ def describe(data: Path) -> dict[str, Any]:
         raise InputError(f"is not JSON: {error}", file=path) from error
     if not isinstance(description, dict) or "dim" not in description:
         raise InputError("does not describe features", file=path)
+    if lacking := [name for name in needed if name not in description]:
+        raise InputError(f"does not say {lacking[0]}; run the feature stage on this folder again", file=path)
     return description
 
 
@@ -51,7 +56,7 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def __init__(self, data: Path, expected: dict[str, Any] | None = None) -> None:
         self.data = Path(data)
-        self.description = describe(self.data)
+        self.description = describe(self.data, "norm", "norm_vars")
         refuse_others(self.data, self.description, expected or {}, "the model")
         self.matrices = MatrixReader(self.data / "feats.scp")
         self.stats: MatrixReader | None = None

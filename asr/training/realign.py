@@ -89,9 +89,11 @@ def _recipe_of(model: Path) -> list[str]:
         known: dict[str, Any] = json.loads(read_bytes(path))
     except ValueError as error:
         raise InputError(f"is not JSON: {error}", file=path) from error
+    if not isinstance(known, dict):
+        raise InputError("holds no settings", file=path)
     options = []
     for name, value in known.items():
-        if name in ("ali", "out"):
+        if name in ("ali", "out") or value is None:
             continue
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         options += ["--" + name.replace("_", "-"), text]

@@ -66,10 +66,12 @@ def test_archives_cut_otherwise_are_cut_anew(sets, small, capsys):
     keys = [*utt2spk(a=5, b=5, c=1, d=1), *utt2spk(x=2)]
     row = np.concatenate([model.phone_path(1, 5), model.phone_path(3, 4)])
     write_alignments(folder, [dict.fromkeys(keys[start::3], row) for start in range(3)])
+    (folder / "splice_opts").write_text("--left-context=3\n")
     options = ["--ali-dir", folder, "--train-data", sets[0], "--dev-data", sets[1], "--out", folder.parent / "ali"]
     assert main(["align", *map(str, options)]) == 0
     parts = split_by_speaker(utt2spk(a=5, b=5, c=1, d=1), 3)
     assert (folder.parent / "ali/num_jobs").read_text() == "3\n" and parts is not None
+    assert (folder.parent / "ali/splice_opts").read_text() == "--left-context=3\n"
     for number, part in enumerate(parts, 1):
         found = dict(read_int_vectors(folder.parent / f"ali/ali.{number}.gz"))
         assert [key for key in found if key[0] != "x"] == part

@@ -122,7 +122,7 @@ class _Source:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        about = describe(folder)
+        about = describe(folder, "kind", "mel_bins", "num_ceps")
         self.kind, self.columns = about["kind"], int(about["dim"])
         bins = int(about["mel_bins"])
         self.transform = cosine_transform(bins, min(NUM_CEPS, bins))

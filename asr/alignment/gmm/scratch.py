@@ -71,6 +71,7 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
     """
     work = out / ".work"
     data = [train] if dev is None else [train, dev]
+    describe(train, "mel_bins", "rate_hz", "low_hz", "high_hz")  # for mfcc.conf, which is written last
     try:
         cepstra = Cepstra.make(data, work / "cepstra.f32")
         words, unheard = to_align(spoken.word_ids(train), cepstra.places, cepstra.faults)
