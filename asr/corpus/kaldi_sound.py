@@ -7,6 +7,7 @@ Kaldi reads RIFF wav of 16-bit PCM. Everything else needs a command (`flac -c -d
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import struct
@@ -14,17 +15,25 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.tables import atomic
+from asr.tables import atomic, is_count
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 _RIFF, _CHUNK, _FORMAT = struct.Struct("<4sI4s"), struct.Struct("<4sI"), struct.Struct("<HHIIHH")
 
 
-def reads_directly(path: Path, rate_hz: int) -> bool:
-    """Return whether Kaldi's wave reader takes a file as it is, and finds one channel at `rate_hz` in it."""
+def in_archive(source: str) -> tuple[str, int] | None:
+    """Return (archive, offset) of an entry `x.ark:17`, which Kaldi reads too; None for a file's own name."""
+    path, colon, offset = source.rpartition(":")
+    return (path, int(offset)) if colon and is_count(offset) and not os.path.exists(source) else None
+
+
+def reads_directly(source: str | os.PathLike[str], rate_hz: int) -> bool:
+    """Return whether Kaldi's wave reader takes a wav.scp entry as it is, and finds one channel at `rate_hz` in it."""
+    path, offset = in_archive(os.fspath(source)) or (os.fspath(source), 0)
     try:
-        size = path.stat().st_size
+        size = os.stat(path).st_size
         with open(path, "rb") as handle:
+            handle.seek(offset)
             kind, _, wave = _RIFF.unpack(handle.read(_RIFF.size))
             if (kind, wave) != (b"RIFF", b"WAVE"):
                 return False

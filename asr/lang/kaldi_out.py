@@ -22,7 +22,7 @@ from pathlib import Path
 from asr.console import progress, say, warn
 from asr.corpus import audio
 from asr.corpus.datadir import FILES, DataDir, Segment, Utterance, is_pipe, refuse_same
-from asr.corpus.kaldi_sound import command, installed, pipe, reads_directly, write_wav
+from asr.corpus.kaldi_sound import command, in_archive, installed, pipe, reads_directly, write_wav
 from asr.errors import InputError
 from asr.lang.given import oov_of
 from asr.lang.pieces import units_of
@@ -164,23 +164,13 @@ def _sound(name: str, item: Utterance, settings: Settings) -> tuple[str, float] 
 
 
 def _entry(name: str, item: Utterance, settings: Settings) -> tuple[str, float]:
+    """Return (wav.scp entry, seconds) of a sound that is no pipe to be kept; writes a wav file where it has to."""
     rate, channels, frames = audio.info(item.source, allow_pipes=settings.allow_pipes, key=name)
-    path = Path(item.source)
-    whole = item.perturb is None and not is_pipe(item.source)
-    if whole and reads_directly(path, settings.rate_hz):
-        return item.source, frames / rate
-    if whole and settings.sound != "wav" and (channels == 1 or item.channel is not None) and rate >= settings.rate_hz:
-        import soundfile
-
-        words = command(
-            path,
-            form=soundfile.info(path).format,
-            rate=rate,
-            channels=channels,
-            rate_hz=settings.rate_hz,
-            channel=item.channel,
-        )
-        if settings.sound == "pipe" or installed(words):
+    if item.perturb is None and not is_pipe(item.source):
+        if reads_directly(item.source, settings.rate_hz):
+            return item.source, frames / rate
+        usable = (channels == 1 or item.channel is not None) and rate >= settings.rate_hz
+        if usable and (words := _command(item, rate, channels, settings)):
             return pipe(words), frames / rate
     samples = audio.read(
         item.source,
@@ -195,10 +185,23 @@ def _entry(name: str, item: Utterance, settings: Settings) -> tuple[str, float]:
     if item.perturb is not None:
         samples = item.perturb.apply(samples, settings.rate_hz)
     target = settings.out.absolute() / "wav" / (name.replace("%", "%25").replace("/", "%2F") + ".wav")
-    if target.resolve() == path.resolve():
-        raise InputError("would be written over; name another --out", file=path)
+    if target.resolve() == Path(item.source).resolve():
+        raise InputError("would be written over; name another --out", file=item.source)
     write_wav(target, samples, settings.rate_hz)
     return str(target), len(samples) / settings.rate_hz
+
+
+def _command(item: Utterance, rate: int, channels: int, settings: Settings) -> list[str]:
+    """Return the words of the command that writes a sound as wav; nothing where it is to be a wav file."""
+    if settings.sound == "wav" or in_archive(item.source):
+        return []
+    import soundfile
+
+    form = soundfile.info(item.source).format
+    words = command(
+        Path(item.source), form=form, rate=rate, channels=channels, rate_hz=settings.rate_hz, channel=item.channel
+    )
+    return words if settings.sound == "pipe" or installed(words) else []
 
 
 # ---------------------------------------------------------------- tables

@@ -12,7 +12,7 @@ from kaldi_rules import data_faults, rows
 
 from asr.cli import main
 from asr.corpus import audio
-from asr.corpus.kaldi_sound import pipe, reads_directly, write_wav
+from asr.corpus.kaldi_sound import in_archive, pipe, reads_directly, write_wav
 from asr.tables import read_table, write_table
 
 TEXTS = {"s1-a": "今天去北京", "s1-b": "我去KTV", "s2-a": "北京很大", "s2-b": "我爱龘"}
@@ -191,4 +191,10 @@ def test_what_kaldis_wave_reader_takes(tmp_path):
         (tmp_path / "x.wav").write_bytes(content)
         assert reads_directly(tmp_path / "x.wav", 16000) is taken, name
     assert not reads_directly(tmp_path / "none.wav", 16000)
+    (tmp_path / "x.ark").write_bytes(b"a " + good + b"b " + good[:22] + b"\2\0" + good[24:])
+    assert reads_directly(f"{tmp_path / 'x.ark'}:2", 16000)
+    assert not reads_directly(f"{tmp_path / 'x.ark'}:{len(good) + 4}", 16000)
+    assert in_archive("/x.ark:17") == ("/x.ark", 17) and in_archive("/x.ark:a") is None
+    (tmp_path / "odd:17").write_bytes(good)
+    assert reads_directly(tmp_path / "odd:17", 16000) and in_archive(str(tmp_path / "odd:17")) is None
     assert pipe(["flac", "a b", "it's"]) == "flac 'a b' 'it'\"'\"'s' |"
