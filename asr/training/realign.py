@@ -3,7 +3,8 @@
 The transcripts are aligned with tree and transition model of --ali; the acoustic scores are the network's log
 posteriors less its log priors. With --rounds N that is done N times, each time with a network trained on the
 alignments before (with MODEL's own settings): OUT/ali1 and OUT/net1 to OUT/aliN and OUT/netN. Without, OUT is the
-alignment.
+alignment. Where MODEL was trained on perturbed copies of --train-data, so are those networks: OUT/ali1_copies holds
+the alignments of OUT/ali1, stretched as the sound of the copies is.
 
 Reads   --model: a network's folder; --ali: final.mdl tree phones.txt; --lang: words.txt L.fst phones.txt;
         --train-data, --dev-data: features and text
@@ -78,8 +79,22 @@ def run(settings: Settings) -> None:
         ali = settings.out / f"ali{number}"
         realign(settings, model, ali)
         recipe = _recipe_of(settings.model)
+        ali = _of_copies(settings, ali, Path(recipe[recipe.index("--train-data") + 1]))
         model = settings.out / f"net{number}"
         training.run(resolve(training.Settings, "train", [*recipe, "--ali", str(ali), "--out", str(model)]))
+
+
+def _of_copies(settings: Settings, ali: Path, data: Path) -> Path:
+    """Return alignments of `data`, on which the model was trained: `ali`, or those of perturbed copies made of it."""
+    if data.resolve() == settings.train_data.resolve() or not (data / "utt2uniq").is_file():
+        return ali
+    from asr.alignment import align
+
+    out = ali.with_name(f"{ali.name}_copies")
+    options = ["--originals", ali, "--train-data", data, "--out", out, "--max-missing", settings.max_missing]
+    options += [] if settings.dev_data is None else ["--dev-data", settings.dev_data]
+    align.run(resolve(align.Settings, "align", [str(option) for option in options]))
+    return out
 
 
 def _recipe_of(model: Path) -> list[str]:

@@ -141,6 +141,36 @@ def test_rounds_train_with_the_models_own_settings(spoken, capsys):
     assert capsys.readouterr().out.splitlines() == ["realign: up to date", "train: up to date"] * 2
 
 
+def test_rounds_train_on_the_copies_that_the_model_was_trained_on(spoken, capsys):
+    """As after `run.sh --perturb speed --rounds 1`: alignments of the originals alone would leave the copies out."""
+    folder, _ = spoken
+    train, copies = folder / "train", folder / "train_louder"
+    shutil.copytree(train, copies)
+    for name in ("feats.scp", "utt2spk", "utt2num_frames", "text"):
+        table = read_table(train / name)
+        write_table(copies / name, table | {f"louder-{key}": value for key, value in table.items()})
+    names = list(read_table(train / "utt2spk"))
+    write_table(copies / "utt2uniq", {key: key for key in names} | {f"louder-{key}": key for key in names})
+    write_table(copies / "perturb", {f"louder-{key}": "gain=2" for key in names})
+    sets = ["--train-data", copies, "--dev-data", folder / "dev"]
+    assert run("align", "--originals", folder / "ali", *sets, "--out", folder / "ali_louder") == 0
+    shutil.rmtree(folder / "net")
+    small = ["--layers", 1, "--width", 16, "--minibatch", 64, "--workers", 1, "--precision", "float32"]
+    assert run("train", *sets, "--ali", folder / "ali_louder", "--out", folder / "net", *small) == 0
+    frames = sum(map(int, read_table(copies / "utt2num_frames").values()))
+    capsys.readouterr()
+    assert realign(folder, folder / "rounds", "--rounds", 1, "--max-missing", 0.5) == 0
+    assert f"frames seen {frames:,}, repeated 0" in capsys.readouterr().out
+    kept = json.loads((folder / "rounds/net1/settings.json").read_text())
+    assert kept["train_data"] == str(copies) and kept["ali"] == str(folder / "rounds/ali1_copies")
+    # alignments of the originals alone are said to lack the copies
+    assert run("train", *sets, "--ali", folder / "ali", "--out", folder / "other", *small) == 0
+    half = (
+        f"{len(names)} of {2 * len(names)} training utterances have no alignment: louder-train000, louder-train001, "
+    )
+    assert f"warning: {folder / 'ali'}: {half}" in capsys.readouterr().err
+
+
 def test_what_will_not_align_is_listed_and_bounded(spoken, capsys):
     folder, _ = spoken
     table = read_table(folder / "train/text")
