@@ -19,7 +19,9 @@ from typing import Any
 from asr.console import say, warn
 from asr.corpus.datadir import FILES, DataDir, Segment
 from asr.corpus.lhotse_out import library
+from asr.corpus.problems import named_first
 from asr.errors import InputError
+from asr.lookalike import LookAlikes
 from asr.settings import option
 
 #: how much of a recording may lie outside an utterance that is all of it, and how far one may reach past the end
@@ -43,8 +45,8 @@ def run(settings: Settings) -> None:
     segments: dict[str, Segment] = {}
     text: dict[str, str] = {}
     utt2spk: dict[str, str] = {}
-    nobody = 0
-    for file, item, recording, start_s in _supervised(settings):
+    nobody, unused = 0, list[str]()
+    for file, item, recording, start_s in _supervised(settings, unused):
         if item.id in segments:
             raise InputError("this supervision has occurred before", file=file, key=item.id)
         if recordings.setdefault(recording.id, (recording, file))[0] != recording:
@@ -64,9 +66,8 @@ def run(settings: Settings) -> None:
         utt2spk[item.id] = "_".join(item.speaker.split()) if item.speaker else item.id
     if nobody:
         warn(f"{nobody} of {len(segments)} supervisions have no speaker: each is its own")
-    unheard = [key for key in known if key not in recordings]
-    if unheard:
-        warn(f"lhotse-in: {len(unheard)} recordings have no supervision: {named_first(unheard)}")
+    if unused:
+        warn(f"{len(unused)} recordings or cuts have no supervision and are left out: {named_first(unused)}")
     sources = {key: _source(recording, file, settings) for key, (recording, file) in recordings.items()}
     data = _as_data(sources, text, utt2spk, segments)
     data.write(settings.out)
@@ -84,13 +85,18 @@ def _as_data(
     return DataDir(sources, text, utt2spk, segments)
 
 
-def _supervised(settings: Settings) -> Iterator[tuple[Path, Any, Any, float]]:
-    """(manifest, supervision, its recording, its start in that recording in seconds)."""
+def _supervised(settings: Settings, unused: list[str]) -> Iterator[tuple[Path, Any, Any, float]]:
+    """(manifest, supervision, its recording, its start in that recording in seconds).
+
+    `unused` gets the recordings, or cuts, without a supervision.
+    """
     lhotse = library()
     if settings.cuts is not None:
         for cut in _load(lhotse.CutSet, settings.cuts):
             if not hasattr(cut, "recording") or cut.recording is None:
                 raise InputError("is no cut of one recording", file=settings.cuts, key=cut.id)
+            if not cut.supervisions:
+                unused.append(cut.id)
             for item in cut.supervisions:
                 _check(item, settings.cuts)
                 yield settings.cuts, item, cut.recording, cut.start + item.start
@@ -101,12 +107,16 @@ def _supervised(settings: Settings) -> Iterator[tuple[Path, Any, Any, float]]:
         if recording.id in known:
             raise InputError("this recording has occurred before", file=settings.recordings, key=recording.id)
         known[recording.id] = recording
+    heard: set[str] = set()
     for item in _load(lhotse.SupervisionSet, settings.supervisions):
         _check(item, settings.supervisions)
         if item.recording_id not in known:
-            message = f"its recording {item.recording_id} is not in {settings.recordings}"
+            hint = LookAlikes(known).hint(item.recording_id)
+            message = f"its recording {item.recording_id} is not in {settings.recordings}{hint}"
             raise InputError(message, file=settings.supervisions, key=item.id)
+        heard.add(item.recording_id)
         yield settings.supervisions, item, known[item.recording_id], item.start
+    unused += [key for key in known if key not in heard]
 
 
 def _load(kind: Any, path: Path) -> Iterator[Any]:

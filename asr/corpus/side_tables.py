@@ -1,8 +1,8 @@
 """The tables that a data directory may have besides wav.scp, text and utt2spk, and what is wrong with them.
 
-utt2dur holds the seconds of utterances, reco2dur those of recordings, utt2num_frames numbers of frames; spk2gender is f
-or m; feats.scp and cmvn.scp name matrices. Kaldi's own tools read them all; of these a data directory of ours keeps
-utt2dur alone, so a fault in another is a warning.
+utt2dur holds the seconds of utterances, reco2dur those of recordings, utt2num_frames numbers of frames; spk2gender
+is f or m; feats.scp and cmvn.scp name matrices. Kaldi's own tools read them all; of these a data directory of ours
+keeps utt2dur alone, so a fault in another is a warning.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def run(settings: Settings) -> None:
 
 
 def _check_silent(silent: dict[str, int], total: int, table: Path, settings: Settings) -> None:
-    """Warn of transcripts without a sound. Raises InputError where they are too many, as where archives are packed."""
+    """Warn of transcripts without a sound. Raises InputError where they are too many: archives are still packed."""
     if not silent:
         return
     first = named_first(c_sorted(silent))

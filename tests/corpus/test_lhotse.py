@@ -107,3 +107,20 @@ def test_without_lhotse(data: Path, tmp_path: Path, refused, monkeypatch: pytest
     monkeypatch.setitem(__import__("sys").modules, "lhotse", None)
     said = refused(["lhotse-out", "--data", data, "--out", tmp_path / "o"])
     assert said.startswith("lhotse cannot be imported (") and said.endswith("or lhotse and urllib3")
+
+
+def test_recordings_without_a_supervision_are_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "manifests"
+    assert main(["lhotse-out", "--data", str(data), "--out", str(out)]) == 0
+    with gzip.open(out / "supervisions.jsonl.gz", "rt", encoding="utf-8") as handle:
+        kept = [line for line in handle if '"s1u1"' not in line]
+    with gzip.open(out / "supervisions.jsonl.gz", "wt", encoding="utf-8") as handle:
+        handle.writelines(kept)
+    capsys.readouterr()
+    names = ["--recordings", f"{out}/recordings.jsonl.gz", "--supervisions", f"{out}/supervisions.jsonl.gz"]
+    assert main(["lhotse-in", *names, "--out", str(tmp_path / "back")]) == 0
+    said = capsys.readouterr().err
+    assert said == "warning: 1 recordings or cuts have no supervision and are left out: s1u1\n"
+    assert len(DataDir.read(tmp_path / "back").text) == 3

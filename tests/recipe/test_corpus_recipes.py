@@ -142,6 +142,30 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "{c}/data_aishell/wav/train/S0002/BAC009S0002W0122.wav: BAC009S0002W0122: has no transcript in"
         " aishell_transcript_v0.8.txt",
     ),
+    "aishell: transcripts without their sounds": (
+        "aishell",
+        lambda c: [path.unlink() for path in c.glob("data_aishell/wav/train/*/*4*.wav")],
+        [],
+        "{c}/data_aishell/transcript/aishell_transcript_v0.8.txt:3: BAC009S0002W0124: has no sound; are all archives"
+        " unpacked? (13 of 90 transcripts have none: more than --max-missing)",
+    ),
+    "aishell: nothing that can be counted": (
+        "aishell",
+        lambda c: lines(
+            c / "data_aishell/transcript/aishell_transcript_v0.8.txt",
+            *(f"{path.stem} ……" for path in sorted(c.glob("data_aishell/wav/*/*/*.wav"))),
+        ),
+        [],
+        "{c}/data_aishell/transcript/aishell_transcript_v0.8.txt:61: BAC009S0002W0122: '……' holds nothing to say"
+        " (30 of 30 utterances, 100.0 %, would go" + GONE,
+    ),
+    "thchs30: transcripts without their sounds": (
+        "thchs30",
+        lambda c: [path.unlink() for path in c.glob("data_thchs30/test/D4_50[1-3].wav")],
+        [],
+        "{c}/data_thchs30/test/D4_501.wav.trn: D4_501.wav: no such sound beside this transcript (3 of 10 utterances,"
+        " 30.0 %, would go" + GONE,
+    ),
     "aishell: sounds cut": (
         "aishell",
         lambda c: [path.write_bytes(path.read_bytes()[:-3000]) for path in c.glob("data_aishell/wav/dev/*/*5*.wav")],
