@@ -149,6 +149,7 @@ train=train ali=ali noisy=0
 first=$model
 ((rounds == 0)) || model=$first.rounds/net$rounds
 
+check_settings
 check_first_stage
 take_exp
 run_stage 1 prepare

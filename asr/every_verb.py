@@ -46,7 +46,7 @@ def take(arguments: list[str]) -> tuple[list[str], Path | None]:
     return rest, Path(log) if log is not None else None
 
 
-def taken(arguments: list[str], name: str) -> str | None:
+def taken(arguments: list[str], name: str, prefix: str = "") -> str | None:
     """Remove `name VALUE` or `name=VALUE` from `arguments`. Returns the value, None if it is not there."""
     for place, argument in enumerate(arguments):
         given, equals, value = argument.partition("=")
@@ -55,7 +55,7 @@ def taken(arguments: list[str], name: str) -> str | None:
         if not equals and place + 1 < len(arguments):
             value = arguments.pop(place + 1)
         if not value:
-            raise InputError(f"{name}: needs the name of a file")
+            raise InputError(f"{prefix}{name}: names a file")
         del arguments[place]
         return value
     return None

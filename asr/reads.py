@@ -78,15 +78,17 @@ def _places(settings: Any) -> Iterator[Place]:
                 about: dict[str, Any] = {
                     name: field.metadata.get(name) for name in ("writes", "updates", "makes", "sought")
                 }
+                if field.name == "out" and not about["writes"]:
+                    about["writes"] = "path"  # a recipe's script need not say it
                 yield Place(path, "--" + field.name.replace("_", "-"), **about)
 
 
 def _check_input(place: Place) -> None:
-    """Raise InputError if there is nothing at a path that is read."""
+    """Raise InputError if a path that is read leads nowhere. The verb itself says what is missing."""
     try:
         place.path.stat()
-    except FileNotFoundError as error:
-        raise InputError("no such file or folder", file=place.path) from error
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise InputError(f"cannot be read: {reason(error)}", file=place.path) from error
 
@@ -98,7 +100,8 @@ def _check_output(out: Place, read: list[Place]) -> None:
         return
     for place in read:
         if _same(out.path, place.path) and not place.updates:
-            raise InputError(f"is read ({place.name}) and would be written over ({out.name})", file=out.path)
+            kind = "directory" if out.writes == "folder" else "file"
+            raise InputError(f"is also the {kind} that is read ({place.name}); write to another one", file=out.path)
         inside = _inside(place.path, out.path)
         if out.path.is_dir() and inside and any(fnmatch.fnmatch(inside, pattern) for pattern in out.makes):
             raise InputError(
@@ -107,7 +110,7 @@ def _check_output(out: Place, read: list[Place]) -> None:
         ours = any(fnmatch.fnmatch(out.path.name, pattern) for pattern in out.makes)
         if out.path.is_file() and not ours and place.path.is_dir() and _inside(out.path, place.path):
             raise InputError(f"is part of {place.name} {place.path}, which is read; write elsewhere", file=out.path)
-    if out.writes == "file" and out.path.is_file() and not is_text(out.path):
+    if out.writes != "folder" and out.path.is_file() and not is_text(out.path):
         raise InputError(f"is there already and is no text: {out.name} does not write over it", file=out.path)
 
 
@@ -163,9 +166,10 @@ def descriptor_of(path: str | os.PathLike[str]) -> int | None:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file begins as text does: without NUL."""
+    """Whether a file begins as text does, without NUL, or is named and begins as packed text."""
     with open(path, "rb") as handle:
-        return b"\0" not in handle.read(LOOKED_AT_BYTES)
+        head = handle.read(LOOKED_AT_BYTES)
+    return b"\0" not in head or (path.suffix == ".gz" and head.startswith(b"\x1f\x8b"))
 
 
 def may_be_log(path: Path) -> bool:

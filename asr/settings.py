@@ -57,7 +57,7 @@ def option(
     writes: "file", "folder" or "path" (either) if the verb writes it; a path without it is one that the verb reads.
     updates: the verb reads the folder and writes into it, as features does with its data directory.
     makes: of what is written: patterns of the names of the files that the verb makes, which it may replace.
-    sought: a path that is read and that the verb looks for itself; all others have to be there.
+    sought: the verb goes on where one of these paths cannot be read.
     """
     metadata: dict[str, Any] = {"help": help, "choices": choices, "affects": affects, "positional": positional}
     metadata |= {"least": least, "most": most, "above": above, "writes": writes, "updates": updates}

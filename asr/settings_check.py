@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.assignments import from_set
+from asr.console import warn
 from asr.errors import InputError
 from asr.settings import option, resolve
 
@@ -21,6 +22,7 @@ from asr.settings import option, resolve
 @dataclass(frozen=True)
 class Settings:
     script: Path | None = option(None, help="script of the recipe, whose settings are those of prepare")
+    runs: tuple[str, ...] = option((), help="verbs that the caller runs; none: any. Others are warned of")
     fixed: tuple[str, ...] = option((), help="VERB.KEY that the caller passes itself, above --set")
 
 
@@ -33,6 +35,8 @@ def settings_of(arguments: list[str]) -> tuple[Settings, Callable[[Settings], No
     for one in from_set(parser.parse_known_args(arguments)[0].set):
         if f"{one.verb}.{one.key}".replace("-", "_") in fixed:
             raise InputError(f"{one.source}: run.sh passes this one itself, above --set; see ./run.sh --help")
+        if settings.runs and one.verb not in settings.runs:
+            warn(f"{one.source}: nothing reads it in this run, which has no {one.verb}")
     return settings, run
 
 

@@ -55,6 +55,10 @@ take_exp() { # makes $exp and locks it until this script ends
 asr() { # verb options...: run a verb with what every verb is given
   local verb=$1 config=()
   shift
+  if [[ -n ${checking:-} ]]; then
+    note_call "$verb" "$@"
+    return
+  fi
   calls=$((calls + 1))
   [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
   run_child .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" ${force:+--force} --log "$log"
@@ -64,6 +68,27 @@ record_command() { # time, tab, and the command line as it can be typed again
   local words
   printf -v words '%q ' "${command_line[@]}"
   printf '%(%Y-%m-%dT%H:%M:%S%z)T\t%s\n' -1 "${words% }"
+}
+
+check_settings() { # before any work: what --set and recipe.cfg assign is what a verb of this run reads
+  local checking=yes runs=() fixed=() stage config=()
+  for stage in prepare features lang align train graph decode score report; do
+    "$stage" # calls nothing but asr, which notes the call
+  done
+  # the options that a message may advise: asr/hints.py
+  YIBIAN_RUN_OPTIONS=$(usage | grep -oE -- '--[a-z][a-z-]*' | sort -u | tr '\n' ' ')
+  export YIBIAN_RUN_OPTIONS
+  [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
+  .venv/bin/python -m asr settings --script "recipes/$recipe/prepare.py" "${config[@]}" "${settings[@]}" \
+    --runs "$(IFS=, && echo "${runs[*]}")" --fixed "$(IFS=, && echo "${fixed[*]}")" || exit
+}
+
+note_call() { # verb options...
+  local option
+  runs+=("$1")
+  for option in "${@:2}"; do
+    [[ $option != --* ]] || fixed+=("$1.${option#--}")
+  done
 }
 
 run_stage() { # number name: calls the function `name`; a failure ends the run with its status

@@ -24,7 +24,7 @@ from asr.alignment.transition_model import TransitionModel, read_transition_mode
 from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
 from asr.errors import InputError
-from asr.tables import atomic, copy_whole, read_counts_of, read_symbols, write_int_vectors
+from asr.tables import atomic, copy_whole, read_counts_of, read_symbols, read_table, write_int_vectors
 
 #: what else of an alignment directory Kaldi's next step reads where it is there: how the features are made
 KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")

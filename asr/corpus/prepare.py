@@ -48,7 +48,7 @@ REVISION = 1
 def settings_of(arguments: list[str]) -> tuple[Any, Callable[[Any], None]]:
     """Take --script out of `arguments` and resolve the rest. Returns the script's settings and its run."""
     rest = list(arguments)
-    path = taken(rest, "--script")
+    path = taken(rest, "--script", "prepare: ")
     if path is None:
         if {"--help", "-h"} & set(rest):
             resolve(CorpusSettings, "prepare", ["--help"], f"{__doc__}\n{COMMON}")

@@ -105,9 +105,15 @@ def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iter
 def decode_or_refuse(
     data: bytes, encoding: str, path: str | os.PathLike[str], line: int | None, key: str | None
 ) -> str:
-    """Decode, or say which encoding this looks like (GB18030 is tried) and what to do."""
+    """Decode, or say which encoding this looks like (GB18030 is tried) and what to do.
+
+    Raises InputError, also for a NUL: a file that holds one is no text, or is UTF-16.
+    """
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
+        if "\0" in text:
+            raise InputError("holds a NUL: this is no text, or UTF-16", file=path, line=line, key=key)
+        return text
     except LookupError as error:
         raise InputError(f"unknown encoding {encoding}") from error
     except UnicodeDecodeError as error:

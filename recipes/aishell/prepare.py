@@ -30,7 +30,7 @@ REMOTES = (Remote("data_aishell.tgz", mirrors("33/data_aishell.tgz"), "2f4943342
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CorpusSettings):
-    corpus_dir: Path = option(help="folder data_aishell, or the one that holds it", sought=True)
+    corpus_dir: Path = option(help="folder data_aishell, or the one that holds it")
     download: bool = option(
         False, help="fetch it from OpenSLR into --corpus-dir first: 16 GB, 35 unpacked", affects=False
     )

@@ -49,9 +49,7 @@ class Settings(CorpusSettings):
     corpus_dir: Path = option(help="folder with the recordings")
     text_from: str = option("auto", help="where the transcripts are", choices=WAYS)
     transcripts: str = option("auto", help="the former name of --text-from", choices=WAYS)
-    table: tuple[Path, ...] = option(
-        (), help="tables, from the folder; none: those that name its sounds", sought=True
-    )
+    table: tuple[Path, ...] = option((), help="tables, from the folder; none: those that name its sounds")
     columns: tuple[str, ...] = option((), help="names of a table's columns: sound=NAME, text=NAME, speaker=NAME, ...")
     name_pattern: str = option("(?:[A-Za-z0-9]+[-_])?(?P<text>.+)", help="what of a name is its transcript")
     speaker_pattern: str | None = option(None, help="what of a sound's name is its speaker, as a (group)")

@@ -34,7 +34,7 @@ LINK = re.compile(r"(?:\.\./)?data/[^/]+\.trn")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CorpusSettings):
-    corpus_dir: Path = option(help="folder data_thchs30, or the one that holds it", sought=True)
+    corpus_dir: Path = option(help="folder data_thchs30, or the one that holds it")
     download: bool = option(False, help="fetch it from OpenSLR first: 7 GB, 14 unpacked", affects=False)
     dev: str = option("cut", help="cut from train and dev by sentence, or as it is", choices=("cut", "official"))
 

@@ -136,7 +136,7 @@ def test_words_that_the_large_model_lacks_are_named(here, capsys):
         (f"{GIVEN} --tune true --tuned decoded/decode.json", "pass one"),
         (f"{GIVEN} --tune true --lm-weights 0", "name at least one each, above zero"),
         (f"{GIVEN} --tune true --nbest -1", "--nbest not below"),
-        (GIVEN.replace("--out out", "--out decoded") + " --tune true", "are the same folder"),
+        (GIVEN.replace("--out out", "--out decoded") + " --tune true", "is also the directory that is read"),
         (GIVEN.replace("big.arpa.gz", "absent") + " --tune true", "absent: cannot be read"),
         (GIVEN.replace("big.arpa.gz", "dev/text") + " --tune true", "dev/text: "),
         (f"{GIVEN} --tune true --g absent.fst", "absent.fst: cannot be read"),

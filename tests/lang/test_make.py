@@ -399,7 +399,7 @@ def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
         ("--text text --vocab 300", "--vocab goes with --units spm, not chars"),
         ("--lang-dir . --units own", "--units own cannot go with --lang-dir"),
         ("--text text --tune-text text", "--tune-text goes with --lang-dir"),
-        ("--lang-dir lang", "the same folder"),
+        ("--lang-dir lang", "is also the directory that is read"),
         ("--lang-dir . --arpa arpa", "cannot go with --lang-dir"),
         ("--lang-dir . --prune 0.1", "--mix, --mix-arpa and --prune cannot go with --lang-dir"),
         ("--text text --prune 1", "--prune 1.0 is not in [0, 1)"),

@@ -118,18 +118,58 @@ def test_killed_at_every_stage_it_ends_where_an_undisturbed_run_does(undisturbed
         assert (exp / "asgd" / name).read_bytes() == (wanted / "asgd" / name).read_bytes()
 
 
-@pytest.mark.parametrize("stage", range(2, 10))
+#: what each stage reads first
+READ_BY = dict(
+    zip(
+        STAGES[1:],
+        ("data/train", "data/train", "data/train", "ali", "lang", "asgd/graph", "data/dev", "data/dev/text"),
+        strict=True,
+    )
+)
+
+
+@pytest.mark.parametrize("stage", range(2, 9))
 def test_a_failing_stage_ends_the_run_with_its_status_and_log(undisturbed, stage, tmp_path):
     exp = undisturbed[0]
     name = STAGES[stage - 1]
-    # a wrong setting breaks each stage before it touches anything
-    done = finish(exp, "--stage", str(stage), "--set", f"{name}.no-such-setting=1")
+    needed = exp / READ_BY[name]
+    needed.rename(tmp_path / "away")
+    try:
+        done = finish(exp, "--stage", str(stage))
+    finally:
+        (tmp_path / "away").rename(needed)
     assert done.returncode == 2
     lines = done.stdout.splitlines()
-    assert lines[0] == f"== stage {stage}: {name}" and "no such setting" in lines[1]
+    assert lines[0] == f"== stage {stage}: {name}" and str(needed) in lines[1]
     assert lines[2] == f"run.sh: stage {stage} ({name}) failed with status 2; its log: {exp}/log/{stage}-{name}.log"
     assert len(lines) == 3
     assert lines[1] in (exp / "log" / f"{stage}-{name}.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("trian.width=64", "--set trian.width: no verb 'trian'; did you mean 'train'?"),
+        ("train.widht=64", "--set train.widht: train has no such setting; did you mean 'width'?"),
+        ("graph.max-memory-gb=abc", "--set graph.max-memory-gb: 'abc' is no float"),
+        ("features.kind=mfc", "--set features.kind: 'mfc' is none of fbank, mfcc"),
+        ("prepare.hour=3", "--set prepare.hour: prepare has no such setting; did you mean 'hours'?"),
+        ("train.workers=3", "--set train.workers: run.sh passes this one itself"),
+    ],
+)
+def test_a_setting_that_nothing_reads_ends_the_run_before_its_first_stage(tmp_path, setting, message):
+    done = finish(tmp_path / "exp", "--set", setting)
+    assert done.returncode == 2 and done.stdout.startswith(message) and len(done.stdout.splitlines()) == 1
+    assert not (tmp_path / "exp").exists()
+
+
+def test_a_message_advises_what_run_sh_takes(undisturbed, tmp_path):
+    """An option that run.sh lacks is named as run.sh takes it."""
+    done = finish(undisturbed[0], "--stage", "3", "--stop-stage", "3", "--set", "lang.vocab=9")
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[1] == "lang: --vocab goes with --units spm, not chars"
+    done = finish(undisturbed[0], "--stage", "3", "--stop-stage", "3", "--set", "lang.mix=true")
+    assert "(run.sh: --set lang.mix=VALUE" in done.stdout.splitlines()[1]
 
 
 @pytest.mark.parametrize(
