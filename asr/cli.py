@@ -29,9 +29,9 @@ def main(argv: list[str] | None = None) -> int:
         arguments = [*arguments[1:], "--help"]
     verb = arguments.pop(0) if arguments else "--help"
     if verb in ("-h", "--help"):
-        return exits.status_of(lambda: print(_overview()))
+        return exits.status_of(lambda: console.say(_overview()))
     if verb in ("-V", "--version"):
-        return exits.status_of(lambda: print(f"yibian {__version__}"))
+        return exits.status_of(lambda: console.say(f"yibian {__version__}"))
     try:
         return exits.status_of(lambda: _run(verb, arguments), lambda error: for_caller(error, verb, arguments))
     finally:

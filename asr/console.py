@@ -6,6 +6,7 @@ rich bar; elsewhere a plain line every ten seconds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -14,8 +15,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
 
+from asr.errors import reason
+
 T = TypeVar("T")
 PLAIN_PERIOD_S = 10.0
+STDOUT = "standard output"  # as an error names it
 _log: IO[str] | None = None
 _shown = False  # a status line stands on the terminal
 
@@ -24,19 +28,33 @@ def open_log(path: Path) -> None:
     """Copy every following line to the end of `path`."""
     global _log
     path.parent.mkdir(parents=True, exist_ok=True)
-    _log = open(path, "a", encoding="utf-8", buffering=1)
+    _log = open(path, "a", encoding="utf-8", errors="surrogateescape", buffering=1)
 
 
 def log_only(text: str) -> None:
     """A line (or a traceback) for the log file alone."""
-    if _log is not None:
+    global _log
+    if _log is None:
+        return
+    try:
         _log.write(text.rstrip("\n") + "\n")
+    except OSError as error:  # the work is worth more than its log
+        log, _log = _log, None
+        with contextlib.suppress(OSError):
+            log.close()
+        warn(f"{log.name}: {reason(error)}; what follows is not in this log")
 
 
 def say(text: str) -> None:
     """A line of information on stdout."""
     wipe()
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        error.filename = STDOUT
+        raise
     log_only(text)
 
 

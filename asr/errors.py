@@ -82,6 +82,9 @@ NAMES = """EACCES EBUSY EDQUOT EEXIST EFBIG EINVAL EIO EISDIR ELOOP EMFILE ENAME
 ENOTDIR ENOTEMPTY ENOTSUP ENXIO EPERM EROFS ESTALE ETIMEDOUT ETXTBSY EXDEV"""
 FILE_SYSTEM = frozenset(getattr(errno, name) for name in NAMES.split())
 
+#: of these, what is told without the name of a file; tempfile raises ENOENT where it finds no folder to write in
+NAMELESS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EIO, errno.ENOENT))
+
 
 def of_file_system(error: OSError, path: str | os.PathLike[str] | None = None) -> InputError | None:
     """Return the one line for an error of the file system, None if `error` is of another kind.
@@ -89,11 +92,14 @@ def of_file_system(error: OSError, path: str | os.PathLike[str] | None = None) -
     path: the file at work where the error itself names none, as one of write() and fsync() does.
     """
     named = error.filename2 or error.filename or path
-    if error.errno not in FILE_SYSTEM or named is None or isinstance(named, int):
+    if isinstance(named, int):
+        named = f"file descriptor {named}"
+    if error.errno not in (FILE_SYSTEM if named else NAMELESS):
         return None
-    return InputError(reason(error), file=os.fsdecode(named))
+    return InputError(reason(error), file=None if named is None else os.fsdecode(named))
 
 
 def reason(error: OSError) -> str:
     """Return what the system says of an error, such as `no space left on device`."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    said = error.strerror or str(error)
+    return said[:1].lower() + said[1:]

@@ -42,6 +42,8 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
             if line is None:
                 raise
             console.log_only(traceback.format_exc())
+            if error.filename == console.STDOUT:
+                _close_stdout()
             return _refused(refusal(line))
     except Exception:
         console.wipe()
@@ -77,7 +79,7 @@ def _flush() -> None:
         raise
     except OSError as error:
         _close_stdout()
-        raise of_file_system(error, "standard output") or error from error
+        raise of_file_system(error, console.STDOUT) or error from error
 
 
 def _close_stdout() -> None:

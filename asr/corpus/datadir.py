@@ -15,8 +15,6 @@ which Kaldi does not have, what the change is.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +24,8 @@ from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import faults
 from asr.corpus.sound_file import located
 from asr.errors import InputError
-from asr.tables import sync_directory, write_table
+from asr.reads import refuse_input
+from asr.tables import folder_beside, sync_directory, write_table
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 FILES = ("wav.scp", "segments", "text", "utt2spk", "spk2utt", "utt2dur", "utt2uniq", "perturb")
@@ -157,10 +156,9 @@ class DataDir:
             tables["utt2uniq"] = self.utt2uniq
         if self.perturb:
             tables["perturb"] = {key: change.line() for key, change in self.perturb.items()}
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        try:
+        with folder_beside(target, f".{target.name[:40]}.") as beside:
             for name, table in tables.items():
+                refuse_input(target / name)
                 write_table(beside / name, table)
             target.mkdir(exist_ok=True)
             for name in FILES:
@@ -169,8 +167,6 @@ class DataDir:
                 else:
                     (target / name).unlink(missing_ok=True)
             sync_directory(target)
-        finally:
-            shutil.rmtree(beside)
         return [target / name for name in tables]
 
 

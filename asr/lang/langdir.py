@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,8 @@ from asr.lang.lexicon_fst import lexicon_fst, write_fst
 from asr.lang.positions import MARKS, has_positions, mark_of, plain, positioned
 from asr.lang.pronunciation import ALL_PHONES, SILENCE, SILENCE_PHONES
 from asr.lang.word_alignment import write_word_alignment
-from asr.tables import read_symbols, sync_directory
+from asr.reads import refuse_input
+from asr.tables import folder_beside, read_symbols, sync_directory
 
 LEFT_TO_RIGHT = """\
 <State> 0 <PdfClass> 0 <Transition> 0 0.75 <Transition> 1 0.25 </State>
@@ -77,27 +77,27 @@ def building(out: Path, stale: Sequence[str] = ()) -> Iterator[Path]:
     out.mkdir(parents=True, exist_ok=True)
     for left in out.glob(".building.*"):  # of a run that was killed
         shutil.rmtree(left)
-    folder = Path(tempfile.mkdtemp(prefix=".building.", dir=out))
     try:
-        yield folder
-        made = sorted(item.relative_to(folder) for item in folder.rglob("*") if item.is_file())
-        for old in stale:
-            if Path(old) not in made:
-                (out / old).unlink(missing_ok=True)
-        for name in made:
-            _sync(folder / name)
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(folder / name, out / name)
-        for parent in {(out / name).parent for name in made}:
-            sync_directory(parent)
+        with folder_beside(out / "files", ".building.") as folder:
+            yield folder
+            made = sorted(item.relative_to(folder) for item in folder.rglob("*") if item.is_file())
+            for name in made:
+                refuse_input(out / name)
+                _sync(folder / name)
+            for old in stale:
+                if Path(old) not in made:
+                    (out / old).unlink(missing_ok=True)
+            for name in made:
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(folder / name, out / name)
+            for parent in {(out / name).parent for name in made}:
+                sync_directory(parent)
     finally:
-        shutil.rmtree(folder)
         with contextlib.suppress(OSError):  # nothing was made: leave no empty folder either
             out.rmdir()
 
 
 def _sync(path: Path) -> None:
-    os.chmod(path, 0o644)
     with open(path, "rb") as handle:
         os.fsync(handle.fileno())
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 from asr.console import say
 from asr.errors import InputError
 from asr.settings import option
-from asr.tables import MatrixReader, copy_whole, read_bytes, read_counts_of
+from asr.tables import MatrixReader, copy_whole, folder_beside, read_bytes, read_counts_of
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
@@ -52,17 +51,12 @@ def run(settings: Settings) -> None:
     out = settings.out
     if out.exists() and not (out / DESCRIPTION).is_file() and any(out.iterdir() if out.is_dir() else [out]):
         raise InputError("is there already and is no packaged model: not overwritten", file=out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".packaging.", dir=out.parent))
-    try:
+    with folder_beside(out, ".packaging.") as work:
         _fill(settings, work)
         Bundle.read(work)
         if out.exists():
             shutil.rmtree(out)
-        os.chmod(work, 0o755)
         os.replace(work, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     say(f"package: {out}: {size / 1e6:.1f} MB; python -m asr transcribe {out} FILE ...")
 

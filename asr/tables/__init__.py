@@ -27,7 +27,7 @@ from asr.tables.text import (
     seconds,
     write_table,
 )
-from asr.tables.writing import atomic, atomic_packed, copy_whole, sync_directory
+from asr.tables.writing import atomic, atomic_packed, copy_whole, folder_beside, naming, sync_directory
 
 __all__ = [
     "MatrixReader",
@@ -35,7 +35,9 @@ __all__ = [
     "atomic_packed",
     "copy_whole",
     "decode_or_refuse",
+    "folder_beside",
     "is_count",
+    "naming",
     "open_strict",
     "read_bytes",
     "read_counts_of",

@@ -13,7 +13,6 @@ The same command again resumes a killed run from its last checkpoint.
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from asr.console import say
 from asr.errors import InputError
 from asr.settings import option, save
 from asr.stamp import Stamp
+from asr.tables import copy_whole
 
 #: raised whenever the same inputs give other results: what was made before is then made again
 REVISION = 1
@@ -116,7 +116,7 @@ def run(settings: Settings) -> None:
     for name in SYSTEM:  # of an earlier training
         (settings.out / name).unlink(missing_ok=True)
     for name in ("ali_train_pdf.counts", *system):
-        shutil.copyfile(settings.ali / name, settings.out / name)
+        copy_whole(settings.ali / name, settings.out / name)
     save(settings, settings.out / "settings.json")
 
     from asr.training.trainer import train

@@ -1,0 +1,130 @@
+"""No run writes over a file that it reads, and one without room ends before any work."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from asr import reads
+from asr.errors import InputError
+from asr.settings import option
+from asr.tables import atomic
+
+
+@dataclass(frozen=True)
+class Example:
+    data: Path = option(help="folder that is read")
+    table: Path | None = option(None, help="file that is read")
+    out: Path | None = option(None, help="folder", writes="folder", makes=("words.txt",))
+    page: Path | None = option(None, help="file", writes="file", makes=("*.html",))
+
+
+@dataclass(frozen=True)
+class InPlace:
+    data: Path = option(help="folder that is read and written", updates=True)
+    out: Path = option(help="folder", writes="folder")
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    yield
+    reads.forget()
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("words.txt", "text", "old.html"):
+        (folder / name).write_text("content\n")
+    (folder / "sound").write_bytes(b"RIFF\0\0")
+    return folder
+
+
+def refusal(settings, log=None):
+    with pytest.raises(InputError) as caught:
+        reads.declare(settings, log)
+    return str(caught.value)
+
+
+def test_a_folder_that_is_read_is_not_written_by_any_name(data, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(data)
+    monkeypatch.chdir(data)
+    for name in (data, tmp_path / "link", data / ".." / "data", Path(".")):
+        assert "is also the directory that is read (--data)" in refusal(Example(data, out=name))
+    reads.declare(Example(data, out=data / "new"))
+
+
+def test_a_file_that_is_read_is_not_written_by_any_name(data, tmp_path):
+    table = tmp_path / "table"
+    table.write_text("a b\n")
+    (tmp_path / "soft").symlink_to(table)
+    os.link(table, tmp_path / "hard")
+    for name in (table, tmp_path / "soft", tmp_path / "hard", data / ".." / "table"):
+        assert "is also the file that is read (--table)" in refusal(Example(data, table, page=name))
+        assert "is also the file that is read (--table)" in refusal(Example(data, table), log=name)
+    assert table.read_text() == "a b\n"
+
+
+def test_a_file_within_a_folder_that_is_read_is_not_written_unless_it_is_of_the_verb_s_kind(data):
+    assert "is part of --data" in refusal(Example(data, page=data / "text"))
+    assert "is part of --data" in refusal(Example(data), log=data / "text")
+    reads.declare(Example(data, page=data / "old.html"))
+    reads.declare(Example(data, page=data / "new"), log=data / "new.log")
+
+
+def test_a_file_of_another_kind_is_not_written_over(data, tmp_path):
+    (tmp_path / "sound").write_bytes(b"RIFF\0\0")
+    assert "is no text: --page does not write over it" in refusal(Example(data, page=tmp_path / "sound"))
+
+
+def test_an_input_that_lies_where_the_verb_writes_it(data, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("words.txt", "mine"):
+        (out / name).write_text("a\n")
+    assert "would be written over by --out" in refusal(Example(data, out / "words.txt", out=out))
+    reads.declare(Example(data, out / "mine", out=out))
+
+
+def test_two_outputs_in_one_place(data, tmp_path):
+    message = refusal(Example(data, page=tmp_path / "x"), log=tmp_path / "y" / ".." / "x")
+    assert "is named by --page and by --log" in message
+
+
+def test_a_folder_that_is_updated_may_be_the_output(data):
+    reads.declare(InPlace(data, data))
+
+
+def test_the_wrong_kind_of_place(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "is no folder; --out names a folder" in refusal(Example(data, out=tmp_path / "file"))
+    assert "is a folder; --page names a file" in refusal(Example(data, page=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["/proc/yibian/out", "/dev/null/out", "x" * 300, "loop/out"])
+def test_no_place_to_write_is_known_before_any_work(data, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    assert refusal(Example(data, out=Path(name))).startswith(f"{name}: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "loop"]
+
+
+def test_the_probe_leaves_nothing(data, tmp_path):
+    reads.declare(Example(data, out=tmp_path / "a" / "b", page=tmp_path / "page"))
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_the_last_guard_knows_what_is_read(data, tmp_path):
+    """A file in the output folder that is a link to an input: seen only when it is about to be replaced."""
+    table, out = tmp_path / "table", tmp_path / "out"
+    table.write_text("a b\n")
+    out.mkdir()
+    (out / "copy").symlink_to(table)
+    reads.declare(Example(data, table, out=out))
+    with pytest.raises(InputError, match=r"is read \(--table\)"), atomic(out / "copy") as handle:
+        handle.write("x")
+    assert table.read_text() == "a b\n"
