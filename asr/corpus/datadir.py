@@ -185,8 +185,9 @@ def absolute(source: str) -> str:
     if is_pipe(source):
         return source
     file, offset = located(source)
-    here, there = Path(file).absolute(), PROJECT_ROOT / file
-    path = os.path.normpath(there if not here.exists() and there.exists() else here)
+    here = Path(file).absolute()
+    there = PROJECT_ROOT / file  # os.path.exists, unlike Path's, takes a name that is too long
+    path = os.path.normpath(there if not os.path.exists(here) and os.path.exists(there) else here)
     return path if offset is None else f"{path}:{offset}"
 
 

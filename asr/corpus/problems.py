@@ -29,7 +29,7 @@ FIRST = 5
 FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")  # letters, digits and the space
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
-    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\uffa0\U000e0000-\U000e01ef]"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ud800-\udfff\ufff9-\ufffb\uffa0\U000e0000-\U000e01ef]"
 )
 _FOREIGN_SPACE = re.compile(r"[^\S \t\r\n\v\f]")  # white space beyond ASCII, such as U+00A0 and U+3000
 

@@ -179,6 +179,10 @@ def _check_sources(path: Path, recordings: Table, allow_pipes: bool, problems: l
         if entry.value.startswith("|") or (is_pipe(entry.value) and not allow_pipes):
             message = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
             problems.append(Problem("pipe", message, path, entry.line, key, "stop"))
+        elif "\0" in entry.value:
+            problems.append(
+                Problem("missing audio", "its path holds U+0000, as no file's does", path, entry.line, key)
+            )
 
 
 def _check_transcripts(path: Path, text: Table, problems: list[Problem]) -> None:

@@ -301,6 +301,14 @@ def test_look_alikes_in_keys_are_pointed_out(data: Path, tmp_path: Path):
     assert "s1u2: is not in text; it differs from s1u２ in text only by U+0032 (2) in place of U+FF12 (２)" in said
 
 
+@pytest.mark.parametrize("path", ["x" * 5000 + ".wav", "a\0b.wav"])
+def test_paths_that_no_file_can_have(path: str, data: Path):
+    lines = lines_of(data / "wav.scp")
+    write_lines(data / "wav.scp", [f"s1u1 {path}", *lines[1:]])
+    with pytest.raises(InputError, match="s1u1: "):
+        run(Settings(data=data))
+
+
 SIDE_TABLES = {
     "utt2dur": ("s1u1 0.3\ns1u2 long\ns2u1 0.3\ns2u2 0.3\n", "2: s1u2: 'long' is not a time in seconds"),
     "reco2dur": ("s1u1 -1\n", "1: s1u1: '-1' is not a time in seconds"),
