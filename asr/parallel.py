@@ -25,7 +25,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn, TypeVar
 
 from asr.errors import WorkerLost
-from asr.processes import end_with_parent, how_it_ended, without_interrupts
+from asr.processes import end_with_parent, how_it_ended, remove_temporary, without_interrupts
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -205,6 +205,7 @@ _unready: BaseException | None = None  # what the initializer raised
 def _begin(desks: Any, taken: Any, initializer: Callable[..., object] | None, initargs: tuple) -> None:
     global _desk, _place, _unready
     end_with_parent()
+    signal.signal(signal.SIGTERM, _end)
     with taken.get_lock():
         _desk, _place = desks, 2 * taken.value
         taken.value += 1
@@ -215,13 +216,12 @@ def _begin(desks: Any, taken: Any, initializer: Callable[..., object] | None, in
     except Exception as error:
         _unready = error
     _desk[_place + 1] = IDLE
-    signal.signal(signal.SIGTERM, _end)  # last: what an initializer raises is printed
 
 
 def _end(*_: object) -> None:
-    """Unwind, so that temporary files are removed; the alarm ends what does not."""
-    signal.alarm(1)
-    raise SystemExit(TERMINATED)
+    """End at once, without what is half written. An exception would be printed where it meets a library's callback."""
+    remove_temporary()
+    os._exit(TERMINATED)
 
 
 def _work(number: int, function: Callable[..., R], arguments: tuple) -> R:
@@ -230,8 +230,6 @@ def _work(number: int, function: Callable[..., R], arguments: tuple) -> R:
         if _unready is not None:
             raise _unready
         return function(*arguments)
-    except SystemExit:
-        os._exit(TERMINATED)
     finally:
         _desk[_place + 1] = IDLE
 

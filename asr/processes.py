@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from multiprocessing import resource_tracker
 
 _PR_SET_PDEATHSIG = 1
+_temporary: set[str] = set()
 
 
 def processes_for(nj: int, most: int) -> int:
@@ -77,3 +78,21 @@ def how_it_ended(exitcode: int | None) -> str:
     except ValueError:
         name = f"signal {-exitcode}"
     return f"was killed by {name}" + (" (out of memory?)" if exitcode == -signal.SIGKILL else "")
+
+
+@contextlib.contextmanager
+def temporary(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Note that this process is writing the file `path`, which nobody wants half."""
+    name = os.fspath(path)
+    _temporary.add(name)
+    try:
+        yield
+    finally:
+        _temporary.discard(name)
+
+
+def remove_temporary() -> None:
+    """Remove the files that this process is writing: it ends now."""
+    for name in list(_temporary):
+        with contextlib.suppress(OSError):
+            os.unlink(name)

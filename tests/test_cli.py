@@ -16,7 +16,7 @@ from asr.cli import VERBS, main
 ROOT = Path(__file__).resolve().parents[1]
 FOUNDATIONS = {"errors", "tables", "settings", "console", "stamp", "processes"}
 FOUNDATIONS |= {"assignments", "every_verb", "exits", "hints", "reads", "values", "verbs"}
-FOUNDATIONS |= {"locks", "parallel", "signals", "version", "machine", "lookalike"}
+FOUNDATIONS |= {"locks", "parallel", "signals", "version", "machine", "lookalike", "stages"}
 #: a package may import the foundations, itself, and what stands before it in its row
 MAY_IMPORT = {
     "corpus": set(),

@@ -12,6 +12,7 @@ import pytest
 
 from asr.errors import InputError, WorkerLost
 from asr.parallel import Pool, results
+from asr.tables import atomic
 
 HOUR_S = 3600.0  # a pool that waits for the others meets the test's timeout
 
@@ -43,13 +44,10 @@ def refuse() -> None:
 
 
 def write_slowly(path: Path) -> None:
-    """Write a file as asr.tables.atomic does, beside its name, and never come to an end."""
-    beside = path.with_suffix(".tmp")
-    try:
-        beside.write_text("half")
+    with atomic(path) as handle:
+        handle.write("half")
+        handle.flush()
         time.sleep(HOUR_S)
-    finally:
-        beside.unlink()
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -110,10 +108,9 @@ def test_the_first_of_several_pools_that_fails_is_heard_at_once():
 
 
 def test_an_exception_ends_the_workers_and_they_remove_their_temporary_files(tmp_path):
-    beside = tmp_path / "a.tmp"
     with pytest.raises(KeyboardInterrupt), Pool(1) as pool:
         pool.submit(write_slowly, tmp_path / "a.ark")
-        while not beside.exists() or not beside.read_text():
+        while [path.read_text() for path in tmp_path.iterdir()] != ["half"]:
             time.sleep(0.01)
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from asr import reads
 from asr.errors import FILE_SYSTEM
+from asr.processes import temporary
 
 KEPT_OF_NAME = 60  # characters: the name of the file beside has to be shorter than the file system's limit
 
@@ -43,7 +44,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         beside = _name_beside(target)
         number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            with _handle(number, mode) as handle:
+            with temporary(beside), _handle(number, mode) as handle:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())

@@ -19,6 +19,7 @@ import voice
 from plan import Sentence, Utterance
 
 from asr.corpus import acoustics
+from asr.processes import temporary
 
 
 @dataclass(frozen=True)
@@ -92,5 +93,6 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
         writer.setframerate(sound.OUT_HZ)
         writer.writeframes(samples.tobytes())
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_bytes(buffer.getvalue())
-    os.replace(beside, path)
+    with temporary(beside):
+        beside.write_bytes(buffer.getvalue())
+        os.replace(beside, path)

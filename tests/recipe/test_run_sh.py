@@ -216,3 +216,152 @@ def test_options_are_no_code(tmp_path):
 def test_help():
     done = subprocess.run([ROOT / "run.sh", "--help"], capture_output=True, text=True, check=True, cwd="/")
     assert "--stop-stage N" in done.stdout and "1 prepare" in done.stdout
+
+
+# ---------------------------------------------------------------- stages that have not run
+
+
+@pytest.mark.parametrize("stage", range(2, 10))
+def test_a_stage_in_an_empty_folder_says_which_one_comes_first(stage, tmp_path):
+    done = finish(tmp_path / "exp", "--stage", str(stage))
+    assert done.returncode == 2
+    said = f"run.sh: stage {stage} ({STAGES[stage - 1]}) cannot start: {tmp_path}/exp/data/"
+    assert done.stdout.startswith(said) and "is missing; run stage 1 (prepare) first" in done.stdout
+    assert len(done.stdout.splitlines()) == 1 and not (tmp_path / "exp").exists()
+
+
+MADE = ["data/train/wav.scp data/dev/wav.scp data/test/wav.scp data/train/text data/dev/text data/test/text"]
+MADE += ["data/train/feats.scp data/dev/feats.scp data/test/feats.scp", "lang/phones.txt lang/words.txt lang/G.fst"]
+MADE += ["ali/ali_train_pdf.counts ali/final.mdl", "asgd/final.safetensors", "asgd/graph/HCLG.fst"]
+
+
+@pytest.mark.parametrize(
+    ("made", "stage", "first", "file"),
+    [
+        (1, 5, 2, "data/train/feats.scp"),
+        (2, 5, 3, "lang/phones.txt"),
+        (3, 5, 4, "ali/ali_train_pdf.counts"),
+        (4, 7, 5, "asgd/final.safetensors"),
+        (5, 7, 6, "asgd/graph/HCLG.fst"),
+        (6, 8, 7, "asgd/decode_dev/hyp.txt"),
+    ],
+)
+def test_the_earliest_stage_that_is_missing_is_named(made, stage, first, file, tmp_path):
+    for name in " ".join(MADE[:made]).split():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    done = finish(tmp_path, "--stage", str(stage))
+    assert done.returncode == 2
+    assert f"{tmp_path}/{file} is missing; run stage {first} ({STAGES[first - 1]}) first" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("exp", "message"),
+    [
+        ("/", "--exp '/': name a folder of its own"),
+        ("", "--exp '': name a folder of its own"),
+        ("~/", "--exp '~/': name a folder of its own"),
+        ("/proc/nowhere", "--exp /proc/nowhere: cannot be made"),
+        ("{}/file", "file: is a file; name a folder"),
+        ("{}/file/x", "file/x: cannot be made: Not a directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_one_line_and_status_2(exp, message, tmp_path):
+    (tmp_path / "file").touch()
+    done = finish(Path("unused"), "--exp", exp.format(tmp_path))
+    assert done.returncode == 2 and message in done.stdout and len(done.stdout.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- one run at a time, and its end
+
+
+def left_of(exp: Path) -> list[str]:
+    """Command lines of the processes that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            dead = (path / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except OSError:
+            continue
+        if f"{exp}" in line and not dead:
+            found.append(line)
+    return found
+
+
+@pytest.fixture
+def working(tmp_path):
+    """(run, folder) of a run in its first stage, with two workers that make sounds."""
+    exp = tmp_path / "我的 exp"
+    (tmp_path / "link").symlink_to(tmp_path)
+    run = subprocess.Popen(
+        [str(ROOT / "run.sh"), "--exp", str(exp), "--hours", "2", "--nj", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    end = time.monotonic() + 120
+    while not list(exp.glob("wav/train/*/*.wav")):
+        assert run.poll() is None and time.monotonic() < end, run.communicate()[0]
+        time.sleep(0.02)
+    yield run, exp
+    if run.poll() is None:
+        kill_group(run)
+
+
+@pytest.mark.parametrize(
+    ("number", "group", "status"),
+    [
+        (signal.SIGTERM, False, 143),
+        (signal.SIGINT, True, 130),  # what ^C does
+        (signal.SIGHUP, False, 129),
+        (signal.SIGKILL, False, -signal.SIGKILL),
+    ],
+)
+def test_a_signal_ends_all_that_run_sh_started(working, number, group, status):
+    run, exp = working
+    session = [path for path in Path("/proc").glob("[0-9]*") if in_session(path, run.pid)]
+    assert len(session) >= 4  # run.sh, the verb and two workers
+    memory = set(os.listdir("/dev/shm"))
+    if number == signal.SIGTERM:
+        held = (exp / ".lock").read_text()
+        second = finish(exp.parent / "link" / exp.name, "--stage", "1", "--stop-stage", "1")
+        assert second.returncode == 2 and "== stage" not in second.stdout
+        assert f"in use by process {run.pid} on" in second.stdout and (exp / ".lock").read_text() == held
+    (os.killpg if group else os.kill)(run.pid, number)
+    said = run.communicate(timeout=60)[0]
+    assert run.returncode == status
+    assert "Traceback" not in said
+    end = time.monotonic() + 20
+    while left_of(exp) or any(in_session(path, run.pid) for path in session):
+        assert time.monotonic() < end, left_of(exp)
+        time.sleep(0.02)
+    assert {name for name in set(os.listdir("/dev/shm")) - memory if f"_{run.pid}_" in name} == set()
+    if number != signal.SIGKILL:
+        assert said.count("the same command goes on from here") == 1, said
+        assert not list(exp.rglob(".lock")) and not list(exp.rglob("*.tmp"))
+    again = finish(exp, "--stage", "1", "--stop-stage", "1")  # a lock that a kill left does not hold it up
+    assert again.returncode == 0, again.stdout
+
+
+def in_session(path: Path, number: int) -> bool:
+    """Whether a process lives that belongs to a session."""
+    try:
+        state, _, _, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
+    except OSError:
+        return False
+    return session == str(number) and state not in "ZX"
+
+
+def test_a_killed_run_s_half_line_in_the_times_is_a_line_of_its_own(undisturbed, tmp_path):
+    exp = undisturbed[0]
+    times = exp / "log" / "times.tsv"
+    with open(times, "a") as handle:
+        handle.write("5\ttrain\t12.")
+    assert finish(exp, "--stage", "9").returncode == 0
+    lines = times.read_text().splitlines()
+    assert lines[-2] == "5\ttrain\t12." and re.fullmatch(r"9\treport\t\d+\.\d{3}\t(0|skipped)", lines[-1])
+    log = (exp / "log" / "9-report.log").read_text().splitlines()
+    assert sum(line.startswith("== ") and line.endswith(" stage 9: report") for line in log) >= 2
