@@ -13,9 +13,6 @@ import re
 
 from asr.corpus.numerals import QUANTITY, by_digit
 
-#: where 1 is said 幺: in telephone numbers, in every string of digits, nowhere
-YAO = ("telephone", "always", "never")
-
 _BEGIN = r"(?<![\dA-Za-z.])"
 _CODE_BEGIN = r"(?<![\dA-Za-z])"
 _END = r"(?![\dA-Za-z]|\.\d)"
@@ -125,7 +122,7 @@ _GAPS = re.compile(r"(?<=\d)[- ()]+(?=\d)|[()]|(?<=[A-Za-z])[-·.• ](?=[A-Za-z
 
 
 def say_digits(text: str, yao: str = "telephone") -> str:
-    """Say in Han characters, digit by digit, what names something; `yao`: one of YAO."""
+    """Say in Han characters, digit by digit, what names something; `yao`: one of asr.corpus.numerals.YAO."""
     for kind, pattern in _COMPILED:
         one = "幺" if yao == "always" or (yao == "telephone" and kind == _TELEPHONE) else "一"
         text = pattern.sub(lambda match, one=one: _said(match, one), text)  # type: ignore[misc]

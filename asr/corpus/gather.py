@@ -20,8 +20,8 @@ from pathlib import Path
 
 from asr.console import say, warn
 from asr.corpus.datadir import DataDir, Segment
-from asr.corpus.digit_strings import YAO
 from asr.corpus.left_out import write_left_out
+from asr.corpus.numerals import YAO
 from asr.corpus.prepared import record
 from asr.corpus.problems import BOM, Problem, checked_value
 from asr.corpus.repair import settle

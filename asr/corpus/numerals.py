@@ -10,6 +10,8 @@ from __future__ import annotations
 
 DIGITS = "零一二三四五六七八九"
 
+#: where 1 is said 幺: in telephone numbers, in every string of digits, nowhere
+YAO = ("telephone", "always", "never")
 NUMBER = r"\d+(?:\.\d+)?"
 #: starts no number in the middle of another one
 START = r"(?<![\d.])"

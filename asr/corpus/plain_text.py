@@ -19,6 +19,7 @@ _RAISED = re.compile("(?<=[0-9xyzXYZabcnr])([⁻⁺]?)([⁰¹²³⁴-⁹]+)")
 _LOST = str.maketrans({"≠": "不等于", "≮": "不小于", "≯": "不大于", "≰": "不小于等于", "≱": "不大于等于"})
 
 _MARK = re.compile(r"(?<=[^\s#])#[0-5](?![0-9])")
+_ANY_MARK = re.compile(r" ?#[0-5](?![0-9])")
 _LAST_MARK = re.compile(r"#[1-5][^\w#]*$")
 _NUMBERED = "楼号栋机车炉线门库桌厅井厂"
 
@@ -61,8 +62,10 @@ def without_prosody(text: str) -> str:
     """
     if "#" not in text:
         return text
-    marks = list(_MARK.finditer(text))
-    several = len(marks) > 1 or _LAST_MARK.search(text) is not None
+    marks, at_end = list(_MARK.finditer(text)), _LAST_MARK.search(text) is not None
+    if at_end and len(_ANY_MARK.findall(text)) > 1:
+        return _ANY_MARK.sub("", text)
+    several = len(marks) > 1 or at_end
     if not several and marks and text[marks[0].end() :][:1] in tuple(_NUMBERED):
         return text
     return _MARK.sub("", text)

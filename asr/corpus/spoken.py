@@ -161,7 +161,7 @@ def _minutes(digits: str) -> str:
 def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -> str:
     """Return a cleaned text (NFKD, plain spaces) with its numbers said in Han characters.
 
-    yao: where 1 is said 幺, see asr.corpus.digit_strings.YAO; table: the user's own pairs, which come first.
+    yao: where 1 is said 幺, see asr.corpus.numerals.YAO; table: the user's own pairs, which come first.
     """
     if table is not None:
         text = table.apply(text)

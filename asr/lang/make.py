@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
-from asr.corpus.digit_strings import YAO
+from asr.corpus.numerals import YAO
 from asr.errors import InputError
 from asr.settings import as_dict, option
 from asr.stamp import Stamp

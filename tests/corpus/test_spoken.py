@@ -70,6 +70,7 @@ def test_numbers_with_a_measure_word_are_quantities() -> None:
 
 def test_marks_of_prosody_stay_out_of_unspoken_text_too() -> None:
     assert normalise("小猫#2陪老师#1看书#4。", spoken=False) == "小猫陪老师看书"
+    assert normalise("小猫 #2 陪老师 #1 看书 #4") == "小猫 陪老师 看书"
     assert normalise("住在#3楼") == "住在三号楼"
 
 
