@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asr import __version__, console, every_verb, exits, reads
 from asr.errors import InputError
-from asr.hints import for_caller
+from asr.hints import line_of
 from asr.settings import resolve
 from asr.verbs import VERBS, module_of, nearest
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     if verb in ("-V", "--version"):
         return exits.status_of(lambda: console.say(f"yibian {__version__}"))
     try:
-        return exits.status_of(lambda: _run(verb, arguments), lambda error: for_caller(error, verb, arguments))
+        return exits.status_of(lambda: _run(verb, arguments), lambda error: line_of(error, verb, arguments))
     finally:
         every_verb.force = False
         reads.forget()

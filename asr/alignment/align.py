@@ -53,14 +53,14 @@ class Settings:
     originals: Path | None = option(None, help="align folder of the utterances that --train-data has copies of")
     ali_model: Path | None = option(None, help="with pdf-ids: folder with their final.mdl, tree and phones.txt")
     from_scratch: bool = option(False, help="make them of sound and transcripts: the default without --ali-dir")
-    max_missing: float = option(0.05, help="largest share of training utterances without alignment")
+    max_missing: float = option(0.05, help="largest share of training utterances without alignment", least=0, most=1)
     length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features")
     context: str = option("triphone", help="context of the phones in the tree", choices=tuple(CONTEXTS))
     states: int = option(0, help="most tied states (leaves); 0: 500 at one hour, as the hours to the power 0.4")
     gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state")
     mono_hours: float = option(10.0, help="hours of speech that the monophones are trained on at most")
-    seed: int = option(1, help="of the first alignment and of the splitting of Gaussians")
-    nj: int = option(0, help="processes; 0: one per core", affects=False)
+    seed: int = option(1, help="of the first alignment and of the splitting of Gaussians", least=0)
+    nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:

@@ -48,8 +48,10 @@ class Settings:
     reverb_share: float = option(0.5, help="share of the noisy copies that are in a room too")
     rt60_s: tuple[float, ...] = option((0.2, 0.6), help="reverberation times between which rooms are drawn, seconds")
     noise_dir: Path | None = option(None, help="folder with noises to take; none: white, pink, traffic and hum, made")
-    seed: int = option(1, help="of volumes, rooms and noises")
-    max_missing: float = option(0.05, help="largest part of all copies that may be left out: too short for a window")
+    seed: int = option(1, help="of volumes, rooms and noises", least=0)
+    max_missing: float = option(
+        0.05, help="largest part of all copies that may be left out: too short for a window", least=0, most=1
+    )
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 

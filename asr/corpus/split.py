@@ -35,8 +35,10 @@ class Settings:
     part: Path = option(help="data directory to write: the part", writes="folder", makes=FILES)
     fraction: float = option(0.1, help="of the utterances that the part gets")
     count: int | None = option(None, help="utterances that the part gets, instead of --fraction")
-    max_missing: float = option(0.05, help="largest part of the utterances left out to keep whole speakers")
-    seed: int = option(1, help="which speakers or sentences")
+    max_missing: float = option(
+        0.05, help="largest part of the utterances left out to keep whole speakers", least=0, most=1
+    )
+    seed: int = option(1, help="which speakers or sentences", least=0)
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 

@@ -27,7 +27,7 @@ class Settings:
     count: int | None = option(None, help="utterances to take by chance")
     speakers: tuple[str, ...] = option((), help="take these speakers' utterances only")
     utterances: Path | None = option(None, help="file whose lines begin with the utterances to take")
-    seed: int = option(1, help="which utterances --count takes")
+    seed: int = option(1, help="which utterances --count takes", least=0)
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 

@@ -74,9 +74,9 @@ class Settings:
     nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
     lattices: bool = option(True, help="write lat.1.gz")
     weights: str = option("final", help="final: averaged; raw: last", choices=("final", "raw"))
-    max_missing: float = option(0.05, help="share of utterances that may lack features or fail")
-    seed: int = option(0, help="with --tune: which part of the set is chosen on")
-    nj: int = option(0, help="searching processes; 0: one per core", affects=False)
+    max_missing: float = option(0.05, help="share of utterances that may lack features or fail", least=0, most=1)
+    seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
+    nj: int = option(0, help="searching processes; 0: one per core", least=0, affects=False)
     force: bool = option(False, help="decode even when nothing changed", affects=False)
 
 

@@ -60,8 +60,8 @@ class Settings:
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
     nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
     lattices: bool = option(True, help="write lat.1.gz")
-    max_missing: float = option(0.05, help="share of utterances that may lack a lattice")
-    seed: int = option(0, help="with --tune: which part of the set is chosen on")
+    max_missing: float = option(0.05, help="share of utterances that may lack a lattice", least=0, most=1)
+    seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
     force: bool = option(False, help="rescore even when nothing changed", affects=False)
 
 

@@ -49,14 +49,14 @@ class Settings:
     mel_bins: int = option(0, help="mel bins; 0: 40 for fbank, 23 for mfcc, as in Kaldi's recipes")
     num_ceps: int = option(13, help="cepstra, for mfcc")
     pitch: bool = option(True, help="append Kaldi's three pitch features")
-    rate_hz: int = option(16000, help="sample rate of the sound")
+    rate_hz: int = option(16000, help="sample rate of the sound", least=1000)
     resample: bool = option(False, help="bring sound of a higher rate down to --rate-hz")
     norm: str = option("speaker", help="whose statistics normalise", choices=("speaker", "utterance", "none"))
     norm_vars: bool = option(True, help="normalise the variance too")
     compress: bool = option(False, help="write Kaldi's compressed archives: a quarter of the size")
-    max_missing: float = option(0.05, help="largest share of the utterances that may be left out")
+    max_missing: float = option(0.05, help="largest share of the utterances that may be left out", least=0, most=1)
     allow_pipes: bool = option(False, help="run the commands that wav.scp may hold", affects=False)
-    nj: int = option(0, help="processes; 0: one per core", affects=False)
+    nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
     @property
     def config(self) -> FeatureConfig:

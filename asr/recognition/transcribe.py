@@ -56,11 +56,11 @@ class Settings:
         writes="path",
     )
     channel: int | None = option(None, help="which channel, from 0; none: the mean of all")
-    rate_hz: int = option(16000, help="with -: sample rate of raw samples")
+    rate_hz: int = option(16000, help="with -: sample rate of raw samples", least=1000)
     partials: bool = option(True, help="with -: say what was understood so far as well")
     most_s: float = option(20.0, help="longest stretch that is searched in one piece")
     beam: float | None = option(None, help="paths worse than the best by more are dropped; none: the model's")
-    nj: int = option(1, help="searching processes; 0: one per core", affects=False)
+    nj: int = option(1, help="searching processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:

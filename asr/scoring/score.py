@@ -71,7 +71,7 @@ class Settings:
     yao: str = option("telephone", help="which digit-by-digit numbers say 1 as 幺, as prepare.yao", choices=YAO)
     spoken_table: Path | None = option(None, help="your own `written<TAB>spoken` pairs, as prepare.spoken-table")
     allow_incomplete: bool = option(False, help="score although decoding did not finish")
-    seed: int = option(1, help="of the bootstrap")
+    seed: int = option(1, help="of the bootstrap", least=0)
     force: bool = option(False, help="score again although nothing changed", affects=False)
 
 

@@ -59,8 +59,8 @@ class Settings:
     beam: float = option(10.0, help="paths worse than the best by more are dropped")
     retry_beam: float = option(40.0, help="the beam of a second try")
     acoustic_scale: float = option(0.1, help="weight of the log-likelihoods against transitions and lexicon")
-    max_missing: float = option(0.05, help="largest share of training utterances without alignment")
-    nj: int = option(0, help="processes; 0: one per core", affects=False)
+    max_missing: float = option(0.05, help="largest share of training utterances without alignment", least=0, most=1)
+    nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:

@@ -43,7 +43,7 @@ class Settings:
     )
     device: str = option("cpu", help="where workers compute", choices=("cpu", "cuda"))
     workers: int = option(0, help="worker processes; 0: one per core. With 1 the run is repeatable bit for bit")
-    seed: int = option(1, help="of weights and shuffling")
+    seed: int = option(1, help="of weights and shuffling", least=0)
     layers: int = option(0, help="hidden layers; 0: 4 to 6, by the hours of speech (asr/training/sizing.py)")
     width: int = option(0, help="units per hidden layer; 0: 512 to 2048, by the hours of speech")
     activation: str = option("relu", help="of the hidden units", choices=("relu", "sigmoid", "tanh", "gelu"))

@@ -30,13 +30,13 @@ class Settings(TranscriptSettings):
     test_dir: Path = option(help="Kaldi data directory to test on")
     out: Path = option(help="folder to write train, dev and test into", writes="folder")
     dev_dir: Path | None = option(None, help="Kaldi data directory to tune on; none: cut from train")
-    dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it")
-    rate_hz: int = option(16000, help="sample rate that every sound has to have")
+    dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it", least=0, most=1)
+    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000)
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
-    max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped")
-    seed: int = option(1, help="which speakers or sentences dev gets")
-    nj: int = option(0, help="threads; 0: one per core", affects=False)
+    max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped", least=0, most=1)
+    seed: int = option(1, help="which speakers or sentences dev gets", least=0)
+    nj: int = option(0, help="threads; 0: one per core", least=0, affects=False)
 
 
 def inputs(settings: Settings) -> list[Path]:

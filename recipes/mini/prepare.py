@@ -39,13 +39,13 @@ UTTERANCES_A_JOB = 2000
 class Settings:
     out: Path = option(help="folder to write train, dev and test into", writes="folder")
     hours: float = option(3.0, help="hours of sound in train, 0.1 to 200 (from 0.02 for trying out)")
-    seed: int = option(1, help="which sentences, voices, noises and rooms")
+    seed: int = option(1, help="which sentences, voices, noises and rooms", least=0)
     noise: bool = option(True, help="add noise at 5 to 20 dB")
     reverb: bool = option(True, help="put the speech into rooms")
     ali_out: Path | None = option(
         None, help="folder for the Kaldi alignment; none: synth_ali beside OUT", writes="folder"
     )
-    nj: int = option(0, help="processes; 0: one per core", affects=False)
+    nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
 
 def inputs(settings: Settings) -> list[Path]:

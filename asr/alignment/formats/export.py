@@ -51,7 +51,9 @@ class Settings:
     frame_shift_ms: float = option(10.0, help="time from one frame to the next")
     text: Path | None = option(None, help="transcripts, for the words")
     lang: Path | None = option(None, help="lang directory whose lexicon.txt spells the words")
-    max_missing: float = option(0.05, help="largest share of utterances without whole phones, or without words")
+    max_missing: float = option(
+        0.05, help="largest share of utterances without whole phones, or without words", least=0, most=1
+    )
 
 
 def run(settings: Settings) -> None:
