@@ -99,7 +99,8 @@ def run(settings: Settings) -> None:
     wanted = {path.name for shard in shards for path in shard.files}
     _remove_stale(settings.out, wanted)
     _extract(settings, shards, len(data.keys))
-    outputs = _write_tables(settings, shards, data)
+    lost = _lost(settings, shards, data)
+    outputs = _write_tables(settings, shards, data, lost)
     stamp.record([*outputs, *(shard.features for shard in shards)])
 
 
@@ -206,7 +207,20 @@ def _judge(settings: Settings, failed: dict[_Shard, list[InputError]], total: in
     raise InputError(message, file=first.file, key=first.key)
 
 
-def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir) -> list[Path]:
+def _lost(settings: Settings, shards: list[_Shard], data: DataDir) -> list[str]:
+    """Return the utterances without features, also those that an earlier run left out; InputError: too many."""
+    there = {key for shard in shards for key in read_table(shard.features.with_suffix(".scp"))}
+    lost = [key for key in data.keys if key not in there]
+    if len(lost) > settings.max_missing * len(data.keys):
+        for shard in shards:
+            if any(item.key not in there for item in shard.utterances):
+                shard.statistics.unlink()  # so that the next run names what is wrong with them
+        said = f"{len(lost)} of {len(data.keys)} utterances have no features, --max-missing allows"
+        raise InputError(f"{said} {settings.max_missing:g}; run again to see why", file=settings.data, key=lost[0])
+    return lost
+
+
+def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir, lost: list[str]) -> list[Path]:
     """feats.scp, utt2num_frames, cmvn.ark and cmvn.scp, features.json."""
     where: dict[str, str] = {}
     frames: dict[str, str] = {}
@@ -230,9 +244,9 @@ def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir) -> li
         json.dump(description, handle, indent=2)
         handle.write("\n")
     total = sum(int(count) for count in frames.values())
-    lost = len(data.keys) - len(frames)
+    missing = f"; {len(lost)} left out: {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}" if lost else ""
     say(
         f"features: {settings.data.name}: {len(frames)} utterances, {total:,} frames ({total / 360000:.2f} h), "
-        f"{settings.config.dim} columns, normalised by {settings.norm}" + (f"; {lost} left out" if lost else "")
+        f"{settings.config.dim} columns, normalised by {settings.norm}{missing}"
     )
     return [settings.data / name for name in names]

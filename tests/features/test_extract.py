@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import re
@@ -11,6 +12,8 @@ import pytest
 import soundfile
 
 from asr.cli import main
+from asr.corpus.datadir import DataDir
+from asr.errors import InputError
 from asr.features import extract
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import FeatureReader
@@ -113,8 +116,25 @@ def test_one_bad_sound_stops_the_stage_unless_it_may_be_missing(data, refused, c
     assert not (data / "feats.scp").exists()
     assert refused(argv) == line, "the second run must not take the archives for whole"
     assert run(data, "--max-missing", "0.2") == 0
-    assert "1 left out" in capsys.readouterr().out
+    assert "1 left out: s1-u3" in capsys.readouterr().out
     assert set(read_table(data / "feats.scp")) == {"s0-u0", "s0-u2", "s0-u4", "s1-u1"}
+
+
+def test_a_killed_run_does_not_lose_count_of_what_was_left_out(data, monkeypatch):
+    """Its first archive was whole, without an utterance that cannot be read; the bound holds for all archives."""
+    monkeypatch.setattr(extract, "SHARD_UTTERANCES", 2)
+    path = data.parent / "s0-u0.wav"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert run(data, "--max-missing", "0.2") == 0
+    archives = list((data.parent / "out").glob("stats.*.ark"))
+    settings = extract.Settings(data=data, out=data.parent / "out", nj=1, max_missing=0.2)
+    tables = DataDir.read(data)
+    shards = extract._shards(settings, list(tables.utterances()), dict(extract._sound_files(data / "wav.scp")))
+    assert extract._lost(settings, shards, tables) == ["s0-u0"]
+    strict = dataclasses.replace(settings, max_missing=0.1)
+    with pytest.raises(InputError, match=r"s0-u0: 1 of 5 utterances have no features, --max-missing allows 0\.1"):
+        extract._lost(strict, shards, tables)
+    assert sorted(path.name[:8] for path in archives if not path.exists()) == ["stats.1."]
 
 
 def test_features_that_the_model_was_not_trained_on(data, tmp_path):
