@@ -79,6 +79,41 @@ def test_what_has_no_name_goes_to_the_positional_fields_in_their_order():
         resolve(Placed, "v", [])
 
 
+@dataclass(frozen=True)
+class Switched:
+    model: Path = option(help="folder", positional=True)
+    files: tuple[Path, ...] = option((), help="files", positional=True)
+    partials: bool = option(True, help="say")
+    kept: bool = option(False, help="keep")
+    note: str = option("", help="text")
+
+
+@pytest.mark.parametrize(
+    ("argv", "partials", "kept", "files"),
+    [
+        (["--partials", "m", "a.wav"], True, False, ["a.wav"]),
+        (["--partials", "false", "m", "a.wav"], False, False, ["a.wav"]),
+        (["--partials=no", "m", "a.wav"], False, False, ["a.wav"]),
+        (["m", "--kept", "a.wav", "b.wav"], True, True, ["a.wav", "b.wav"]),
+        (["m", "a.wav", "--kept"], True, True, ["a.wav"]),
+        (["--kept", "--partials", "0", "m", "a.wav"], False, True, ["a.wav"]),
+        (["m", "--kept", "TRUE", "-"], True, True, ["-"]),
+        (["m", "--kept", "-"], True, True, ["-"]),
+        (["--kept", "m", "./--partials"], True, True, ["--partials"]),
+    ],
+)
+def test_a_switch_takes_the_next_word_only_where_it_is_true_or_false(argv, partials, kept, files):
+    got = resolve(Switched, "v", argv)
+    assert got == Switched(Path("m"), tuple(map(Path, files)), partials, kept)
+
+
+def test_a_switch_of_a_verb_without_words_says_what_its_value_is_not():
+    assert resolve(Example, "example", ["--data=d", "--pitch", "--nj", "2"]).pitch is True
+    assert resolve(Example, "example", ["--pitch", "false", "--data=d"]).pitch is False
+    with pytest.raises(InputError, match="--partials: 'maybe' is neither true nor false"):
+        resolve(Switched, "v", ["m", "--partials=maybe"])
+
+
 def test_a_verb_without_positional_fields_refuses_words():
     with pytest.raises(InputError, match="unrecognized arguments: word"):
         resolve(Example, "v", ["--data", "d", "word"])

@@ -72,14 +72,14 @@ def test_an_output_that_cannot_be_is_one_line(tmp_path, kind):
     (tmp_path / "folder").write_text("a file")
     (tmp_path / "a folder").mkdir()
     with (
-        pytest.raises(InputError, match="cannot be written|is a (folder|directory)"),
+        pytest.raises(InputError, match=r"cannot be written|is a (folder|directory)"),
         OneFile(tmp_path / kind) as file,
     ):
         file.write(b"x")
 
 
 def test_a_folder_keeps_what_it_did_not_write(tmp_path):
-    """A transcript made by hand is refused before any work; what was written before may be replaced, unless edited."""
+    """A transcript made by hand is refused before any work; what was written before is replaced, unless edited."""
     sounds = [Path("a.wav"), Path("b.wav")]
     (tmp_path / "b.txt").write_text("by hand")
     with pytest.raises(InputError, match=r"b.txt: is there already"):
