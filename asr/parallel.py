@@ -219,7 +219,7 @@ def _begin(desks: Any, taken: Any, initializer: Callable[..., object] | None, in
 
 
 def _end(*_: object) -> None:
-    """End at once, without what is half written. An exception would be printed where it meets a library's callback."""
+    """End at once, without what is half written. (A library's callback would print an exception, and lose it.)"""
     remove_temporary()
     os._exit(TERMINATED)
 
