@@ -84,7 +84,7 @@ _RULES = (
     (_CODE, rf"{_CODE_BEGIN}(?:{_AIRLINES})[- ]?\d{{3,4}}{_END}{_NAMES_TRIP}"),
     (_CODE, rf"{_CODE_BEGIN}[A-Z\d]{{2}}\d{{3,4}}(?=(?:号|次)?(?:航班|班机|客机))"),
     # G101, D1234次列车; two digits are a number: T31次, G20峰会
-    (_CODE, rf"{_CODE_BEGIN}[GDCZTK]\d{{3,4}}{_END}{_NAMES_TRIP}"),
+    (_CODE, rf"{_CODE_BEGIN}[GDCZTK][1-9]\d{{2,3}}{_END}{_NAMES_TRIP}"),
     (_CODE, rf"{_CODE_BEGIN}(?:[YSLJ]\d{{3,4}}|\d{{4}})(?=次(?:列车|火车|动车|高铁|特快|直达))"),
     # ISO9001, GB 2312
     (_CODE, rf"{_CODE_BEGIN}(?:ISO|RFC|IEEE|GB/T|GB|DIN)[- ]?\d{{3,5}}{_END}"),
