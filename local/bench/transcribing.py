@@ -1,4 +1,4 @@
-"""See transcribing.sh: EXP MODEL LATIN PAUSE."""
+"""See transcribing.sh: EXP MODEL LATIN PAUSE SILENCE."""
 
 import io
 import json
@@ -17,7 +17,18 @@ from kaldialign import edit_distance
 from asr.corpus.transcript import characters, normalise
 from asr.tables import read_table
 
-MOST_S = 240.0  # of the long recording
+MOST_S = 240.0  # of speech in the long recording
+
+
+def silence(kind: str, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """A pause, int16: digital zeros, the lowest bit at random, a constant, or the noise of a quiet room."""
+    values = {
+        "zeros": lambda: np.zeros(samples),
+        "dither": lambda: rng.integers(-1, 2, samples),
+        "constant": lambda: np.full(samples, 100),
+        "room": lambda: rng.normal(0, 10, samples).round(),
+    }
+    return values[kind]().astype(np.int16)
 
 
 def transcribed(package: Path, files: list[str], sound: bytes | None = None) -> tuple[list[str], float, float]:
@@ -57,7 +68,7 @@ def error_rate(references: Iterable[str], found: Iterable[str], latin: str) -> f
 
 def main() -> None:
     exp, model, latin = Path(sys.argv[1]), Path(sys.argv[1]) / sys.argv[2], sys.argv[3]
-    pause_s = float(sys.argv[4])
+    pause_s, kind, rng = float(sys.argv[4]), sys.argv[5], np.random.default_rng(0)
     text, files = read_table(exp / "data/test/text"), read_table(exp / "data/test/wav.scp")
     hypotheses = read_table(model / "decode_test/hyp.txt", allow_empty=True)
     keys = [key for key in sorted(text, key=str.encode) if key in files]
@@ -70,9 +81,9 @@ def main() -> None:
         told: list[str] = []
         for key in keys:
             sound, rate = soundfile.read(files[key], dtype="int16")
-            if (sum(map(len, parts)) + len(sound)) / rate > MOST_S:
+            if (sum(map(len, parts[::2])) + len(sound)) / rate > MOST_S:
                 break
-            parts += [sound, np.zeros(int(pause_s * rate), np.int16)]
+            parts += [sound, silence(kind, int(pause_s * rate), rng)]
             told.append(key)
         long = np.concatenate(parts)
         soundfile.write(joined, long, rate)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from asr.recognition.cuts import MARGIN_FRAMES, cut
+from asr.recognition.cuts import MARGIN_FRAMES, around_speech, cut
 
 
 def silence(*runs: tuple[str, int]) -> np.ndarray:
@@ -62,3 +62,11 @@ def test_pieces_are_in_order_apart_and_none_is_too_long_and_no_speech_is_lost(mo
                 assert inside[start : start + frames].mean() > 0.95
             start += frames
     assert MARGIN_FRAMES == 25  # the numbers above are made for it
+
+
+def test_frames_around_speech_are_half_a_second_on_both_sides():
+    """Smoothing moves an edge by none of the frames here; a click of five frames is no speech."""
+    mask = around_speech(silence(("-", 200), ("s", 100), ("-", 300), ("s", 5), ("-", 200), ("s", 50)))
+    assert list(np.flatnonzero(np.diff(mask.astype(int))) + 1) == [150, 350, 755]
+    assert not mask[0] and mask[-1] and len(mask) == 855
+    assert around_speech(np.zeros(0)).shape == (0,) and not around_speech(silence(("-", 99))).any()

@@ -7,7 +7,9 @@ from tones import RATE_HZ, sound
 
 from asr.features.compute import FeatureConfig, compute
 from asr.features.normalise import statistics
+from asr.recognition.bundle import Bundle
 from asr.recognition.frames import blended, features_of_file, normalised, sound_statistics
+from asr.recognition.recogniser import Recogniser
 
 
 def test_blocks_give_the_features_of_the_whole(tmp_path):
@@ -58,3 +60,24 @@ def test_digital_zeros_say_nothing_of_mean_and_variance(kind):
     assert sound_statistics(features[:40], config)[0, -1] == 0
     nothing = normalised(features[:40], config, statistics(features), variance=True)
     assert np.isfinite(nothing).all()
+
+
+def test_a_long_pause_of_any_kind_says_nothing_of_mean_and_variance(packaged):
+    """Statistics of speech between pauses are those of the speech and half a second around it."""
+    rng = np.random.default_rng(1)
+    silences = {
+        "zeros": np.zeros(20 * RATE_HZ),
+        "a constant": np.full(20 * RATE_HZ, 100.0),
+        "the lowest bit": rng.integers(-1, 2, 20 * RATE_HZ),
+        "a quiet room": rng.normal(0, 3, 20 * RATE_HZ),
+    }
+    speech = np.round(sound("甲乙乙甲 甲乙") * 32768)
+    with Recogniser(Bundle.read(packaged)) as recogniser:
+        config = recogniser.bundle.features
+        alone = recogniser.normalised(compute(speech.astype(np.float32), config))
+        for name, silence in silences.items():
+            whole = np.concatenate([speech, silence, speech]).astype(np.float32)
+            got = recogniser.normalised(compute(whole, config))
+            assert np.abs(got[: len(alone) - 60, :40] - alone[:-60, :40]).max() < 1.0, name
+            text = "".join(segment.text for segment in recogniser.segments(compute(whole, config), name, 30.0))
+            assert text == "甲乙乙甲甲乙" * 2, name
