@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,16 +48,39 @@ def run(settings: Settings) -> None:
     from asr.recognition.bundle import DESCRIPTION, Bundle
 
     out = settings.out
+    _refuse_inputs_within(settings, out)
     if out.exists() and not (out / DESCRIPTION).is_file() and any(out.iterdir() if out.is_dir() else [out]):
         raise InputError("is there already and is no packaged model: not overwritten", file=out)
+    _refuse_foreign_files(out)
     with folder_beside(out, ".packaging.") as work:
-        _fill(settings, work)
-        Bundle.read(work)
+        new, old = work / "new", work / "old"
+        new.mkdir()
+        _fill(settings, new)
+        Bundle.read(new)
         if out.exists():
-            shutil.rmtree(out)
-        os.replace(work, out)
+            os.replace(out, old)
+        os.replace(new, out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     say(f"package: {out}: {size / 1e6:.1f} MB; python -m asr transcribe {out} FILE ...")
+
+
+def _refuse_inputs_within(settings: Settings, out: Path) -> None:
+    """Raise InputError where `out` is, or holds, something that is read: it would be replaced."""
+    whole = out.resolve()
+    for path in (settings.model, settings.graph, settings.train_data, settings.tuned, settings.card):
+        if path is not None and (path.resolve() == whole or whole in path.resolve().parents):
+            raise InputError(f"holds {path}, which is read by this command: it is not overwritten", file=out)
+
+
+def _refuse_foreign_files(out: Path) -> None:
+    """Raise InputError where a packaged model's folder holds a file that this verb does not write."""
+    from asr.recognition.bundle import ACOUSTIC, DESCRIPTION, GRAPH, STATISTICS
+
+    ours = {DESCRIPTION, STATISTICS, "README.md", "model.onnx", *ACOUSTIC, *OPTIONAL}
+    ours |= {f"graph/{name}" for name in (*GRAPH, *GRAPH_OPTIONAL)}
+    for path in sorted(out.rglob("*")):
+        if not path.is_dir() and str(path.relative_to(out)) not in ours:
+            raise InputError("is no part of a packaged model: the folder is not overwritten", file=path)
 
 
 def _fill(settings: Settings, work: Path) -> None:

@@ -23,7 +23,10 @@ class SoundProgress:
     def __init__(self, total_s: float, files: int, *, shown: bool) -> None:
         self.total_s, self.files = total_s, files
         self._before_s, self._files_done = 0.0, 0
-        self._started = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._start: tuple[float, float] | None = (self._said, 0.0)  # when the clock of the rest started, and where
+        if files == 1:  # what precedes the search of one file says nothing about the rest of it
+            self._start = None
         self._shown, self._bar, self._task = shown, None, None
 
     def __enter__(self) -> SoundProgress:
@@ -48,9 +51,12 @@ class SoundProgress:
             self._bar.update(self._task, completed=at_s, description=self._text(at_s))
             return
         now = time.monotonic()
-        if now - self._said >= console.PLAIN_PERIOD_S and 0 < at_s < self.total_s:
+        if self._start is None:
+            self._start = now, at_s
+        start_time, start_s = self._start
+        if now - self._said >= console.PLAIN_PERIOD_S and start_s < at_s < self.total_s:
             self._said = now
-            left = (now - self._started) / at_s * (self.total_s - at_s)
+            left = (now - start_time) / (at_s - start_s) * (self.total_s - at_s)
             line = f"{self._text(at_s)}, {console.duration(left)} left"
             print(line, file=sys.stderr, flush=True)
             console.log_only(line)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -204,6 +205,39 @@ def test_packaging_again_replaces_the_folder_and_nothing_else_is_overwritten(tra
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     line = refused([*argv[:-1], f"--out={tmp_path / 'mine'}"])
     assert "is no packaged model: not overwritten" in line and (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_packaging_writes_over_nothing_that_it_reads_or_that_is_not_its_own(
+    trained, packaged, tmp_path, refused, monkeypatch
+):
+    model = tmp_path / "exp" / "net"
+    shutil.copytree(trained / "net", model)
+    (model / "recognition.json").write_text("{}")  # as if it were packaged
+    (tmp_path / "exp" / "recognition.json").write_text("{}")
+    (tmp_path / "link").symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    data = f"--train-data={trained / 'train'}"
+    for out in (model, "exp/net", "exp", "link", model / "graph" / ".."):
+        line = refused(["package", f"--model={model}", data, f"--out={out}"])
+        assert f"holds {model}, which is read by this command" in line
+    shutil.copytree(packaged, tmp_path / "mine")
+    (tmp_path / "mine" / "graph" / "notes.txt").write_text("x")
+    line = refused(["package", f"--model={trained / 'net'}", data, f"--out={tmp_path / 'mine'}"])
+    assert "notes.txt: is no part of a packaged model" in line
+    shutil.rmtree(tmp_path / "mine")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_packaged_folder_has_the_rights_of_the_umask(trained, tmp_path):
+    argv = ["package", f"--model={trained / 'net'}", f"--train-data={trained / 'train'}", "--onnx=false"]
+    for mask, rights in ((0o077, 0o700), (0o022, 0o755), (0o002, 0o775)):
+        before = os.umask(mask)
+        try:
+            assert main([*argv, f"--out={tmp_path / str(mask)}"]) == 0
+        finally:
+            os.umask(before)
+        assert (tmp_path / str(mask)).stat().st_mode & 0o777 == rights
 
 
 def test_a_model_that_was_not_decoded_is_refused(trained, tmp_path, refused):
