@@ -40,6 +40,7 @@ class Lock:
         self.path, self.what = Path(path), what
         self._number: int | None = None
         self._owner = 0
+        self._made: list[Path] = []  # folders that were made for the lock, innermost first
 
     def __enter__(self) -> Lock:
         self.acquire()
@@ -54,6 +55,7 @@ class Lock:
             self._number = None
         while self._number is None:
             try:
+                self._made += [folder for folder in self.path.parents if not folder.exists()]
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 number = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             except OSError as error:
@@ -66,12 +68,15 @@ class Lock:
                     os.close(number)
 
     def release(self) -> None:
-        """Give the lock back; nothing where this process does not have it."""
+        """Give the lock back, if this process has it, and remove the folders made for it that are still empty."""
         if self._number is None:
             return
         if self._owner == os.getpid():  # not a copy that was forked off
             self.path.unlink(missing_ok=True)
             os.close(self._number)
+            with contextlib.suppress(OSError):  # one that holds files stays
+                for folder in self._made:
+                    folder.rmdir()
         self._number = None
 
 
