@@ -67,18 +67,16 @@ class Stamp:
             digest.update(digest_of(Path(item)))
         self.key = digest.hexdigest()
 
-    def fresh(self, force: bool = False) -> bool:
-        """Return True, and say so, if nothing changed; else lock the folder and remove the old stamp.
+    def fresh(self) -> bool:
+        """Return True, and say so, if nothing changed and --force is not given.
 
-        force: as if something had changed; --force of any verb does the same. Raises InputError if another process
-        works in the folder.
+        Otherwise locks the folder and removes the old stamp. Raises InputError if another process works in the folder.
         """
-        force = force or every_verb.force
-        if not force and self._same():
+        if self._same():
             say(f"{self.verb}: up to date")
             return True
         release = hold_while(self, self.path.with_name(LOCK), f"asr {self.verb}") if self.locks else None
-        if release is not None and not force and self._same():  # another process has just ended here
+        if release is not None and self._same():  # another process has just ended here
             release()
             say(f"{self.verb}: up to date")
             return True
@@ -87,6 +85,8 @@ class Stamp:
         return False
 
     def _same(self) -> bool:
+        if every_verb.force:
+            return False
         try:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             return record["key"] == self.key and all(

@@ -77,7 +77,6 @@ class Settings:
     max_missing: float = option(0.05, help="share of utterances that may lack features or fail", least=0, most=1)
     seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
     nj: int = option(0, help="searching processes; 0: one per core", least=0, affects=False)
-    force: bool = option(False, help="decode even when nothing changed", affects=False)
 
 
 def run(settings: Settings) -> None:
@@ -91,7 +90,7 @@ def run(settings: Settings) -> None:
     inputs += [path for path in maybe if path.is_file()]
     done, extra = settings.out / ".done.decode.json", fixed and astuple(fixed)
     stamp = Stamp(done, "decode", settings, inputs, extra=extra, revision=REVISION)
-    if stamp.fresh(force=settings.force):
+    if stamp.fresh():
         return
     decode_set(settings, fixed, acoustic_source(model_dir, data, settings.weights))
     stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])

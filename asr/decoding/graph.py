@@ -60,7 +60,6 @@ class Settings:
     self_loop_scale: float = option(0.1, help="weight of the self-loops' transition probabilities")
     g: Path | None = option(None, help="another G.fst than LANG's, over the same words.txt")
     max_memory_gb: float = option(0.0, help="refuse what would need more; 0: what is free", affects=False)
-    force: bool = option(False, help="make it even when nothing changed", affects=False)
 
 
 def run(settings: Settings) -> None:
@@ -72,7 +71,7 @@ def run(settings: Settings) -> None:
     inputs += [lang / name for name in copied[2:]]
     inputs += [model / "final.mdl", model / "tree", *(path for path in [model / "phones.txt"] if path.is_file())]
     stamp = Stamp(out / ".done.graph.json", "graph", settings, inputs, revision=REVISION)
-    if stamp.fresh(force=settings.force):
+    if stamp.fresh():
         return
     started = time.monotonic()
     states_per_phone = check_phones(lang, model)

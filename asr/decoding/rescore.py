@@ -62,7 +62,6 @@ class Settings:
     lattices: bool = option(True, help="write lat.1.gz")
     max_missing: float = option(0.05, help="share of utterances that may lack a lattice", least=0, most=1)
     seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
-    force: bool = option(False, help="rescore even when nothing changed", affects=False)
 
 
 def run(settings: Settings) -> None:
@@ -76,7 +75,7 @@ def run(settings: Settings) -> None:
         inputs.append((settings.data or decoded.data) / "text")
     done, extra = settings.out / ".done.rescore.json", fixed and astuple(fixed)
     stamp = Stamp(done, "rescore", settings, inputs, extra=extra, revision=REVISION)
-    if stamp.fresh(force=settings.force):
+    if stamp.fresh():
         return
     _rescore_set(settings, decoded, fixed)
     stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])

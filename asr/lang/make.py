@@ -84,7 +84,6 @@ class Settings:
     tune_text: tuple[Path, ...] = option((), help="with --lang-dir: training transcripts for tune/G.fst; repeatable")
     yao: str = option("telephone", help="numbers in --lm-text: as prepare.yao", choices=YAO)
     spoken_table: Path | None = option(None, help="numbers in --lm-text: as prepare.spoken-table")
-    force: bool = option(False, help="make it even when nothing changed", affects=False)
 
 
 def run(settings: Settings) -> None:
@@ -96,7 +95,7 @@ def run(settings: Settings) -> None:
     if settings.lang_dir is not None:
         inputs += [p for p in (settings.lang_dir, settings.lang_dir / "phones") if p.is_dir()]
     stamp = Stamp(settings.out / ".done.lang.json", "lang", settings, inputs, revision=REVISION)
-    if stamp.fresh(force=settings.force):
+    if stamp.fresh():
         return
     from asr.lang.langdir import building
 

@@ -35,20 +35,17 @@ class Settings:
     out: Path | None = option(
         None, help="page to write; none: report.html in the model folder", writes="file", makes=("*.html",)
     )
-    force: bool = option(False, help="write the page again although nothing changed", affects=False)
 
 
 def run(settings: Settings) -> None:
     """Write the page. times.tsv and command.txt do not make it out of date: run.sh adds to them in every run."""
     from asr.scoring.experiment import read_experiment, sources
-    from asr.scoring.places import check_outputs
 
     for folder, what in ((settings.model, "model folder"), (settings.exp, "folder of a run")):
         if not folder.is_dir():
             raise InputError(f"no such {what}", file=folder)
     out = settings.out or settings.model / "report.html"
     inputs = sources(settings.exp, settings.model)
-    check_outputs([out], [*inputs, settings.exp / "log" / "times.tsv", settings.exp / "log" / "command.txt"])
     if out.exists() and not out.is_file():  # a device or a FIFO: nothing is kept there, nor a stamp beside it
         with open(out, "w", encoding="utf-8") as handle:
             handle.write(render(read_experiment(settings.exp, settings.model)))
@@ -62,7 +59,7 @@ def run(settings: Settings) -> None:
         revision=REVISION,
         locks=False,  # a look at a training that goes on
     )
-    if stamp.fresh(force=settings.force):
+    if stamp.fresh():
         return
     page = render(read_experiment(settings.exp, settings.model))
     with atomic(out) as handle:

@@ -39,7 +39,6 @@ from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normaliser
 from asr.errors import InputError
 from asr.scoring.counts import Counts
-from asr.scoring.places import check_outputs
 from asr.scoring.results import FILES, result_lines, score_texts, write_results
 from asr.settings import option
 from asr.stamp import Stamp
@@ -61,7 +60,7 @@ class Settings:
     out: Path = option(
         help="folder for the results",
         writes="folder",
-        makes=("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json"),
+        makes=FILES,
     )
     utt2spk: Path | None = option(None, help="utterance to speaker; none: utt2spk beside --ref, where there is one")
     set_name: str | None = option(None, help="name in the lines; none: from --out, decode_NAME")
@@ -72,7 +71,6 @@ class Settings:
     spoken_table: Path | None = option(None, help="your own `written<TAB>spoken` pairs, as prepare.spoken-table")
     allow_incomplete: bool = option(False, help="score although decoding did not finish")
     seed: int = option(1, help="of the bootstrap", least=0)
-    force: bool = option(False, help="score again although nothing changed", affects=False)
 
 
 def run(settings: Settings) -> int:
@@ -85,13 +83,12 @@ def run(settings: Settings) -> int:
     utt2spk = settings.utt2spk or (beside if beside.exists() else None)
     inputs = [settings.ref, *([settings.hyp] if settings.hyp.exists() else []), *([utt2spk] if utt2spk else [])]
     inputs += [settings.spoken_table] if settings.spoken_table else []
-    check_outputs((settings.out / name for name in FILES), inputs)
     name = settings.set_name or settings.out.resolve().name.removeprefix("decode_")
     if not name.isprintable():
         raise InputError(f"--set-name {name!r}: no name for a line")
     stamp = Stamp(settings.out / ".done.score.json", "score", settings, inputs, revision=REVISION)
     earlier = _earlier(settings.out / "scores.json")  # run.sh ends with its lines however much it skipped
-    if earlier is not None and stamp.fresh(force=settings.force):
+    if earlier is not None and stamp.fresh():
         return _say(*earlier)
 
     references, hypotheses, missing, ignored = _read(settings)

@@ -87,7 +87,6 @@ class Settings:
     checkpoint_s: float = option(30.0, help="seconds between checkpoints", affects=False)
     max_restarts: int = option(3, help="worker deaths that are survived", affects=False)
     worker_timeout_s: float = option(120.0, help="silence after which a worker is replaced", affects=False)
-    force: bool = option(False, help="train again even if nothing changed", affects=False)
 
 
 TARGETS = ("pdf.ark", "ali_train_pdf.counts")
@@ -109,7 +108,7 @@ def run(settings: Settings) -> None:
     natural = _natural(settings)
     extra = [workers, precision, natural]
     stamp = Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra=extra, revision=REVISION)
-    if stamp.fresh(force=settings.force):
+    if stamp.fresh():
         _clear(settings.out / "log")
         return
     settings.out.mkdir(parents=True, exist_ok=True)

@@ -175,7 +175,7 @@ def test_archives_of_an_earlier_run_with_more_jobs_go(case):
 def test_the_alignment_directory_is_never_written(case, capsys):
     case.align()
     case.out = case.folder
-    assert "--out is --ali-dir itself" in refused(capsys, case.run())
+    assert "is also the directory that is read (--ali-dir)" in refused(capsys, case.run())
 
 
 def test_a_foreign_system_is_never_overwritten(case, capsys, tmp_path):

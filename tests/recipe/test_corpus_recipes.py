@@ -184,8 +184,8 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "aishell",
         lambda c: [path.write_text("<html>404</html>") for path in c.glob("data_aishell/wav/dev/*/*5*.wav")],
         [],
-        "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is no sound file that can be read"
-        " (Format not recognised) (5 of 30 utterances, 16.7 %, would go" + GONE,
+        "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is no sound file that can be read:"
+        " it is an HTML page, no sound: did the download fail? (5 of 30 utterances, 16.7 %, would go" + GONE,
     ),
     "aishell: one key, two sounds, two sets": (
         "aishell",

@@ -371,21 +371,22 @@ def test_protocol_of_aishell_sample():
 def test_places_to_write_to_are_checked_first(decoded, capsys):
     folder = decoded / "dnn" / "decode_test"
     text, hyp = decoded / "data/test/text", folder / "hyp.txt"
-    os.link(text, folder / "cer")  # the reference by another name
-    os.symlink(hyp, folder / "wer")
-    before = text.read_bytes()
     for place, message in (
-        (folder, f"{folder}/cer: is read, so nothing is written there; name another\n"),
-        (hyp, f"{hyp}: is no folder\n"),
-        (hyp / "below" / "it", f"{hyp}: is no folder\n"),
+        (hyp, f"{hyp}: is no folder; --out names a folder\n"),
+        (hyp / "below" / "it", f"{hyp}/below/it: not a directory\n"),
     ):
         assert main(["score", "--ref", str(text), "--hyp", str(hyp), "--out", str(place)]) == 2
-        assert capsys.readouterr().err == message and text.read_bytes() == before
-    (folder / "cer").unlink()
-    assert score(decoded) == 2 and "wer: is read" in capsys.readouterr().err
-    (folder / "wer").unlink()
-    (folder / "ops").mkdir()
-    assert score(decoded) == 2 and "ops: is a folder; name a file" in capsys.readouterr().err
-    (folder / "ops").rmdir()
+        assert capsys.readouterr().err == message
     assert score(decoded, "--set-name", "a\nb") == 2 and "no name for a line" in capsys.readouterr().err
     assert not (folder / "scores.json").exists()
+
+
+def test_inputs_by_other_names_are_not_written_over(decoded):
+    folder = decoded / "dnn" / "decode_test"
+    text, hyp = decoded / "data/test/text", folder / "hyp.txt"
+    before = text.read_bytes(), hyp.read_bytes()
+    os.link(text, folder / "cer")
+    os.symlink(hyp, folder / "wer")
+    assert score(decoded) == 0
+    assert (text.read_bytes(), hyp.read_bytes()) == before
+    assert (folder / "wer").read_text().startswith("%WER") and not (folder / "wer").is_symlink()
