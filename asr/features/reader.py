@@ -86,12 +86,10 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def _read(self, utterance: str) -> np.ndarray:
         features = self.matrices[utterance]
-        if len(features) == 0 or features.shape[1] != self.description["dim"]:
-            raise InputError(
-                f"has {features.shape[0]} frames of {features.shape[1]} columns, not {self.description['dim']}",
-                file=self.matrices.scp,
-                key=utterance,
-            )
+        wanted, found = self.description["dim"], features.shape[1]
+        if len(features) == 0 or found != wanted:
+            reason = f"has {found} columns, not {wanted}" if len(features) else "holds no frame"
+            raise InputError(reason, file=self.matrices.scp, key=utterance)
         return features
 
     def _stats_of(self, utterance: str) -> np.ndarray:

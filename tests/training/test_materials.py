@@ -46,12 +46,12 @@ def shorter(folder):
 
 def empty(folder):
     rewritten(folder, lambda key, matrix: matrix[:0] if key == "train007" else matrix)
-    return "has 0 frames of 6 columns, not 6"
+    return "holds no frame"
 
 
 def narrower(folder):
     rewritten(folder, lambda key, matrix: matrix[:, :5] if key == "train007" else matrix)
-    return "of 5 columns, not 6"
+    return "has 5 columns, not 6"
 
 
 def elsewhere(folder):

@@ -139,11 +139,8 @@ class _Source:
         """float32 (frames, dim), the speaker's mean still in it."""
         matrix = self.matrices[utterance]
         if len(matrix) == 0 or matrix.shape[1] != self.columns:
-            raise InputError(
-                f"has {matrix.shape[0]} frames of {matrix.shape[1]} columns, not {self.columns}",
-                file=self.matrices.scp,
-                key=utterance,
-            )
+            reason = f"has {matrix.shape[1]} columns, not {self.columns}" if len(matrix) else "holds no frame"
+            raise InputError(reason, file=self.matrices.scp, key=utterance)
         spectrum, extra = matrix[:, : self.spectral], matrix[:, self.spectral :]
         ceps = spectrum @ self.transform if self.kind == "fbank" else spectrum[:, :NUM_CEPS]
         return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)

@@ -74,3 +74,32 @@ def test_sets_of_different_kinds_are_refused(tmp_path):
     three = write_data(tmp_path / "three", {"c": rows}, {"c": "s"}, mel_bins=40)
     with pytest.raises(InputError, match=r"three/features\.json: mel_bins is 40, but the system was trained with 23"):
         check_same(one, three)
+
+
+def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
+    """Means are of what is left; a speaker with nothing left is no fault; a folder with nothing left is one."""
+    good = np.arange(12, dtype=np.float32).reshape(4, 3)
+    bad = good.copy()
+    bad[1, 2] = np.nan
+    matrices = {"a": good, "b": bad, "c": good[:, :2], "d": good[:0], "e": good + 1}
+    train = write_data(tmp_path / "train", matrices, {"a": "s", "b": "s", "c": "t", "d": "t", "e": "s"})
+    cepstra = Cepstra.make([train], tmp_path / "c.f32")
+    assert cepstra.places.keys() == {"a", "e"}
+    assert cepstra.full(["a"])[:, :3] == pytest.approx(good - (2 * good + 1).mean(axis=0) / 2, abs=1e-5)
+    assert cepstra.faults == {
+        "b": f"{train / 'feats.ark'}: holds a NaN or an infinity",
+        "c": f"{train / 'feats.scp'}: has 2 columns, not 3",
+        "d": f"{train / 'feats.scp'}: holds no frame",
+    }
+    worse = write_data(tmp_path / "worse", {"b": bad}, {"b": "s"})
+    with pytest.raises(InputError, match=r"b: no features can be used; the first: .*NaN"):
+        Cepstra.make([worse], tmp_path / "c.f32")
+    beside = write_data(tmp_path / "beside", {"f": good}, {"f": "s"})
+    assert Cepstra.make([worse, beside], tmp_path / "c.f32").places == {"f": (0, 4)}
+
+
+def test_a_description_that_lacks_an_entry_is_named(tmp_path):
+    train = write_data(tmp_path / "train", {"a": np.ones((3, 3), dtype=np.float32)}, {"a": "s"})
+    (train / "features.json").write_text('{"dim": 3, "kind": "mfcc"}')
+    with pytest.raises(InputError, match=r"features\.json: does not say mel_bins; run the feature stage"):
+        Cepstra.make([train], tmp_path / "c.f32")
