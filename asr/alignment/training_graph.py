@@ -135,18 +135,13 @@ class UtteranceGraph:
         return frames * len(self.tids) > MOST_SCORES
 
     def least_frames(self) -> int:
-        """The frames of the shortest path."""
+        """Return the frames of the shortest path."""
+        import kaldifst
+
         from asr.lang.fst import from_kaldifst
 
         graph = from_kaldifst(self.fst)
-        source = np.repeat(np.arange(graph.num_states), graph.degree)
-        cost = (graph.arcs["ilabel"] > 0).astype(np.int64)
-        far = np.iinfo(np.int64).max // 2
-        best = np.full(graph.num_states, far)
-        best[graph.start] = 0
-        while True:  # as often as the path has arcs; only for utterances that failed
-            reached = best.copy()
-            np.minimum.at(reached, graph.arcs["nextstate"], best[source] + cost)
-            if (reached == best).all():
-                return int(best[np.isfinite(graph.final)].min())
-            best = reached
+        graph.arcs["weight"] = graph.arcs["ilabel"] > 0
+        graph.final[np.isfinite(graph.final)] = 0
+        path = kaldifst.shortest_path(graph.to_kaldifst())
+        return round(kaldifst.get_linear_symbol_sequence(path)[3].value)

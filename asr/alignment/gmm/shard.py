@@ -60,6 +60,7 @@ class Shard:
         self.words, self.cepstra, self.lexicon, self.seed = words, cepstra, lexicon, seed
         self.alignments: dict[str, np.ndarray] = {}
         self._graphs: dict[str, UtteranceGraph] = {}
+        self._hopeless: dict[str, str] = {}  # why these can never be aligned with the present topology
         self._arcs = 0
         self._compiler: GraphCompiler | None = None
         self._features: np.ndarray | None = None
@@ -68,7 +69,9 @@ class Shard:
     # ------------------------------------------------------------ alignment
 
     def compile(self, tree: ContextTree, model: TransitionModel) -> None:
-        """Take another tree and topology: the graphs of the old one go."""
+        """Take another tree and transition model: the graphs of the old ones go."""
+        if self._compiler is None or self._compiler.model.topology != model.topology:
+            self._hopeless = {}
         self._graphs, self._arcs = {}, 0
         self._compiler = GraphCompiler(tree, model, self.lexicon)
 
@@ -82,20 +85,42 @@ class Shard:
             self._arcs += graph.num_arcs
         return graph
 
+    def _hopeful(self, utterance: str, result: Aligned) -> UtteranceGraph | None:
+        """The graph of an utterance; None, noted in `result`, where it can never be aligned."""
+        if utterance not in self._hopeless:
+            try:
+                graph = self._graph(utterance)
+            except InputError as error:
+                self._hopeless[utterance] = error.message
+            else:
+                frames = self.cepstra.frames(utterance)
+                if not graph.too_long(frames):
+                    return graph
+                self._hopeless[utterance] = graph.why_not(frames)
+        result.faults[utterance] = self._hopeless[utterance]
+        return None
+
+    def _why_not(self, utterance: str, graph: UtteranceGraph, beams: Beams | None = None) -> str:
+        """Why an utterance has no path; it is not tried again where it has too few frames for its transcript."""
+        frames = self.cepstra.frames(utterance)
+        reason = graph.why_not(frames, beams)
+        if graph.least_frames() > frames:
+            self._hopeless[utterance] = reason
+            self._graphs.pop(utterance, None)
+        return reason
+
     def align_equally(self) -> Aligned:
         """The first alignments: all states of the transcript equally long."""
         result = Aligned()
         self.alignments = {}
         for number, utterance in enumerate(self.words):
             frames = self.cepstra.frames(utterance)
-            try:
-                graph = self._graph(utterance)
-            except InputError as error:
-                result.faults[utterance] = error.message
+            graph = self._hopeful(utterance, result)
+            if graph is None:
                 continue
             tids = graph.equal_path(frames, self.seed + number)
             if tids is None:
-                result.faults[utterance] = graph.why_not(frames)
+                result.faults[utterance] = self._why_not(utterance, graph)
             else:
                 self.alignments[utterance] = tids
                 result.frames += frames
@@ -107,19 +132,13 @@ class Shard:
         transitions = scores_of_transitions(system.model, beams)
         self.alignments = {}
         for utterance in self.words:
-            try:
-                graph = self._graph(utterance)
-            except InputError as error:
-                result.faults[utterance] = error.message
-                continue
-            frames = self.cepstra.frames(utterance)
-            if graph.too_long(frames):
-                result.faults[utterance] = graph.why_not(frames)
+            graph = self._hopeful(utterance, result)
+            if graph is None:
                 continue
             loglikes = system.mixtures.log_likelihoods(self.cepstra.full([utterance]), graph.pdfs)
             tids = graph.align(loglikes, transitions, beams)
             if tids is None:
-                result.faults[utterance] = graph.why_not(frames, beams)
+                result.faults[utterance] = self._why_not(utterance, graph, beams)
                 continue
             self.alignments[utterance] = tids
             column = np.searchsorted(graph.pdfs, system.model.tid_to_pdf[tids])
