@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -62,6 +63,51 @@ def test_it_leaves_what_it_promises(undisturbed):
         assert (exp / "asgd" / "decode_test" / name).stat().st_size > 0
     times = [line.split("\t") for line in (exp / "log" / "times.tsv").read_text().splitlines()]
     assert [row[1] for row in times[:9]] == list(STAGES)
+
+
+def test_the_report_has_the_figures_of_the_terminal(undisturbed):
+    """Each figure is computed once: what the stages say is what the page shows."""
+    exp, output = undisturbed
+    page = (exp / "asgd" / "report.html").read_text(encoding="utf-8")
+    text = " ".join(re.sub("<[^>]+>", " ", re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL)).split())
+
+    def said(pattern: str) -> tuple[str, ...]:
+        found = re.findall(pattern, output, flags=re.MULTILINE)
+        assert found, pattern
+        return found[-1]
+
+    counts = {}
+    for name in ("train", "dev", "test"):
+        utterances, hours = said(rf"^features: {name}: (\d+) utterances, [\d,]+ frames \(([\d.]+) h\)")
+        speakers = said(rf"{name}: {utterances} utterances of (\d+) speakers")
+        counts[name] = (utterances, speakers)
+        assert re.search(rf" {name} {utterances} {speakers} [\d,]+ \S+( recorded)? {hours} ", text), name
+    for name in ("train", "dev"):
+        accepted, have, frames = said(rf"^align: {name}: (\d+) of (\d+) utterances aligned, (\d+) frames")
+        assert f" {name} {accepted} of {have} 100.00 % {int(frames):,} of " in text
+    words, unknown, share, perplexity = said(
+        r"^lang: dev: .* sentences, ([\d,]+) words, (\d+) unknown \(([\d.]+ %)\); perplexity ([\d.]+) "
+    )
+    assert f"Out of vocabulary, dev {share} ({unknown} of {words} words)" in text
+    assert f"Perplexity, dev {perplexity} a word" in text
+    seen, pushes = said(r"^train: done in .*; frames seen ([\d,]+), .* pushes ([\d,]+);")
+    weights, heldout, ce, accuracy = said(
+        r"([\d.]+ M weights), [\s\S]*on ([\d,]+) held-out frames cross-entropy ([\d.]+), accuracy ([\d.]+) %"
+    )
+    assert f"frames seen {seen} " in text and f" pushes {pushes} " in text and f", {weights} " in text
+    assert f"cross-entropy {ce} on all {heldout} held-out frames, {accuracy} % of them right" in text
+    rate, units = said(r"^tune: .*: %CER ([\d.]+) \[ \d+ / (\d+) \]")
+    assert f"({units} characters); the chosen pair has {rate} % there." in text
+    for name in ("dev", "test"):
+        speech, factor = said(rf"^decode: {name}: .* utterances, (.*) of speech; .* real-time factor ([\d.]+) ")
+        assert f" {name} {speech} {factor} " in text
+        rate, bracket = said(rf"^{name} %CER ([\d.]+) (\[.*\])$")
+        assert f" {name} {rate} % CER" in text and bracket in text
+        assert re.search(rf" {name} {' '.join(counts[name])} {bracket.split()[3].strip(',')} ", text)
+    when, shown = (exp / "log" / "command.txt").read_text().splitlines()[0].split("\t")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", when)
+    assert shlex.split(shown) == command(exp) and f"Command {shown} (" in text
+    assert "Machine not recorded" not in text
 
 
 def test_what_it_trained_can_be_packaged_and_transcribes(undisturbed, tmp_path):
