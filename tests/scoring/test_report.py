@@ -184,6 +184,16 @@ def test_colours_are_the_pages_own(made_up):
     assert "prefers-color-scheme: dark" in page
 
 
+def test_wide_tables_scroll_by_themselves_and_show_it(made_up):
+    """A shadow stays at each edge and a cover moves with the table; what is hidden for sighted readers scrolls too."""
+    page, _ = report(made_up)
+    rule = re.search(r"\.scroll \{(.*?)\}", page, flags=re.DOTALL)[1]
+    assert "overflow-x: auto" in rule and "position: relative" in rule
+    assert rule.count("no-repeat local") == 2 and rule.count("no-repeat scroll") == 2
+    assert rule.count("var(--shade)") == 2 and page.count("--shade: rgb(") == 2  # by day and by night
+    assert page.count('<div class="scroll" role="region" tabindex="0"') == page.count("<table") > 5
+
+
 def test_same_bytes_again_and_up_to_date(made_up, capsys):
     first, _ = report(made_up)
     assert report(made_up)[0] == first
