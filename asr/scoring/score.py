@@ -164,14 +164,15 @@ def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]
     if not raw_references:
         raise InputError("holds no utterance", file=settings.ref)
     raw_hypotheses = read_table(settings.hyp, allow_empty=True) if settings.hyp.exists() else {}
-    for line, key in enumerate(raw_hypotheses, 1):
-        if key not in raw_references:
-            raise InputError(
-                f"this utterance is not in {settings.ref}; these hypotheses are of another set",
-                file=settings.hyp,
-                line=line,
-                key=key,
-            )
+    strangers = [(line, key) for line, key in enumerate(raw_hypotheses, 1) if key not in raw_references]
+    if strangers:
+        share = f"{len(strangers)} of {len(raw_hypotheses)} hypotheses are not"
+        raise InputError(
+            f"this utterance is not in {settings.ref} ({share}); these hypotheses are of another set",
+            file=settings.hyp,
+            line=strangers[0][0],
+            key=strangers[0][1],
+        )
     order = sorted(raw_references, key=str.encode)
     written = normaliser(spoken=settings.spoken, yao=settings.yao, table=settings.spoken_table)
     references = {key: written(raw_references[key]) for key in order}

@@ -185,7 +185,7 @@ def test_colours_are_the_pages_own(made_up):
 
 
 def test_wide_tables_scroll_by_themselves_and_show_it(made_up):
-    """A shadow stays at each edge and a cover moves with the table; what is hidden for sighted readers scrolls too."""
+    """A shadow stays at each edge, a cover moves with the table, and so does text for screen readers alone."""
     page, _ = report(made_up)
     rule = re.search(r"\.scroll \{(.*?)\}", page, flags=re.DOTALL)[1]
     assert "overflow-x: auto" in rule and "position: relative" in rule

@@ -271,7 +271,8 @@ def test_no_key_in_common_and_an_empty_hypothesis_file(decoded, capsys):
     hypothesis = decoded / "dnn/decode_test/hyp.txt"
     hypothesis.write_text("x1 今天\nx2 天气\n", encoding="utf-8")
     assert score(decoded) == 2
-    assert f"{hypothesis}:1: x1: this utterance is not in " in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{hypothesis}:1: x1: this utterance is not in " in error and "(2 of 2 hypotheses are not)" in error
     hypothesis.write_text("")
     assert score(decoded) == 0
     output = capsys.readouterr()
