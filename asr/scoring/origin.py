@@ -31,7 +31,10 @@ UNKNOWN_WORD = "noise"  # what oov_counts.txt says of a word without a sound of 
 
 @dataclass
 class Origin:
-    """What is known of a run. `versions`: {(version, commit): stages}; `commands`: (time, command), oldest first."""
+    """What is known of a run. `versions`: {(version, commit): stages}; `commands`: (time, command), oldest first.
+
+    `records`: what preparation and the lang stage wrote down, whole, by file.
+    """
 
     finished: str = ""
     versions: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class Origin:
     language: dict[str, Any] = field(default_factory=dict)
     unknown_words: list[tuple[str, int]] = field(default_factory=list)
     coverage: dict[str, Any] = field(default_factory=dict)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def sources(exp: Path, settings: Mapping[str, Any]) -> list[Path]:
@@ -59,6 +63,7 @@ def read_origin(
     prepared = read_json(exp / "data" / "prepared.json", faults)
     sets = prepared.get("sets") if prepared else None
     sets = {name: item for name, item in sets.items() if isinstance(item, dict)} if isinstance(sets, dict) else {}
+    language = read_json(exp / "lang" / "lang.json", faults) or {}
     coverage = read_json(alignments_of(exp, settings) / "coverage.json", faults) or {}
     folders = data_folders(exp)
     finished, versions = _stamps(exp, model, alignments_of(exp, settings))
@@ -72,9 +77,12 @@ def read_origin(
         ],
         prepared=bool(sets),
         left_out=[*not_prepared(sets), *not_aligned(coverage)],
-        language=read_json(exp / "lang" / "lang.json", faults) or {},
+        language=language,
         unknown_words=_unknown_words(exp / "lang" / "oov_counts.txt", faults),
         coverage={name: item for name, item in coverage.items() if isinstance(item, dict)},
+        records={
+            name: found for name, found in (("data/prepared", prepared or {}), ("lang/lang", language)) if found
+        },
     )
 
 

@@ -90,7 +90,7 @@ def render(experiment: Experiment) -> str:
             report_scores.by_speaker(name, item),
             report_scores.worst_utterances(name, item),
         ]
-    parts.append(report_run.settings_used(experiment.settings))
+    parts.append(report_run.settings_used(experiment.settings, experiment.origin.records))
     if experiment.faults:
         parts.append(section("Not read", *(paragraph(fault, "absent") for fault in experiment.faults)))
     title = f"{experiment.name}: recognition report"

@@ -11,6 +11,9 @@ from asr.scoring.experiment import StageTime, Tuning
 from asr.scoring.markup import bar, paragraph, section, table
 from asr.scoring.training_events import number
 
+#: levels of a record that are shown
+DEEPEST = 8
+
 
 def where_time_went(times: Sequence[StageTime]) -> str:
     """Seconds a stage took the last time it worked, as bars."""
@@ -122,24 +125,29 @@ def _trial(rate: float, low: float, high: float, best: bool) -> str:
     return f'<div{mark} style="{shade}">{rate:.2f}{note}</div>'
 
 
-def settings_used(settings: Mapping[str, Mapping[str, Any]]) -> str:
-    """Every setting of the model, folded away."""
-    if not settings:
-        return section("Settings", paragraph("The model has no config.json.", "absent"))
-    parts = []
-    for name, content in settings.items():
+def settings_used(settings: Mapping[str, Mapping[str, Any]], records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return every setting of the model, and everything that other stages wrote down, folded away."""
+    parts = [] if settings else [paragraph("The model has no config.json.", "absent")]
+    for name, content in {**settings, **records}.items():
         rows = [(f"<code>{escape(key)}</code>", f"<code>{escape(value)}</code>") for key, value in _flat(content)]
         parts.append(
             f"<details><summary>{escape(name)}.json</summary>"
-            f"{table(f'Settings in {name}.json', ('Setting', 'Value'), rows)}</details>"
+            f"{table(f'Settings in {name}.json' if name in settings else name, ('Name', 'Value'), rows)}</details>"
         )
-    return section("Settings", *parts)
+    return section("Settings and records", *parts)
 
 
-def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(content: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield (dotted name, text) of every value; what is nested deeper than any record of ours is not followed."""
     for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+        if depth == DEEPEST:
+            yield f"{prefix}{key}", "…"
+        elif isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.", depth + 1)
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            text = ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
             yield f"{prefix}{key}", text if len(text) <= 200 else text[:200] + " …"
+
+
+def _text(value: Any) -> str:
+    return "…" if isinstance(value, (list, dict)) else str(value)

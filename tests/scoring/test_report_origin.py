@@ -136,6 +136,7 @@ def test_the_page_opens_with_where_the_results_come_from(recorded):
         "test score without a hypothesis: deletions 1 u3",
     ):
         assert found in opening, found
+    assert "sets.train.left_out.too short 7" in text and "dev.perplexity 25.287" in text  # every record, folded away
     assert "nothing" not in opening and "<x>" not in page and "<CPU>" not in page
     assert opening.index("Finished") < opening.index("Command") < opening.index("Hours of sound")
 
@@ -303,6 +304,15 @@ def test_a_file_of_any_content_is_said_or_shown(recorded, name, most):
         path.write_text(content)
         page = render(read_experiment(recorded, recorded / "dnn"))
         assert "<b>&" not in page and "37.50<small> % CER" in page
+
+
+@pytest.mark.parametrize("opened", ['{"a":', '{"a":[', "["])
+def test_what_is_nested_deeply_is_said_or_shown(recorded, opened):
+    closed = opened.replace('"a":', "").replace("{", "}").replace("[", "]")[::-1]
+    for depth in (100, 450, 900):
+        for name in ("dnn/config.json", "lang/lang.json", "dnn/decode_test/scores.json", "ali/coverage.json"):
+            put(recorded / name, opened * depth + "1" + closed * depth)
+        check(render(read_experiment(recorded, recorded / "dnn")))
 
 
 @pytest.mark.parametrize("content", ["今天".encode("gbk"), b"[" * 100_000, b"u1\n\n\x00"])
