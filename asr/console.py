@@ -37,7 +37,7 @@ def log_only(text: str) -> None:
     if _log is None:
         return
     try:
-        _log.write(text.rstrip("\n") + "\n")
+        _log.write(_encodable(text.rstrip("\n")) + "\n")
     except OSError as error:  # the work is worth more than its log
         log, _log = _log, None
         with contextlib.suppress(OSError):
@@ -49,7 +49,7 @@ def say(text: str) -> None:
     """A line of information on stdout."""
     wipe()
     try:
-        print(text, flush=True)
+        print(_encodable(text), flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -63,6 +63,11 @@ def warn(text: str) -> None:
     wipe()
     print(f"warning: {text}", file=sys.stderr, flush=True)
     log_only(f"warning: {text}")
+
+
+def _encodable(text: str) -> str:
+    """`text` with the bytes of a path that are no UTF-8 written out, as stderr has them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def status(text: str, short: str = "") -> None:

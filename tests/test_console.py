@@ -199,3 +199,11 @@ def test_training_on_a_terminal(problem, columns, pattern):
 )
 def test_duration(seconds, text):
     assert duration(seconds) == text
+
+
+def test_bytes_of_a_path_that_are_no_utf_8_are_written_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_log", None)
+    console.open_log(tmp_path / "log")
+    console.say("caf\udce9.wav: 3 sounds")
+    assert capsys.readouterr().out == "caf\\udce9.wav: 3 sounds\n"
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "caf\\udce9.wav: 3 sounds\n"

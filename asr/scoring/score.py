@@ -38,6 +38,7 @@ from asr.corpus.numerals import YAO
 from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normaliser
 from asr.errors import InputError
+from asr.lookalike import LookAlikes
 from asr.scoring.counts import Counts
 from asr.scoring.results import FILES, result_lines, score_texts, write_results
 from asr.settings import option
@@ -167,8 +168,9 @@ def _read(settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]
     strangers = [(line, key) for line, key in enumerate(raw_hypotheses, 1) if key not in raw_references]
     if strangers:
         share = f"{len(strangers)} of {len(raw_hypotheses)} hypotheses are not"
+        hint = LookAlikes(raw_references).hint(strangers[0][1]) or "; these hypotheses are of another set"
         raise InputError(
-            f"this utterance is not in {settings.ref} ({share}); these hypotheses are of another set",
+            f"this utterance is not in {settings.ref} ({share}){hint}",
             file=settings.hyp,
             line=strangers[0][0],
             key=strangers[0][1],

@@ -33,10 +33,11 @@ from loose import (
 from spoken_names import check_names, reads_as_chinese, text_in_name
 from which_tables import find_tables, given_tables
 
+from asr.console import say, warn
 from asr.corpus.datadir import Segment
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.listing import SUFFIXES, Row, read_listing, set_named
-from asr.corpus.problems import Problem
+from asr.corpus.problems import Problem, named_first
 from asr.errors import InputError
 from asr.settings import as_script, option
 
@@ -98,6 +99,8 @@ def run(settings: Settings) -> None:
     where = {"table": names, "beside": "beside the sounds", "names": "in their names"}
     owner = "by pattern" if settings.speaker_pattern else "all one" if sounds.one_folder else "by folder"
     say_found(sounds, where[way], f"by column, else {owner}" if way == "table" else owner)
+    if way == "names":
+        _say_names(sounds, settings)
     gathered: dict[str, Gathered] = {}
     if way == "table":
         _from_tables(tables, sounds, settings, gathered)
@@ -122,6 +125,16 @@ def _way(settings: Settings, sounds: Sounds, tables: list[Path]) -> str:
     texts = {path: text_in_name(path, settings.name_pattern) for path in sounds.paths}
     check_names(sounds.root, texts, settings.max_missing)
     return "names"
+
+
+def _say_names(sounds: Sounds, settings: Settings) -> None:
+    """Show what becomes of a name, and warn of names that are no Chinese text."""
+    texts = {path: text_in_name(path, settings.name_pattern) for path in sounds.paths}
+    first = sounds.paths[0]
+    say(f"{sounds.root}: the transcript of {first.name} is '{texts[first]}'")
+    others = [path.name for path, text in texts.items() if not reads_as_chinese(text)]
+    if others:
+        warn(f"{sounds.root}: {len(others)} of {len(texts)} names are no Chinese text: {named_first(others)}")
 
 
 def _check_patterns(settings: Settings) -> None:

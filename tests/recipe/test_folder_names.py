@@ -48,6 +48,14 @@ def test_names_on_request(option: str, tmp_path: Path) -> None:
     assert made(tmp_path / "c")["第3句"] == "第三句"
 
 
+def test_names_on_request_that_are_no_chinese_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    corpus = named(tmp_path / "c", "REC00{i}")
+    assert prepare(corpus, "--text-from", "names") == 0
+    said = capsys.readouterr()
+    assert f"{corpus}: 8 of 8 names are no Chinese text: REC000.wav, REC001.wav, " in said.err
+    assert f"{corpus}: the transcript of REC000.wav is 'REC000'\n" in said.out
+
+
 def test_both_names_of_the_option(tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
     options = ["--text-from", "names", "--transcripts", "table"]

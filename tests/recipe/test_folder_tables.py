@@ -203,6 +203,18 @@ def test_names_in_another_unicode_form(tmp_path: Path) -> None:
     assert sorted(made(corpus).values()) == sorted(TEXTS)
 
 
+def test_columns_by_their_numbers(corpus: Path) -> None:
+    (corpus / "t.tsv").write_text(rows("r{n}.wav\t甲{t}乙{i}\t{t}"), encoding="utf-8")
+    assert prepare(corpus, "--columns", "sound=1,text=3") == 0
+    assert made(corpus) == EXPECTED
+
+
+def test_a_column_of_sets_can_be_passed_over(corpus: Path) -> None:
+    (corpus / "t.tsv").write_text(rows("r{n}.wav\t{t}\tpart{i}", "file\ttext\tsplit\n"), encoding="utf-8")
+    assert prepare(corpus, "--columns", "set=none") == 0
+    assert made(corpus) == EXPECTED
+
+
 def test_the_folder_decides_between_sounds_of_one_name(tmp_path: Path) -> None:
     corpus = tmp_path / "c"
     for place, text in enumerate(TEXTS):

@@ -230,6 +230,9 @@ def test_a_message_advises_what_run_sh_takes(undisturbed, tmp_path):
         (["--ali-dir", "/nowhere"], "--ali-dir /nowhere: no such file or folder"),
         (["--set", "eta0"], "write --set VERB.KEY=VALUE"),
         (["--exp"], "--exp: needs a value"),
+        (["--max-missing", "5"], "--max-missing 5: not a part from 0 to 1"),
+        (["--max-missing", "nan"], "--max-missing nan: not a part from 0 to 1"),
+        (["--columns="], "--columns: needs a value"),
         (["now"], "now: not an option"),
     ],
 )
