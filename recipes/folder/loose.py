@@ -1,4 +1,4 @@
-"""Sound files lying about in a folder: which there are, what they are called, what lies beside them."""
+"""Sound files lying about in a folder: which there are, and what they are called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from asr.console import say, warn
-from asr.corpus.gather import transcript_lines
 from asr.corpus.listing import SUFFIXES, set_named
 from asr.corpus.problems import Problem, without_invisible
 from asr.corpus.sound_kinds import UNREAD_SUFFIXES
@@ -27,7 +26,6 @@ TEXTS = (".txt", ".lab", ".trn")
 #: what operating systems and network drives leave in folders
 NOT_ENTERED = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 LONGEST_NAME = 1000  # longer cells are no names
-_SYLLABLE = re.compile("[a-zü:]+[1-5]")
 
 
 @dataclass
@@ -213,46 +211,6 @@ def say_ignored(sounds: Sounds) -> None:
     """What was passed over."""
     for what, number in sounds.ignored.items():
         warn(f"{sounds.root}: passed over {number} {what}")
-
-
-def text_beside(path: Path) -> Path | None:
-    """The file with the transcript of a sound: x.txt, x.wav.txt, or .lab, .trn."""
-    for suffix in TEXTS:
-        for beside in (path.with_suffix(suffix), Path(f"{path}{suffix}")):
-            if beside.is_file():
-                return beside
-    return None
-
-
-def texts_alone(sounds: Sounds) -> list[Path]:
-    """Return the texts that are named as a folder's sounds are (but for digits), and have no sound beside them.
-
-    A README or a word list is none; of A0001.txt beside A0002.wav the sound is missing.
-    """
-    taken = {text_beside(path) for path in sounds.paths}
-    shapes = {(path.parent, re.sub("[0-9]+", "0", path.stem)) for path in sounds.paths}
-    alone = [path for path in sounds.texts if path not in taken]
-    bare = {path: Path(path.stem).stem if Path(path.stem).suffix.lower() in SOUNDS else path.stem for path in alone}
-    known = {path.with_suffix("") for path in sounds.paths}
-    return [
-        path
-        for path in alone
-        if (path.parent, re.sub("[0-9]+", "0", bare[path])) in shapes and path.parent / bare[path] not in known
-    ]
-
-
-def without_pinyin(text: str) -> str:
-    """AISHELL-3 writes 广 guang3 州 zhou1: the characters alone. Any other text stays as it is."""
-    words = text.split()
-    if len(words) % 2 or not words or not all(_SYLLABLE.fullmatch(word) for word in words[1::2]):
-        return text
-    return " ".join(words[::2])
-
-
-def read_beside(path: Path, encoding: str) -> str:
-    """A transcript in a file of its own: all its lines, of a .trn (words, syllables, phones) the first."""
-    lines = [line.strip() for _, line in transcript_lines(path, encoding)]
-    return lines[0] if lines and path.suffix == ".trn" else " ".join(lines).strip()
 
 
 def plain(text: str) -> str:

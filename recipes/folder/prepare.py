@@ -19,18 +19,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from loose import (
-    Sounds,
-    find_sounds,
-    plain,
-    read_beside,
-    say_found,
-    say_ignored,
-    text_beside,
-    texts_alone,
-    without_pinyin,
-)
+from loose import Sounds, find_sounds, plain, say_found, say_ignored
 from spoken_names import check_names, reads_as_chinese, text_in_name
+from texts_beside import read_beside, text_beside, texts_alone, without_pinyin
 from which_tables import find_tables, given_tables
 
 from asr.console import say, warn

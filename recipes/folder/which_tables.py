@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from loose import Sounds, folded, text_beside
+from loose import Sounds, folded
+from texts_beside import text_beside
 
 from asr.console import warn
 from asr.corpus.columns import NoListing, NotUnderstood
