@@ -1,0 +1,100 @@
+"""A verb that a signal ends: in order, with the status that a shell expects, and with the run.sh that started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from asr import signals
+
+ROOT = Path(__file__).resolve().parents[1]
+#: a verb that works for an hour; what it is told first shows whether it ended in order
+VERB = """
+import sys, time
+from asr import cli
+from asr.signals import leave
+from asr.tables import atomic
+from pathlib import Path
+def work(verb, arguments):
+    with atomic(Path(sys.argv[1]) / "out") as handle:
+        handle.write("half")
+        handle.flush()
+        time.sleep(3600)
+cli._run = work
+leave(cli.main(["lang"]))
+"""
+
+
+def start(folder: Path, *, shell: str = "", **options) -> subprocess.Popen:
+    """The verb, or a shell that starts it, once the verb works."""
+    verb = [sys.executable, "-c", VERB, str(folder)]
+    command = ["bash", "-c", shell, *verb] if shell else verb
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
+    end = time.monotonic() + 60
+    while [path.read_text() for path in folder.iterdir()] != ["half"]:
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+)
+def test_a_signal_is_its_own_exit_status_and_leaves_nothing_half(tmp_path, number, status):
+    process = start(tmp_path)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (status, "interrupted; the same command goes on from here\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path):
+    process = start(tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+def test_a_verb_dies_with_the_run_sh_that_started_it_and_with_no_other_parent(tmp_path):
+    for name, dies in (("YIBIAN_RUN=$$", True), ("OTHER=1", False)):
+        folder = tmp_path / name[:5]
+        folder.mkdir()
+        shell = start(folder, shell=f'{name} "$0" "$@" & wait')
+        verb = int(Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()[0])
+        shell.kill()
+        shell.wait()
+        end = time.monotonic() + (60 if dies else 0.3)
+        while alive(verb) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert alive(verb) != dies
+        if not dies:
+            os.kill(verb, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_one_wish_is_heard_once_and_handlers_are_given_back():
+    before = [signal.getsignal(number) for number in signals.HEEDED]
+    with pytest.raises(signals.Ended) as caught, signals.heeded():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # what follows at once is the same wish
+            cleaned = True
+    assert cleaned and signals.status_of(caught.value) == 143
+    assert [signal.getsignal(number) for number in signals.HEEDED] == before
+    assert signals.status_of(KeyboardInterrupt()) == 130
