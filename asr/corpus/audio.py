@@ -32,6 +32,8 @@ MAX_OVERSHOOT_S = 0.5  # how far a segment may reach past the end, as in Kaldi's
 
 CHECK_FRAMES = 1 << 20
 
+ZERO_CROSSINGS, ROLLOFF = 64, 0.9475937167399596  # of the filter that resamples
+MOST_PHASES = 4096  # between two rates, for which filters are kept
 COUNTER_PHASE = 0.01  # the power that is left of the channels' in their mean: 20 dB less
 COUNTER_PHASE_LEAST = 10 / SCALE  # channels of less than this root mean square hold nothing anyway
 UNKNOWN_FRAMES = 1 << 40  # libsndfile gives a number beyond this for a flac whose writer could not know the length
@@ -243,9 +245,31 @@ def resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
 
     from asr.corpus.torchaudio_pure import torchaudio
 
+    if max(rate, rate_hz) // math.gcd(rate, rate_hz) > MOST_PHASES:
+        return _interpolated(samples, rate, rate_hz)
     wanted = -(-len(samples) * rate_hz // rate)
     longer = np.pad(samples, (0, -len(samples) % max(1, rate // 4)))
     result = torchaudio.functional.resample(
-        torch.from_numpy(longer), rate, rate_hz, lowpass_filter_width=64, rolloff=0.9475937167399596
+        torch.from_numpy(longer), rate, rate_hz, lowpass_filter_width=ZERO_CROSSINGS, rolloff=ROLLOFF
     )
     return result[:wanted].numpy()
+
+
+def _interpolated(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
+    """Return what `resampled` does, one output sample after the other.
+
+    torchaudio keeps a filter for each phase between the two rates: gigabytes for rates such as 16001 and 16000.
+    """
+    base = min(rate, rate_hz) * ROLLOFF
+    width = math.ceil(ZERO_CROSSINGS * rate / base)
+    padded = np.pad(samples.astype(np.float64), (width, width + 1))
+    taps = np.arange(2 * width + 1)
+    result = np.empty(-(-len(samples) * rate_hz // rate), np.float32)
+    for first in range(0, len(result), 1024):
+        places = np.arange(first, min(first + 1024, len(result)))
+        nearest = places * rate // rate_hz
+        offsets = (nearest[:, None] + taps - width) / rate - places[:, None] / rate_hz
+        phases = np.clip(offsets * base, -ZERO_CROSSINGS, ZERO_CROSSINGS)
+        weights = np.sinc(phases) * np.cos(phases * np.pi / ZERO_CROSSINGS / 2) ** 2 * (base / rate)
+        result[places] = np.einsum("ij,ij->i", padded[nearest[:, None] + taps], weights)
+    return result

@@ -77,7 +77,7 @@ RIFF = Chunks(4, struct.Struct("<I"), False, 2)
 def bytes_at(stream: IO[bytes], place: int, count: int) -> bytes:
     """Return up to `count` bytes from `place` of the file."""
     stream.seek(place)
-    return stream.read(count)
+    return stream.read(max(count, 0))
 
 
 def settled(

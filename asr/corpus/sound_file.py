@@ -25,6 +25,9 @@ from asr.corpus.decoder_noise import quiet
 from asr.corpus.sound_frames import Piece, Stream
 from asr.corpus.sound_kinds import HEAD_BYTES, SoundError, conversion, foreign, no_sound, unread
 
+READ_FRAMES = 1 << 26  # at a time, so that a header that lies takes no more memory than there is sound
+RATES_HZ = (1000, 1_000_000)  # a header of another rate is damaged
+
 
 class View(io.RawIOBase):
     """A file made of pieces of another one, (begin, end), and of bytes that stand in for some of it."""
@@ -108,13 +111,13 @@ class Sound:
                 if wanted == 0 or not start <= self._place < start + part.frames:
                     continue
                 self._seek(part, self._place - start)
-                count = min(wanted, start + part.frames - self._place)
-                samples = part.read(count, dtype="float32", always_2d=True)
-                self._places[part] = self._place - start + len(samples)
-                result.append(samples)
-                self._place, wanted = self._place + len(samples), wanted - len(samples)
-                if len(samples) < count:
-                    break
+                while (count := min(wanted, start + part.frames - self._place, READ_FRAMES)) > 0:
+                    samples = part.read(count, dtype="float32", always_2d=True)
+                    self._places[part] = self._place - start + len(samples)
+                    result.append(samples)
+                    self._place, wanted = self._place + len(samples), wanted - len(samples)
+                    if len(samples) < count:
+                        wanted = 0
         if len(result) == 1:
             return result[0]
         return np.concatenate(result) if result else np.zeros((0, self.channels), np.float32)
@@ -215,7 +218,7 @@ def _streams(
         return result + sound_mpeg.mpeg_streams(stream.read()), True
     if foreign(head) or no_sound(head):
         raise unread(head, "", name, rate_hz, key)
-    return [*result, Stream([(0, size)] if begin == 0 else [(begin, size)])], False
+    return [*result, Stream([(0, size)] if begin == 0 else [(begin, size)])], True  # libsndfile may take it for mp3
 
 
 def _after_tag(stream: IO[bytes], head: bytes, start: int) -> int:
@@ -251,6 +254,9 @@ def _refused(reason: str, name: str, rate_hz: int | None, key: str | None) -> So
 def _check_joined(parts: Sequence[Any], name: str, key: str | None) -> None:
     if not parts:
         raise SoundError("empty audio", "is empty: it holds no samples", file=name, key=key)
+    if not RATES_HZ[0] <= parts[0].samplerate <= RATES_HZ[1]:
+        message = f"is damaged: its header claims a rate of {parts[0].samplerate} Hz"
+        raise SoundError("unreadable audio", message, file=name, key=key)
     for part in parts[1:]:
         for what, one, other in (
             ("Hz", parts[0].samplerate, part.samplerate),

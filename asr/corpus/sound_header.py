@@ -32,7 +32,10 @@ def measure(stream: IO[bytes], start: int, size: int, *, bounded: bool = False) 
     head = bytes_at(stream, start, 16)
     for pattern, measured in _KINDS:
         if re.match(pattern, head, re.DOTALL):
-            return measured(stream, start, size, bounded)
+            try:
+                return measured(stream, start, size, bounded)
+            except struct.error:  # the file ends within a field of its header
+                return None
     return None
 
 

@@ -170,7 +170,7 @@ def _form(body: bytes) -> Form | None:
     kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if kind == 0xFFFE and len(body) >= 26:
         kind = struct.unpack_from("<H", body, 24)[0]
-    if channels < 1 or rate_hz < 1:
+    if channels < 1 or not sound_file.RATES_HZ[0] <= rate_hz <= sound_file.RATES_HZ[1]:
         raise InputError(f"standard input is a WAV file of {channels} channels at {rate_hz} Hz")
     coding = _CODINGS.get((kind, bits))
     return None if coding is None else Form(rate_hz, channels, coding, bits // 8)

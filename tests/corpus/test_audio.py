@@ -146,6 +146,20 @@ def test_error_survives_pickling(tmp_path: Path) -> None:
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.parametrize(("rate", "rate_hz"), [(14400, 16000), (17600, 16000), (44100, 16000), (8000, 16000)])
+@pytest.mark.parametrize("length", [1, 399, 20001])
+def test_rates_without_a_common_measure_are_resampled_alike(rate: int, rate_hz: int, length: int) -> None:
+    samples = np.random.default_rng(length).normal(0, 1000, length).astype(np.float32)
+    assert np.abs(audio._interpolated(samples, rate, rate_hz) - audio.resampled(samples, rate, rate_hz)).max() < 0.1
+
+
+def test_an_odd_rate_keeps_length_and_pitch() -> None:
+    tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(16127) / 16127)).astype(np.float32)
+    got = audio.resampled(tone, 16127, 16000)
+    assert len(got) == 16000
+    assert np.abs(got - 8000 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000))[200:-200].max() < 8
+
+
 @pytest.mark.parametrize(("rate", "rate_hz"), [(14400, 16000), (17600, 16000), (48000, 16000), (7, 5)])
 @pytest.mark.parametrize("length", [1, 3599, 3600, 40001])
 def test_resampling_does_not_see_the_zeros_that_make_lengths_round(rate: int, rate_hz: int, length: int) -> None:
