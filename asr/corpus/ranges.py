@@ -101,7 +101,7 @@ _ROOM = re.compile(r"(?<![\d-])(\d{1,2})-(\d{3,4})(?=室|房)")
 
 _OPERATORS = {"+": "加", "-": "减", "*": "乘", "x": "乘", "X": "乘", "×": "乘", "/": "除以", "÷": "除以", "=": "等于"}
 _SUM = re.compile(rf"(?<![\d.A-Za-z])-?{NUMBER}(?: ?[-+*xX×/÷] ?{NUMBER})+ ?=(?: ?-?{NUMBER})?")
-_OPERATION = re.compile(r"(?<={})".format(r"\d") + r" ?([-+*xX×/÷=]) ?")
+_OPERATION = re.compile(r"(?<=\d) ?([-+*xX×/÷=]) ?")
 _TIMES = re.compile(rf"(?<![\dA-Za-z.])({NUMBER}(?:[cmk]?m|米|厘米|毫米)?) ?[*xX×] ?(?={NUMBER})")
 _DIVIDED = re.compile(r"(?<=\d) ?÷ ?(?=\d)")
 _PIXELS = re.compile(
@@ -135,13 +135,13 @@ def say_ranges(text: str) -> str:
 
 
 def _context(match: re.Match[str]) -> bool:
-    """Whether words of sports, or of proportions, stand beside a match."""
+    """Return whether words of sports, or of proportions, stand beside a match."""
     text = match.string
     return bool(_SPORTS_BEFORE.search(text[: match.start()]) or _SPORTS_AFTER.match(text[match.end() :]))
 
 
 def _ratio(match: re.Match[str]) -> str:
-    """3:2 is no time; 21:19 is one unless a word beside it says otherwise."""
+    """Say a score or a proportion. 3:2 can be no time; 21:19 stays one unless a word beside it shows a score."""
     first, second = match[1], match[2]
     if "." in first + second or len(second) != 2 or int(second) > 59 or int(first) > 24 or _context(match):
         return f"{quantity(first)}比{quantity(second)}"
@@ -149,7 +149,7 @@ def _ratio(match: re.Match[str]) -> str:
 
 
 def _between(match: re.Match[str]) -> str:
-    """What a hyphen between two numbers is: see the head of this module."""
+    """Say two numbers with a hyphen between them; the head of this module has the rules."""
     ordinal, first, second = match[1], match[2], match[3]
     if ordinal or "." in first + second:
         return f"{ordinal}{first}到{second}"
@@ -165,7 +165,7 @@ def _between(match: re.Match[str]) -> str:
 
 
 def _chained(match: re.Match[str]) -> str:
-    """4-3-3 is said 四三三, 3-2-501 三二五零一."""
+    """Say a chain of numbers: 4-3-3 as 四三三, 3-2-501 as 三二五零一."""
     return "".join(by_digit(part) if len(part) > 2 else cardinal(part) for part in match[0].split("-"))
 
 

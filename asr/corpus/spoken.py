@@ -43,7 +43,7 @@ _COUNTED = "级度万亿元折倍米公千克吨斤个成分秒岁寸升年月�
 
 
 def _said(form: str, *kinds: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
-    """A replacement: `form` with its {} filled by the groups of the match, each said as `kinds` has it."""
+    """Return a replacement: `form`, its {} filled by the groups of the match, each said as `kinds` has it."""
     return lambda match: form.format(*(kind(group or "") for kind, group in zip(kinds, match.groups(), strict=True)))
 
 
@@ -145,10 +145,8 @@ _REWRITES: tuple[Rule, ...] = (
     (re.compile(r"(?<=[A-Za-z])-(?=\d)"), ""),  # AK-47 is no number below zero
     (re.compile(r"(?<=\d),(?=\d)"), "、"),  # 5,6月 is not fifty-six
     (re.compile(rf"{START}(\d+\.\d+)(?![\d%‰°/:A-Za-z]|\.\d| [A-Za-z%])"), _said("{}", quantity)),  # 10.5 is no date
-    (
-        re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"),
-        _said("{}", quantity),
-    ),  # 120次 and 13812345678次 are counted
+    # 120次 and 13812345678次 are counted
+    (re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"), _said("{}", quantity)),
 )
 _HAN_RANGE = re.compile(f"[{_NUMERALS}两] ?[-‐-―−~～〜]")  # 三—五天
 _HELD = "\ue000"  # of private use: no text has it once it is clean
