@@ -17,7 +17,7 @@ from asr.corpus.numerals import MEASURE, NUMBER, START, by_digit, cardinal, quan
 
 _DASHES = "-‐‑‒–—―−⁃－﹣⸺⸻─━"
 _TILDES = "~～〜∼⁓"
-_HAN_NUMERALS = "零一二三四五六七八九十百千万两"
+_HAN_NUMERALS = "〇零一二三四五六七八九十百千万两"
 _COUNTED = "年月日号时点分秒天个人名位元块岁度米章节页层楼级倍周次期集届篇条路斤克"
 _UNIT = f"(?:[{_COUNTED}万亿]|号楼|单元|小时|分钟|千米|公里|公斤|%|‰)"
 
@@ -78,6 +78,11 @@ _RANGES = (
     (re.compile(r"(\d[年月日号时点分])[-~](?=\d{1,4}(?:[年月日号时点分秒]|:\d\d))"), r"\1到"),
     # -5~3°C, 5万~10万
     (re.compile(rf"(?<=[\d{_HAN_NUMERALS}亿%‰{_COUNTED}CFmg])~(?=[-第]?[\d{_HAN_NUMERALS}])"), "到"),
+    # 周一～周五, A~C级, 60-80后, 公元前221-公元前206年, 零下5-零上3°C
+    (re.compile(rf"((周|星期|礼拜)[一二三四五六日天]) ?[-{_TILDES}] ?(?=\2[一二三四五六日天])"), r"\1到"),
+    (re.compile(rf"(?<![A-Za-z])([A-Z])[{_TILDES}](?=[A-Z](?![A-Za-z]))"), r"\1到"),
+    (re.compile(rf"(?<=[零五后])[-{_TILDES}](?=[\d{_HAN_NUMERALS}][零五05]后)"), "到"),
+    (re.compile(rf"(?<=[\d年])[-{_TILDES}](?=(?:公元前|零[上下])\d)"), "到"),
     # 三-五天, 百分之三-五
     (re.compile(rf"((?:百分之|第)[{_HAN_NUMERALS}]+)-(?=[{_HAN_NUMERALS}])"), r"\1到"),
     (re.compile(rf"(?<=[{_HAN_NUMERALS}])-(?=[{_HAN_NUMERALS}]+[{MEASURE}])"), "到"),

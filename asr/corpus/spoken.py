@@ -148,7 +148,7 @@ _REWRITES: tuple[Rule, ...] = (
     # 120次 and 13812345678次 are counted
     (re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"), _said("{}", quantity)),
 )
-_HAN_RANGE = re.compile(f"[{_NUMERALS}两] ?[-‐-―−~～〜]")  # 三—五天
+_HAN_RANGE = re.compile(f"[{_NUMERALS}两日天A-Z] ?[-‐-―−~～〜]")  # 三—五天
 _HELD = "\ue000"  # of private use: no text has it once it is clean
 
 
