@@ -96,8 +96,9 @@ def main() -> None:
             f"{f'{len(keys)} utterances, asr decode':<44} {all_s:>8.0f} {'':>10} {'':>7} "
             f"{error_rate([text[key] for key in keys], whole[0], latin):>7.2f}"
         )
+        by_itself = (f"{len(keys)} files, each by itself", [files[key] for key in keys], None, keys, all_s)
         for name, names, sound, wanted, length in (
-            (f"{len(keys)} files, each by itself", [files[key] for key in keys], None, keys, all_s),
+            *([] if pause_s else [by_itself]),  # which a pause does not change
             (f"{len(told)} files joined", [str(joined)], None, told, len(long) / rate),
             (f"{len(told)} files joined, standard input", ["-"], stream.getvalue(), told, len(long) / rate),
         ):
