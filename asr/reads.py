@@ -107,7 +107,8 @@ def _check_output(out: Place, read: list[Place]) -> None:
             raise InputError(
                 f"is read ({place.name}) and would be written over by {out.name} {out.path}", file=place.path
             )
-        ours = any(fnmatch.fnmatch(out.path.name, pattern) for pattern in out.makes)
+        name = os.path.basename(os.path.realpath(out.path))  # behind a link, what would be replaced
+        ours = any(fnmatch.fnmatch(name, pattern) for pattern in out.makes)
         if out.path.is_file() and not ours and place.path.is_dir() and _inside(out.path, place.path):
             raise InputError(f"is part of {place.name} {place.path}, which is read; write elsewhere", file=out.path)
     if out.writes != "folder" and out.path.is_file() and not is_text(out.path):

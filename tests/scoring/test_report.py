@@ -268,10 +268,10 @@ def test_places_that_are_wrong_are_refused(made_up, capsys):
         (["--exp", made_up / "nowhere", "--model", model], f"{made_up / 'nowhere'}: no such folder of a run\n"),
         (["--exp", config, "--model", model], f"{config}: no such folder of a run\n"),
         (["--exp", made_up, "--model", config], f"{config}: no such model folder\n"),
-        (["--exp", made_up, "--model", model, "--out", model], f"{model}: is a folder; name a file\n"),
-        (["--exp", made_up, "--model", model, "--out", config / "a" / "b"], f"{config}: is no folder\n"),
-        (["--exp", made_up, "--model", model, "--out", link], f"{link}: is read, so nothing is written there; "),
-        (["--exp", made_up, "--model", model, "--out", made_up / "log" / "times.tsv"], "times.tsv: is read"),
+        (["--exp", made_up, "--model", model, "--out", model], f"{model}: is a folder; --out names a file\n"),
+        (["--exp", made_up, "--model", model, "--out", config / "a" / "b"], f"{config}/a/b: not a directory\n"),
+        (["--exp", made_up, "--model", model, "--out", link], f"{link}: is part of --exp {made_up}, which is read; "),
+        (["--exp", made_up, "--model", model, "--out", made_up / "log" / "times.tsv"], "times.tsv: is part of --exp"),
     ):
         assert main(["report", *map(str, argv)]) == 2
         output = capsys.readouterr()
