@@ -1,0 +1,73 @@
+"""A part of the corpus in training: what cannot be aligned costs its search once, and an empty part is no fault."""
+
+import json
+
+import numpy as np
+import pytest
+
+from asr.alignment.gmm.cepstra import Cepstra
+from asr.alignment.gmm.mixtures import Mixtures
+from asr.alignment.gmm.shard import Shard, System
+from asr.alignment.training_graph import Beams
+from asr.alignment.tree import read_tree
+from asr.lang.lexicon_fst import lexicon_fst, write_fst
+from asr.tables import write_matrices
+
+PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "zh": 5, "#0": 6}
+WORDS = {"<eps>": 0, "甲": 1, "乙": 2, "丙": 3, "#0": 4}
+
+
+@pytest.fixture
+def shard(small, tmp_path):
+    """good: 60 frames for 甲; short: 4 frames for 甲乙, which take 9; strange: a word without a pronunciation."""
+    folder, model = small
+    write_fst(lexicon_fst([("甲", ("b", "a1")), ("乙", ("zh",))], PHONES, WORDS), tmp_path / "L.fst")
+    rng = np.random.default_rng(1)
+    matrices = {
+        key: rng.normal(size=(n, 3)).astype(np.float32) for key, n in (("good", 60), ("short", 4), ("strange", 9))
+    }
+    (tmp_path / "data").mkdir()
+    write_matrices(tmp_path / "data/feats.ark", matrices.items(), scp=tmp_path / "data/feats.scp")
+    about = {"kind": "mfcc", "mel_bins": 23, "num_ceps": 2, "dim": 3, "norm": "none"}
+    (tmp_path / "data/features.json").write_text(json.dumps(about))
+    cepstra = Cepstra.make([tmp_path / "data"], tmp_path / "c.f32")
+    made = Shard({"good": [1], "short": [1, 2], "strange": [3]}, cepstra, tmp_path / "L.fst", 1)
+    made.compile(read_tree(folder / "tree"), model)
+    return made, System(read_tree(folder / "tree"), model, flat(model.num_pdfs))
+
+
+def flat(pdfs):
+    return Mixtures(
+        np.arange(pdfs + 1),
+        np.ones(pdfs, dtype=np.float32),
+        np.zeros((pdfs, 9), dtype=np.float32),
+        np.ones((pdfs, 9), dtype=np.float32),
+    )
+
+
+def test_what_can_never_be_aligned_is_not_tried_again(shard, monkeypatch):
+    made, system = shard
+    first = made.align_equally()
+    assert made.alignments.keys() == {"good"} and first.frames == 60
+    assert first.faults == {
+        "short": "4 frames, but its transcript needs 9: cut sound, or not its transcript",
+        "strange": "the lexicon has no way to say the transcript",
+    }
+    tried = []
+    graph = made._graph
+    monkeypatch.setattr(made, "_graph", lambda key: tried.append(key) or graph(key))
+    made.compile(system.tree, system.model)
+    again = made.align(system, Beams())
+    assert tried == ["good"] and again.faults == first.faults and again.frames == 60
+
+
+def test_a_part_without_alignments_gives_nothing(shard):
+    made, system = shard
+    made.words = {"short": [1, 2]}
+    assert made.align(system, Beams()).frames == 0 and made.alignments == {}
+    sums, counts = made.accumulate(system)
+    assert sums.frames == 0 and not sums.occupancy.any() and not counts.any()
+    assert made.moments().shape == (2, 10) and not made.moments().any()
+    assert len(made.contexts(system.model, 3, 1, frozenset({1})).keys) == 0
+    made.convert(system.model, system.tree, system.model)
+    assert made.current() == {}
