@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 
 _PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)  # here: a process that was just forked must not load anything
 _temporary: set[str] = set()
 
 
@@ -42,10 +44,15 @@ def killed_with(parent: int | None) -> bool:
     """
     if sys.platform != "linux":
         return False
-    done = ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
+    done = _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
     if parent is not None and os.getppid() != parent:  # it ended before the kernel was told
         os._exit(1)
     return done
+
+
+def with_this_one() -> Callable[[], object]:
+    """Return the preexec_fn of a command that is to be killed when the calling thread, or its process, ends."""
+    return functools.partial(killed_with, os.getpid())
 
 
 def _wait_for_parent() -> None:

@@ -70,7 +70,7 @@ class Stamp:
     def fresh(self) -> bool:
         """Return True, and say so, if nothing changed and --force is not given.
 
-        Otherwise locks the folder and removes the old stamp. Raises InputError if another process works in the folder.
+        Otherwise locks the folder and removes the old stamp. Raises InputError if another process has the folder.
         """
         if self._same():
             say(f"{self.verb}: up to date")

@@ -25,6 +25,7 @@ import numpy as np
 from asr.console import warn
 from asr.corpus.sound_file import Sound, located, opened
 from asr.corpus.sound_kinds import SoundError
+from asr.processes import with_this_one
 
 SCALE = 32768.0
 SHORTEST_S = 0.025  # the window of one frame of features
@@ -169,7 +170,9 @@ def _run_pipe(command: str, allow_pipes: bool, key: str | None) -> bytes:
     if not allow_pipes:
         message = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
         raise SoundError("pipe", message, file=command + "|", key=key)
-    done = subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = subprocess.run(
+        command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, check=False, preexec_fn=with_this_one()
+    )
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         message = f"the pipe failed with status {done.returncode}" + (f": {said[-1]}" if said else "")

@@ -18,6 +18,7 @@ from typing import Any
 from asr.errors import InputError
 from asr.lang.fst import MAGIC
 from asr.lang.lexicon import Lexicon
+from asr.processes import with_this_one
 
 
 def lexicon_fst(
@@ -94,7 +95,8 @@ def write_grammar(arpa: Path, words: Path, out: Path, source: Path | None = None
     """
     command = [sys.executable, "-m", "kaldilm", "--disambig-symbol", "#0", "--max-arpa-warnings", "0"]
     command += ["--read-symbol-table", os.fspath(words), os.fspath(arpa), os.fspath(out)]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "preexec_fn": with_this_one()}
+    done = subprocess.run(command, text=True, errors="replace", **options)
     if done.returncode != 0 or not out.is_file():
         reason = " ".join(re.findall(r"\[E\]\s*(.*)", done.stderr)) or f"status {done.returncode}"
         raise InputError(f"kaldilm could not make G.fst of it: {reason}", file=source or arpa)
