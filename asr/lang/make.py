@@ -239,6 +239,14 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"words": len(symbols), "files": len(names)}
     say(f"lang: {settings.lang_dir}: {len(symbols):,} words, {len(names)} files taken over")
     words = units_of(settings.lang_dir, symbols, oov_of(settings.lang_dir, symbols))
+    train = read_transcripts(settings.text) if settings.text is not None else []
+    dev = _dev(settings)
+    grammar = settings.lang_dir / "G.fst"
+    never = NeverGiven(grammar, words_in_grammar(grammar, symbols))
+    never.of_text("the training text", train, words)
+    never.of_text("dev", dev, words, settings.max_missing)
+    never.of_table(symbols)
+    facts["left_out"] = never.facts
     model = None
     if settings.tune_text:
         sentences = [sentence for path in settings.tune_text for sentence in read_transcripts(path)]
@@ -248,13 +256,6 @@ def _take_over(settings: Settings, folder: Path) -> dict[str, Any]:
         write_arpa(folder / "tune" / "lm.arpa", model)
         write_grammar(folder / "tune" / "lm.arpa", folder / "words.txt", folder / "tune" / "G.fst")
         facts["tune_ngrams"] = [len(order) for order in model.orders]
-    train = read_transcripts(settings.text) if settings.text is not None else []
-    dev = _dev(settings)
-    grammar = settings.lang_dir / "G.fst"
-    never = NeverGiven(grammar, words_in_grammar(grammar, symbols))
-    never.of_text("the training text", train, words)
-    never.of_text("dev", dev, words, settings.max_missing)
-    facts["left_out"] = never.facts
     write_oov_counts(folder / "oov_counts.txt", words, train, dev, {})
     facts["dev"] = dev_figures(dev, words, model)
     return facts

@@ -123,7 +123,7 @@ def test_characters() -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     st.text(max_size=20)
-    | st.text(alphabet="0123456789年月日 -,.:/%°C$¥kgABsx人点个(<>[]{}\"'\\|=~号万　½\u200b", max_size=14)
+    | st.text(alphabet="0123456789年月日 -–—～·,.:/%°C$¥#+×²○kgABsx人点个(<>[]{}\"'\\|=~号万　½\u200b", max_size=14)
 )
 def test_normalising_again_changes_nothing(text: str) -> None:
     once = normalise(text)
