@@ -80,10 +80,12 @@ class OneFile:
         self._stack = contextlib.ExitStack()
         self._handle: IO[Any] | None = None
         self._whole = 0  # bytes of complete records
+        self._regular = not _is_device(path)  # not /dev/stdout or a FIFO: those are written into, never replaced
 
     def __enter__(self) -> OneFile:
         with writing(self.path):
-            self._handle = self._stack.enter_context(atomic(self.path, "wb"))
+            opened = atomic(self.path, "wb") if self._regular else open(self.path, "wb")
+            self._handle = self._stack.enter_context(opened)
         return self
 
     def write(self, record: bytes) -> None:
@@ -100,7 +102,7 @@ class OneFile:
             self._stack.__exit__(kind, error, trace)
             return
         with writing(self.path):
-            if kind is not None and self._handle is not None and self._handle.seekable():
+            if kind is not None and self._handle is not None and self._regular:
                 os.ftruncate(self._handle.fileno(), self._whole)
             self._stack.__exit__(None, None, None)
 

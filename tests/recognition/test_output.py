@@ -1,6 +1,7 @@
 """Where transcriptions are written: names, folders, whole files after failures, and inputs that stay as they are."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,22 @@ def test_a_full_disk_is_one_line_and_keeps_what_fitted(tmp_path, monkeypatch):
         file.write("甲\n".encode())
         file.write(b"1234\0\0")
     assert out.read_text("utf-8") == "甲\n"
+
+
+def test_a_pipe_and_a_device_are_written_into(tmp_path):
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    with OneFile(pipe) as file:
+        file.write("甲\n".encode())
+    reader.join()
+    assert got == ["甲\n".encode()] and pipe.is_fifo()
+    (tmp_path / "null").symlink_to(os.devnull)
+    with pytest.raises(KeyboardInterrupt), OneFile(tmp_path / "null") as file:
+        file.write(b"x")
+        raise KeyboardInterrupt
+    assert (tmp_path / "null").is_symlink() and (tmp_path / "null").is_char_device()
 
 
 @pytest.mark.parametrize("kind", ["folder/below a file", "a folder"])
