@@ -95,7 +95,7 @@ def test_an_utterance_with_no_frames_has_a_fault(graph):
     assert outcomes["none"].fault == "has no frames"
 
 
-def test_a_searcher_that_is_killed_costs_nothing(graph):
+def test_a_searcher_that_is_killed_costs_nothing_and_is_named(graph, capsys):
     entries, killed = matrices(24), []
     with SearchPool(graph, 2) as pool:
 
@@ -106,7 +106,9 @@ def test_a_searcher_that_is_killed_costs_nothing(graph):
             return entries[utterance]
 
         outcomes = decode(pool, entries, source)
-    assert killed
+    said = capsys.readouterr().err
+    assert f"warning: decode: process {killed[0]} was killed by SIGKILL (out of memory?)" in said
+    assert "searching what was under way once more" in said
     assert all(outcomes[key].words == expected_words(matrix) for key, matrix in entries.items())
 
 
