@@ -1,13 +1,13 @@
-"""Sound files in: wav, flac, mp3, ogg, NIST by soundfile; whole, at the rate asked, or an error naming the fault.
+"""Reads sound files by soundfile: whole, at the rate asked, or an error that names the fault.
 
     rate_hz, channels, frames = info("a.flac")
     samples = read("a.flac", rate_hz=16000)            # float32, (frames,), in int16's scale as Kaldi has it
     samples = read("call.wav", channel=1, start_s=2.5, end_s=7.25)
 
 A `source` ending in `|` is a shell command whose output is the sound, as in Kaldi's wav.scp; it is run only with
-`allow_pipes`. Truncation is found for flac and mp3 (the decoder fails or gives fewer frames than promised) and
-for wav and NIST (the header promises more bytes than there are; soundfile alone takes what is left for the
-whole). A cut ogg file cannot be told from a short one.
+`allow_pipes`. `x.ark:17` is the wav file at byte 17 of an archive. `info`, `check` and `read` agree on the length:
+the samples that are there decide, see asr.corpus.sound_file. A file that has fewer than its header promises is
+truncated.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def check(
     allow_pipes: bool = False,
     key: str | None = None,
 ) -> float:
-    """Look at the header and the last sample (a cut flac shows there), of mp3 at all; the duration in seconds.
+    """Return the duration in seconds, after a look at the header and the last sample (a cut flac shows there).
+
+    A sound whose length had to be counted (mp3 without a Xing frame, joined files) is decoded to its end.
 
     Raises SoundError as `read` would, apart from damage in the middle, which only `read` meets.
     """

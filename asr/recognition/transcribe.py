@@ -1,8 +1,9 @@
 """Write down what is said in sound files, or in sound that comes on standard input, with a packaged model.
 
 Any file that soundfile reads, of any sample rate and length; several channels are averaged unless --channel names
-one. Long sound is cut at its silences. `-` reads 16-bit samples (one channel, --rate-hz, or a WAV stream) as they
-come and says what it understood so far (--partials), and each stretch for good when a pause follows.
+one. Long sound is cut at its silences. `-` reads 16-bit samples (one channel, --rate-hz) or a WAV stream as they
+come, other sounds (flac, mp3, ogg) when they are complete, and says what it understood so far (--partials), and each
+stretch for good when a pause follows.
 
 reads   MODEL (a folder of `asr package`), FILE ... or -
 writes  --out, or standard output: text (a line a stretch; of several files each after its name), CTM, SRT or JSON;
