@@ -31,6 +31,7 @@ class Crew:
         self, words: Mapping[str, list[int]], cepstra: Cepstra, lexicon: Path, *, nj: int, seed: int
     ) -> None:
         self.words, self.cepstra, self.lexicon, self.seed, self.most = words, cepstra, lexicon, seed, nj
+        self.widened = False  # whether a realignment needed a wide beam
         self.parts = _parts(words, cepstra)
         self.nj = processes_for(nj, len(self.parts))
         self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed) for part in self.parts]

@@ -22,8 +22,11 @@ from asr.alignment.training_graph import Beams
 from asr.alignment.transition_model import TransitionModel
 from asr.alignment.tree import ContextTree
 from asr.alignment.wheel_bridge import khg_transition_model
-from asr.console import progress, say
+from asr.console import progress, say, warn
 from asr.errors import InputError
+
+#: the retry beam where nothing aligns within the usual one
+WIDE_BEAM = 2000.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,20 @@ def with_transitions(model: TransitionModel, counts: np.ndarray) -> TransitionMo
 
 
 def align(crew: Crew, system: System, beams: Beams) -> Aligned:
-    """Realign all shards. Raises InputError when no utterance aligns."""
-    return _some(align_any(crew, system, beams))
+    """Realign all shards; with a wide beam, and a warning, where nothing aligns within the retry beam.
+
+    Raises InputError when no utterance aligns.
+    """
+    aligned = align_any(crew, system, beams)
+    if aligned.frames == 0:
+        if not crew.widened:  # said once
+            warn(
+                f"no utterance aligns within the retry beam of {beams.retry_beam:g}, now {WIDE_BEAM:g}: are the "
+                "transcripts those of the recordings?"
+            )
+        crew.widened = True
+        aligned = align_any(crew, system, dataclasses.replace(beams, retry_beam=WIDE_BEAM))
+    return _some(aligned)
 
 
 def align_any(crew: Crew, system: System, beams: Beams) -> Aligned:

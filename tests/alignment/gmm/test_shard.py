@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from asr.alignment.gmm import training
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.mixtures import Mixtures
-from asr.alignment.gmm.shard import Shard, System
+from asr.alignment.gmm.shard import Aligned, Shard, System
 from asr.alignment.training_graph import Beams
 from asr.alignment.tree import read_tree
+from asr.errors import InputError
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
 from asr.tables import write_matrices
 
@@ -71,3 +73,25 @@ def test_a_part_without_alignments_gives_nothing(shard):
     assert len(made.contexts(system.model, 3, 1, frozenset({1})).keys) == 0
     made.convert(system.model, system.tree, system.model)
     assert made.current() == {}
+
+
+class FakeCrew:
+    """A crew whose utterances align only within a retry beam of 1000 or more, or never."""
+
+    def __init__(self, least):
+        self.least, self.beams, self.widened = least, [], False
+
+    def call(self, method, system, beams):
+        self.beams.append(beams.retry_beam)
+        return [Aligned(frames=7)] if beams.retry_beam >= self.least else [Aligned({"a": "no path"})]
+
+
+def test_where_nothing_aligns_the_beam_is_widened_once_and_said(shard, capsys):
+    _, system = shard
+    crew = FakeCrew(1000)
+    assert training.align(crew, system, Beams()).frames == training.align(crew, system, Beams()).frames == 7
+    assert crew.beams == [40, training.WIDE_BEAM] * 2
+    assert capsys.readouterr().err.count("no utterance aligns within the retry beam of 40") == 1
+    with pytest.raises(InputError, match="a: no utterance can be aligned; the first: no path"):
+        training.align(FakeCrew(1e9), system, Beams())
+    assert FakeCrew(9).call("align", system, Beams())[0].frames == 7
