@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -45,8 +46,11 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
             if error.filename == console.STDOUT:
                 _close_stdout()
             return _refused(refusal(line))
-    except Exception:
+    except Exception as error:
         console.wipe()
+        if is_memory(error):
+            console.log_only(traceback.format_exc())
+            return _refused("not enough memory for this; choose smaller sizes, or fewer processes")
         traceback.print_exc()
         console.log_only(traceback.format_exc())
         return 1
@@ -58,6 +62,12 @@ def _last_words(error: KeyboardInterrupt) -> str:
     if isinstance(error, Ended) or not error.args:
         return "interrupted; the same command goes on from here"
     return str(error)
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether the machine has too little memory: Python's error, or torch's, which on a CPU is a RuntimeError."""
+    torch_s = isinstance(error, RuntimeError) and re.search(r"can't allocate memory|out of memory", str(error))
+    return isinstance(error, MemoryError) or bool(torch_s)
 
 
 def _refused(line: str) -> int:

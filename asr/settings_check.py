@@ -17,6 +17,7 @@ from asr.assignments import from_set
 from asr.console import warn
 from asr.errors import InputError
 from asr.settings import option, resolve
+from asr.verbs import settings_class
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Settings:
 def settings_of(arguments: list[str]) -> tuple[Settings, Callable[[Settings], None]]:
     """Check `arguments`. Raises InputError; returns the settings and what remains to be done, which is nothing."""
     settings = resolve(Settings, "settings", arguments, __doc__ or "")
+    if settings.script is not None:
+        settings_class("prepare", settings.script)
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     parser.add_argument("--set", action="append", default=[])
     fixed = {name.replace("-", "_") for name in settings.fixed}

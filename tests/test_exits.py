@@ -41,6 +41,17 @@ def test_a_fault_of_ours_is_a_traceback(capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_too_little_memory_is_one_line(error, capsys):
+    def work():
+        raise error
+
+    assert status_of(work) == 2
+    assert capsys.readouterr().err.startswith("not enough memory for this")
+
+
 def test_a_full_standard_output_is_one_line():
     with open("/dev/full", "w") as full:
         done = subprocess.run(

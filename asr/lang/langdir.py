@@ -78,7 +78,7 @@ def building(out: Path, stale: Sequence[str] = ()) -> Iterator[Path]:
     for left in out.glob(".building.*"):  # of a run that was killed
         shutil.rmtree(left)
     try:
-        with folder_beside(out / "files", ".building.") as folder:
+        with folder_beside(out, ".building.", within=True) as folder:
             yield folder
             made = sorted(item.relative_to(folder) for item in folder.rglob("*") if item.is_file())
             for name in made:

@@ -22,7 +22,7 @@ import numpy as np
 from asr.console import say
 from asr.errors import InputError
 from asr.settings import option
-from asr.tables import MatrixReader, copy_whole, folder_beside, read_bytes, read_counts_of
+from asr.tables import MatrixReader, copy_whole, decode_or_refuse, folder_beside, read_bytes, read_counts_of
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
@@ -86,6 +86,7 @@ def _refuse_foreign_files(out: Path) -> None:
 def _fill(settings: Settings, work: Path) -> None:
     from asr.acoustic.model import AcousticModel
     from asr.decoding.search import Beams
+    from asr.decoding.search_graph import load_graph
     from asr.decoding.tuning import weights_from
     from asr.features.compute import FeatureConfig
     from asr.recognition.bundle import ACOUSTIC, GRAPH, Bundle
@@ -103,6 +104,7 @@ def _fill(settings: Settings, work: Path) -> None:
         _copy(model_dir / name, work / name, needed=False)
     for name in GRAPH_OPTIONAL:
         _copy(graph / name, work / "graph" / name, needed=False)
+    load_graph(graph, model_dir / "final.mdl")  # a graph that cannot be searched is not packaged
     model = AcousticModel.load(model_dir)
     features = _features(model_dir, model.config)
     known = {name: features[name] for name in FeatureConfig.__dataclass_fields__ if name in features}
@@ -178,7 +180,7 @@ def _results(model_dir: Path) -> dict[str, str]:
 
 
 def _top(path: Path | None) -> str:
-    return read_bytes(path).decode("utf-8") if path is not None else ""
+    return decode_or_refuse(read_bytes(path), "utf-8", path, None, None) if path is not None else ""
 
 
 def _version() -> str:

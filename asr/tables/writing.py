@@ -77,23 +77,24 @@ def _opened_as_it_is(path: str | os.PathLike[str], mode: str) -> Iterator[IO[Any
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Give an OSError of the block, where it names no file or a hidden one beside, the name of `path`."""
+    """Give an OSError of the block, where it names no file or a hidden one, the name of `path`."""
     try:
         yield
     except OSError as error:
         named = error.filename
-        beside = isinstance(named, (str, bytes, os.PathLike)) and os.fsdecode(named).endswith(".tmp")
-        if error.errno in FILE_SYSTEM and (named is None or beside):
+        hidden = isinstance(named, (str, bytes, os.PathLike)) and ".tmp/" in os.fsdecode(named) + "/"
+        if error.errno in FILE_SYSTEM and (named is None or hidden):
             error.filename, error.filename2 = os.fspath(path), None
         raise
 
 
 @contextlib.contextmanager
-def folder_beside(target: Path, prefix: str) -> Iterator[Path]:
-    """Make a hidden folder beside `target`, with the umask's rights, and remove what is left of it at the end."""
+def folder_beside(target: Path, prefix: str, *, within: bool = False) -> Iterator[Path]:
+    """Make a hidden folder beside (or `within`) `target`, with the umask's rights, and remove what is left of it."""
     with naming(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = target.parent / f"{prefix}{secrets.token_hex(4)}.tmp"
+        home = target if within else target.parent
+        home.mkdir(parents=True, exist_ok=True)
+        folder = home / f"{prefix}{secrets.token_hex(4)}.tmp"
         folder.mkdir()
     try:
         with naming(target):

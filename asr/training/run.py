@@ -12,6 +12,7 @@ The same command again resumes a killed run from its last checkpoint.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from asr.tables import copy_whole
 
 #: raised whenever the same inputs give other results: what was made before is then made again
 REVISION = 1
+#: of exp() in float64, nearly: the schedule computes end_ratio ** (1 / decay_power)
+LARGEST_EXPONENT = 700
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Settings:
     device: str = option("cpu", help="where workers compute", choices=("cpu", "cuda"))
     workers: int = option(0, help="worker processes; 0: one per core. With 1 the run is repeatable bit for bit")
     seed: int = option(1, help="of weights and shuffling", least=0)
-    layers: int = option(0, help="hidden layers; 0: 4 to 6, by the hours of speech (asr/training/sizing.py)")
-    width: int = option(0, help="units per hidden layer; 0: 512 to 2048, by the hours of speech")
+    layers: int = option(
+        0, help="hidden layers; 0: 4 to 6, by the hours of speech (asr/training/sizing.py)", most=1000
+    )
+    width: int = option(0, help="units per hidden layer; 0: 512 to 2048, by the hours of speech", most=10**6)
     activation: str = option("relu", help="of the hidden units", choices=("relu", "sigmoid", "tanh", "gelu"))
     layer_norm: bool = option(True, help="normalise every hidden layer's inputs to its activation")
-    context: int = option(5, help="frames spliced on each side")
-    minibatch: int = option(0, help="frames per push; 0: 64 to 512, by the hours of speech")
+    context: int = option(5, help="frames spliced on each side", most=10**4)
+    minibatch: int = option(0, help="frames per push; 0: 64 to 512, by the hours of speech", most=10**8)
     mask_bins: int = option(0, help="SpecAugment: widest mask over mel bins; 0: none")
     mask_frames: int = option(0, help="SpecAugment: widest mask over frames, one in a hundred frames; 0: none")
     masks: int = option(2, help="SpecAugment: masks over mel bins, an utterance")
@@ -169,6 +174,8 @@ def _check(settings: Settings) -> None:
     for name in ("decay_power", "damping", "worker_timeout_s", "checkpoint_s"):
         if not getattr(settings, name) > 0:
             refuse(name, "above 0")
+    if settings.end_ratio > 1 and math.log(settings.end_ratio) / settings.decay_power > LARGEST_EXPONENT:
+        refuse("decay_power", f"larger for an --end-ratio of {settings.end_ratio:g}")
     for name in (
         "layers",
         "width",

@@ -21,7 +21,7 @@ import numpy as np
 from asr.console import progress
 from asr.errors import InputError
 from asr.features.reader import describe, refuse_others
-from asr.tables import MatrixReader, read_table
+from asr.tables import MatrixReader, naming, read_table
 
 NUM_CEPS = 13
 LIFTER = 22.0
@@ -85,7 +85,7 @@ class Cepstra:
             raise InputError(f"features of {len(dims)} kinds: {', '.join(str(folder) for folder in folders)}")
         places: dict[str, tuple[int, int]] = {}
         faults: dict[str, str] = {}
-        with open(path, "wb") as handle:
+        with naming(path), open(path, "wb") as handle:
             for source in sources:
                 _write_set(source, path, handle, places, faults)
         if not places:
