@@ -66,10 +66,10 @@ def test_a_long_pause_of_any_kind_says_nothing_of_mean_and_variance(packaged):
     """Statistics of speech between pauses are those of the speech and half a second around it."""
     rng = np.random.default_rng(1)
     silences = {
-        "zeros": np.zeros(20 * RATE_HZ),
-        "a constant": np.full(20 * RATE_HZ, 100.0),
-        "the lowest bit": rng.integers(-1, 2, 20 * RATE_HZ),
-        "a quiet room": rng.normal(0, 3, 20 * RATE_HZ),
+        "zeros": np.zeros(8 * RATE_HZ),
+        "a constant": np.full(8 * RATE_HZ, 100.0),
+        "the lowest bit": rng.integers(-1, 2, 8 * RATE_HZ),
+        "a quiet room": rng.normal(0, 3, 8 * RATE_HZ),
     }
     speech = np.round(sound("甲乙乙甲 甲乙") * 32768)
     with Recogniser(Bundle.read(packaged)) as recogniser:
@@ -79,5 +79,5 @@ def test_a_long_pause_of_any_kind_says_nothing_of_mean_and_variance(packaged):
             whole = np.concatenate([speech, silence, speech]).astype(np.float32)
             got = recogniser.normalised(compute(whole, config))
             assert np.abs(got[: len(alone) - 60, :40] - alone[:-60, :40]).max() < 1.0, name
-            text = "".join(segment.text for segment in recogniser.segments(compute(whole, config), name, 30.0))
+            text = "".join(segment.text for segment in recogniser.segments(compute(whole, config), name, 18.0))
             assert text == "甲乙乙甲甲乙" * 2, name
