@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,13 +130,17 @@ def _shards(settings: Settings, utterances: list[Utterance], files: dict[str, li
     return shards
 
 
+#: an archive of this stage, and what a killed run had begun to write of one
+STALE = re.compile(
+    r"(feats|stats)\.\d+\.[0-9a-f]{10}\.(ark|scp)|\.(feats|stats)\.\d+\.[0-9a-f]{10}\.(ark|scp)\..+\.tmp"
+)
+
+
 def _remove_stale(out: Path, wanted: set[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    # .feats.* and .stats.*: what a killed run had begun to write
-    for pattern in ("feats.*.ark", "feats.*.scp", "stats.*.ark", ".feats.*.tmp", ".stats.*.tmp"):
-        for path in out.glob(pattern):
-            if path.name not in wanted:
-                path.unlink()
+    for path in out.iterdir():  # only names that this stage makes: the folder may hold archives of others
+        if STALE.fullmatch(path.name) and path.name not in wanted:
+            path.unlink()
 
 
 def _extract(settings: Settings, shards: list[_Shard], total: int) -> None:
