@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import asr
 from asr import console
 from asr.cli import VERBS, main
 
@@ -46,6 +47,47 @@ def test_overview_lists_every_verb(capsys):
 
 def test_unknown_verb(refused):
     assert refused(["fly"]).startswith("no verb 'fly'; there are: prepare, ")
+
+
+def test_a_verb_s_nearest_name(refused):
+    assert refused(["trian"]) == "no verb 'trian'; did you mean 'train'?"
+
+
+def test_version_and_help(capsys):
+    for argument in ("--version", "-V"):
+        assert main([argument]) == 0
+        assert capsys.readouterr().out == f"yibian {asr.__version__}\n"
+    with pytest.raises(SystemExit) as ended:
+        main(["help", "score"])
+    assert ended.value.code == 0 and "--hyp" in capsys.readouterr().out
+
+
+def test_help_of_prepare_lists_settings(capsys):
+    with pytest.raises(SystemExit):
+        main(["prepare", "--help"])
+    out = capsys.readouterr().out
+    assert "--max-missing" in out and "--encoding" in out and "--script recipes/folder/prepare.py --help" in out
+    with pytest.raises(SystemExit):
+        main(["prepare", f"--script={ROOT}/recipes/folder/prepare.py", "--help"])
+    assert "--corpus-dir" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "prepare"])
+def test_every_verb_lists_the_options_of_every_verb(verb, capsys):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    out = capsys.readouterr().out
+    assert all(option in out for option in ("--config", "--set", "--force", "--log"))
+
+
+@pytest.mark.parametrize("given", [["--log=x.log"], ["--log", "x.log"]])
+def test_the_log_is_named_either_way(given, tmp_path, refused, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "_log", None)
+    assert "--ref is required" in refused(["score", *given])
+    assert "--ref is required" in (tmp_path / "x.log").read_text()
+    monkeypatch.setattr(console, "_log", None)
+    assert refused(["score", "--log"]) == "--log: names a file"
 
 
 def test_help_costs_no_torch():

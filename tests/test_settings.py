@@ -117,3 +117,24 @@ def test_a_switch_of_a_verb_without_words_says_what_its_value_is_not():
 def test_a_verb_without_positional_fields_refuses_words():
     with pytest.raises(InputError, match="unrecognized arguments: word"):
         resolve(Example, "v", ["--data", "d", "word"])
+
+
+@dataclass(frozen=True)
+class Flagged:
+    model: Path = option(help="folder", positional=True)
+    files: tuple[Path, ...] = option((), help="files", positional=True)
+    partials: bool = option(True, help="p")
+
+
+def test_a_flag_does_not_take_the_word_behind_it():
+    expected = Flagged(Path("m"), (Path("talk.wav"),), True)
+    assert resolve(Flagged, "v", ["--partials", "m", "talk.wav"]) == expected
+    assert resolve(Flagged, "v", ["m", "talk.wav", "--partials"]) == expected
+    assert resolve(Flagged, "v", ["--partials", "no", "m", "talk.wav"]).partials is False
+    assert resolve(Flagged, "v", ["--partials=false", "m", "talk.wav"]).partials is False
+
+
+def test_an_empty_path_is_refused():
+    with pytest.raises(InputError, match="--other: needs a path, not an empty text"):
+        resolve(Example, "v", ["--data", "d", "--other="])
+    assert resolve(Example, "v", ["--data", "d", "--other", "none"]).other is None
