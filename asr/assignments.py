@@ -33,7 +33,7 @@ class Assignment:
 
 
 def from_set(texts: Iterable[str]) -> list[Assignment]:
-    """Parse the values of --set. Raises InputError if one is no assignment, or two assign different values."""
+    """Parse the values of --set; of two for one setting the later counts. Raises InputError if one is no assignment."""
     found: dict[tuple[str, str], Assignment] = {}
     for given in texts:
         name, equals, text = given.partition("=")
@@ -41,9 +41,7 @@ def from_set(texts: Iterable[str]) -> list[Assignment]:
         if not (equals and dot and verb and key):
             raise InputError(f"--set {given}: write --set VERB.KEY=VALUE")
         one = Assignment(f"--set {name}", verb, key.replace("-", "_"), text)
-        other = found.setdefault((verb, one.key), one)
-        if other.text != text:
-            raise InputError(f"{one.source}: is given twice, as '{other.text}' and '{text}'")
+        found[verb, one.key] = one
     return list(found.values())
 
 

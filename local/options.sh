@@ -85,7 +85,7 @@ parse_options() {
   done
   if [[ -n $max_missing ]]; then
     for name in prepare features align train realign decode; do
-      [[ $recipe == mini && $name == prepare ]] || settings+=(--set "$name.max-missing=$max_missing")
+      [[ $recipe == mini && $name == prepare ]] || settings=(--set "$name.max-missing=$max_missing" "${settings[@]}")
     done
   fi
   [[ -f recipes/$recipe/prepare.py ]] || wrong "--recipe $recipe: there is no recipes/$recipe/prepare.py"

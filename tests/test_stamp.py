@@ -166,3 +166,8 @@ def test_every_stamp_has_the_revision_of_its_module():
             found[ast.literal_eval(call.args[1])] = path
     stages = {"prepare", "features", "lang", "align", "train", "graph", "decode", "score", "report"}
     assert stages | {"perturb", "realign", "rescore"} <= set(found)
+
+
+def test_force_makes_every_stage_run(folder, monkeypatch):
+    monkeypatch.setattr(every_verb, "force", True)
+    assert not fresh(folder)

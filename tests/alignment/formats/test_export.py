@@ -120,7 +120,7 @@ def test_phones_marked_by_position(case, tmp_path):
     [
         (["--frame-shift-ms", "0"], "--frame-shift-ms 0: is not the time between two frames"),
         (["--frame-shift-ms", "nan"], "--frame-shift-ms: 'nan' is no finite number"),
-        (["--max-missing", "2"], "--max-missing 2: a share lies between 0 and 1"),
+        (["--max-missing", "2"], "--max-missing: '2' is more than 1"),
         (["--text", "text"], "words take both, --text and --lang"),
         (["--level", "words"], "--level words: give --text and --lang as well"),
         (["--text", "text", "--lang", "l"], "--text is for --level words or --format textgrid"),
