@@ -45,10 +45,8 @@ def test_what_is_no_assignment(text):
         from_set([text])
 
 
-def test_a_setting_given_twice():
-    assert len(from_set(["train.width=64", "train.width=64"])) == 1
-    with pytest.raises(InputError, match="given twice, as '64' and '128'"):
-        from_set(["train.max-norm=64", "train.max_norm=128"])
+def test_of_a_setting_given_twice_the_later_counts():
+    assert [one.text for one in from_set(["train.max-norm=64", "train.max_norm=128"])] == ["128"]
 
 
 @pytest.mark.parametrize(
