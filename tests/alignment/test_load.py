@@ -252,7 +252,7 @@ def test_data_faults(case, capsys):
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [
-        ("--max-missing", "1.5", "a share lies between 0 and 1"),
+        ("--max-missing", "1.5", "is more than 1"),
         ("--max-missing", "few", "is no float"),
         ("--length-tolerance", "-1", "cannot be negative"),
         ("--ali-dir", "absent", "absent"),
