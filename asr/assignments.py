@@ -33,7 +33,7 @@ class Assignment:
 
 
 def from_set(texts: Iterable[str]) -> list[Assignment]:
-    """Parse the values of --set; of two for one setting the later counts. Raises InputError if one is no assignment."""
+    """Parse the values of --set; the last one for a setting counts. Raises InputError if one is no assignment."""
     found: dict[tuple[str, str], Assignment] = {}
     for given in texts:
         name, equals, text = given.partition("=")
