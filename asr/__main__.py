@@ -1,7 +1,12 @@
 """`python -m asr VERB ...`: see asr/cli.py."""
 
-from asr.cli import main
-from asr.signals import leave
+import signal
 
 if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a verb heeds it: a traceback of imports tells nothing
+
+    from asr.cli import main
+    from asr.signals import leave
+
     leave(main())

@@ -3,7 +3,7 @@
 0    done
 1    a fault of this program (a traceback), a worker process that was killed, or the reader of its output left
 2    wrong input, or no room: one line
-130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
+130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP (under run.sh 130 by any of them)
 """
 
 from __future__ import annotations
@@ -14,18 +14,30 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from asr import console
+from asr import console, locks, signals
 from asr.errors import InputError, WorkerLost, of_file_system
-from asr.signals import Ended, heeded, status_after
+from asr.signals import Ended, heeded
 
 
 def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str] = str) -> int:
     """Run `work` and return the exit status, 0 if it returns None. `refusal` turns an InputError into its line."""
+    with heeded():
+        try:
+            return _status_of(work, refusal)
+        except KeyboardInterrupt as error:
+            signals.end()
+            locks.release_all()  # before the last words: who hears them may start anew
+            if said := _last_words(error):
+                _say_last(said)
+            return signals.status_after(error)
+
+
+def _status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str]) -> int:
+    """Return the status of everything but a signal, which raises KeyboardInterrupt."""
     try:
         try:
-            with heeded():
-                status = work() or 0
-                _flush()
+            status = work() or 0
+            _flush()
         except InputError as error:
             return _refused(refusal(error))
         except WorkerLost as error:
@@ -34,10 +46,6 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
         except BrokenPipeError:
             _close_stdout()  # the reader of our output left, as `| head` does
             return 1
-        except KeyboardInterrupt as error:
-            if said := _last_words(error):
-                _say_last(said)
-            return status_after(error)
         except OSError as error:
             line = of_file_system(error)
             if line is None:

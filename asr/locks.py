@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
+from asr.signals import unbroken
 
 #: seconds to wait for what a killed holder leaves: its last process may still be ending
 PATIENCE_S = 10.0
@@ -61,23 +62,26 @@ class Lock:
             except OSError as error:
                 raise InputError(f"cannot be written: {error.strerror}", file=self.path.parent) from error
             try:
-                if hold(number, self.path, os.getpid(), self.what):
-                    self._number, self._owner = number, os.getpid()
+                hold(number, self.path, os.getpid(), self.what, self._keep)
             finally:
                 if self._number is None:
                     os.close(number)
+
+    def _keep(self, number: int) -> None:
+        self._number, self._owner = number, os.getpid()
 
     def release(self) -> None:
         """Give the lock back, if this process has it, and remove the folders made for it that are still empty."""
         if self._number is None:
             return
-        if self._owner == os.getpid():  # not a copy that was forked off
-            self.path.unlink(missing_ok=True)
-            os.close(self._number)
-            with contextlib.suppress(OSError):  # one that holds files stays
-                for folder in self._made:
-                    folder.rmdir()
-        self._number = None
+        with unbroken():
+            if self._owner == os.getpid():  # not a copy that was forked off
+                self.path.unlink(missing_ok=True)
+                os.close(self._number)
+                with contextlib.suppress(OSError):  # one that holds files stays
+                    for folder in self._made:
+                        folder.rmdir()
+            self._number = None
 
 
 #: the locks of this process, by path
@@ -90,38 +94,55 @@ def hold_while(owner: object, path: Path, what: str) -> Callable[[], None]:
     A later owner of this process takes the lock over: one whose work failed does not stand in its way.
     """
     path, mark = Path(path).absolute(), object()
-    lock, _ = _held.get(path, (Lock(path, what), None))
+    lock, _ = _held.setdefault(path, (Lock(path, what), None))
     lock.acquire()
     _held[path] = lock, mark
 
     def release() -> None:
         if _held.get(path, (None, None))[1] is mark:
-            _held.pop(path)[0].release()
+            with unbroken():
+                _held.pop(path)[0].release()
 
     weakref.finalize(owner, release)
     return release
 
 
-def hold(number: int, path: Path, pid: int, what: str) -> bool:
+def release_all() -> None:
+    """Give back all locks of `hold_while`: a signal ends this process."""
+    while _held:
+        _held.popitem()[1][0].release()
+
+
+def hold(number: int, path: Path, pid: int, what: str, keep: Callable[[int], object] = lambda number: None) -> bool:
     """Lock the open file `number` at `path` for process `pid`; False where the file is another one by now.
 
-    Raises InputError where another process holds the lock.
+    keep: called with `number` before a signal can end this process with the lock. Raises InputError where another
+    process holds the lock.
     """
     end = time.monotonic() + PATIENCE_S
-    while (taken := _flock(number)) is False:
+    while True:
+        with unbroken():
+            if (taken := _flock(number)) is not False:
+                if held := _claim(number, path, pid, what, locks=taken is True):
+                    keep(number)
+                return held
         holder = _read(number)
         if holder is not None and (_runs(holder) is not False or time.monotonic() > end):
             raise _refused(path, holder)
         if time.monotonic() > end:
             raise InputError(f"in use by another process; see {path}", file=path.parent)
         time.sleep(0.05)
+
+
+def _claim(number: int, path: Path, pid: int, what: str, *, locks: bool) -> bool:
+    """Write who holds the file now; False where the file is another one by now. Raises InputError like `hold`."""
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(os.fstat(number), os.stat(path)):
             holder = _read(number)
-            if holder is not None and not _may_break(holder, locks=taken is True):
+            if holder is not None and not _may_break(holder, locks=locks):
                 raise _refused(path, holder)
             _write(number, pid, what)
-            return taken is True or _still_ours(number, pid)
+            return locks or _still_ours(number, pid)
     return False
 
 

@@ -26,13 +26,14 @@ from typing import Any, NoReturn, TypeVar
 
 from asr.errors import WorkerLost
 from asr.processes import end_with_parent, how_it_ended, remove_temporary, without_interrupts
+from asr.signals import unbroken
 
 T = TypeVar("T")
 R = TypeVar("R")
 #: pieces of work that are handed out ahead of the first unfinished one, for each worker
 AHEAD = 64
 #: seconds that a worker may take to end and to remove its temporary files
-GRACE_S = 0.4
+GRACE_S = 0.7
 #: bytes that the setup of a worker may have: it goes through a pipe that a killed worker does not read
 MOST_SETUP_BYTES = 60_000
 TERMINATED = 128 + signal.SIGTERM
@@ -78,10 +79,17 @@ class Pool:
         """End the workers: after the calls that they work at, or `at_once`."""
         if self._executor is None:
             return
-        if at_once:
-            end_workers([self])
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._executor = None
+        try:
+            if not at_once:
+                self._executor.shutdown(wait=True, cancel_futures=True)
+        except BaseException:  # a signal, while they are waited for
+            at_once = True
+            raise
+        finally:
+            if at_once:
+                end_workers([self])
+                self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
 
     @property
     def pids(self) -> list[int]:
@@ -94,18 +102,19 @@ class Pool:
         number, self._submitted = self._submitted, self._submitted + 1
         starting = len(self._workers) < self.processes
         before = {process.pid for process in multiprocessing.active_children()} if starting else set()
-        with without_interrupts():  # a call may start a worker
-            try:
-                future = self._executor.submit(_work, number, function, arguments)
-            except BrokenProcessPool as error:  # a worker died since the last call: `result` says so
-                future = concurrent.futures.Future()
-                future.set_exception(error)
-                return future
+        with unbroken():  # no worker is started that `close` does not know
+            with without_interrupts():  # a call may start a worker
+                try:
+                    future = self._executor.submit(_work, number, function, arguments)
+                except BrokenProcessPool as error:  # a worker died since the last call: `result` says so
+                    future = concurrent.futures.Future()
+                    future.set_exception(error)
+                    return future
+            if starting:
+                started = (process for process in multiprocessing.active_children() if process.pid not in before)
+                self._workers |= {process.pid: process for process in started if process.pid is not None}
         self._names[number] = name
         future.add_done_callback(functools.partial(_forget, self._names, number))
-        if starting:
-            started = (process for process in multiprocessing.active_children() if process.pid not in before)
-            self._workers |= {process.pid: process for process in started if process.pid is not None}
         return future
 
     def result(self, future: concurrent.futures.Future[R]) -> R:

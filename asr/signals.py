@@ -2,8 +2,11 @@
 
     with heeded():
         work()               # SIGINT, SIGTERM or SIGHUP raise Ended here: exit status 128 + the signal's number
+        with unbroken():
+            take_lock()      # not here: Ended is raised behind the block
 
-A verb that run.sh starts ends with run.sh, also when that is killed.
+A verb that run.sh starts ends with run.sh, also when that is killed. Its status after any of the signals is 130:
+run.sh knows by it that the verb ended in order and has said so.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME_S = 3.0
 #: where run.sh says its own process id
 PARENT = "YIBIAN_RUN"
+_parent: str | None = None
+_blocks = 0  # unbroken ones that are open
+_put_off: list[int] = []  # the signal that arrived in them
+_ending = False
 
 
 class Ended(KeyboardInterrupt):
@@ -37,12 +44,15 @@ class Ended(KeyboardInterrupt):
 
 
 def status_after(error: KeyboardInterrupt) -> int:
-    """Return the exit status: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-    return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
+    """Return the exit status: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP; under run.sh always 130."""
+    return 128 + (error.number if isinstance(error, Ended) and _parent is None else signal.SIGINT)
 
 
 def leave(status: int) -> NoReturn:
     """Exit with this status. After a signal without taking the interpreter apart, which takes half a second."""
+    for number in HEEDED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_IGN if status > 128 else signal.SIG_DFL)
     if status > 128:
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -52,17 +62,40 @@ def leave(status: int) -> NoReturn:
 
 
 @contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """Put off the Ended of a signal that arrives in this block until it is done. For short blocks."""
+    global _blocks
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _blocks += 1
+    try:
+        yield
+    finally:
+        _blocks -= 1
+        if not _blocks and _put_off:
+            raise Ended(_put_off.pop())
+
+
+def end() -> None:
+    """Let no further signal raise Ended: this process is ending."""
+    global _ending
+    _ending = True
+
+
+@contextlib.contextmanager
 def heeded() -> Iterator[None]:
     """Let the first SIGINT, SIGTERM or SIGHUP raise Ended; a second Ctrl-C ends the process at once.
 
     A signal that is ignored stays so (nohup). Does nothing outside the main thread, which alone receives signals.
     """
-    parent = os.environ.pop(PARENT, None)
-    if parent is not None and parent.isdecimal():
-        killed_with(int(parent))
+    global _parent, _ending
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _parent, _ending = os.environ.pop(PARENT, None), False
+    if _parent is not None and _parent.isdecimal():
+        killed_with(int(_parent))
     first: list[float] = []
 
     def handle(number: int, _: FrameType | None) -> None:
@@ -70,19 +103,22 @@ def heeded() -> Iterator[None]:
         if first and number == signal.SIGINT and now - first[0] > 0.1:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        if not first or now - first[0] > SAME_S:
+        if not _ending and (not first or now - first[0] > SAME_S):
             first[:] = [now]
-            raise Ended(number)
+            if not _blocks:
+                raise Ended(number)
+            _put_off[:] = [number]
 
     # a shell starts what is in the background with SIGINT ignored, and so does run.sh, which passes Ctrl-C on
-    kept = [number for number in HEEDED if signal.getsignal(number) is not signal.SIG_IGN or _ours(number, parent)]
+    kept = [number for number in HEEDED if signal.getsignal(number) is not signal.SIG_IGN or _ours(number)]
     before = {number: signal.signal(number, handle) for number in kept}
     try:
         yield
     finally:
+        _put_off.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _ours(number: int, parent: str | None) -> bool:
-    return number == signal.SIGINT and parent is not None
+def _ours(number: int) -> bool:
+    return number == signal.SIGINT and _parent is not None

@@ -2,10 +2,15 @@
 # Starts the programs that a script waits for, so that a signal ends them with it: bash by itself hears a signal only
 # after its program has ended.
 
+child='' child_status=0 # the program that is waited for, and how the last one ended
+
 run_child() { # command...: runs it; returns its status
   # a verb that knows its parent ends with it, also when that is killed (asr/signals.py)
   YIBIAN_RUN=$$ "$@" &
-  wait "$!"
+  child=$! child_status=0
+  wait "$child" || child_status=$?
+  child=''
+  return "$child_status"
 }
 
 end_by_signals() { # from here on SIGHUP, SIGINT and SIGTERM end the script and its children
@@ -14,20 +19,19 @@ end_by_signals() { # from here on SIGHUP, SIGINT and SIGTERM end the script and 
   trap 'end_by TERM 143' TERM
 }
 
-end_by() { # signal status: ends the children, in order or within two seconds, and the script
-  local running status=0
+end_by() { # signal status: ends the child, in order or within two seconds, and the script
   trap '' HUP INT TERM
-  running=$(jobs -p)
-  if [[ -n $running ]]; then
-    kill -TERM "$running" 2>/dev/null || true
-    for _ in {1..14}; do
-      kill -0 "$running" 2>/dev/null || break
+  if [[ -n $child ]]; then
+    kill -TERM "$child" 2>/dev/null || true
+    for _ in {1..16}; do
+      kill -0 "$child" 2>/dev/null || break
       sleep 0.1
     done
-    kill -KILL "$running" 2>/dev/null || true
-    wait "$running" 2>/dev/null || status=$?
+    kill -KILL "$child" 2>/dev/null || true
+    child_status=0
+    wait "$child" 2>/dev/null || child_status=$?
   fi
-  # what ended in order has said so itself
-  ((status != 0 && status != 137)) || echo "run.sh: ended by SIG$1; the same command goes on from here" >&2
+  # a verb that ended in order, with status 130, has said so itself
+  ((child_status == 130)) || echo "run.sh: ended by SIG$1; the same command goes on from here" >&2
   exit "$2"
 }

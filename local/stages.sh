@@ -45,7 +45,7 @@ take_exp() { # makes $exp and locks it until this script ends
     reason=$({ : >>"$exp/.lock"; } 2>&1) || wrong "--exp $exp: cannot be written: ${reason##*: }"
     exec {lock}<>"$exp/.lock"
     status=0
-    .venv/bin/python -m asr.locks "$lock" "$exp/.lock" $$ "run.sh --recipe $recipe" || status=$?
+    run_child .venv/bin/python -m asr.locks "$lock" "$exp/.lock" $$ "run.sh --recipe $recipe" || status=$?
     ((status == 0)) || exec {lock}>&-
   done
   ((status == 0)) || exit "$status"
@@ -79,7 +79,7 @@ check_settings() { # before any work: what --set and recipe.cfg assign is what a
   YIBIAN_RUN_OPTIONS=$(usage | grep -oE -- '--[a-z][a-z-]*' | sort -u | tr '\n' ' ')
   export YIBIAN_RUN_OPTIONS
   [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
-  .venv/bin/python -m asr settings --script "recipes/$recipe/prepare.py" "${config[@]}" "${settings[@]}" \
+  run_child .venv/bin/python -m asr settings --script "recipes/$recipe/prepare.py" "${config[@]}" "${settings[@]}" \
     --runs "$(IFS=, && echo "${runs[*]}")" --fixed "$(IFS=, && echo "${fixed[*]}")" || exit
 }
 

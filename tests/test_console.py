@@ -56,13 +56,17 @@ def screen(written: str, columns: int = 80) -> list[str]:
     """The lines that a terminal shows in the end; a line that is too long goes on in the next."""
     lines: list[list[str]] = [[]]
     row = column = 0
-    for piece in re.findall(r"\x1b\[K|[^\x1b]", written):
+    for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|[^\x1b]", written):
         if piece == "\r":
             column = 0
         elif piece == "\n":
             row += 1
-        elif piece == "\x1b[K":
-            del lines[row][column:]
+        elif piece in ("\x1b[K", "\x1b[2K"):
+            del lines[row][column if piece == "\x1b[K" else 0 :]
+        elif piece == "\x1b[1A":
+            row -= 1
+        elif piece[0] == "\x1b":  # colours, the cursor's looks
+            assert piece[-1] in "mlh", piece
         else:
             if column == columns:
                 row, column = row + 1, 0

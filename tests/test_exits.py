@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from asr.errors import InputError, visible
+from asr.errors import InputError, shown
 from asr.exits import status_of
 
 
@@ -61,7 +61,7 @@ def test_a_full_standard_output_is_one_line():
 
 
 def test_what_cannot_be_seen_is_shown():
-    assert visible("a\u200bb\u3000c\ufeff\td e") == "a<U+200B>b<U+3000>c<U+FEFF><U+0009>d e"
-    assert visible("今天 é") == "今天 é"
+    assert shown("a\u200bb\u3000c\ufeff\td e") == "a<U+200B>b<U+3000>c<U+FEFF>\td e"
+    assert shown("今天 é") == "今天 é"
     assert str(InputError("wrong", file="f", line=3, key="S1\u200b")) == "f:3: S1<U+200B>: wrong"
     assert str(InputError("wrong", key="k" * 100)) == "k" * 80 + "...: wrong"

@@ -43,6 +43,53 @@ def start(folder: Path, *, shell: str = "", **options) -> subprocess.Popen:
     return process
 
 
+#: a verb that ends; run.sh's SIGTERM comes at the latest moment there is: after the lock is free, before the last words
+ENDING = """
+import os, signal, sys
+from asr import exits, locks
+from asr.signals import leave
+from pathlib import Path
+class Owner: pass
+def work():
+    global owner
+    owner = Owner()
+    locks.hold_while(owner, Path(sys.argv[1]) / "new" / ".lock", "asr lang")
+    os.kill(os.getpid(), signal.SIGINT)
+def say(error):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return str(list(Path(sys.argv[1]).iterdir()))
+exits._last_words = say
+leave(exits.status_of(work))
+"""
+
+
+def test_a_second_signal_does_not_break_the_end_of_the_first(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "[]\n")
+
+
+def test_under_run_sh_every_signal_that_was_heeded_is_status_130(monkeypatch):
+    """A verb that SIGTERM kills has 143: it has said nothing, and run.sh does."""
+    monkeypatch.setenv("YIBIAN_RUN", str(os.getppid()))
+    with pytest.raises(signals.Ended) as caught, signals.heeded():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signals.status_after(caught.value) == 130
+    with signals.heeded():
+        pass
+
+
+def test_a_block_that_must_be_whole_ends_before_the_signal_counts():
+    done = []
+    with pytest.raises(signals.Ended) as caught, signals.heeded():
+        with signals.unbroken(), signals.unbroken():
+            os.kill(os.getpid(), signal.SIGHUP)
+            done.append("block")
+        done.append("more")
+    assert done == ["block"] and caught.value.number == signal.SIGHUP
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
 )
@@ -95,6 +142,6 @@ def test_one_wish_is_heard_once_and_handlers_are_given_back():
         finally:
             os.kill(os.getpid(), signal.SIGTERM)  # what follows at once is the same wish
             cleaned = True
-    assert cleaned and signals.status_of(caught.value) == 143
+    assert cleaned and signals.status_after(caught.value) == 143
     assert [signal.getsignal(number) for number in signals.HEEDED] == before
-    assert signals.status_of(KeyboardInterrupt()) == 130
+    assert signals.status_after(KeyboardInterrupt()) == 130

@@ -389,12 +389,8 @@ def test_a_signal_ends_all_that_run_sh_started(working, number, group, status):
         time.sleep(0.02)
     assert {name for name in set(os.listdir("/dev/shm")) - memory if f"_{run.pid}_" in name} == set()
     if number != signal.SIGKILL:
-        lines = said.count("the same command goes on from here")
-        # on a busy machine run.sh may kill a verb that has said so, and says it once more
-        assert lines == 1 or (lines == 2 and "run.sh: ended by" in said), said
-        assert not (exp / ".lock").exists()
-        if "interrupted" in said:  # on a busy machine run.sh may have lost its patience
-            assert not list(exp.rglob(".lock")) and not list(exp.rglob("*.tmp"))
+        assert said.count("the same command goes on from here") == 1, said
+        assert not list(exp.rglob(".lock")) and not list(exp.rglob("*.tmp")), said
     else:  # a lock that a kill left does not hold up the next run
         again = finish(exp, "--stage", "1", "--stop-stage", "1")
         assert again.returncode == 0, again.stdout
