@@ -100,13 +100,10 @@ def wipe() -> None:
         print("\r\033[K", end="", flush=True)
 
 
-def progress(items: Iterable[T], total: int, what: str, *, aside: bool = False) -> Iterator[T]:
-    """Yield `items`, showing how many of `total` are done. `what` reads like `features: train`.
-
-    aside: on stderr, where stdout is for the results.
-    """
-    if (sys.stderr if aside else sys.stdout).isatty():
-        yield from _bar(items, total, what, aside)
+def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Yield `items`, showing how many of `total` are done. `what` reads like `features: train`."""
+    if sys.stdout.isatty():
+        yield from _bar(items, total, what)
         return
     start = said = time.monotonic()
     for done, item in enumerate(items, 1):
@@ -115,20 +112,14 @@ def progress(items: Iterable[T], total: int, what: str, *, aside: bool = False) 
         if now - said >= PLAIN_PERIOD_S and done < total:
             said = now
             left = (now - start) / done * (total - done)
-            line = f"{what}: {done}/{total}, {left:.0f} s left"
-            if aside:
-                print(line, file=sys.stderr, flush=True)
-                log_only(line)
-            else:
-                say(line)
+            say(f"{what}: {done}/{total}, {left:.0f} s left")
 
 
-def _bar(items: Iterable[T], total: int, what: str, aside: bool) -> Iterator[T]:
-    from rich.console import Console
+def _bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, console=Console(stderr=aside)) as bar:
+    with Progress(*columns, transient=True) as bar:
         task = bar.add_task(what, total=total)
         for item in items:
             yield item

@@ -130,22 +130,16 @@ class SearchPool:
             self._pool = None
 
     def decode(
-        self,
-        utterances: Sequence[str],
-        loglikes_of: Callable[[str], np.ndarray],
-        task: Task,
-        *,
-        what: str,
-        aside: bool = False,
+        self, utterances: Sequence[str], loglikes_of: Callable[[str], np.ndarray], task: Task, *, what: str
     ) -> dict[str, Outcome]:
-        """{utterance: outcome} in the order given; `loglikes_of` gives float32 (frames, pdfs), unscaled.
+        """Return {utterance: outcome} in the order given; `loglikes_of` returns float32 (frames, pdfs), unscaled.
 
-        what: said with the progress; aside: on stderr.
+        what: said with the progress.
 
         An InputError from `loglikes_of`, or a search that fails, is that utterance's fault and no more.
         """
         outcomes = self.outcomes(utterances, loglikes_of, task)
-        done = dict(progress(outcomes, len(utterances), what, aside=aside))
+        done = dict(progress(outcomes, len(utterances), what))
         return {utterance: done[utterance] for utterance in utterances}
 
     def outcomes(
