@@ -117,8 +117,8 @@ def settled(
         if promised // block * block > there and promised - there not in slack:
             return Extent(start, begin, size, size, promised - there)
     end = _end_of_samples(stream, chunks, start, begin, size)
-    close = end if _begins_sound(bytes_at(stream, end, 16)) else size
-    return Extent(start, begin, end, close, right=promised == end - begin)
+    close = _after_chunks(stream, chunks, start, end, size) if end < size else size
+    return Extent(start, begin, end, close or size, right=promised == end - begin)
 
 
 def _slack(chunks: Chunks | None, header: int) -> tuple[int, ...]:
@@ -184,9 +184,7 @@ def _after_chunks(stream: IO[bytes], chunks: Chunks | None, start: int, place: i
 
 def _end_of_samples(stream: IO[bytes], chunks: Chunks | None, start: int, begin: int, size: int) -> int:
     """Return where samples without a promise end: at another sound, at chunks or tags up to the end, or at it."""
-    found = find(stream, b"WAVEfmt ", begin, size) if chunks is RIFF else None
-    if found is not None and found - 8 >= begin and bytes_at(stream, found - 8, 4) in (b"RIFF", b"RF64"):
-        return found - 8
+    size = _next_of_its_kind(stream, start, begin, size) or size
     tail_at = max(begin, size - SEARCHED_BYTES)
     tail = bytes_at(stream, tail_at, size - tail_at)
     for match in re.finditer(rb"TAG|APETAGEX" if chunks is None else _METADATA + rb"|TAG|APETAGEX", tail):
@@ -195,6 +193,17 @@ def _end_of_samples(stream: IO[bytes], chunks: Chunks | None, start: int, begin:
         if even and _after_chunks(stream, chunks, start, place, size) is not None:
             return place
     return size
+
+
+def _next_of_its_kind(stream: IO[bytes], start: int, begin: int, size: int) -> int | None:
+    """Return where the next sound with a header like the one at `start` begins, at or behind `begin`."""
+    head = bytes_at(stream, start, 16)
+    wanted, before = (head[8:12], 8) if head.startswith((b"RI", b"RF64", b"BW64", b"FORM")) else (head[:8], 0)
+    while (found := find(stream, wanted, begin + before, size)) is not None:
+        if _begins_sound(bytes_at(stream, found - before, 16)):
+            return found - before
+        begin = found - before + 1
+    return None
 
 
 def find(stream: IO[bytes], wanted: bytes, begin: int, end: int) -> int | None:

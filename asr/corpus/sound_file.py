@@ -15,6 +15,8 @@ import contextlib
 import io
 import os
 import re
+import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -27,6 +29,9 @@ from asr.corpus.sound_kinds import HEAD_BYTES, SoundError, conversion, foreign, 
 
 READ_FRAMES = 1 << 26  # at a time, so that a header that lies takes no more memory than there is sound
 RATES_HZ = (1000, 1_000_000)  # a header of another rate is damaged
+REMEMBERED_BYTES, MOST_REMEMBERED = 1 << 20, 64  # of which files, and how many, the layout is kept in memory
+_remembered: dict[tuple[int, int, int, int, int | None], tuple[list[Stream], bool]] = {}
+_lock = threading.Lock()
 
 
 class View(io.RawIOBase):
@@ -139,7 +144,7 @@ def opened(
         raise SoundError("empty audio", message, file=name, key=key)
     stream.seek(start or 0)
     head = stream.read(HEAD_BYTES)
-    streams, mpeg = _streams(stream, head, size, start, name, rate_hz, key)
+    streams, mpeg = _known_streams(stream, head, size, start, name, rate_hz, key)
     for one in streams:
         if one.fault:
             raise SoundError("truncated audio", one.fault, file=name, key=key)
@@ -175,6 +180,24 @@ def _source(stream: IO[bytes], one: Stream, size: int) -> Any:
     return descriptor
 
 
+def _known_streams(
+    stream: IO[bytes], head: bytes, size: int, start: int | None, name: str, rate_hz: int | None, key: str | None
+) -> tuple[list[Stream], bool]:
+    """Return what `_streams` does; a large file is searched once, however many segments are read from it."""
+    if size < REMEMBERED_BYTES or isinstance(stream, io.BytesIO | tempfile.SpooledTemporaryFile):
+        return _streams(stream, head, size, start, name, rate_hz, key)
+    status = os.fstat(stream.fileno())
+    identity = (status.st_dev, status.st_ino, size, status.st_mtime_ns, start)
+    found = _remembered.get(identity)
+    if found is None:
+        found = _streams(stream, head, size, start, name, rate_hz, key)
+        with _lock:
+            while len(_remembered) >= MOST_REMEMBERED:
+                _remembered.pop(next(iter(_remembered)))
+            _remembered[identity] = found
+    return found
+
+
 def _streams(
     stream: IO[bytes], head: bytes, size: int, start: int | None, name: str, rate_hz: int | None, key: str | None
 ) -> tuple[list[Stream], bool]:
@@ -195,7 +218,8 @@ def _streams(
             f"is truncated: its header promises {extent.missing} bytes more than there are" if extent.missing else ""
         )
         pieces = _patched(begin, extent.end if extent.cut else extent.close, extent.patches)
-        if not (extent.missing or extent.patches or extent.cut or bounded or result) and extent.close == size:
+        whole = begin == 0 and extent.close == size  # libsndfile passes over a tag before some kinds alone
+        if whole and not (extent.missing or extent.patches or extent.cut or bounded):
             pieces = [(0, size)]
         result.append(Stream(pieces, fault))
         begin = size if bounded else extent.close
@@ -213,7 +237,7 @@ def _streams(
         ), False
     if head.startswith(b"OggS") and foreign(head) is None:
         return result + sound_frames.ogg_streams(stream, begin, size), False
-    if foreign(head) is None and sound_mpeg.is_mpeg(head.lstrip(b"\0")):
+    if foreign(head) is None and (sound_mpeg.is_mpeg(head.lstrip(b"\0")) or sound_mpeg.begins_in_frame(head)):
         stream.seek(0)
         return result + sound_mpeg.mpeg_streams(stream.read()), True
     if foreign(head) or no_sound(head):

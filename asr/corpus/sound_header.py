@@ -188,6 +188,7 @@ def _nist(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | N
     block = max(1, (channels or 1) * (width or 2))
     promised = None if count is None else count * block
     extent = settled(stream, None, start, start + head_bytes, size, promised, block, bounded)
+    extent.cut = extent.end < extent.close  # libsndfile takes all that follows for samples
     if not extent.right:
         said = b"sample_count -i %d\n" % ((extent.end - extent.begin) // block)
         lines = re.sub(rb"sample_count -i \d+\n", b"", head[: head.find(b"end_head")])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 
 from asr.corpus.sound_frames import Stream
 
@@ -24,6 +25,7 @@ _KBITS = {
 }
 
 
+@cache
 def _frame_bytes(second: int, third: int) -> int:
     """Return the length of an MPEG audio frame by the second and third byte of its header; 0: no valid header."""
     version, layer, bits, rate = second >> 3 & 3, second >> 1 & 3, third >> 4, third >> 2 & 3
@@ -36,14 +38,11 @@ def _frame_bytes(second: int, third: int) -> int:
     return (72 if layer == 1 and version != 3 else 144) * per_second // hz + padding
 
 
-_FRAME_BYTES = [_frame_bytes(pair >> 8, pair & 255) for pair in range(1 << 16)]
-
-
 def _length(data: bytes, place: int) -> int:
     """Return the length of the frame whose header is at `place`; 0: there is none."""
     if place + 4 > len(data) or data[place] != 0xFF:
         return 0
-    return _FRAME_BYTES[data[place + 1] << 8 | data[place + 2]]
+    return _frame_bytes(data[place + 1], data[place + 2])
 
 
 def _form(data: bytes, place: int) -> tuple[int, int, bool]:
@@ -58,6 +57,18 @@ def is_mpeg(data: bytes) -> bool:
         place += 1
     length = _length(data, place)
     return length > 0 and (_length(data, place + length) > 0 or place + length == len(data))
+
+
+def begins_in_frame(head: bytes) -> bool:
+    """Whether `head` begins within a frame of MPEG audio, as a piece of a stream does: three whole ones follow."""
+    place = -1
+    while (place := head.find(b"\xff", place + 1)) >= 0:
+        places = [place]
+        while len(places) < 4 and (length := _length(head, places[-1])):
+            places.append(places[-1] + length)
+        if len(places) == 4 and places[-1] <= len(head) and len({_form(head, one) for one in places[:3]}) == 1:
+            return True
+    return False
 
 
 def after_tags(data: bytes, place: int) -> int:
@@ -178,7 +189,7 @@ def _as_stream(data: bytes, one: _Mpeg, *, alone: bool) -> Stream:
 def _xing(data: bytes, place: int, frames: int) -> bytes:
     """Return a Xing frame for a stream whose first frame is at `place`: the decoder takes its length from it."""
     second, third = data[place + 1] | 1, data[place + 2] & 0x0C  # without a checksum, without padding
-    third |= next(bits << 4 for bits in range(1, 15) if _FRAME_BYTES[second << 8 | third | bits << 4] >= 64)
+    third |= next(bits << 4 for bits in range(1, 15) if _frame_bytes(second, third | bits << 4) >= 64)
     head = bytes([0xFF, second, third, data[place + 3] & 0xC0])
     body = head + bytes(_side_bytes(data, place)) + b"Xing" + struct.pack(">II", 1, frames)
-    return body.ljust(_FRAME_BYTES[second << 8 | third], b"\0")
+    return body.ljust(_frame_bytes(second, third), b"\0")

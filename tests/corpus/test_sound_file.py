@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from asr.cli import main
-from asr.corpus import audio, sound_mpeg
+from asr.corpus import audio, sound_file, sound_frames, sound_mpeg
 from asr.corpus.datadir import DataDir
 
 N = 8000
@@ -61,6 +61,34 @@ def test_sizes_of_wav_headers(length, kind, subtype, behind):
     assert length(data + behind) == N
     for riff in (0, 100, 0xFFFFFFFF):
         assert length(sized(data, 4, riff) + behind) == N
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "unknown"),
+    [
+        ("WAV", b"data", "ffffffff"),
+        ("WAV", b"data", "00000000"),
+        ("AIFF", b"SSND", "00000000"),
+        ("AU", b".snd\0\0\0\x18", "ffffffff"),
+        ("CAF", b"data", "ffffffffffffffff"),
+        ("RF64", b"ds64\x1c\0\0\0" + bytes(8), "0000000000000000"),
+    ],
+)
+def test_joined_sounds_whose_writers_did_not_know_their_length(length, kind, field, unknown):
+    data = encoded(kind, values=VALUES[: N // 2]) if kind != "RF64" else encoded(kind)
+    if kind == "RF64":
+        field = data[data.index(b"ds64") : data.index(b"ds64") + 16]
+    place, size = data.index(field) + len(field), bytes.fromhex(unknown)
+    one = data[:place] + size + data[place + len(size) :]
+    frames = length(data)
+    for behind in (b"", LIST if kind == "WAV" else b""):
+        assert length((one + behind) * 3) == 3 * frames
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "CAF", "W64", "RF64", "NIST", "FLAC", "OGG", "MP3"])
+def test_tags_before_and_behind_every_kind(length, kind):
+    data = encoded(kind)
+    assert length(ID3 + data) == length(data + TAG) == N
 
 
 def test_sizes_that_cut_a_sample_in_two(length):
@@ -239,10 +267,33 @@ def test_mp3_with_tags_and_wrong_counts(length, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_mp3_that_begins_within_a_frame(length):
+    data = without_info(mp3())
+    first, second = (sound_mpeg._length(data, 0) for _ in range(2))
+    frames = length(data)
+    assert frames - 2 * 1152 <= length(data[first // 2 :]) < frames
+    assert length(data[first + second :]) == frames - 2 * 576
+
+
 def test_segments_of_an_mp3_whose_length_was_counted(tmp_path: Path):
     (tmp_path / "a.mp3").write_bytes(without_info(mp3()))
     whole = audio.read(tmp_path / "a.mp3")
     assert np.abs(whole[1600:6400] - audio.read(tmp_path / "a.mp3", start_s=0.1, end_s=0.4)).max() < 1
+
+
+def test_a_large_file_is_searched_once(tmp_path: Path, monkeypatch):
+    """What was found of a file is forgotten when the file changes."""
+    searched = []
+    flac_streams = sound_frames.flac_streams
+    monkeypatch.setattr(sound_file, "REMEMBERED_BYTES", 100)
+    monkeypatch.setattr(sound_frames, "flac_streams", lambda *about: searched.append(1) or flac_streams(*about))
+    path, flac = tmp_path / "a.flac", encoded("FLAC")
+    path.write_bytes(flac)
+    for start_s in (0.0, 0.1, 0.2):
+        assert len(audio.read(path, start_s=start_s, end_s=0.3)) == 4800 - round(16000 * start_s)
+    assert len(searched) == 1
+    path.write_bytes(flac + flac)
+    assert len(audio.read(path)) == 2 * N and len(searched) == 2
 
 
 def test_codings_that_cannot_seek_are_read_from_the_start(length, tmp_path):
