@@ -8,6 +8,11 @@ by_digit("110", one="幺")  幺幺零
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
 DIGITS = "零一二三四五六七八九"
 
 #: where 1 is said 幺: in telephone numbers, in every string of digits, nowhere
@@ -26,7 +31,7 @@ QUANTITY = (
 #: counts what stands before it: with one of these behind it, `5-3` is a range and no score
 MEASURE = (
     "年月日号天点时分秒周岁个人名位元块角毛万亿千百米里公厘毫斤克吨度倍层楼路条只次级页章节期集部辆台家户间所套平立升瓦届班"
-    "本篇首行句字词杯瓶碗袋包箱颗粒滴件双张份例起桩遍趟圈步口头匹棵株代世折成℃%‰"
+    "本篇首行句字词杯瓶碗袋包箱颗粒滴件双张份例起桩遍趟圈步口头匹棵株代世折成℃%‰‱"
 )
 
 
@@ -56,6 +61,18 @@ def quantity(number: str) -> str:
     """Return `cardinal(number)` as people count with it: 两百, 两千, 两万 at its head, as wetext has it."""
     said = cardinal(number)
     return "两" + said[1:] if said[:1] == "二" and said[1:2] in tuple("百千万亿") else said
+
+
+def said_as(form: str, *kinds: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
+    """Return a replacement: `form`, its {} filled by the groups of the match, each said as `kinds` has it."""
+    return lambda match: form.format(*(kind(group or "") for kind, group in zip(kinds, match.groups(), strict=True)))
+
+
+def apply_rules(rules: tuple[Rule, ...], text: str) -> str:
+    """Apply rules to a text in the order in which they stand."""
+    for pattern, by in rules:
+        text = pattern.sub(by, text)
+    return text
 
 
 def _grouped(digits: str) -> str:

@@ -11,12 +11,20 @@ import unicodedata
 
 _NUMERALS = "零一二三四五六七八九十百千万"
 # what stands for 零: a circle beside a numeral, a letter O in a year
-_CIRCLE = re.compile(rf"[○◯](?=[○◯]*[{_NUMERALS}〇0-9年])|(?<=[{_NUMERALS}〇0-9])[○◯]")
-_YEAR = re.compile("(?<![一二三四五六七八九零〇A-Za-z])[一二][一二三四五六七八九零〇OoＯｏ]{3}(?=年)")
+_CIRCLE = re.compile(rf"[○◯](?=[○◯]*[{_NUMERALS}〇0-9年后])|(?<=[{_NUMERALS}〇0-9])[○◯]")
+_YEAR = re.compile(
+    "(?<![一二三四五六七八九零〇A-Za-z0-9])(?:[一二][一二三四五六七八九零〇OoＯｏ]{3}|[12](?=\\d*[Oo])[Oo\\d]{3})(?=年)",
+    re.ASCII,
+)
 # before they are decomposed: 3½ is not 31⁄2, 10² not 102, ≠ not =
 _HALVES = re.compile("(?<=[0-9])(?=[¼½¾⅐-⅞])")
-_RAISED = re.compile("(?<=[0-9xyzXYZabcnr])([⁻⁺]?)([⁰¹²³⁴-⁹]+)")
+_RAISED = re.compile("(?<=[0-9xyzXYZabcnrR])([⁻⁺]?)([⁰¹²³⁴-⁹]+)")
 _LOST = str.maketrans({"≠": "不等于", "≮": "不小于", "≯": "不大于", "≰": "不小于等于", "≱": "不大于等于"})
+
+# ①② are 1 and 2, not 12; ❶ has no other form
+_LISTED = re.compile("[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
+# one character for a Roman numeral: Ⅳ; ⅩⅩⅠ is one number
+_ROMAN = re.compile("[\u2160-\u217f]+")
 
 _MARK = re.compile(r"(?<=[^\s#])#[0-5](?![0-9])")
 _ANY_MARK = re.compile(r" ?#[0-5](?![0-9])")
@@ -31,6 +39,7 @@ def cleaned(text: str) -> str:
     numerals, and a letter O in a year of Han numerals, is 〇.
     """
     text = with_zeros(_CIRCLE.sub("〇", text.translate(_LOST)))
+    text = _LISTED.sub(_listed, text)
     text = _RAISED.sub(_power, _HALVES.sub("又", text))
     kept = []
     for char in unicodedata.normalize("NFKD", text):
@@ -44,6 +53,21 @@ def cleaned(text: str) -> str:
     return "".join(kept)
 
 
+def _listed(match: re.Match[str]) -> str:
+    return f"{unicodedata.numeric(match[0]):.0f}、"
+
+
+def with_roman(text: str) -> str:
+    """Write Roman numerals that are characters of their own in digits: 第Ⅲ期 is 第3期. Letters stay: Henry VIII."""
+    return _ROMAN.sub(_roman, text)
+
+
+def _roman(match: re.Match[str]) -> str:
+    values = [int(unicodedata.numeric(numeral)) for numeral in match[0]]
+    following = [*values[1:], 0]
+    return str(sum(-value if value < after else value for value, after in zip(values, following, strict=True)))
+
+
 def _power(match: re.Match[str]) -> str:
     """10² is 10的平方, 10⁻³ 10的负3次方."""
     sign, exponent = {"⁻": "负"}.get(match[1], ""), unicodedata.normalize("NFKC", match[2])
@@ -51,14 +75,15 @@ def _power(match: re.Match[str]) -> str:
 
 
 def with_zeros(text: str) -> str:
-    """Write the letter O as 〇 in a year of Han numerals: 二O二四年."""
-    return _YEAR.sub(lambda match: re.sub("[OoＯｏ]", "〇", match[0]), text)
+    """Write the letter O as a zero in a year: 二O二四年, 2O24年."""
+    return _YEAR.sub(lambda match: re.sub("[OoＯｏ]", "0" if match[0][0] in "12" else "〇", match[0]), text)
 
 
 def without_prosody(text: str) -> str:
     """Leave out the marks #0 to #5 that corpora for synthesis put behind words (BZNSYP: #1 a word to #4 a sentence).
 
-    Several marks, or one at the end, are marks of prosody. One alone is one too, unless it numbers a thing: #3楼.
+    Several marks, or one at the end, are marks of prosody. One alone is one too, unless it numbers a thing:
+    #3楼, 3#2-801.
     """
     if "#" not in text:
         return text
@@ -66,6 +91,10 @@ def without_prosody(text: str) -> str:
     if at_end and len(_ANY_MARK.findall(text)) > 1:
         return _ANY_MARK.sub("", text)
     several = len(marks) > 1 or at_end
-    if not several and marks and text[marks[0].end() :][:1] in tuple(_NUMBERED):
+    if (
+        not several
+        and marks
+        and (text[marks[0].end() :][:1] in tuple(_NUMBERED) or text[: marks[0].start()][-1:].isdigit())
+    ):
         return text
     return _MARK.sub("", text)

@@ -19,12 +19,12 @@ _DASHES = "-‐‑‒–—―−⁃－﹣⸺⸻─━"
 _TILDES = "~～〜∼⁓"
 _HAN_NUMERALS = "〇零一二三四五六七八九十百千万两"
 _COUNTED = "年月日号时点分秒天个人名位元块岁度米章节页层楼级倍周次期集届篇条路斤克"
-_UNIT = f"(?:[{_COUNTED}万亿]|号楼|单元|小时|分钟|千米|公里|公斤|%|‰)"
+_UNIT = f"(?:[{_COUNTED}万亿]|号楼|单元|小时|分钟|千米|公里|公斤|[%‰#])"
 
 _BESIDE = rf"(?<=[\d%‰CFc{_HAN_NUMERALS}{_COUNTED}])"
 _DASH_SIGNS = (
     # 3——5天, 3 – 5天: one sign for all
-    (re.compile(rf"(?<=\d) ?[{_DASHES}ー]{{1,3}} ?(?=[\d第$¥€£])|(?<=\d)一(?=\d)"), "-"),
+    (re.compile(rf"(?<=\d) ?[{_DASHES}ー]{{1,3}} ?(?=[\d第$¥€£])|(?<=\d)一(?=\d(?!年))"), "-"),
     (re.compile(rf"{_BESIDE} ?[{_DASHES}]{{1,3}} ?(?=第?\d)"), "-"),
     (re.compile(rf" ?[{_TILDES}]+ ?(?=[-{_DASHES}]?[\d第$¥€£{_HAN_NUMERALS}])"), "~"),
     # 他说——5天: a pause, not a sign
@@ -40,6 +40,11 @@ def _short_date(match: re.Match[str]) -> str:
 _YEAR = r"(?:1\d|20)\d\d"
 _SEASON = "(?=赛季|学年|年度|财年|届)"
 _DATES = (
+    # 2023.10-2024.2
+    (
+        re.compile(rf"{START}({_YEAR})\.(0?[1-9]|1[0-2])[-~]({_YEAR})\.(0?[1-9]|1[0-2])(?![\d.])"),
+        r"\1年\2月到\3年\4月",
+    ),
     # 2024-01-05, 2024/1/5, 2024.1.5
     (
         re.compile(rf"{START}({_YEAR}) ?([-/.]) ?(0?[1-9]|1[0-2]) ?\2 ?(0?[1-9]|[12]\d|3[01])日?(?!\d|\.\d)"),
@@ -48,6 +53,13 @@ _DATES = (
     # 2024.1.5-1.8, 2024年1月5日-8日, 2024/1/5-8
     (re.compile(r"(?<=日)[-~](0?[1-9]|1[0-2])[./-](0?[1-9]|[12]\d|3[01])日?(?!\d|\.\d)"), r"到\1月\2日"),
     (re.compile(r"(?<=日)[-~](0?[1-9]|[12]\d|3[01])(?![\d.点时:月年])日?"), r"到\1日"),
+    # 5.1-5.3日
+    (
+        re.compile(
+            rf"{START}([1-9]|1[0-2])\.([12]\d|3[01]|0?[1-9])[-~](?=(?:[1-9]|1[0-2])\.(?:[12]\d|3[01]|0?[1-9])[日号])"
+        ),
+        r"\1月\2日到",
+    ),
     # 3.14日
     (re.compile(rf"{START}([1-9]|1[0-2])\.([12]\d|3[01]|0?[1-9])(?=[日号])"), r"\1月\2"),
     # 24/12/31
@@ -61,16 +73,20 @@ _YEAR_RANGES = (
     # 1949-1976年, 2019-2020赛季, 2019-20赛季, (1881-1936)
     re.compile(rf"{START}({_YEAR})年?[-~](?:到)?({_YEAR})(?=年(?!前|来|间的)|赛季|学年|年度|财年|级)"),
     re.compile(rf"{START}({_YEAR})[-~/](\d\d){_SEASON}"),
+    re.compile(rf"{START}({_YEAR}|[6-9][1-9])[-~]([0-3]\d|[6-9][1-9])(?=年(?![前来以内]))"),
     re.compile(r"(?<![\d.-])(\d\d)[-~/](\d\d)(?=赛季|学年)"),
     re.compile(rf"{START}(1[5-9]\d\d|20\d\d)[-~](1[5-9]\d\d|20\d\d)(?![\d.:%{MEASURE}A-Za-z]| ?[-+=])"),
 )
-_CLOCK = r"\d{1,2}:[0-5]\d(?::[0-5]\d)?"
+_CLOCK = r"\d{1,2}:[0-5]\d(?::[0-5]\d)?(?: ?[aApP][mM])?"
 _RANGES = (
+    # 22:00-次日2:00
+    (re.compile(rf"({_CLOCK})[-~](?=次日|第二天|翌日|凌晨|[上中下]午|晚)"), r"\1到"),
     # 10:00-12:00, 1/3~1/2
     (re.compile(rf"({_CLOCK})[-~](?={_CLOCK})"), r"\1到"),
     (re.compile(r"(\d+/\d+)[-~](?=\d+/\d+)"), r"\1到"),
     # 3-5%, 3%-5%, 3‰~5‰
-    (re.compile(rf"{START}({NUMBER})[-~](?={NUMBER}([%‰]))"), r"\1\2到"),
+    (re.compile(rf"{START}({NUMBER})[-~到](?={NUMBER}([%‰‱]))"), r"\1\2到"),
+    (re.compile(rf"{START}({NUMBER})至(?={NUMBER}([%‰‱]))"), r"\1\2至"),
     (re.compile(rf"({NUMBER}[%‰])[-~](?=[-+]?{NUMBER}[%‰])"), r"\1到"),
     # 20°C-30°C, 3月5日-8日, 第3章-第5章, 3m-5m
     (re.compile(r"(\d(?:°[CF]?|[kcm]?[mgML]))[-~](?=-?\d[\d.]*(?:°|\1|[kcm]?[mgML]))"), r"\1到"),
@@ -78,8 +94,11 @@ _RANGES = (
     (re.compile(r"(\d[年月日号时点分])[-~](?=\d{1,4}(?:[年月日号时点分秒]|:\d\d))"), r"\1到"),
     # -5~3°C, 5万~10万
     (re.compile(rf"(?<=[\d{_HAN_NUMERALS}亿%‰{_COUNTED}CFmg])~(?=[-第]?[\d{_HAN_NUMERALS}])"), "到"),
+    # 3k-5k, 10W-20W, 16GB-32GB; Ⅰ-Ⅲ级 as letters
+    (re.compile(rf"{START}({NUMBER} ?([A-Za-z]{{1,3}}))[-~](?={NUMBER} ?\2(?![A-Za-z\d]))"), r"\1到"),
+    (re.compile(r"(?<![A-Za-z])([IVX]{1,4})[-~](?=[IVX]{1,4}[级期型度类卷章])"), r"\1到"),
     # 周一～周五, A~C级, 60-80后, 公元前221-公元前206年, 零下5-零上3°C
-    (re.compile(rf"((周|星期|礼拜)[一二三四五六日天]) ?[-{_TILDES}] ?(?=\2[一二三四五六日天])"), r"\1到"),
+    (re.compile(rf"((周|星期|礼拜|初)[一二三四五六日天1-9]) ?[-{_TILDES}] ?(?=\2[一二三四五六日天1-9])"), r"\1到"),
     (re.compile(rf"(?<![A-Za-z])([A-Z])[{_TILDES}](?=[A-Z](?![A-Za-z]))"), r"\1到"),
     (re.compile(rf"(?<=[零五后])[-{_TILDES}](?=[\d{_HAN_NUMERALS}][零五05]后)"), "到"),
     (re.compile(rf"(?<=[\d年])[-{_TILDES}](?=(?:公元前|零[上下])\d)"), "到"),
@@ -94,15 +113,18 @@ _SPORTS_AFTER = re.compile(
     r" ?(?:的?(?:大?比分|优势|总比分|比例|劣势)|[获取战大险完小轻连]?胜|击败|战平|打平|踢平|逼平|平(?!方|米|均|台)|"
     r"逆转|领先|落后|告负|不敌|惜败|惨败|落败|输给|赢|淘汰|横扫|力克|轻取|稀释|结束(?:了)?比赛|绝杀)"
 )
-_COLON = re.compile(r"(?<![\d:.])(\d{1,3}(?:\.\d+)?):(\d{1,5}(?:\.\d+)?)(?![\d:]|\.\d)")
+_COLON = re.compile(r"(?<![\d:.A-Za-z])(\d{1,3}(?:\.\d+)?):(\d{1,5}(?:\.\d+)?)(?![\d:]|\.\d)")
 _HYPHEN = re.compile(rf"(?<![\dA-Za-z.-])(第?)({NUMBER})-({NUMBER})(?![\d-]|\.\d)")
 _CHAIN = re.compile(r"(?<![\dA-Za-z.-])\d{1,4}(?:-\d{1,4}){2,}(?![\d-]|\.\d)")
 _MEASURES = frozenset(MEASURE + "°")
 _TURNED = re.compile(r" ?(?:[点时月号年度°%‰元分个天岁级米]|日(?!本))")  # 10-8点 is a range all the same
 _HIGHEST_SCORE = 200  # of a score that no word of sports shows to be one
+_WORDS_BESIDE = 12  # as many characters of context as the patterns can look at
 _DIFFERENCE = re.compile(r" ?(?:等于|得|是多少|=)")
 _ORDINAL_RANGE = re.compile(r"第(\d+)[到~-](?:第)?(\d+)(?![\d.])")
-_ROOM = re.compile(r"(?<![\d-])(\d{1,2})-(\d{3,4})(?=室|房)")
+_ROOM = re.compile(
+    rf"(?<![\d-])(\d{{1,2}})-(\d{{3,4}})(?=室|房)|(?<=[号栋幢座#])(\d{{1,2}})-(\d{{3,4}})(?![\d{MEASURE}])"
+)
 
 _OPERATORS = {"+": "加", "-": "减", "*": "乘", "x": "乘", "X": "乘", "×": "乘", "/": "除以", "÷": "除以", "=": "等于"}
 _SUM = re.compile(rf"(?<![\d.A-Za-z])-?{NUMBER}(?: ?[-+*xX×/÷] ?{NUMBER})+ ?=(?: ?-?{NUMBER})?")
@@ -128,7 +150,7 @@ def say_ranges(text: str) -> str:
     text = _SUM.sub(lambda match: _OPERATION.sub(lambda sign: _OPERATORS[sign[1]], match[0]), text)
     for years in _YEAR_RANGES:
         text = years.sub(_years, text)
-    text = _ROOM.sub(lambda match: f"{cardinal(match[1])}杠{by_digit(match[2])}", text)
+    text = _ROOM.sub(lambda match: f"{cardinal(match[1] or match[3])}杠{by_digit(match[2] or match[4])}", text)
     for pattern, by in _RANGES:
         text = pattern.sub(by, text)
     text = _ORDINAL_RANGE.sub(lambda match: f"第{cardinal(match[1])}到{cardinal(match[2])}", text)
@@ -142,7 +164,8 @@ def say_ranges(text: str) -> str:
 def _context(match: re.Match[str]) -> bool:
     """Return whether words of sports, or of proportions, stand beside a match."""
     text = match.string
-    return bool(_SPORTS_BEFORE.search(text[: match.start()]) or _SPORTS_AFTER.match(text[match.end() :]))
+    before = text[max(match.start() - _WORDS_BESIDE, 0) : match.start()]
+    return bool(_SPORTS_BEFORE.search(before) or _SPORTS_AFTER.match(text, match.end()))
 
 
 def _ratio(match: re.Match[str]) -> str:
@@ -158,7 +181,7 @@ def _between(match: re.Match[str]) -> str:
     ordinal, first, second = match[1], match[2], match[3]
     if ordinal or "." in first + second:
         return f"{ordinal}{first}到{second}"
-    following = match.string[match.end() :]
+    following = match.string[match.end() : match.end() + _WORDS_BESIDE]
     higher = int(second) > int(first)
     measured = following.lstrip()[:1] in _MEASURES if higher else _TURNED.match(following) is not None
     equal_or_none = int(second) in (0, int(first))

@@ -3,7 +3,8 @@
     speak("占3/4")              占四分之三
     speak("1v1", yao="never")   一V一
 
-The rules run in this order: the user's table (asr.corpus.spoken_table); names of events; what is said digit by digit
+The rules run in this order: the user's table (asr.corpus.spoken_table); addresses, years and names of events
+(asr.corpus.events); what is said digit by digit
 (asr.corpus.digit_strings); dates, ranges and scores (asr.corpus.ranges); versions, ordinals and sports; money, signs
 and units (asr.corpus.units_of_measure); then wetext, whose rules know no context, says what is left. What a rule has
 said holds no digit, so that no later rule sees it. Every rule has an example in tests/corpus/spoken_pairs.tsv.
@@ -16,12 +17,22 @@ import re
 from collections.abc import Callable
 
 from asr.corpus.digit_strings import say_digits
-from asr.corpus.numerals import END, NUMBER, QUANTITY, START, by_digit, cardinal, quantity
+from asr.corpus.events import say_addresses, say_events
+from asr.corpus.numerals import (
+    END,
+    NUMBER,
+    QUANTITY,
+    START,
+    Rule,
+    apply_rules,
+    by_digit,
+    cardinal,
+    quantity,
+    said_as,
+)
 from asr.corpus.ranges import one_sign, say_ranges
 from asr.corpus.spoken_table import USUAL, SpokenTable
 from asr.corpus.units_of_measure import say_units
-
-Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 _NUMERALS = "〇零一二三四五六七八九十百千万"
 _HAN = "\u3400-\u9fff"
@@ -29,22 +40,20 @@ _HAN = "\u3400-\u9fff"
 _THOUSANDS = re.compile(
     r"(?<![\d,.$¥€£₩₽₹฿₫])(?<![$¥€£₩₽₹฿₫] )(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!,?\d|\.\d)(?! ?[A-Za-z%‰°])"
 )
+_CODES = {
+    "USD": "美元", "CNY": "元", "RMB": "人民币", "EUR": "欧元", "GBP": "英镑", "JPY": "日元", "HKD": "港元",
+}  # fmt: skip
 _CURRENCY = {
     "US$": "美元", "HK$": "港元", "NT$": "新台币", "A$": "澳元", "C$": "加元", "S$": "新加坡元", "$": "美元",
     "¥": "元", "€": "欧元", "£": "英镑", "₩": "韩元", "₽": "卢布", "₹": "卢比", "฿": "泰铢", "₫": "越南盾",
 }  # fmt: skip
 _SIGN = "|".join(re.escape(sign) for sign in _CURRENCY)
 _LARGE = "[十百千万亿]*"
-_EVENT = (
-    "(?:事件|事变|恐怖袭击|恐袭|大?地震|运动|晚会|大促|惨案|起义|空难|矿难|国际|劳动节|购物节|狂欢|消费者|"
-    "(?:妇女|青年|儿童|建党|建军)节|假期|黄金周|长假|放假)"
-)
-_COUNTED = "级度万亿元折倍米公千克吨斤个成分秒岁寸升年月日号天名人次"
 
 
-def _said(form: str, *kinds: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
-    """Return a replacement: `form`, its {} filled by the groups of the match, each said as `kinds` has it."""
-    return lambda match: form.format(*(kind(group or "") for kind, group in zip(kinds, match.groups(), strict=True)))
+def _power(match: re.Match[str]) -> str:
+    minus, exponent = "负" * match[1].startswith("-"), match[1].lstrip("-")
+    return {"2": "的平方", "3": "的立方"}.get(match[1], f"的{minus}{cardinal(exponent)}次方")
 
 
 def _version(match: re.Match[str]) -> str:
@@ -53,46 +62,57 @@ def _version(match: re.Match[str]) -> str:
     return "点".join([by_digit(parts[0]) if address else cardinal(parts[0]), *map(by_digit, parts[1:])])
 
 
-_EVENTS: tuple[Rule, ...] = (
-    # 二0二四年
-    (re.compile(f"(?<=[{_NUMERALS}])0(?=0?[{_NUMERALS}年])"), "〇"),
-    # 1949·10·1; 10·1, 10.1长假
-    (re.compile(rf"{START}((?:1\d|20)\d\d)[·•・](\d{{1,2}})[·•・](\d{{1,2}})(?!\d)"), r"\1-\2-\3"),
-    (re.compile(rf"{START}10(?:[·•・]1(?!\d)|[./]1(?=[”’\"]?(?:国庆|黄金周|长假|假期)))"), "十一"),
-    # 9·11, 12·9运动; 9.11事件, 9/11恐怖袭击, 5.12汶川地震
-    (re.compile(r"(?<![\d.])(\d{1,2}) ?[·•・‧∙⋅] ?(\d{1,2})(?!\d)"), _said("{}{}", by_digit, by_digit)),
-    (
-        re.compile(rf"{START}([1-9]|1[0-2])[./]([12]\d|3[01]|0?[1-9])(?![\d.{_COUNTED}])(?=[”’\"]?[{_HAN}]{{0,2}}{_EVENT})"),
-        _said("{}{}", by_digit, by_digit),
-    ),
-)  # fmt: skip
 _NAMES: tuple[Rule, ...] = (
     # 3.10.2, v1.2.3, 192.168.1.1
     (re.compile(rf"{START}\d+(?:\.\d+){{2,}}(?!\d)"), _version),
     # 1st, 22nd; 第2名, 第12届
     (
         re.compile(r"(?<![\d.,])第?(?<![\d.,])(\d+)(?:st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE),
-        _said("第{}", cardinal),
+        said_as("第{}", cardinal),
     ),
-    (re.compile(rf"第 ?(\d+)(?!/){END}"), _said("第{}", cardinal)),
+    (re.compile(rf"第 ?(\d+)(?!/){END}"), said_as("第{}", cardinal)),
+    # 3/4小时: wetext takes the word behind it for a rate
+    (
+        re.compile(r"(?<![\dA-Za-z/.:-])([1-9])/([1-9]\d?)(?![\d/.月日]|-\d)"),
+        lambda m: f"{cardinal(m[2])}分之{cardinal(m[1])}" if int(m[1]) < int(m[2]) else m[0],
+    ),
+    # 2对2
+    (re.compile(rf"{START}(\d{{1,3}})对(\d{{1,3}}){END}"), said_as("{}对{}", cardinal, cardinal)),
     # 1v1, 2 vs 2, 3V3
     (
         re.compile(r"(?<![\dA-Za-z.])(\d{1,3})( ?)(v|vs|pk)(\.? ?)(\d{1,3})(?![\dA-Za-z]|\.\d)", re.IGNORECASE),
-        _said("{}{}{}{}{}", cardinal, str, str.upper, str, cardinal),
+        said_as("{}{}{}{}{}", cardinal, str, str.upper, str, cardinal),
     ),
     # iPhone 6s is no time, A6L no volume; 16G+512G, N+1; 5^2
     (re.compile(r"(?<=[A-Za-z])( ?\d+)s(?![A-Za-z])"), r"\1S"),
-    (re.compile(r"(?<=[A-Za-z])(?!2)(\d{1,2})(?=[A-Za-z](?![A-Za-z\d]))"), _said("{}", cardinal)),
+    (re.compile(r"(?<=[A-Za-z])(?!2[A-Za-z])(\d{1,4})(?=[A-Za-z](?![A-Za-z\d]))"), said_as("{}", cardinal)),
+    (re.compile(r"(?<=[A-Za-z]{2})(\d{1,4})(?=[A-Za-z]{3})"), said_as("{}", cardinal)),
+    (re.compile(r"(?<=\d)★"), "星"),
     (re.compile(r"(?<=[A-Za-z])\+(?=\d)"), "加"),
-    (re.compile(r"(?<=\d)\^(\d+)"), _said("的{}次方", cardinal)),
+    (re.compile(r"(?<=[\dA-Zac-ln-z])\^(-?\d+)"), _power),
     # B2C is said in English, H2O is not
-    (re.compile(r"(?<![A-Za-z\d])([BCGOPF])2([BCGOPF])(?![A-Za-z\d])"), _said("{} TO {}", str, str)),
+    (re.compile(r"(?<![A-Za-z\d])([BCGOPF])2([BCGOPF])(?![A-Za-z\d])"), said_as("{} TO {}", str, str)),
     # 1980s
-    (re.compile(r"(?<![\dA-Za-z.])((?:1[6-9]|20)\d0)'?s(?![A-Za-z])"), _said("{}年代", by_digit)),
+    (re.compile(r"(?<![\dA-Za-z.])((?:1[6-9]|20)\d0)'?s(?![A-Za-z])"), said_as("{}年代", by_digit)),
+    (re.compile(r"(?<![\dA-Za-z.])([1-9]0)'s(?![A-Za-z])"), said_as("{}年代", cardinal)),
     # 2月2日, 2日; but 2日游; 5000年
-    (re.compile(rf"{START}(\d{{1,2}})月(\d{{1,2}})([日号])"), _said("{}月{}{}", cardinal, cardinal, str)),
+    (re.compile(rf"{START}(\d{{1,2}})月(\d{{1,2}})([日号])"), said_as("{}月{}{}", cardinal, cardinal, str)),
     (re.compile(rf"{START}2(?=日(?!游|内|间|后|之))"), "二"),
-    (re.compile(rf"{START}([3-9]\d{{3}})(?=年)"), _said("{}", quantity)),
+    (re.compile(rf"{START}([3-9]\d{{3}})(?=年)"), said_as("{}", quantity)),
+    # 2年, 2次, 下午2点; but 2年级, 2年2班, 2点5
+    (
+        re.compile(
+            rf"{START}2(?=年(?!级|\d)|次(?![元方世品])|成(?![都功品])|美元|点(?:\d\d|\d分|半|钟|多|整|[^\d{_NUMERALS}]|$))"
+        ),
+        "两",
+    ),
+    # 2室2厅, 1.5到2倍
+    (
+        re.compile(
+            rf"{START}2(?=[室厅]\d|[室厅卫](?![A-Za-z\d\u4e00-\u9fff])|(?:到[\d.]+)?倍|[厅卫](?=[^\d\u4e00-\u9fff]|$))|{START}(?<=[室厅])2(?=[厅卫])"
+        ),
+        "两",
+    ),
     (re.compile(rf"{START}2(?=单元|[栋幢座区期院中审])"), "二"),
     # 0:05
     (
@@ -111,27 +131,36 @@ _SIGNS: tuple[Rule, ...] = (
         lambda m: f"{m[2]}{m[3]}{f'到{m[4]}{m[5]}' if m[4] else ''}{_CURRENCY[m[1]]}",
     ),
     (re.compile(r"(?<=\d) ?\$"), "美元"),
+    (re.compile(rf"(?<![A-Za-z])({'|'.join(_CODES)}) ?({NUMBER}{_LARGE})"), lambda m: m[2] + _CODES[m[1]]),
+    (re.compile(rf"(?<=[\d万亿]) ?({'|'.join(_CODES)})(?![A-Za-z])"), lambda m: _CODES[m[1]]),
     # ±5%, -3%, 100%
     (re.compile(r"± ?(?=\d)"), "正负"),
     (re.compile(rf"(?<![\d%])[-](?={NUMBER}%)"), "负"),
     (re.compile(rf"(?<![\d%])[+](?={NUMBER}%)"), "正"),
     (re.compile(rf"{START}100%"), "百分之百"),
     (re.compile(rf"({NUMBER})‰"), r"千分之\1"),
+    (re.compile(rf"({NUMBER})‱"), r"万分之\1"),
+    (re.compile(rf"({NUMBER})([多几来余])%"), r"百分之\1\2"),
     # 血压120/80, √2, a=1
-    (re.compile(r"(血压[是为: ]?)(\d{2,3})/(\d{2,3})(?!\d)"), _said("{}{}杠{}", str, quantity, quantity)),
-    (re.compile(r"(?<!\d)(\d{2,3})/(\d{2,3})(?= ?mmHg|毫米汞柱)"), _said("{}杠{}", quantity, str)),
+    (re.compile(r"(血压[是为: ]?)(\d{2,3})/(\d{2,3})(?!\d)"), said_as("{}{}杠{}", str, quantity, quantity)),
+    (re.compile(r"(?<!\d)(\d{2,3})/(\d{2,3})(?= ?mmHg|毫米汞柱)"), said_as("{}杠{}", quantity, str)),
     (re.compile(r"√ ?(?=[\dA-Za-z])"), "根号"),
-    (re.compile(r"(?<=[A-Za-z\d]) ?= ?(?=-?[A-Za-z\d])"), "等于"),
+    (re.compile(r"∛ ?(?=[\dA-Za-z])"), "三次根号"),
+    (re.compile(r"(?<=[A-Za-z\d方]) ?= ?(?=-?[A-Za-z\d])"), "等于"),
     # ≥5, 5>3, 100+, 10万+
-    (re.compile(r"≥ ?(?=[-\d])|>= ?(?=[-\d])"), "大于等于"),
-    (re.compile(r"≤ ?(?=[-\d])|<= ?(?=[-\d])"), "小于等于"),
-    (re.compile(r"(?<=\d) ?≈ ?(?=\d)"), "约等于"),
-    (re.compile(r"(?<=\d) ?> ?(?=\d)"), "大于"),
-    (re.compile(r"(?<=\d) ?< ?(?=\d)"), "小于"),
-    (re.compile(r"(?<=[\d万亿千百])\+(?!\d)"), "加"),
+    (re.compile(r"(?:≥|>=) ?(?=-?[\dA-Za-z])"), "大于等于"),
+    (re.compile(r"(?:≤|<=) ?(?=-?[\dA-Za-z])"), "小于等于"),
+    (re.compile(r"≈ ?(?=-?\d)"), "约等于"),
+    (re.compile(r"(?<![<\d=-])(?<!<\d\d) ?> ?(?=-?\d)|(?<=\d) ?> ?(?=-?\d)"), "大于"),
+    (re.compile(r" ?< ?(?=-?\d[^<>]*(?:$|<))"), "小于"),
+    (re.compile(r"(?<=[\d万亿千百])\+(?!\d)|(?<=\d[kK])\+(?!\w)|(?<=[次平立]方)\+(?=[\dA-Za-z])"), "加"),
+    (re.compile(rf"(?<=[\d{_NUMERALS}亿%]) ?\+ ?(?=[\d{_NUMERALS}])"), "加"),
     # 北纬30°15′20″
     (re.compile(r"(?<=\d)°(?![CFc])"), "度"),
-    (re.compile(r"(?<=度)(\d+)[′'’](?:(\d+)[″\"”])?"), lambda m: f"{m[1]}分{m[2]}秒" if m[2] else f"{m[1]}分"),
+    (
+        re.compile(r"(?<=度)(\d+)[′'’](?:(\d+)(?:″|′′|''|[\"”]))?"),
+        lambda m: f"{m[1]}分{m[2]}秒" if m[2] else f"{m[1]}分",
+    ),
     # 歼-20 is not below zero, -5度 is
     (
         re.compile(rf"(?<=[{_HAN}])(?<![温低高为至到达约零降升是在于差率值涨跌亏负])-(?=\d+(?![\d.]| ?[°度%万亿]))"),
@@ -141,12 +170,16 @@ _SIGNS: tuple[Rule, ...] = (
 )
 # What wetext would read wrongly; all before it sees the text.
 _REWRITES: tuple[Rule, ...] = (
+    (re.compile(r"(?<=\d)[\"\\{}|“”]+(?=\d)"), "、"),
     (re.compile(r"[\"\\{}|“”]"), ""),  # these carry meaning between wetext's tagger and its verbaliser
     (re.compile(r"(?<=[A-Za-z])-(?=\d)"), ""),  # AK-47 is no number below zero
     (re.compile(r"(?<=\d),(?=\d)"), "、"),  # 5,6月 is not fifty-six
-    (re.compile(rf"{START}(\d+\.\d+)(?![\d%‰°/:A-Za-z]|\.\d| [A-Za-z%])"), _said("{}", quantity)),  # 10.5 is no date
+    (
+        re.compile(rf"{START}(\d+\.\d+)(?![\d%‰°/:A-Za-z]|\.\d| [A-Za-z%])"),
+        said_as("{}", quantity),
+    ),  # 10.5 is no date
     # 120次 and 13812345678次 are counted
-    (re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"), _said("{}", quantity)),
+    (re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"), said_as("{}", quantity)),
 )
 _HAN_RANGE = re.compile(f"[{_NUMERALS}两日天A-Z] ?[-‐-―−~～〜]")  # 三—五天
 _HELD = "\ue000"  # of private use: no text has it once it is clean
@@ -163,8 +196,8 @@ def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -
     """
     if table is not None:
         text = table.apply(text)
-    text = USUAL.apply(text)
-    if re.search("[0-9]", text):
+    text = USUAL.apply(say_addresses(text))
+    if re.search("[0-9]|方.*[+=]|[+=].*方", text):
         return _spoken(text, yao)
     return say_ranges(one_sign(text)) if _HAN_RANGE.search(text) else text
 
@@ -174,19 +207,13 @@ def _spoken(text: str, yao: str) -> str:
     text = text.replace("\u2044", "/").replace("\u2215", "/")  # what NFKD makes of ½
     text = _THOUSANDS.sub(lambda match: quantity(match[1].replace(",", "")), text)
     text = re.sub(r"(?<=\d,\d{3}),(?=\d{3})|(?<=\d),(?=\d{3}(?!\d))", "", text)
-    text = say_digits(_apply(_EVENTS, one_sign(text)), yao)
-    text = _apply(_NAMES, say_ranges(text))
-    text = _apply(_REWRITES, say_units(_apply(_SIGNS, text)))
+    text = say_digits(say_events(one_sign(text)), yao)
+    text = apply_rules(_NAMES, say_ranges(text))
+    text = apply_rules(_REWRITES, say_units(apply_rules(_SIGNS, text)))
     if not re.search("[0-9]", text):
         return text
     said = _normaliser()(text.replace("幺", _HELD))
     return (said.replace("幺", "一") if yao == "never" else said).replace(_HELD, "幺")
-
-
-def _apply(rules: tuple[Rule, ...], text: str) -> str:
-    for pattern, by in rules:
-        text = pattern.sub(by, text)
-    return text
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.corpus.plain_text import cleaned, with_zeros, without_prosody
+from asr.corpus.plain_text import cleaned, with_roman, with_zeros, without_prosody
 
 if TYPE_CHECKING:
     from asr.corpus.spoken_table import SpokenTable
@@ -52,7 +52,7 @@ def normalise(text: str, *, spoken: bool = True, yao: str = "telephone", table: 
     """
     if table is None and _PLAIN.fullmatch(text) and "〇" not in text and unicodedata.is_normalized("NFKC", text):
         return text
-    text = _MARKER.sub("、", without_prosody(cleaned(text)))
+    text = _MARKER.sub("、", without_prosody(cleaned(with_roman(text) if spoken else text)))
     if spoken:
         from asr.corpus.spoken import speak  # many patterns: 0.15 s
 

@@ -32,7 +32,7 @@ _LATIN = {
 }  # fmt: skip
 _HAN = (
     "(?:分钟|小时|平方米|立方米|平方公里|公斤|千克|平米|公里|千米|"
-    "[分秒天日周月年人个件斤吨次米度户股桶升克两箱盒瓶张间台辆套份位项本课节晚夜亩斗包袋])"
+    "[分秒天日周月年人片粒颗支包条个件斤吨次米度户股桶升克两箱盒瓶张间台辆套份位项本课节晚夜亩斗包袋])"
 )
 _COUNTED = (
     "[万亿]?(?:元|块|人|次|个|斤|吨|件|辆|台|米|公里|千米|千克|公斤|升|毫升|毫克|克|度|美元|港元|欧元|英镑|"
@@ -57,14 +57,18 @@ _UNIT = re.compile(rf"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)(?: ?({_MORE_LETTERS})|([mg
 _WATT = re.compile(
     r"(?<=\d)W(?=功率|的功率|快充|充电|闪充|超级|无线|灯|节能|电源|音[响箱]|太阳能|LED)|(?<=功率)(\d+)W|(?<=功率[为是达])(\d+)W"
 )
-_TEN_THOUSAND = re.compile(r"(?<=\d)[Ww](?=粉丝|人|用户|元|块|播放|阅读|点击|\+|次|个|多|年薪|条)")
+_TEN_THOUSAND = re.compile(
+    r"(?<=\d)[Ww](?=粉丝|人|用户|元|块|播放|阅读|点击|次|个|多|年薪|条)|(?<=\d)[Ww](\+)(?![A-Za-z\d])"
+)
 _POWER = re.compile(r"(?<=m)\^(?=[23])")
 
 
 def say_units(text: str) -> str:
     """Write the unit behind a number in Han characters; a rate as Mandarin puts it, 每小时100公里."""
     text = _UPPER.sub(lambda match: _AS_WRITTEN[match[0].strip()], _POWER.sub("", text))
-    text = _TEN_THOUSAND.sub("万", _WATT.sub(lambda match: f"{match[1] or match[2] or ''}瓦", text))
+    text = _TEN_THOUSAND.sub(
+        lambda match: "万加" if match[1] else "万", _WATT.sub(lambda match: f"{match[1] or match[2] or ''}瓦", text)
+    )
     text = _HAN_RATE.sub(lambda match: f"每{_han(match[3])}{match[1]}{match[2]}", text)
     text = _LATIN_RATE.sub(lambda match: f"每{_han(match[3])}{match[1]}{_han(match[2])}", text)
     return _UNIT.sub(lambda match: match[1] + _LATIN[match[2] or match[3]], text)
