@@ -6,8 +6,8 @@
     table = SpokenTable.read(Path("spoken.tsv"))
     table.apply("在T3等")       在T三航站楼等
 
-An entry matches where neither its first nor its last letter or digit stands beside another one. The longest entry
-that fits is taken. Upper and lower case are one, and so are full and half width. Empty lines, and lines that begin
+An entry matches where no letter beside it continues a letter at its ends, and no digit a digit: 3 matches in T3, not
+in 13. The longest entry that fits is taken. Upper and lower case are one, and so are full and half width. Empty lines, and lines that begin
 with `#` and a space, are comments.
 """
 
@@ -18,10 +18,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.plain_text import cleaned
+from asr.corpus.plain_text import cleaned, with_roman
 from asr.errors import InputError
 from asr.tables import read_lines
 
+_SAID = re.compile("[A-Za-z\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _LETTER = re.compile("[A-Za-z]")
 
 
@@ -40,13 +41,17 @@ class SpokenTable:
             if not line.strip() or line.startswith("# "):
                 continue
             fields = line.split("\t")
-            written = cleaned(fields[0]).strip().casefold()
+            written = " ".join(cleaned(with_roman(fields[0])).split()).casefold()
             if len(fields) != 2 or not written or not fields[1].strip():
                 raise InputError("is not `written<TAB>spoken`", file=path, line=number)
             said = cleaned(fields[1]).strip()
             if re.search("[0-9]", said):
                 raise InputError(
                     f"'{fields[1].strip()}' holds digits: write them as they are said", file=path, line=number
+                )
+            if not _SAID.search(said):
+                raise InputError(
+                    f"'{fields[1].strip()}' holds no word: what is written would be lost", file=path, line=number
                 )
             if pairs.get(written, said) != said:
                 raise InputError(
@@ -65,7 +70,7 @@ class SpokenTable:
     def apply(self, text: str) -> str:
         """Replace every entry in a cleaned text by its spoken form."""
         table = dict(self.pairs)
-        return _pattern(self.pairs).sub(lambda match: table[match[0].casefold()], text)
+        return _pattern(self.pairs).sub(lambda match: table[" ".join(match[0].split()).casefold()], text)
 
 
 #: said before any rule, after the user's own table
@@ -102,4 +107,4 @@ def _pattern(pairs: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
 def _bounded(written: str) -> str:
     before = "(?<![A-Za-z])" if _LETTER.match(written[0]) else r"(?<!\d)(?<!\d[.,:])" if written[0].isdigit() else ""
     after = "(?![A-Za-z])" if _LETTER.match(written[-1]) else r"(?!\d)(?![.,:]\d)" if written[-1].isdigit() else ""
-    return before + re.escape(written) + after
+    return before + re.escape(written).replace(r"\ ", " +") + after

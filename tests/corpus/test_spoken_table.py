@@ -23,12 +23,14 @@ def _table(tmp_path: Path, content: str) -> Path:
 
 def test_entries_come_before_every_rule(tmp_path: Path) -> None:
     path = _table(
-        tmp_path, "# written, spoken\nT3\tT三航站楼\nT3A\tT三A楼\n\n3-1\t三杠一\n９·１１\t双子塔事件\n&\t和\n"
+        tmp_path,
+        "# written, spoken\n第Ⅲ 期\t第叁期\nT3\tT三航站楼\nT3A\tT三A楼\n\n3-1\t三杠一\n９·１１\t双子塔事件\n&\t和\n",
     )
     written = normaliser(table=path)
     assert written("在t3等") == "在T三航站楼等"
     assert written("在T3A等") == "在T三A楼等"
     assert written("3-1室") == "三杠一室"
+    assert written("在第Ⅲ  期") == "在第叁期"
     assert written("9·11") == "双子塔事件"
     assert written("吃&喝") == "吃和喝"
     assert normaliser(table=path)("纯汉字") == "纯汉字"
@@ -49,6 +51,7 @@ def test_entries_match_whole_words_and_numbers(tmp_path: Path) -> None:
         ("a\t甲\nb\t\n", 2, "is not `written<TAB>spoken`"),
         ("\t甲\n", 1, "is not `written<TAB>spoken`"),
         ("a\tb\tc\n", 1, "is not `written<TAB>spoken`"),
+        ("你\t，\n", 1, "'，' holds no word: what is written would be lost"),
         ("T3\tT3航站楼\n", 1, "'T3航站楼' holds digits: write them as they are said"),
         ("a\t甲\nA\t乙\n", 2, "has another spoken form in line 1"),
         ("甲\t乙\n乙\t丙\n", 1, "'乙' holds an entry of this table, and would change again"),
