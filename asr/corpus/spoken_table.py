@@ -7,8 +7,8 @@
     table.apply("在T3等")       在T三航站楼等
 
 An entry matches where no letter beside it continues a letter at its ends, and no digit a digit: 3 matches in T3, not
-in 13. The longest entry that fits is taken. Upper and lower case are one, and so are full and half width. Empty lines,
-and lines that begin with `#` and a space, are comments.
+in 13. The longest entry that fits is taken. Upper and lower case are one, and so are full and half width. Empty
+lines, and lines that begin with `#` and a space, are comments.
 """
 
 from __future__ import annotations
