@@ -186,7 +186,7 @@ def test_symbols(tmp_path):
         ("b\u200b 7", "its key holds U+200B, which cannot be seen; remove it"),
         ("b\u00a07", "its key holds U+00A0, which cannot be seen; remove it"),
         ("\ufeffb 7", "its key holds U+FEFF, which cannot be seen; remove it"),
-        ("b\x007", "its key holds U+0000, which cannot be seen; remove it"),
+        ("b\x007", "b<U+0000>7: holds a NUL: this is no text, or UTF-16"),
     ],
 )
 def test_a_count_that_is_none_names_file_line_and_key(tmp_path, line, said):

@@ -94,9 +94,9 @@ def columns_of(
             (title for title in present["sound"] if is_sound and any(map(is_sound, records.values(title)))),
             present["sound"][0],
         )
-        chosen["text"] = next(
-            (title for title in present["text"] if any(map(str.strip, records.values(title)))), present["text"][0]
-        )
+        chosen["text"] = _transcript(records, present["text"])
+        for what, title in chosen.items():
+            _refuse_twins(records, what, title, given or {})
         return chosen
     if given:
         raise _missing(records, f"{wanted['sound'][0]} and {wanted['text'][0]}")
@@ -134,6 +134,30 @@ def _missing(records: Records, names: str) -> InputError:
     return kind(f"has no columns {names}; it has: {records.shown()}", file=records.path, line=records.first_line)
 
 
+def _transcript(records: Records, titles: list[str]) -> str:
+    """Return the first of several known columns that holds Chinese text and no class such as a mood, else any text.
+
+    A `sentence` in English beside a `text` in Chinese is a translation, a `label` beside it the name of a class.
+    """
+    chinese = [title for title in titles if _share(records.values(title), _has_han) >= 0.5]
+    filled = [title for title in titles if any(map(str.strip, records.values(title)))]
+    return (_varied(records, chinese) or filled or titles)[0]
+
+
+def _refuse_twins(records: Records, what: str, title: str, given: Mapping[str, str]) -> None:
+    """Raise NotUnderstood where another column has this name and other values, unless the user has named one."""
+    twin = f"{title}.1"
+    if what not in given and twin in records.titles and records.values(title) != records.values(twin):
+        message = f"two columns are called {title}; name one of them: --columns {what}={title} or {what}={twin}"
+        raise NotUnderstood(message, file=records.path, line=records.first_line)
+
+
+def _varied(records: Records, titles: list[str]) -> list[str]:
+    """Return the columns with at least half as many different values as the one that has most."""
+    variety = {title: len(set(records.values(title))) for title in titles}
+    return [title for title in titles if 2 * variety[title] > max(variety.values())]
+
+
 def _by_content(records: Records, is_sound: Callable[[str], bool]) -> tuple[str, str, list[str]]:
     """(the column of the sounds, that of the transcripts, the others but for a second form of the transcripts)."""
     shares = {title: _share(records.values(title), is_sound) for title in records.titles}
@@ -156,10 +180,8 @@ def _by_content(records: Records, is_sound: Callable[[str], bool]) -> tuple[str,
 
 def _distinct(records: Records, texts: list[str]) -> tuple[list[str], list[str]]:
     """Of several columns with Chinese text: (the transcripts, other forms of them). Names of speakers are neither."""
-    values = {title: records.values(title) for title in texts}
-    variety = {title: len(set(some)) for title, some in values.items()}
-    texts = [title for title in texts if 2 * variety[title] > max(variety.values())] or texts
-    pairs = list(zip(*(values[title] for title in texts), strict=False))
+    texts = _varied(records, texts) or texts
+    pairs = list(zip(*(records.values(title) for title in texts), strict=False))
     same = sum(len({"".join(_HAN.findall(text)) for text in pair}) == 1 for pair in pairs)
     return (texts[:1], texts[1:]) if pairs and 2 * same > len(pairs) else (texts, [])
 

@@ -36,6 +36,13 @@ from asr.tables import read_bytes, read_lines
 
 #: in this order an utterance that is in several sets stays: what is in test must not be trained on
 PRECEDENCE = ("test", "dev", "train")
+#: byte-order marks, the longest first: UTF-32's begins with UTF-16's
+MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +214,18 @@ def _say_leaks(sets: Mapping[str, DataDir]) -> None:
 
 
 def transcript_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """(line number, line) of a file of transcripts; a UTF-16 byte-order mark has the last word on its encoding."""
-    with_mark = read_bytes(path)[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for number, line in read_lines(path, encoding="utf-16" if with_mark else encoding):
+    """Yield (line number, line) of a file of transcripts.
+
+    A UTF-16 or UTF-32 byte-order mark has the last word on its encoding. Where no line ends in a line feed, carriage
+    returns end the lines, as spreadsheets on old Macs write them.
+    """
+    start = read_bytes(path)[:4]
+    for mark, of_mark in MARKS.items():
+        if start.startswith(mark):
+            encoding = of_mark
+            break
+    lines = list(read_lines(path, encoding=encoding))
+    if len(lines) == 1 and "\r" in lines[0][1]:
+        lines = list(enumerate(lines[0][1].split("\r"), 1))
+    for number, line in lines:
         yield number, line.replace(BOM, "")

@@ -29,6 +29,8 @@ SETS = {
     **dict.fromkeys(("dev", "development", "valid", "validation", "validate", "val", "开发", "验证", "校验"), "dev"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation", "测试", "评测", "评估"), "test"),
 }
+#: cells that stand for no value
+NO_VALUE = ("nan", "NaN", "NULL", "null", "None", "<NA>", "N/A", "#N/A", r"\N")
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,10 @@ def _row(fields: Mapping[str, Any], line: int, path: Path) -> Row:
 
 
 def _text(fields: Mapping[str, Any], what: str) -> str:
+    """Return a cell as a text; what pandas and databases write for a cell without a value is none."""
     value = fields.get(what)
-    return "" if value is None else str(value).strip()
+    text = "" if value is None else str(value).strip()
+    return "" if text in NO_VALUE and what != "sound" else text
 
 
 def _seconds(fields: Mapping[str, Any], what: str) -> float | None:

@@ -42,7 +42,7 @@ COMMON = """The options below are common to the recipes that read a corpus; each
     python -m asr prepare --script recipes/folder/prepare.py --help"""
 
 #: raised whenever the same inputs give other results: what was made before is then made again
-REVISION = 1
+REVISION = 2
 
 
 def settings_of(arguments: list[str]) -> tuple[Any, Callable[[Any], None]]:

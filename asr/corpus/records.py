@@ -110,7 +110,7 @@ def _from_cells(
     named = bool(cells) and _has_header(cells, names_columns, is_sound)
     usual = len(cells[0]) if named else _usual_width(cells)
     titles = [cell.strip() or f"column {place}" for place, cell in enumerate(cells[0], 1)] if named else []
-    titles = titles or [str(place + 1) for place in range(usual)]
+    titles = _distinct(titles) or [str(place + 1) for place in range(usual)]
     said = f"the first line {usual}" if named else f"most lines {usual}"
     first = next((place for place, (_, row) in enumerate(rows) if isinstance(row, list)), 0) if named else -1
     items: list[tuple[int, dict[str, Any] | Unusable]] = []
@@ -126,6 +126,16 @@ def _from_cells(
         else:
             items.append((number, dict(zip(titles, kept, strict=True))))
     return Records(path, titles, items, named)
+
+
+def _distinct(titles: list[str]) -> list[str]:
+    """Return the names of columns, of which a second `text` is called `text.1` and a third `text.2`."""
+    seen: Counter[str] = Counter()
+    named = []
+    for title in titles:
+        named.append(f"{title}.{seen[title]}" if seen[title] else title)
+        seen[title] += 1
+    return named
 
 
 def _rows(

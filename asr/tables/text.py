@@ -88,7 +88,7 @@ def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iter
     data = read_bytes(path)
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
-    if encoding.lower().replace("-", "") in ("utf16", "utf16le", "utf16be"):
+    if encoding.lower().replace("-", "").replace("_", "").startswith(("utf16", "utf32")):
         lines = decode_or_refuse(data, encoding, path, 1, None).split("\n")
         if lines and not lines[-1]:
             lines.pop()

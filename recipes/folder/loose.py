@@ -17,8 +17,13 @@ from asr.corpus.listing import SUFFIXES, set_named
 from asr.corpus.problems import Problem, without_invisible
 from asr.corpus.sound_kinds import UNREAD_SUFFIXES
 from asr.errors import InputError
+from asr.lookalike import LookAlikes
 
-SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".sph")  # of two formats of one sound the first is taken
+#: of two formats of one sound the first is taken
+SOUNDS = (
+    *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".sph"),
+    *(".aiff", ".aif", ".aifc", ".caf", ".au", ".snd", ".w64", ".nist", ".oga", ".wave"),
+)
 NOT_READ = tuple(f".{suffix}" for suffix in UNREAD_SUFFIXES)
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers", ".parquet", ".arrow", ".feather")
@@ -43,6 +48,11 @@ class Sounds:
     ignored: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
     called: dict[str, list[Path]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def look_alikes(self) -> LookAlikes:
+        """Return the names of the sounds, with and without suffix, by what they look like."""
+        return LookAlikes(name for path in self.paths for name in (path.name, path.stem))
 
     def named(self, name: str, base: Path) -> list[Path]:
         """Return the sounds that a table in `base` can mean by `name`: a path, a file's name, or its stem.
@@ -124,7 +134,7 @@ def find_sounds(root: Path) -> Sounds:
     """
     sounds = Sounds(root)
     best: dict[Path, Path] = {}
-    for folder, name in _files(root):
+    for folder, name in _files(root, sounds.ignored):
         path, suffix = Path(folder, name), Path(name).suffix.lower()
         if suffix in (*SUFFIXES, *SPREADSHEETS):
             (sounds.tables if suffix in SUFFIXES else sounds.spreadsheets).append(path)
@@ -140,6 +150,10 @@ def find_sounds(root: Path) -> Sounds:
         if reason := _unnameable(str(path)):
             sounds.problems.append(Problem("bad name", reason, path, None, path.stem))
             continue
+        if path.exists() and not path.is_file():  # to open a FIFO is to wait for a writer
+            reason = "is no regular file (a FIFO, a device or a socket)"
+            sounds.problems.append(Problem("unreadable audio", reason, path, None, path.stem))
+            continue
         other = best.setdefault(path.with_suffix(""), path)
         if other != path:
             sounds.ignored["sounds that are there in another format too"] += 1
@@ -151,30 +165,31 @@ def find_sounds(root: Path) -> Sounds:
     return sounds
 
 
-def _files(root: Path) -> Iterator[tuple[str, str]]:
-    """(folder, file's name) of all files that are not hidden; a link to a folder above itself is not followed."""
+def _files(root: Path, ignored: Counter[str]) -> Iterator[tuple[str, str]]:
+    """Yield (folder, file's name) of all files that are not hidden. Each folder is entered once, by whatever way.
+
+    Links to folders come after the folders themselves; `ignored` counts those that lead to a folder seen before, or
+    to one above `root`.
+    """
 
     def refuse(error: OSError) -> None:
         raise InputError(f"this folder cannot be read: {error.strerror}", file=error.filename or root) from error
 
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=refuse):
-        above = os.path.realpath(folder)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in NOT_ENTERED
-            and not _leads_back(os.path.join(folder, name), above)
-        )
-        yield from ((folder, name) for name in sorted(files) if not name.startswith("."))
-
-
-def _leads_back(path: str, above: str) -> bool:
-    """Whether a link leads to the folder that holds it, or to one above."""
-    if not os.path.islink(path):
-        return False
-    target = os.path.realpath(path)
-    return above == target or above.startswith(target.rstrip("/") + "/")
+    entered: set[str] = set()
+    tops = [os.fspath(root)]
+    for top in tops:  # grows
+        target = os.path.realpath(top)
+        if target in entered or (entered and os.path.realpath(root).startswith(target.rstrip("/") + "/")):
+            ignored["links to folders that are read already, or lie above"] += 1
+            continue
+        for folder, folders, files in os.walk(top, onerror=refuse):
+            if os.path.realpath(folder) in entered:
+                folders.clear()
+                continue
+            entered.add(os.path.realpath(folder))
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NOT_ENTERED)
+            tops += [path for name in folders if os.path.islink(path := os.path.join(folder, name))]
+            yield from ((folder, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _unnameable(path: str) -> str:
@@ -187,8 +202,8 @@ def _unnameable(path: str) -> str:
 
 
 def folded(name: str) -> str:
-    """A file's name as names are compared: one Unicode form, no case, nothing that cannot be seen."""
-    return without_invisible(unicodedata.normalize("NFC", name)).casefold().strip()
+    """A file's name as names are compared: one Unicode form and width, no case, nothing that cannot be seen."""
+    return without_invisible(unicodedata.normalize("NFKC", name)).casefold().strip()
 
 
 def _spellings(name: str) -> Iterator[str]:

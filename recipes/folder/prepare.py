@@ -82,7 +82,7 @@ def run(settings: Settings) -> None:
         raise (
             sounds.problems[0].error()
             if sounds.problems
-            else InputError("holds no sound (wav, flac, mp3, ogg, opus, sph)", file=root)
+            else InputError("holds no sound (wav, flac, mp3, ogg, opus, sph, aiff, ...)", file=root)
         )
     tables = _tables(settings, sounds, aloud=True)
     way = _way(settings, sounds, tables)
@@ -191,7 +191,8 @@ def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[
             text, several = without_pinyin(row.text), times[row.sound] > 1
             one.found.append(_found(paths[0], text, table, sounds, settings, row, several))
             continue
-        message = f"{len(paths)} sounds are called so, {paths[0]} and {paths[1]}" if paths else "no such sound"
+        message = f"{len(paths)} sounds are called so, {paths[0]} and {paths[1]}" if paths else ""
+        message = message or f"no such sound{sounds.look_alikes.hint(row.sound)}"
         one.problems.append(Problem("missing audio", message, table, row.line, plain(row.sound)))
     if rows or problems:
         gathered.setdefault(own or sounds.set_of(table) or "train", Gathered(table)).problems += problems

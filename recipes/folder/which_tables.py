@@ -13,11 +13,16 @@ from asr.console import warn
 from asr.corpus.columns import NoListing, NotUnderstood
 from asr.corpus.gather import transcript_lines
 from asr.corpus.listing import SUFFIXES, read_listing
+from asr.corpus.problems import Problem
+from asr.corpus.transcript import HAN
 from asr.errors import InputError
+from asr.tables import read_bytes
 
 ROWS_LOOKED_AT = 1000
 SHORTEST_NAME = 3  # a shorter word in some file is no mention of a sound
-_WORD = re.compile(r"[^\s,;|\"'<>()\\/:{}\[\]]+")
+FEWEST_NAMED = 3  # a file that names fewer sounds is no table of them
+_WORD = re.compile(r"[^\s,;|\"'<>()\\/:{}\[\]，；：、（）｜“”]+")
+_HAN = re.compile(f"[{HAN}]")
 
 
 def given_tables(paths: Iterable[Path]) -> list[Path]:
@@ -43,7 +48,8 @@ def find_tables(sounds: Sounds, columns: dict[str, str], encoding: str, *, aloud
     for candidates in (at_top, others):
         for path in candidates:
             if path not in verdicts:
-                verdicts[path] = _verdict(path, sounds, columns, encoding)
+                verdict = _verdict(path, sounds, columns, encoding)
+                verdicts[path] = verdict and verdict.with_traceback(None)  # which would keep every frame alive
         tables = [path for path in candidates if verdicts[path] is None]
         refused = [error for error in verdicts.values() if isinstance(error, NotUnderstood)]
         if tables:
@@ -51,7 +57,8 @@ def find_tables(sounds: Sounds, columns: dict[str, str], encoding: str, *, aloud
                 warn(f"passed over: {error}")
             return tables
     if refused:
-        raise refused[0]
+        beside_hint = "; or, for the texts beside the sounds, --text-from beside" if any(beside - {None}) else ""
+        raise NotUnderstood(refused[0].message + beside_hint, file=refused[0].file, line=refused[0].line)
     if sounds.spreadsheets and not any(beside - {None}):
         raise InputError("is not read; export it as CSV in UTF-8", file=sounds.spreadsheets[0])
     return []
@@ -61,17 +68,18 @@ def _verdict(path: Path, sounds: Sounds, columns: dict[str, str], encoding: str)
     """None for a table of these sounds, else why it is none. Raises InputError where it is one with a fault."""
     wrong, used = _undecodable(path, encoding), encoding
     if wrong is not None and _undecodable(path, used := "gb18030") is not None:
-        return NoListing(wrong.message, file=path, line=wrong.line)
+        return _faulty(path, sounds, encoding, NoListing(wrong.message, file=path, line=wrong.line))
+    problems: list[Problem] = []
     try:
-        rows = read_listing(path, [], encoding=used, columns=columns, is_sound=sounds.is_sound)
+        rows = read_listing(path, problems, encoding=used, columns=columns, is_sound=sounds.is_sound)
     except NoListing as error:
-        return error
+        return _faulty(path, sounds, used, error)
     except NotUnderstood as error:
         if wrong is not None:
             raise wrong from error
         return error
     except InputError as error:
-        if _mentions(path, sounds, used):
+        if _mentioned(_text(path, used), sounds)[0] >= min(2, len(sounds.paths)):
             raise wrong or error from error
         return NoListing(error.message, file=path, line=error.line)
     named = any(sounds.named(row.sound, path.parent) for row in rows[:ROWS_LOOKED_AT])
@@ -80,8 +88,11 @@ def _verdict(path: Path, sounds: Sounds, columns: dict[str, str], encoding: str)
     if named:
         return None
     if not rows:
-        return NoListing("holds no row that could be used", file=path)
-    message = f"names no sound of this folder, such as {rows[0].sound}"
+        first = next((problem for problem in problems if sounds.is_sound(problem.key or "")), None)
+        if first is not None:
+            return NotUnderstood(f"holds no row that could be used: {first.message}", file=path, line=first.line)
+        return _faulty(path, sounds, used, NoListing("holds no row that could be used", file=path))
+    message = f"names no sound of this folder, such as {rows[0].sound}{sounds.look_alikes.hint(rows[0].sound)}"
     return NotUnderstood(message, file=path, line=rows[0].line)
 
 
@@ -94,12 +105,38 @@ def _undecodable(path: Path, encoding: str) -> InputError | None:
     return None
 
 
-def _mentions(path: Path, sounds: Sounds, encoding: str) -> bool:
-    """Whether sounds are named anywhere in the first lines of a file."""
-    found = set()
-    for number, line in transcript_lines(path, encoding):
-        if number > ROWS_LOOKED_AT:
-            break
-        words = (word for word in _WORD.findall(line) if len(word) >= SHORTEST_NAME)
-        found.update(word for word in words if folded(word) in sounds.called)
-    return len(found) >= min(2, len(sounds.paths))
+def _faulty(path: Path, sounds: Sounds, encoding: str, error: NoListing) -> InputError:
+    """Return NotUnderstood for a file that names most of the sounds beside Chinese text; else `error`.
+
+    Such a file is a table in a form or an encoding that is not read: `a.wav: 今天`, HTK's MLF, UTF-16 without a mark.
+    A list of names or checksums holds no such text, and a README names few sounds.
+    """
+    most = max(FEWEST_NAMED, min(len(sounds.paths), ROWS_LOOKED_AT) / 2)
+    for other in (encoding, *("utf-16-le", "utf-16-be") * (b"\0" in read_bytes(path)[:ROWS_LOOKED_AT])):
+        named, han = _mentioned(_text(path, other), sounds)
+        if named < most or han < named:
+            continue
+        if other != encoding:
+            return NotUnderstood(f"is {other.upper()} without its mark; pass --encoding {other}", file=path, line=1)
+        if error.line is None or "columns" in error.message:
+            line = next(line for _, line in transcript_lines(path, encoding) if line.strip())
+            message = f"names {named} sounds beside Chinese text in a form that is not read: {line.strip()[:60]}"
+            wanted = "wanted: a line `sound<TAB>transcript` each, or columns such as path and sentence"
+            return NotUnderstood(f"{message}; {wanted}", file=path, line=1)
+        return NotUnderstood(error.message.split(" (")[0] + ", nor is the file GB18030", file=path, line=error.line)
+    return error
+
+
+def _text(path: Path, encoding: str) -> str:
+    """Return the beginning of a file, with a mark for what is not in this encoding."""
+    return "\n".join(read_bytes(path).decode(encoding, "replace").splitlines()[:ROWS_LOOKED_AT])
+
+
+def _mentioned(text: str, sounds: Sounds) -> tuple[int, int]:
+    """Return how many sounds a text names, and how many Han characters it holds besides these names."""
+    words = [word for word in _WORD.findall(text) if len(word) >= SHORTEST_NAME]
+    names = {word: {folded(word), folded(Path(word).stem)} & sounds.called.keys() for word in set(words)}
+    whole = folded(text)
+    spaced = [name for name in list(sounds.called)[:ROWS_LOOKED_AT] if " " in name and name in whole]
+    han = sum(len(_HAN.findall(word)) for word in words if not names[word])
+    return len({sounds.called[name][0] for name in {*spaced, *(one for some in names.values() for one in some)}}), han

@@ -77,13 +77,27 @@ def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
     )
 
 
-def test_links_in_circles(tmp_path: Path) -> None:
+def test_links_in_circles(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     corpus = named(tmp_path / "c", "{t}")
     (corpus / "again").symlink_to("../c")
     (corpus / "deep" / "er").mkdir(parents=True)
     (corpus / "deep" / "er" / "up").symlink_to("../..")
+    (corpus / "deep" / "over").symlink_to("../wide")  # each of two folders links to the other
+    (corpus / "wide").mkdir()
+    (corpus / "wide" / "over").symlink_to("../deep")
+    (corpus / f"{TEXTS[0]}.wav").rename(corpus / "wide" / f"{TEXTS[0]}.wav")
     assert prepare(corpus) == 0
     assert len(made(corpus)) == len(TEXTS)
+    assert "passed over 4 links to folders that are read already, or lie above" in capsys.readouterr().err
+
+
+def test_a_fifo_is_never_waited_for(tmp_path: Path, refused) -> None:
+    corpus = named(tmp_path / "c", "{t}")
+    os.mkfifo(corpus / "没有人写.wav")
+    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    assert said.startswith(
+        f"{corpus}/没有人写.wav: 没有人写: is no regular file (a FIFO, a device or a socket) (1 of 9"
+    )
 
 
 def test_a_folder_that_cannot_be_read(tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +106,7 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, refused, monkeypatch: pyte
     listed = os.scandir
 
     def scandir(path):
-        if Path(path).name == "secret":
+        if not isinstance(path, int) and Path(path).name == "secret":
             raise PermissionError(13, "Permission denied", str(path))
         return listed(path)
 

@@ -159,7 +159,7 @@ def test_archives_are_not_overlooked(corpus: Path, capsys: pytest.CaptureFixture
 ALL_GONE = "(1 of 1 utterances, 100.0 %, would go: more than --max-missing)"
 BAD = {
     "no folder": (lambda c: os.rmdir(c), [], "{c}: no such folder"),
-    "no sound": (lambda c: None, [], "{c}: holds no sound (wav, flac, mp3, ogg, opus, sph)"),
+    "no sound": (lambda c: None, [], "{c}: holds no sound (wav, flac, mp3, ogg, opus, sph, aiff, ...)"),
     "a Kaldi directory": (
         lambda c: (c / "wav.scp").write_text("a b\n"),
         [],

@@ -76,6 +76,23 @@ UNDERSTOOD: dict[str, tuple[str, str]] = {
     "a byte-order mark": ("t.csv", "\ufeff" + rows("r{n}.wav,{t}", "path,sentence\n")),
     "quoted names of columns": ("t.csv", rows('"r{n}.wav","{t}"', '"path","sentence"\n')),
     "a head in Chinese": ("t.csv", rows("r{n}.wav,{t}", "音频文件,转写文本\n")),
+    "a translation, then the transcript": (
+        "t.tsv",
+        rows("r{n}.wav\tHello {i}\t{t}", "path\tsentence\ttext\n"),
+    ),
+    "the name of a class before the transcript": (
+        "t.tsv",
+        rows("r{n}.wav\t高兴\t{t}", "file\tlabel\tcontent\n"),
+    ),
+    "names in full-width letters": (
+        "t.tsv",
+        rows("ｒ{n}．ＷＡＶ\t{t}", "path\ttext\n"),
+    ),
+    "carriage returns alone": ("t.csv", rows("r{n}.wav,{t}", "path,text\n").replace("\n", "\r")),
+    "a second column of the same name and values": (
+        "t.csv",
+        rows("r{n}.wav,{t},r{n}.wav", "path,text,path\n"),
+    ),
     "a head in capitals": ("t.tsv", rows("r{n}.wav\t{t}", "Path\tSENTENCE\n")),
     "an id that names no sound before the name": ("t.tsv", rows("{i}\tr{n}.wav\t{t}", "id\tname\tcontent\n")),
     "empty cells behind the last column": ("t.csv", rows("r{n}.wav,{t},,", "path,sentence\n")),
@@ -102,7 +119,7 @@ UNDERSTOOD: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("what", UNDERSTOOD)
 def test_understood(what: str, corpus: Path) -> None:
     name, content = UNDERSTOOD[what]
-    (corpus / name).write_text(content, encoding="utf-8")
+    (corpus / name).write_text(content, encoding="utf-8", newline="")
     assert prepare(corpus) == 0
     texts = {key: text.rstrip("零一二三四五六七").removesuffix("A") for key, text in made(corpus).items()}
     assert texts == EXPECTED
@@ -175,6 +192,46 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         rows("r{n}.wav\t{t}", "path\ttext\n") + "x\t没\t有\nx\t没\t有\n",
         "t.tsv:10: x: has 3 columns, the first line 2 (2 of 10 utterances, 20.0 %, would go: more than --max-missing",
     ),
+    "a colon after the sound": (
+        "t.txt",
+        rows("r{n}.wav: {t}"),
+        "t.txt:1: names 8 sounds beside Chinese text in a form that is not read: r000.wav: 今天天气很好; wanted: ",
+    ),
+    "full-width commas": (
+        "t.csv",
+        rows("r{n}.wav，{t}", "path，sentence\n"),
+        "t.csv:1: names 8 sounds beside Chinese text in a form that is not read: path，sentence; wanted: ",
+    ),
+    "NIST: the sound in brackets": (
+        "t.txt",
+        rows("{t} (r{n})"),
+        "t.txt:1: names 8 sounds beside Chinese text in a form that is not read: 今天天气很好 (r000); wanted: ",
+    ),
+    "HTK: a master label file": (
+        "t.txt",
+        "#!MLF!#\n" + rows('"*/r{n}.lab"\n{t}\n.'),
+        "t.txt:1: names 8 sounds beside Chinese text in a form that is not read: #!MLF!#; wanted: ",
+    ),
+    "times by the clock": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}\t00:00:01.5", "path\ttext\tstart\n"),
+        "t.tsv:2: holds no row that could be used: start '00:00:01.5' is no time in seconds",
+    ),
+    "two columns of one name": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}\t{t}呀", "path\ttext\ttext\n"),
+        "t.tsv:1: two columns are called text; name one of them: --columns text=text or text=text.1",
+    ),
+    "what pandas writes for nothing": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}", "path\ttext\n").replace("妈妈做饭", "nan"),
+        "t.tsv:7: c-r005: the transcript is empty (1 of 8 utterances, 12.5 %, would go",
+    ),
+    "a Cyrillic letter": (
+        "t.tsv",
+        rows("r{n}.wav\t{t}", "path\ttext\n").replace("r003.wav", "r003.wаv"),
+        "t.tsv:5: r003.wаv: no such sound; it differs from r003.wav only by U+0430 (а) in place of U+0061",
+    ),
     "sounds that no row names": (
         "t.tsv",
         rows("r{n}.wav\t{t}").replace("r007", "r006"),
@@ -191,6 +248,42 @@ def test_refused(what: str, corpus: Path, refused) -> None:
     said = refused(["prepare", *options])
     assert wanted in said and said.startswith(str(corpus))
     assert not (corpus.parent / "o").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_mark_says_the_encoding(encoding: str, corpus: Path) -> None:
+    (corpus / "t.csv").write_text(rows("r{n}.wav,{t}", "path,text\n"), encoding=encoding)
+    assert prepare(corpus) == 0
+    assert made(corpus) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line", "said"),
+    [
+        ("utf-16-le", 1, "is UTF-16-LE without its mark; pass --encoding utf-16-le"),
+        ("utf-16-be", 1, "is UTF-16-BE without its mark; pass --encoding utf-16-be"),
+        (None, 4, "is not UTF-8, nor is the file GB18030"),
+    ],
+)
+def test_an_encoding_that_no_mark_says(encoding: str | None, line: int, said: str, corpus: Path, refused) -> None:
+    text = rows("r{n}.wav,{t}", "path,text\n")
+    mixed = b"".join(row.encode("gbk" if "r002" in row else "utf-8") for row in text.splitlines(keepends=True))
+    (corpus / "t.csv").write_bytes(mixed if encoding is None else text.encode(encoding))
+    arguments = ["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
+    assert refused(arguments) == f"{corpus}/t.csv:{line}: {said}"
+    if encoding is not None:
+        assert prepare(corpus, "--encoding", encoding) == 0
+        assert made(corpus) == EXPECTED
+
+
+def test_what_lies_beside_a_table_is_no_table(corpus: Path) -> None:
+    (corpus / "t.tsv").write_text(rows("r{n}.wav\t{t}", "path\ttext\n"), encoding="utf-8")
+    (corpus / "README.txt").write_text("录音 r000.wav 和 r001.wav、r002.wav、r003.wav 是样例\n", encoding="utf-8")
+    (corpus / "md5.txt").write_text(rows("d41d8cd98f00b204e9800998ecf8427e  r{n}.wav"), encoding="utf-8")
+    (corpus / "metadata.json").write_text(json.dumps({"licence": "CC0", "first": "r000.wav"}), encoding="utf-8")
+    (corpus / "devices.json").write_text(json.dumps([{"path": "r000.wav", "device": "手机"}]), encoding="utf-8")
+    assert prepare(corpus) == 0
+    assert made(corpus) == EXPECTED
 
 
 def test_names_in_another_unicode_form(tmp_path: Path) -> None:
