@@ -22,9 +22,9 @@ OF_RECIPE = {
     for path in sorted(ROOT.glob("recipes/*/prepare.py"))
 }
 RUN_SH = set(OPTION.findall((ROOT / "run.sh").read_text(encoding="utf-8").split("EOF")[1]))
-#: options of Kaldi's programs that messages and files name, and the style sheet's variables
+#: options of Kaldi's programs and of git that messages, files and calls name
 FOREIGN = {"--snip-edges", "--norm-means", "--norm-vars", "--binary", "--disambig-symbol", "--max-arpa-warnings"}
-FOREIGN |= {"--read-symbol-table"}
+FOREIGN |= {"--read-symbol-table", "--no-spk-sort", "--always", "--abbrev", "--exclude", "--dirty"}
 STYLE = re.compile(r"var\(--|:root")
 
 

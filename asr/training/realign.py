@@ -91,9 +91,8 @@ def _of_copies(settings: Settings, ali: Path, data: Path) -> Path:
     from asr.alignment import align
 
     out = ali.with_name(f"{ali.name}_copies")
-    options = ["--originals", ali, "--train-data", data, "--out", out, "--max-missing", settings.max_missing]
-    options += [] if settings.dev_data is None else ["--dev-data", settings.dev_data]
-    align.run(resolve(align.Settings, "align", [str(option) for option in options]))
+    share, dev = settings.max_missing, settings.dev_data
+    align.run(align.Settings(train_data=data, out=out, originals=ali, dev_data=dev, max_missing=share))
     return out
 
 
