@@ -4,9 +4,11 @@ import signal
 
 if __name__ == "__main__":
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a verb heeds it: a traceback of imports tells nothing
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a traceback of imports tells nothing
 
+    from asr.signals import leave, outside
+
+    outside()
     from asr.cli import main
-    from asr.signals import leave
 
     leave(main())

@@ -3,7 +3,7 @@
 0    done
 1    a fault of this program (a traceback), a worker process that was killed, or the reader of its output left
 2    wrong input, or no room: one line
-130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP (under run.sh 130 by any of them)
+130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def _status_of(work: Callable[[], int | None], refusal: Callable[[InputError], s
 
 
 def _last_words(error: KeyboardInterrupt) -> str:
-    """Return what is said of an interrupt; a verb that has said it itself raises KeyboardInterrupt("")."""
+    """Return what is said of an interrupt; nothing where run.sh says it, or the verb has: KeyboardInterrupt("")."""
+    if signals.of_run_sh():
+        return ""
     if isinstance(error, Ended) or not error.args:
         return "interrupted; the same command goes on from here"
     return str(error)

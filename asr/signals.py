@@ -5,8 +5,7 @@
         with unbroken():
             take_lock()      # not here: Ended is raised behind the block
 
-A verb that run.sh starts ends with run.sh, also when that is killed. Its status after any of the signals is 130:
-run.sh knows by it that the verb ended in order and has said so.
+A verb that run.sh starts ends with run.sh, also when that is killed, and leaves the last words to it.
 """
 
 from __future__ import annotations
@@ -44,15 +43,30 @@ class Ended(KeyboardInterrupt):
 
 
 def status_after(error: KeyboardInterrupt) -> int:
-    """Return the exit status: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP; under run.sh always 130."""
-    return 128 + (error.number if isinstance(error, Ended) and _parent is None else signal.SIGINT)
+    """Return the exit status: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
+
+
+def of_run_sh() -> bool:
+    """Whether run.sh started this process, and speaks of its end."""
+    return _parent is not None
+
+
+def outside() -> None:
+    """Let a signal before `heeded` end this process without a word, and a later one not disturb its end."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if not _ending:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in HEEDED:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, handle)
 
 
 def leave(status: int) -> NoReturn:
     """Exit with this status. After a signal without taking the interpreter apart, which takes half a second."""
-    for number in HEEDED:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_IGN if status > 128 else signal.SIG_DFL)
     if status > 128:
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -121,4 +135,4 @@ def heeded() -> Iterator[None]:
 
 
 def _ours(number: int) -> bool:
-    return number == signal.SIGINT and _parent is not None
+    return number == signal.SIGINT and of_run_sh()

@@ -2,18 +2,19 @@
 # Starts the programs that a script waits for, so that a signal ends them with it: bash by itself hears a signal only
 # after its program has ended.
 
-child='' child_status=0 # the program that is waited for, and how the last one ended
+child='' # the program that is waited for
 
 run_child() { # command...: runs it; returns its status
-  # a verb that knows its parent ends with it, also when that is killed (asr/signals.py)
+  local status=0
+  # a verb that knows its parent ends with it, also when that is killed, and leaves the last words to it (asr/signals.py)
   YIBIAN_RUN=$$ "$@" &
-  child=$! child_status=0
-  wait "$child" || child_status=$?
+  child=$!
+  wait "$child" || status=$?
   child=''
-  return "$child_status"
+  return "$status"
 }
 
-end_by_signals() { # from here on SIGHUP, SIGINT and SIGTERM end the script and its children
+end_by_signals() { # from here on SIGHUP, SIGINT and SIGTERM end the script and its child
   trap 'end_by HUP 129' HUP
   trap 'end_by INT 130' INT
   trap 'end_by TERM 143' TERM
@@ -28,10 +29,9 @@ end_by() { # signal status: ends the child, in order or within two seconds, and 
       sleep 0.1
     done
     kill -KILL "$child" 2>/dev/null || true
-    child_status=0
-    wait "$child" 2>/dev/null || child_status=$?
+    # its status tells nothing: where the trap has interrupted another wait, bash 5.2 may return -1
+    wait "$child" 2>/dev/null || true
   fi
-  # a verb that ended in order, with status 130, has said so itself
-  ((child_status == 130)) || echo "run.sh: ended by SIG$1; the same command goes on from here" >&2
+  echo "run.sh: ended by SIG$1; the same command goes on from here" >&2
   exit "$2"
 }

@@ -110,7 +110,10 @@ run_stage() { # number name: calls the function `name`; a failure ends the run w
   # EPOCHREALTIME has six decimals after a point or, in some locales, a comma
   printf '%s\t%s\t%d.%03d\t%s\n' "$number" "$name" $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000000)) \
     $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "${said:-$status}" >>"$times"
-  ((status != 130)) || exit 130 # Ctrl-C: the verb has said so
+  if ((status == 130)); then # a signal to the verb alone
+    echo "run.sh: stage $number ($name) was interrupted; the same command goes on from here" >&2
+    exit 130
+  fi
   if ((status)); then
     echo "run.sh: stage $number ($name) failed with status $status; its log: $log" >&2
     exit "$status"
