@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from asr.processes import killed_with
 
@@ -126,9 +126,19 @@ def heeded() -> Iterator[None]:
     # a shell starts what is in the background with SIGINT ignored, and so does run.sh, which passes Ctrl-C on
     kept = [number for number in HEEDED if signal.getsignal(number) is not signal.SIG_IGN or _ours(number)]
     before = {number: signal.signal(number, handle) for number in kept}
+    said = sys.unraisablehook
+
+    def ignored(unraisable: Any) -> None:  # Python drops what is raised in a destructor or a callback of a library
+        if not isinstance(unraisable.exc_value, Ended):
+            return said(unraisable)
+        first.clear()
+        threading.Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.number)).start()
+
+    sys.unraisablehook = ignored
     try:
         yield
     finally:
+        sys.unraisablehook = said
         _put_off.clear()
         for number, handler in before.items():
             signal.signal(number, handler)

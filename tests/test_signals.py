@@ -80,6 +80,17 @@ def test_under_run_sh_the_last_words_are_run_sh_s(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
 
 
+def test_a_signal_in_a_destructor_which_python_ignores_counts_behind_it():
+    class Owner:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0)
+
+    with pytest.raises(signals.Ended), signals.heeded():
+        Owner()
+        time.sleep(60)
+
+
 def test_a_block_that_must_be_whole_ends_before_the_signal_counts():
     done = []
     with pytest.raises(signals.Ended) as caught, signals.heeded():
