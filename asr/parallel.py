@@ -34,7 +34,7 @@ R = TypeVar("R")
 #: pieces of work that are handed out ahead of the first unfinished one, for each worker
 AHEAD = 64
 #: seconds that a worker may take to end and to remove its temporary files
-GRACE_S = 0.7
+GRACE_S = 0.5
 #: bytes that the setup of a worker may have: it goes through a pipe that a killed worker does not read
 MOST_SETUP_BYTES = 60_000
 TERMINATED = 128 + signal.SIGTERM

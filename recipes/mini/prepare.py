@@ -95,7 +95,7 @@ def _check(settings: Settings) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
         raise InputError(
-            f"{settings.hours:g} hours need {needed / 1e9:.1f} GB, only {free / 1e9:.1f} GB are free", file=place
+            f"{settings.hours:g} hours need {needed / 1e6:,.0f} MB, only {free / 1e6:,.0f} MB are free", file=place
         )
 
 

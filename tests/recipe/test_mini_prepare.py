@@ -282,7 +282,7 @@ def test_wrong_settings_are_one_line(tmp_path, arguments, message):
 def test_full_disk_is_said_first(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 10**9})
     monkeypatch.setattr(prepare.shutil, "disk_usage", lambda place: usage)
-    with pytest.raises(InputError, match=r"200 hours need 25\.4 GB, only 1\.0 GB are free"):
+    with pytest.raises(InputError, match=r"200 hours need 25,[34]\d\d MB, only 1,000 MB are free"):
         prepare.run(prepare.Settings(out=tmp_path / "data", hours=200.0))
     assert list(tmp_path.iterdir()) == []
 
