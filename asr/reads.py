@@ -53,7 +53,7 @@ def declare(settings: Any, log: Path | None = None) -> None:
     places = list(_places(settings))
     if log is not None:
         places.append(Place(log, "--log", "file", makes=("*.log",)))
-    read = [place for place in places if place.writes is None and str(place.path) != "-"]
+    read = [_of_standard_input(place) for place in places if place.writes is None]
     written = [place for place in places if place.writes is not None]
     for place in read:
         if not place.sought:
@@ -81,6 +81,11 @@ def _places(settings: Any) -> Iterator[Place]:
                 if field.name == "out" and not about["writes"]:
                     about["writes"] = "path"  # a recipe's script need not say it
                 yield Place(path, "--" + field.name.replace("_", "-"), **about)
+
+
+def _of_standard_input(place: Place) -> Place:
+    """Return the place of `-`, the file that standard input was opened from; other places as they are."""
+    return dataclasses.replace(place, path=Path("/dev/stdin")) if str(place.path) == "-" else place
 
 
 def _check_input(place: Place) -> None:

@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -193,20 +193,6 @@ def _parts(path: Path) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s/]+", "_", name)
-
-
-def refuse_input_as_output(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise InputError where a file that is to be written is one that is read, by whatever name."""
-    read = {}
-    for path in inputs:
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            read[status.st_dev, status.st_ino] = path
-    for target in targets:
-        with contextlib.suppress(OSError):
-            status = target.stat()
-            if (same := read.get((status.st_dev, status.st_ino))) is not None and not _is_device(target):
-                raise InputError(f"is read by this command ({same}): it is not overwritten", file=target)
 
 
 def _is_device(path: Path) -> bool:

@@ -23,12 +23,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr import every_verb
+from asr import every_verb, reads
 from asr.console import log_only, wipe
 from asr.errors import InputError
 from asr.recognition import written
@@ -41,7 +40,6 @@ from asr.recognition.output import (
     ReaderLeft,
     StandardOutput,
     Unheard,
-    refuse_input_as_output,
 )
 from asr.settings import option
 
@@ -110,10 +108,15 @@ def _out(settings: Settings) -> tuple[Path | None, bool]:
     return path, settings.out.endswith("/") or path.is_dir()
 
 
-def _read_files(settings: Settings) -> Iterator[Path]:
-    """All files that this command reads."""
-    yield from settings.files
-    yield from settings.model.rglob("*")
+def _folder(settings: Settings, path: Path, sounds: list[Path]) -> Folder:
+    """Return the folder `path` for transcriptions of `sounds`. Raises InputError where one would replace an input."""
+    model = settings.model.resolve()
+    if model in (path.resolve(), *path.resolve().parents):
+        raise InputError(f"is part of --model {settings.model}, which is read; write elsewhere", file=path)
+    folder = Folder(path, sounds, SUFFIXES[settings.format], force=every_verb.force)
+    for target in folder.targets:
+        reads.refuse_input(target)
+    return folder
 
 
 # ---------------------------------------------------------------- files
@@ -127,16 +130,13 @@ def _files(settings: Settings, bundle: Any, interrupt: Interrupt) -> list[InputE
     files = each_once(settings.files)
     path, is_folder = _out(settings)
     if path is not None and is_folder:
-        folder = Folder(path, files, SUFFIXES[settings.format], force=every_verb.force)
-        refuse_input_as_output(folder.targets, _read_files(settings))
+        folder = _folder(settings, path, files)
         return Batch(settings, bundle, interrupt, files, alone=True).run(folder.write)
     if settings.format == "srt" and len(files) > 1:
         raise InputError(
             f"--format srt: subtitles belong to one sound, and {len(files)} are named: "
             "give --out a folder (--out subtitles/), one file each is written there"
         )
-    if path is not None:
-        refuse_input_as_output([path], _read_files(settings))
     with StandardOutput() if path is None else OneFile(path) as out:
         batch = Batch(settings, bundle, interrupt, files, alone=len(files) == 1)
         return batch.run(lambda _, record: out.write(record))
@@ -156,11 +156,9 @@ def _live(settings: Settings, bundle: Any, interrupt: Interrupt) -> list[InputEr
     path, is_folder = _out(settings)
     with contextlib.ExitStack() as stack:
         if path is not None and is_folder:
-            folder = Folder(path, [Path("stdin")], SUFFIXES[settings.format], force=every_verb.force)
+            folder = _folder(settings, path, [Path("stdin")])
             path = folder.targets[0]
             stack.callback(folder.note, path)
-        if path is not None:
-            refuse_input_as_output([path], [*_read_files(settings), Path("/dev/stdin")])
         out: StandardOutput | OneFile = StandardOutput() if path is None else OneFile(path)
         stack.enter_context(out)
         Stream(settings, bundle, interrupt, out).run()

@@ -1,6 +1,8 @@
 """Where transcriptions are written: names, folders, whole files after failures, and inputs that stay as they are."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from asr.cli import main
 from asr.errors import InputError
-from asr.recognition.output import Folder, OneFile, distinct_names, refuse_input_as_output
+from asr.recognition.output import Folder, OneFile, distinct_names
 
 
 @pytest.mark.parametrize(
@@ -113,31 +115,27 @@ def test_a_folder_keeps_what_it_did_not_write(tmp_path):
     Folder(tmp_path, sounds, "txt", force=True)
 
 
-def test_no_input_is_written_over_by_any_name(tmp_path, monkeypatch):
-    sound, other = tmp_path / "talk.wav", tmp_path / "other.txt"
-    sound.write_bytes(b"RIFF")
-    other.write_text("x")
-    (tmp_path / "link").symlink_to(sound)
-    os.link(sound, tmp_path / "hard")
-    monkeypatch.chdir(tmp_path)
-    for name in ("talk.wav", "../" + tmp_path.name + "/talk.wav", "link", "hard"):
-        with pytest.raises(InputError, match="is read by this command"):
-            refuse_input_as_output([Path(name)], [sound])
-    refuse_input_as_output([other, tmp_path / "none"], [sound, tmp_path / "gone.wav"])
-
-
 def test_transcribe_writes_over_no_input(packaged, write_sound, tmp_path, refused):
-    """A sound, a file of the model, and a sound in the folder that is written to."""
+    """A sound by any name, a file of the model, standard input, and a sound in the folder that is written to."""
     sound = write_sound(tmp_path / "talk.wav", "甲")
     (tmp_path / "link.txt").symlink_to(sound)
     before = sound.read_bytes()
+    os.link(sound, tmp_path / "hard")
     card = packaged / "README.md"
-    for argv in ([sound, f"--out={sound}"], [sound, f"--out={tmp_path / 'link.txt'}"], [sound, f"--out={card}"]):
-        assert "is read by this command" in refused(["transcribe", packaged, *argv])
+    for out in (sound, tmp_path / "link.txt", tmp_path / "hard", tmp_path / "none" / ".." / "talk.wav"):
+        assert "is also the file that is read" in refused(["transcribe", packaged, sound, f"--out={out}"])
+    for out in (card, packaged / "graph"):
+        assert "which is read; write elsewhere" in refused(["transcribe", packaged, sound, f"--out={out}", "--force"])
+    with open(sound) as opened:
+        command = [sys.executable, "-m", "asr", "transcribe", packaged, "-", f"--out={sound}"]
+        done = subprocess.run(command, stdin=opened, capture_output=True, text=True)
+    assert done.returncode == 2 and "is also the file that is read" in done.stderr
     named = tmp_path / "note.json"
     sound.rename(named)
     assert "is there already" in refused(["transcribe", packaged, named, "--format=json", f"--out={tmp_path}"])
-    assert "is read by" in refused(["transcribe", packaged, named, "--format=json", f"--out={tmp_path}", "--force"])
+    assert "is read (--files)" in refused(
+        ["transcribe", packaged, named, "--format=json", f"--out={tmp_path}", "--force"]
+    )
     assert named.read_bytes() == before and "Training speech" in card.read_text("utf-8")
 
 
