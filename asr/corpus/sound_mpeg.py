@@ -60,13 +60,17 @@ def is_mpeg(data: bytes) -> bool:
 
 
 def begins_in_frame(head: bytes) -> bool:
-    """Whether `head` begins within a frame of MPEG audio, as a piece of a stream does: three whole ones follow."""
+    """Whether `head` begins within a frame of mp3, as a piece of a stream does: three headers follow.
+
+    Layer III alone: quiet samples of 16 bits look like headers of layer I.
+    """
     place = -1
     while (place := head.find(b"\xff", place + 1)) >= 0:
         places = [place]
-        while len(places) < 4 and (length := _length(head, places[-1])):
+        while len(places) < 3 and (length := _length(head, places[-1])):
             places.append(places[-1] + length)
-        if len(places) == 4 and places[-1] <= len(head) and len({_form(head, one) for one in places[:3]}) == 1:
+        whole = len(places) == 3 and _length(head, places[-1]) > 0 and head[place + 1] & 0xE6 == 0xE2
+        if whole and len({_form(head, one) for one in places}) == 1:
             return True
     return False
 

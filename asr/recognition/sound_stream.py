@@ -27,7 +27,17 @@ SPOOL_BYTES = 64 << 20  # of a compressed stream stay in memory
 BLOCK_FRAMES = 1 << 16  # of a sound that is complete
 _MARKER_BYTES = 16
 #: what cannot be samples: the beginning of metadata, or of another wav stream
-_MARKER = re.compile(rb"LIST....(?:INFO|adtl)|id3 ....ID3|RIFF....WAVEfmt |APETAGEX", re.DOTALL)
+_MARKER = re.compile(
+    rb"LIST....(?:INFO|adtl)|id3 ....ID3|(?:RIFF|RF64|BW64)....WAVE(?:fmt |ds64)|APETAGEX"
+    rb"|(?:bext|iXML|_PMX|axml|afsp|cart|smpl|cue |PEAK|fact)..[\0-\x0f]\0",
+    re.DOTALL,
+)
+#: first bytes of rarer sounds that libsndfile reads
+_RARE = re.compile(
+    rb"Creative Voice File\x1a|PVF1\n| paf|fap |ALawSoundFile\*\*|Extended Instrument: |2BIT|MATLAB 5\.0 MAT-file"
+    rb"|\x64\xa3[\x01-\x04]\0"
+)
+_WAV_ARCHIVE = re.compile(rb"[^\s\0]+ (?:RIFF|RF64)....WAVE", re.DOTALL)
 _CODINGS = {
     (1, 8): "PCM_U8",
     (1, 16): "PCM_16",
@@ -94,6 +104,12 @@ def samples_of(
         raise InputError(f"standard input is {what}, which cannot be read; convert it: {command}")
     elif head.strip(b"\0") and (what := sound_kinds.no_sound(head)) is not None:
         raise InputError(f"standard input is {what}")
+    elif _WAV_ARCHIVE.match(head):
+        raise InputError(
+            "standard input is a Kaldi archive of wav files; take them apart by wav-copy, and name the files"
+        )
+    elif sound_mpeg.begins_in_frame(feed.peek(sound_kinds.HEAD_BYTES)):
+        yield from _decoded(feed, wanted_hz, channel)
     elif head:
         mixer = Mixer(Form(rate_hz, 1, "PCM_16", 2), wanted_hz, channel)
         while there := len(feed.window(1)):
@@ -127,7 +143,12 @@ def _is_wav(head: bytes) -> bool:
 
 
 def _is_other_sound(head: bytes) -> bool:
-    known = head.startswith(sound_kinds.SOUND_HEADS) or sound_mpeg.is_mpeg(head) or head.startswith(b"ID3")
+    known = (
+        head.startswith(sound_kinds.SOUND_HEADS)
+        or _RARE.match(head) is not None
+        or sound_mpeg.is_mpeg(head)
+        or head.startswith(b"ID3")
+    )
     return known and sound_kinds.foreign(head) is None
 
 

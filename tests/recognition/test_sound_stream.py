@@ -53,7 +53,9 @@ def test_wav_of_coarser_codings(subtype, off_by):
     assert np.abs(got[: len(VALUES)] - VALUES).max() <= off_by
 
 
-@pytest.mark.parametrize("kind", ["AIFF", "AU", "CAF", "NIST", "W64", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize(
+    "kind", ["AIFF", "AU", "CAF", "NIST", "W64", "FLAC", "OGG", "MP3", "VOC", "PVF", "PAF", "IRCAM"]
+)
 def test_other_sounds_are_decoded_when_they_are_complete(kind):
     got = heard(encoded(kind))
     assert len(got) == len(VALUES)
@@ -72,7 +74,9 @@ def test_big_endian_wav_and_stereo_flac():
 @pytest.mark.parametrize(
     "promised", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 4000, 16000 + 36, 16000 + 44, 16001, 15999]
 )
-@pytest.mark.parametrize("behind", [b"", LIST])
+@pytest.mark.parametrize(
+    "behind", [b"", LIST, b"bext\x5a\x02\0\0" + b"a" * 602 + LIST, b"_PMX\x64\0\0\0" + b"x" * 100]
+)
 @pytest.mark.parametrize("size", [3, 5000])
 def test_sizes_of_wav_headers_and_chunks_behind_the_samples(promised, behind, size, capsys):
     np.testing.assert_array_equal(heard(with_size(encoded("WAV"), promised) + behind, size), VALUES)
@@ -83,6 +87,19 @@ def test_wav_streams_that_follow_one_another():
     slow = encoded("WAV", values=VALUES[::2], rate_hz=8000)
     assert len(heard(encoded("WAV") + LIST + slow)) == 16000
     np.testing.assert_array_equal(heard(with_size(encoded("WAV"), 0xFFFFFFFF) * 2), np.tile(VALUES, 2))
+    long = encoded("RF64")
+    place = long.index(b"ds64") + 8
+    long = long[:place] + bytes(24) + long[place + 24 :]
+    for name in (b"RF64", b"BW64"):
+        np.testing.assert_array_equal(heard((name + long[4:]) * 2), np.tile(VALUES, 2))
+
+
+def test_mp3_that_begins_within_a_frame_is_not_heard_as_samples():
+    data = encoded("MP3")
+    assert abs(len(heard(data[500:])) - len(VALUES)) < 3 * 1152
+    quiet = np.random.default_rng(0).normal(0, 20, 16000).astype("<i2")
+    quiet[0] = -1  # as the first two bytes of MPEG audio of layer I
+    np.testing.assert_array_equal(heard(quiet.tobytes()), quiet)
 
 
 def test_what_is_cut_is_said(capsys):
@@ -99,6 +116,7 @@ def test_what_is_cut_is_said(capsys):
     ("data", "reason"),
     [
         (b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(99), r"MP4 file .*ffmpeg -i - -ac 1 -ar 16000 -f wav -"),
+        (b"utt1 RIFF\x24\x10\0\0WAVEfmt " + bytes(99), "archive of wav files"),
         (b"\x1aE\xdf\xa3" + bytes(99), "Matroska or WebM.*ffmpeg -i -"),
         (b"#!AMR\n" + bytes(99), "AMR.*ffmpeg -i -"),
         ((b"\xff\xf1\x50\x80\x01\x9f\xfc" + bytes(5)) * 3, "AAC.*ffmpeg -i -"),
