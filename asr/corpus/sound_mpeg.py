@@ -56,7 +56,9 @@ def is_mpeg(data: bytes) -> bool:
     while data[place : place + 1] == b"\0":
         place += 1
     length = _length(data, place)
-    return length > 0 and (_length(data, place + length) > 0 or place + length == len(data))
+    if not length or place + length == len(data):
+        return length > 0
+    return _length(data, place + length) > 0 and _form(data, place + length) == _form(data, place)
 
 
 def begins_in_frame(head: bytes) -> bool:
