@@ -1,6 +1,7 @@
 """What the stages of a run did without: utterances, sounds and rows, by stage, set and reason, with a few names.
 
-From the contents of EXP/data/prepared.json, EXP/ali/coverage.json, and decode.json and scores.json of each set.
+From the contents of EXP/data/prepared.json, EXP/lang/lang.json, EXP/ali/coverage.json, and decode.json and
+scores.json of each set.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Utterances (or sounds, rows) of a set that one stage did without, with the first few names."""
+    """Utterances (or sounds, rows, words) of a set that one stage did without, with the first few names."""
 
     stage: str
     name: str
@@ -34,6 +35,17 @@ def not_prepared(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[LeftOut]:
         for kind, value in counts.items() if isinstance(counts, dict) else ():
             if count := whole(value):
                 yield LeftOut("prepare", name, kind, count, _names(named.get(kind)))
+
+
+def never_given(language: Mapping[str, Any]) -> Iterator[LeftOut]:
+    """Yield the words that the language model can never give, of each text and of words.txt."""
+    found = language.get("left_out")
+    for item in found if isinstance(found, list) else ():
+        count = whole(item.get("count")) if isinstance(item, dict) else None
+        if count:
+            of = whole(item.get("of"))
+            kind = str(item.get("what", "words")) + (f", of {of:,}" if of else "")
+            yield LeftOut("lang", "–", kind, count, _names(item.get("first")))
 
 
 def not_aligned(coverage: Mapping[str, Any]) -> Iterator[LeftOut]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from asr.errors import InputError
 from asr.scoring.data_sets import TABLES, DataSet, data_folders, data_set, ordered
-from asr.scoring.left_out import LeftOut, not_aligned, not_prepared
+from asr.scoring.left_out import LeftOut, never_given, not_aligned, not_prepared
 from asr.scoring.recorded import read_json, read_optional_table
 from asr.tables import is_count, read_lines
 
@@ -76,7 +76,7 @@ def read_origin(
             for name in ordered({**folders, **sets})
         ],
         prepared=bool(sets),
-        left_out=[*not_prepared(sets), *not_aligned(coverage)],
+        left_out=[*not_prepared(sets), *never_given(language), *not_aligned(coverage)],
         language=language,
         unknown_words=_unknown_words(exp / "lang" / "oov_counts.txt", faults),
         coverage={name: item for name, item in coverage.items() if isinstance(item, dict)},

@@ -43,6 +43,10 @@ LANG = {
     "phones": 191,
     "ngrams": [2311, 14421, 22550],
     "dev": {"sentences": 3, "words": 400, "unknown": 3, "perplexity": 25.287, "perplexity_a_character": 30.04},
+    "left_out": [
+        {"what": "words of dev that the model lacks", "count": 6, "of": 400, "first": ["K", "<t>"]},
+        "damaged",
+    ],
 }
 COVERAGE = {
     "train": {
@@ -78,8 +82,10 @@ def score(data: Path, folder: Path) -> int:
 
 @pytest.fixture
 def recorded(made_up):  # noqa: F811
-    """The made-up run with everything that its stages record."""
+    """The made-up run with everything that its stages record; the scoring of the fixture left stamps of today."""
     exp, model = made_up, made_up / "dnn"
+    for stamp in exp.rglob(".done.score.json"):
+        stamp.unlink()
     put(exp / "data" / "prepared.json", PREPARED)
     put(exp / "lang" / "lang.json", LANG)
     put(exp / "lang" / "oov_counts.txt", "栗 4 noise\n<b> 1 noise\n好 9 pypinyin\n")
@@ -130,6 +136,7 @@ def test_the_page_opens_with_where_the_results_come_from(recorded):
         "train 3 of 5 60.00 % 700 of 1,000",
         "train prepare too short 7 r1 , r2 , r3 , r4 , r5 , …",
         "train prepare no row 1 <x>",
+        "– lang words of dev that the model lacks, of 400 6 K , <t> , …",
         "train align without an alignment 1 t4",
         "train align aligned with another length 1 t5",
         "dev decode could not be decoded: empty hypothesis 1 u3",
@@ -142,6 +149,8 @@ def test_the_page_opens_with_where_the_results_come_from(recorded):
 
 
 def test_what_no_stage_recorded_is_said(made_up):  # noqa: F811
+    for stamp in made_up.rglob(".done.score.json"):
+        stamp.unlink()
     _, text = report(made_up)
     for sentence in (
         "Version not recorded; this page was written by version",
@@ -161,6 +170,7 @@ def test_what_no_stage_recorded_is_said(made_up):  # noqa: F811
 
 def test_nothing_left_out_is_said_too(recorded):
     (recorded / "ali" / "coverage.json").unlink()
+    (recorded / "lang" / "lang.json").unlink()
     put(recorded / "data" / "prepared.json", {"sets": {"train": {"left_out": {"x": 0}}}})
     for name in ("dev", "test"):
         folder = recorded / "dnn" / f"decode_{name}"
