@@ -52,7 +52,8 @@ def known_to(path: Path, text: str) -> set[str]:
     if parts[0] == "recipes":
         return OF_RECIPE[parts[1]] | EVERY_VERB
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    verbs = [verb for verb, module in VERBS.items() if module == name and verb != "prepare"]
+    homes = {verb: (module, settings_class(verb).__module__) for verb, module in VERBS.items() if verb != "prepare"}
+    verbs = [verb for verb, modules in homes.items() if name in modules]
     if verbs:
         return OF_VERB[verbs[0]] | EVERY_VERB
     # a module that several verbs use: asr.hints leaves the advice out where the verb has no such option

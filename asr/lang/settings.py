@@ -1,0 +1,94 @@
+"""What a user can set for the stage `lang`, and which settings exclude or need one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.corpus.numerals import YAO
+from asr.errors import InputError
+from asr.settings import option
+
+
+@dataclass(frozen=True)
+class Settings:
+    out: Path = option(
+        help="lang directory to write",
+        writes="folder",
+        makes=("*.txt", "*.fst", "topo", "lm.arpa*", "*.model", "lang.json"),
+    )
+    text: Path | None = option(None, help="transcripts of the training set, `utterance transcript`")
+    lm_text: tuple[Path, ...] = option((), help="more text for the language model, a sentence a line; repeatable")
+    dev_text: Path | None = option(None, help="transcripts to report unknown words and perplexity of")
+    units: str = option(
+        "chars", help="words: characters, sentencepiece's, or as spaced in the text", choices=("chars", "spm", "own")
+    )
+    vocab: int = option(0, help="with --units spm: how many words; 0: a tenth more than it has characters")
+    phones: Path | None = option(None, help="phones.txt of the alignment; its ids are kept")
+    order: int = option(3, help="length of the longest n-gram")
+    arpa: Path | None = option(None, help="a ready language model (ARPA, .gz too) instead of estimating one")
+    prune: float = option(0.0, help="leave out n-grams whose loss raises the perplexity by less than this fraction")
+    mix: bool = option(False, help="a model of --lm-text apart, mixed with the transcripts' as dev likes it best")
+    mix_arpa: Path | None = option(None, help="a ready language model (ARPA) to mix with the estimated one")
+    mix_weight: float = option(0.0, help="weight of the transcripts' model in a mixture; 0: chosen on --dev-text")
+    lexicon: Path | None = option(None, help="your own lexicon.txt; pypinyin adds what the text has and it lacks")
+    silence_prob: float = option(0.5, help="probability of silence after a word")
+    max_missing: float = option(1.0, help="largest part of dev's words that the language model may never give")
+    letters: str = option("names", help="Latin letters: Mandarin letter names or SPN", choices=("names", "noise"))
+    most_pronunciations: int = option(3, help="pronunciations a word at most")
+    lang_dir: Path | None = option(None, help="a complete Kaldi lang directory to use instead of making one")
+    tune_text: tuple[Path, ...] = option((), help="with --lang-dir: training transcripts for tune/G.fst; repeatable")
+    yao: str = option("telephone", help="numbers in --lm-text: as prepare.yao", choices=YAO)
+    spoken_table: Path | None = option(None, help="numbers in --lm-text: as prepare.spoken-table")
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that contradict one another, before any work. Raises InputError."""
+    if settings.text is None and settings.lang_dir is None:
+        raise InputError("lang: pass --text to make a lang directory or --lang-dir to use a ready one")
+    if settings.lang_dir is not None:
+        _check_given(settings, settings.lang_dir)
+    elif settings.tune_text:
+        raise InputError("lang: --tune-text goes with --lang-dir")
+    if settings.units == "spm" and (settings.lexicon or settings.arpa or settings.mix_arpa):
+        raise InputError("lang: --units spm finds its own words: --lexicon, --arpa and --mix-arpa cannot go with it")
+    if settings.vocab and settings.units != "spm":
+        raise InputError(f"lang: --vocab goes with --units spm, not {settings.units}")
+    if settings.vocab < 0:
+        raise InputError(f"lang: --vocab {settings.vocab} is below 0")
+    if not 0 <= settings.silence_prob < 1:
+        raise InputError(f"lang: --silence-prob {settings.silence_prob} is not in [0, 1)")
+    if settings.most_pronunciations < 1:
+        raise InputError(f"lang: --most-pronunciations {settings.most_pronunciations} leaves none")
+    if not 0 <= settings.max_missing <= 1:
+        raise InputError(f"lang: --max-missing {settings.max_missing} is not in [0, 1]")
+    _check_model(settings)
+
+
+def _check_given(settings: Settings, lang_dir: Path) -> None:
+    if lang_dir.resolve() == settings.out.resolve():
+        raise InputError("lang: --lang-dir and --out are the same folder")
+    if settings.units != "chars":
+        raise InputError(f"lang: --units {settings.units} cannot go with --lang-dir, which has its own words")
+    if settings.arpa or settings.lexicon:
+        raise InputError("lang: --arpa and --lexicon cannot go with --lang-dir, which has its own G.fst and L.fst")
+    if settings.mix or settings.mix_arpa or settings.prune:
+        raise InputError("lang: --mix, --mix-arpa and --prune cannot go with --lang-dir, which has its own G.fst")
+
+
+def _check_model(settings: Settings) -> None:
+    if not 1 <= settings.order <= 9:
+        raise InputError(f"lang: --order {settings.order} is not in 1 ... 9")
+    if not 0 <= settings.prune < 1:
+        raise InputError(f"lang: --prune {settings.prune} is not in [0, 1)")
+    if not 0 <= settings.mix_weight < 1:
+        raise InputError(f"lang: --mix-weight {settings.mix_weight} is not in [0, 1); 0: chosen on --dev-text")
+    mixes = settings.mix or settings.mix_arpa is not None
+    if settings.mix_weight and not mixes:
+        raise InputError("lang: --mix-weight goes with --mix or --mix-arpa")
+    if mixes and settings.arpa:
+        raise InputError("lang: --arpa takes the place of the estimated model; to mix both, pass it as --mix-arpa")
+    if settings.mix and not settings.lm_text:
+        raise InputError("lang: --mix mixes the model of the transcripts with that of --lm-text: pass --lm-text")
+    if mixes and not settings.mix_weight and settings.dev_text is None:
+        raise InputError("lang: the weight of a mixture is chosen on --dev-text: pass it, or --mix-weight")
