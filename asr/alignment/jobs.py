@@ -4,7 +4,7 @@ Kaldi's steps read ali.N.gz beside part N of `utils/split_data.sh DATA num_jobs`
 archives of this project are therefore cut by the same rule, over the utt2spk of the training set. Utterances of the
 dev set lie in the job of their own set's cut; Kaldi's steps pass over what the training set does not have.
 
-Reads   utt2spk of the data directories
+Reads   utt2spk and utt2num_frames of the data directories
 
     for job in cut(alignments, [Path("exp/data/train"), Path("exp/data/dev")], most=8): ...
 """
@@ -88,11 +88,13 @@ def job_of(folders: Sequence[Path], most: int) -> tuple[dict[str, int], int]:
 
 
 def _utt2spk(folder: Path) -> dict[str, str]:
-    """Read utt2spk in C order, in which Kaldi has it."""
+    """Read utt2spk in C order, in which Kaldi has it, without the utterances that have no features.
+
+    utils/fix_data_dir.sh and `asr kaldi-out` leave those out before Kaldi cuts the directory.
+    """
+    table = {utterance: utterance for utterance in read_table(folder / "utt2num_frames")}
     if (folder / "utt2spk").is_file():
-        table = read_table(folder / "utt2spk")
-    else:
-        table = {utterance: utterance for utterance in read_table(folder / "utt2num_frames")}
+        table = {key: speaker for key, speaker in read_table(folder / "utt2spk").items() if key in table}
     return dict(sorted(table.items(), key=lambda item: item[0].encode()))
 
 

@@ -118,6 +118,8 @@ def write_targets(
     shared = [utterance for utterance in sets[0].num_frames if any(utterance in s.num_frames for s in sets[1:])]
     if shared:
         raise InputError(f"is in {wanted.train_data} and in {wanted.dev_data}", key=shared[0])
+    for item, folder in zip(sets, wanted.folders, strict=True):
+        _say_without_features(item, folder)
     unknown: list[str] = []
     names = ("pdf.ark", "ali_train_pdf.counts", "coverage.json")
     targets, counts, coverage = (wanted.out / name for name in names)
@@ -125,6 +127,15 @@ def write_targets(
     write_counts(counts, sets[0].counts)
     _report(coverage, sets, unknown, reasons)
     return [targets, counts, coverage]
+
+
+def _say_without_features(item: SetCoverage, folder: Path) -> None:
+    """Say which utterances of a data directory the coverage does not count, since they have no features."""
+    path = folder / "utt2spk"
+    lost = [key for key in read_table(path) if key not in item.num_frames] if path.is_file() else []
+    if lost:
+        some = ", ".join(lost[:NAMED_IN_A_LINE]) + (", ..." if len(lost) > NAMED_IN_A_LINE else "")
+        say(f"align: {item.name}: {len(lost)} utterances of {path} have no features and are not counted: {some}")
 
 
 def frames_file(folder: Path) -> Path:

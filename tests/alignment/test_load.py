@@ -100,6 +100,17 @@ def test_pdfs_counts_and_report_by_hand(case, capsys):
     assert "align: 1 alignments of utterances that are in no set were left out, such as elsewhere" in said
 
 
+def test_utterances_without_features_are_named(case, capsys):
+    """The features stage leaves them in utt2spk: too short, damaged."""
+    (case.folder.parent / "train").mkdir()
+    (case.folder.parent / "train/utt2spk").write_text("s1-a s1\ns1-b s1\ns1-c s1\ns1-x s1\n")
+    case.rows["s1-x"] = case.model.phone_path(3, 7)
+    assert case.align() == 0
+    out = capsys.readouterr().out
+    assert "align: train: 1 utterances of" in out and "have no features and are not counted: s1-x\n" in out
+    assert case.pdfs().keys() == {"s1-a", "s1-b", "s1-c", "s2-d"}
+
+
 def test_lengths_within_the_tolerance(case, capsys):
     case.frames["train"].update({"s1-a": 7, "s1-b": 14})
     assert case.align() == 0
