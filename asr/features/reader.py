@@ -18,6 +18,8 @@ from asr.features import normalise
 from asr.tables import MatrixReader, read_bytes, read_table
 
 DESCRIPTION = "features.json"
+#: no log filter bank, cepstrum or pitch is so large; one value beyond spoils the statistics of a whole set
+LARGEST = 1e6
 
 
 def describe(data: Path, *needed: str) -> dict[str, Any]:
@@ -46,6 +48,16 @@ def refuse_others(data: Path, description: Mapping[str, Any], expected: Mapping[
             raise InputError(
                 f"{name} is {description.get(name)}, but {who} was trained with {value}", file=data / DESCRIPTION
             )
+
+
+def check_matrix(matrix: np.ndarray, columns: int, *, file: Path, key: str) -> None:
+    """Raise InputError where `matrix` is no features of so many columns: no frame, other columns, absurd values."""
+    if len(matrix) == 0:
+        raise InputError("holds no frame", file=file, key=key)
+    if matrix.shape[1] != columns:
+        raise InputError(f"has {matrix.shape[1]} columns, not {columns}", file=file, key=key)
+    if (largest := float(np.abs(matrix).max())) > LARGEST:
+        raise InputError(f"holds a value of size {largest:.3g}, which no features have", file=file, key=key)
 
 
 class FeatureReader(Mapping[str, np.ndarray]):
@@ -86,10 +98,7 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def _read(self, utterance: str) -> np.ndarray:
         features = self.matrices[utterance]
-        wanted, found = self.description["dim"], features.shape[1]
-        if len(features) == 0 or found != wanted:
-            reason = f"has {found} columns, not {wanted}" if len(features) else "holds no frame"
-            raise InputError(reason, file=self.matrices.scp, key=utterance)
+        check_matrix(features, self.description["dim"], file=self.matrices.scp, key=utterance)
         return features
 
     def _stats_of(self, utterance: str) -> np.ndarray:

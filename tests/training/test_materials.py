@@ -54,6 +54,11 @@ def narrower(folder):
     return "has 5 columns, not 6"
 
 
+def absurd(folder):
+    rewritten(folder, lambda key, matrix: matrix * np.float32(1e30) if key == "train007" else matrix)
+    return "which no features have"
+
+
 def elsewhere(folder):
     table = read_table(folder / "train/feats.scp")
     table["train007"] = "/nowhere/feats.ark:9"
@@ -66,7 +71,7 @@ def without_statistics(folder):
     return "has no normalisation statistics of t"
 
 
-FAULTS = [missing, not_finite, shorter, empty, narrower, elsewhere, without_statistics]
+FAULTS = [missing, not_finite, shorter, empty, narrower, absurd, elsewhere, without_statistics]
 
 
 @pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__)

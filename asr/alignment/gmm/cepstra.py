@@ -20,7 +20,7 @@ import numpy as np
 
 from asr.console import progress
 from asr.errors import InputError
-from asr.features.reader import describe, refuse_others
+from asr.features.reader import check_matrix, describe, refuse_others
 from asr.tables import MatrixReader, naming, read_table
 
 NUM_CEPS = 13
@@ -138,9 +138,9 @@ class _Source:
     def static(self, utterance: str) -> np.ndarray:
         """float32 (frames, dim), the speaker's mean still in it."""
         matrix = self.matrices[utterance]
-        if len(matrix) == 0 or matrix.shape[1] != self.columns:
-            reason = f"has {matrix.shape[1]} columns, not {self.columns}" if len(matrix) else "holds no frame"
-            raise InputError(reason, file=self.matrices.scp, key=utterance)
+        check_matrix(matrix, self.columns, file=self.matrices.scp, key=utterance)
+        if self.speakers and utterance not in self.speakers:
+            raise InputError("does not have the utterance", file=self.folder / "utt2spk", key=utterance)
         spectrum, extra = matrix[:, : self.spectral], matrix[:, self.spectral :]
         ceps = spectrum @ self.transform if self.kind == "fbank" else spectrum[:, :NUM_CEPS]
         return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)

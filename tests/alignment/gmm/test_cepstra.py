@@ -81,8 +81,9 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
     good = np.arange(12, dtype=np.float32).reshape(4, 3)
     bad = good.copy()
     bad[1, 2] = np.nan
-    matrices = {"a": good, "b": bad, "c": good[:, :2], "d": good[:0], "e": good + 1}
-    train = write_data(tmp_path / "train", matrices, {"a": "s", "b": "s", "c": "t", "d": "t", "e": "s"})
+    matrices = {"a": good, "b": bad, "c": good[:, :2], "d": good[:0], "e": good + 1, "f": good * 1e30, "g": good}
+    train = write_data(tmp_path / "train", matrices, dict.fromkeys("abcdefg", "s"))
+    (train / "utt2spk").write_text("a s\nb s\nc t\nd t\ne s\nf t\n")  # without g
     cepstra = Cepstra.make([train], tmp_path / "c.f32")
     assert cepstra.places.keys() == {"a", "e"}
     assert cepstra.full(["a"])[:, :3] == pytest.approx(good - (2 * good + 1).mean(axis=0) / 2, abs=1e-5)
@@ -90,6 +91,8 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
         "b": f"{train / 'feats.ark'}: holds a NaN or an infinity",
         "c": f"{train / 'feats.scp'}: has 2 columns, not 3",
         "d": f"{train / 'feats.scp'}: holds no frame",
+        "f": f"{train / 'feats.scp'}: holds a value of size 1.1e+31, which no features have",
+        "g": f"{train / 'utt2spk'}: does not have the utterance",
     }
     worse = write_data(tmp_path / "worse", {"b": bad}, {"b": "s"})
     with pytest.raises(InputError, match=r"b: no features can be used; the first: .*NaN"):
