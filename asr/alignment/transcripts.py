@@ -5,19 +5,24 @@ spoken = Spoken.read(Path("exp/lang"), Path("exp/ali/.work")); spoken.word_ids(P
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.alignment.monophone import make_topology
 from asr.alignment.topology import Topology, read_topology
-from asr.errors import InputError
+from asr.console import warn
+from asr.errors import InputError, shown
 from asr.lang.given import oov_of
 from asr.lang.lexicon import check_phones, read_lexicon, with_specials
 from asr.lang.lexicon_fst import check_fst, lexicon_fst, write_fst
 from asr.lang.phone_classes import PhoneClasses, optional_silence, read_phone_classes
-from asr.lang.units import WordUnits
+from asr.lang.pieces import units_of
 from asr.tables import read_symbols, read_table
+
+#: unknown words that a line names
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,22 @@ class Spoken:
         return cls(lang, classes, topology, lexicon, words, oov_of(lang, words))
 
     def word_ids(self, data: Path) -> dict[str, list[int]]:
-        """{utterance: its transcript's word-ids}; what words.txt lacks is `oov`. Raises InputError."""
-        units = WordUnits(self.words, self.oov)
+        """Return {utterance: its transcript's word-ids}, split as the lang stage splits text.
+
+        What words.txt lacks is `oov`, and said. Raises InputError, also where words.txt has none of the words.
+        """
+        units = units_of(self.folder, self.words, self.oov)
         texts = read_table(data / "text", allow_empty=True)
-        return {utterance: [self.words[word] for word in units.tokenise(text)] for utterance, text in texts.items()}
+        pairs = {utterance: units.pairs(text) for utterance, text in texts.items()}
+        unknown = Counter(surface for row in pairs.values() for surface, word in row if word is None)
+        if unknown:
+            total = sum(map(len, pairs.values()))
+            some = ", ".join(shown(word) for word, _ in unknown.most_common(NAMED))
+            message = f"{unknown.total()} of {total} words are not in {self.folder / 'words.txt'}: {some}"
+            if unknown.total() == total:
+                raise InputError(message, file=data / "text")
+            warn(f"{data / 'text'}: {message}; {self.oov} stands for them")
+        return {utterance: [self.words[word or self.oov] for _, word in row] for utterance, row in pairs.items()}
 
 
 def to_align(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from asr.cli import main
+from asr.errors import InputError
 from asr.lang.arpa import read_arpa
 from asr.lang.fst import read_fst
 from asr.lang.ngram import estimate, perplexity, word_log_probabilities
@@ -178,7 +179,7 @@ n6 𬺠
 @pytest.mark.parametrize(
     "options", ["", "--units spm", "--units own", "--lexicon my.txt", "--units own --lexicon my.txt"]
 )
-def test_no_transcript_is_ever_lost(here, options):
+def test_no_transcript_is_ever_lost(here, options, capsys):
     from asr.alignment.transcripts import Spoken
     from asr.corpus.transcript import characters, normalise
     from asr.lang.lexicon import by_word, read_lexicon
@@ -206,6 +207,15 @@ def test_no_transcript_is_ever_lost(here, options):
     ids = Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
     assert all(ids.values()) and len(ids) == 10
     assert normalise("😀") == "" and ids["n6"] == [symbols["𬺠"]]
+    known = next(word for word in symbols if "一" <= word[0] <= "鿿")
+    Path("data/text").write_text(f"a {known} ぁ ぃ\nb ぁ\n", encoding="utf-8")
+    capsys.readouterr()
+    ids = Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
+    assert ids == {"a": [symbols[known], symbols["<SPN>"], symbols["<SPN>"]], "b": [symbols["<SPN>"]]}
+    assert "3 of 4 words are not in lang/words.txt: ぁ, ぃ; <SPN> stands for them" in capsys.readouterr().err
+    Path("data/text").write_text("a ぁぃ\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"data/text: 2 of 2 words are not in lang/words\.txt: ぁ, ぃ$"):
+        Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
 
 
 def test_pieces_become_the_words(here, capsys):

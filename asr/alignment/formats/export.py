@@ -28,6 +28,7 @@ from asr.console import say, warn
 from asr.errors import InputError
 from asr.lang.given import oov_of
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
+from asr.lang.pieces import units_of
 from asr.lang.positions import mark_of, plain
 from asr.lang.pronunciation import SILENCE
 from asr.lang.units import WordUnits
@@ -157,7 +158,7 @@ class WordFinder:
         lexicon = by_word(with_specials(read_lexicon(lang / "lexicon.txt")))
         path = lang / "phones" / "optional_silence.txt"
         silence = frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))
-        units = WordUnits(symbols, oov_of(lang, symbols))
+        units = units_of(lang, symbols, oov_of(lang, symbols))
         return cls(read_table(text, allow_empty=True), units, lexicon, silence, {})
 
     def of(self, utterance: str, phones: Labels) -> Labels | None:

@@ -37,7 +37,7 @@ from asr.alignment.tree import CONTEXTS, PDF_CLASS_KEY
 from asr.console import say
 from asr.errors import InputError
 from asr.features.reader import DESCRIPTION, describe
-from asr.tables import atomic, read_bytes, write_table
+from asr.tables import atomic, read_bytes, read_table, write_table
 
 FRAMES_PER_HOUR = 360_000
 MIDDLE_CLASS = 1
@@ -81,7 +81,7 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
         with Crew(words, cepstra, spoken.lexicon, nj=plan.nj, seed=plan.seed) as crew:
             mono = _monophones(out / "mono", spoken, crew, unheard, train, plan)
             system = _triphones(spoken, crew, mono.model, plan)
-            aligned = training.align(crew, system, Beams())
+            aligned = training.align_last(crew, system)
             jobs, faults = crew.call("current"), {**unheard, **aligned.faults}
         heard = dict(words)
         if dev is not None:
@@ -91,7 +91,7 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
                 crew.call("compile", system.tree, system.model)
                 aligned = training.align_any(crew, system, Beams())  # a dev set without alignments is only reported
                 jobs, faults = jobs + crew.call("current"), {**faults, **unheard, **aligned.faults}
-        faults |= _without_transcript(cepstra, spoken, data)
+        faults |= _without_transcript(cepstra, data)
         _write(out / "tri", spoken, system, jobs, faults, data)
         write_pronunciations(out / PRONUNCIATIONS, spoken, heard, jobs, system.model)
     finally:
@@ -99,9 +99,9 @@ def from_scratch(spoken: Spoken, train: Path, dev: Path | None, out: Path, plan:
     return out / "tri"
 
 
-def _without_transcript(cepstra: Cepstra, spoken: Spoken, data: Sequence[Path]) -> dict[str, str]:
+def _without_transcript(cepstra: Cepstra, data: Sequence[Path]) -> dict[str, str]:
     """Return {utterance with features: why it was not aligned} for those that no text has."""
-    texts = {utterance for folder in data for utterance in spoken.word_ids(folder)}
+    texts = {utterance for folder in data for utterance in read_table(folder / "text", allow_empty=True)}
     return {key: "has no transcript" for key in {*cepstra.places, *cepstra.faults} - texts}
 
 
@@ -119,7 +119,7 @@ def _monophones(out: Path, spoken: Spoken, crew: Crew, unheard: Mapping[str, str
         system = training.reestimated(small, system, first, rng, least_occupancy=3.0)
         system = training.train(small, system, training.MONOPHONE, MONOPHONE_GAUSSIANS, rng, "monophones")
     crew.call("compile", tree, model)
-    aligned = training.align(crew, system, Beams())
+    aligned = training.align_last(crew, system)
     _write(out, spoken, system, crew.call("current"), {**unheard, **aligned.faults}, [train])
     return system
 

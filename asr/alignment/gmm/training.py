@@ -88,7 +88,7 @@ def with_transitions(model: TransitionModel, counts: np.ndarray) -> TransitionMo
 
 
 def align(crew: Crew, system: System, beams: Beams) -> Aligned:
-    """Realign all shards; with a wide beam, and a warning, where nothing aligns within the retry beam.
+    """Realign all shards while training; with a wide beam, and a warning, where nothing aligns within the retry beam.
 
     Raises InputError when no utterance aligns.
     """
@@ -102,6 +102,15 @@ def align(crew: Crew, system: System, beams: Beams) -> Aligned:
         crew.widened = True
         aligned = align_any(crew, system, dataclasses.replace(beams, retry_beam=WIDE_BEAM))
     return _some(aligned)
+
+
+def align_last(crew: Crew, system: System) -> Aligned:
+    """Align all shards with a trained `system`, within the usual beams.
+
+    Raises InputError when no utterance aligns: what a trained system aligns in a wide beam only has another
+    transcript.
+    """
+    return _some(align_any(crew, system, Beams()))
 
 
 def align_any(crew: Crew, system: System, beams: Beams) -> Aligned:

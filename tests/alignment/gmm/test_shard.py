@@ -94,4 +94,6 @@ def test_where_nothing_aligns_the_beam_is_widened_once_and_said(shard, capsys):
     assert capsys.readouterr().err.count("no utterance aligns within the retry beam of 40") == 1
     with pytest.raises(InputError, match="a: no utterance can be aligned; the first: no path"):
         training.align(FakeCrew(1e9), system, Beams())
+    with pytest.raises(InputError, match="a: no utterance can be aligned"):  # a trained system's beam stays
+        training.align_last(FakeCrew(1000), system)
     assert FakeCrew(9).call("align", system, Beams())[0].frames == 7
