@@ -80,7 +80,7 @@ class Crew:
         pairs = []
         for at, (pool, arguments) in enumerate(zip(self._pools, calls, strict=True)):
             names = [name for part in self.parts[at :: self.nj] for name in part]
-            named = f"{what} of {names[0]} to {names[-1]}"
+            named = f"{what} of {names[0]} to {names[-1]}" if names else what  # none: a dev set that says nothing
             pairs.append((pool, pool.submit(function, *arguments, name=named)))
         return results(pairs)
 
