@@ -38,7 +38,7 @@ from asr.stamp import Stamp
 from asr.tables import write_table
 
 #: raised whenever the same inputs give other results: what was made before is then made again
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
