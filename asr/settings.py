@@ -45,6 +45,7 @@ def option(
     least: float | None = None,
     most: float | None = None,
     above: float | None = None,
+    below: float | None = None,
     writes: str | None = None,
     updates: bool = False,
     makes: tuple[str, ...] = (),
@@ -53,15 +54,15 @@ def option(
     """Declare a dataclass field that is also a command-line option. `affects=False`: changes speed, not results.
 
     positional: also given without its name, in the order of the fields; a tuple takes what is left.
-    least, most, above: bounds of a number.
+    least, most, above, below: bounds of a number, or of each of several.
     writes: "file", "folder" or "path" (either) if the verb writes it; a path without it is one that the verb reads.
     updates: the verb reads the folder and writes into it, as features does with its data directory.
     makes: of what is written: patterns of the names of the files that the verb makes, which it may replace.
     sought: the verb goes on where one of these paths cannot be read.
     """
     metadata: dict[str, Any] = {"help": help, "choices": choices, "affects": affects, "positional": positional}
-    metadata |= {"least": least, "most": most, "above": above, "writes": writes, "updates": updates}
-    metadata |= {"makes": makes, "sought": sought}
+    metadata |= {"least": least, "most": most, "above": above, "below": below}
+    metadata |= {"writes": writes, "updates": updates, "makes": makes, "sought": sought}
     if default is MISSING:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

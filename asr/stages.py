@@ -27,9 +27,20 @@ def with_maker(error: InputError) -> str:
     """Return the line of an error; where a file is missing that a stage makes, with that stage."""
     line = str(error)
     path = None if error.file is None else Path(error.file)
-    if path is None or error.line is not None or path.exists() or path.name not in MAKER:
+    if path is None or error.line is not None or path.name not in MAKER or not _is_missing(path):
         return line
     stage = MAKER[path.name]
     if f"asr {stage}" in line:
         return line
     return f"{line}; stage {STAGES.index(stage) + 1} (asr {stage}) makes it: run it first"
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether a file is not there, as opposed to one that cannot be looked at."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,12 +1,14 @@
 """The text of a setting as a value of its type: str, int, float, bool, Path, `X | None` and tuple[X, ...].
 
-Numbers have bounds: a float is finite, an int has at most 64 bits, and an option may declare `least`, `most` and
-`above` beside its field (asr.settings.option). So a value that no verb can use is refused where it is read.
+Numbers have bounds: a float is finite, an int has at most 64 bits, and an option may declare `least`, `most`, `above`
+and `below` beside its field (asr.settings.option). So a value that no verb can use is refused where it is read, and
+that of a later stage before the first one.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -15,6 +17,13 @@ from typing import Any
 
 from asr.errors import InputError
 
+#: the bounds of a number: what holds within, and what is said of a number that is not
+BOUNDS = {
+    "least": (operator.ge, "less than"),
+    "above": (operator.gt, "not more than"),
+    "most": (operator.le, "more than"),
+    "below": (operator.lt, "not less than"),
+}
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
@@ -57,13 +66,10 @@ def _number(text: str, kind: type, metadata: Mapping[str, Any], source: str) -> 
         raise InputError(f"{source}: '{text}' is no finite number")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise InputError(f"{source}: '{text}' has more than 64 bits")
-    least, most, above = metadata.get("least"), metadata.get("most"), metadata.get("above")
-    if least is not None and value < least:
-        raise InputError(f"{source}: '{text}' is less than {least}")
-    if above is not None and value <= above:
-        raise InputError(f"{source}: '{text}' is not more than {above}")
-    if most is not None and value > most:
-        raise InputError(f"{source}: '{text}' is more than {most}")
+    for name, (within, wrong) in BOUNDS.items():
+        bound = metadata.get(name)
+        if bound is not None and not within(value, bound):
+            raise InputError(f"{source}: '{text}' is {wrong} {bound}")
     return value
 
 

@@ -54,11 +54,13 @@ class Settings:
     ali_model: Path | None = option(None, help="with pdf-ids: folder with their final.mdl, tree and phones.txt")
     from_scratch: bool = option(False, help="make them of sound and transcripts: the default without --ali-dir")
     max_missing: float = option(0.05, help="largest share of training utterances without alignment", least=0, most=1)
-    length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features")
+    length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features", least=0)
     context: str = option("triphone", help="context of the phones in the tree", choices=tuple(CONTEXTS))
-    states: int = option(0, help="most tied states (leaves); 0: 500 at one hour, as the hours to the power 0.4")
-    gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state")
-    mono_hours: float = option(10.0, help="hours of speech that the monophones are trained on at most")
+    states: int = option(
+        0, help="most tied states (leaves); 0: 500 at one hour, as the hours to the power 0.4", least=0
+    )
+    gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state", least=0)
+    mono_hours: float = option(10.0, help="hours of speech that the monophones are trained on at most", above=0)
     seed: int = option(1, help="of the first alignment and of the splitting of Gaussians", least=0)
     nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
@@ -159,12 +161,6 @@ def _from_scratch(settings: Settings) -> Path:
 
 
 def _check(settings: Settings) -> None:
-    if not 0 <= settings.max_missing <= 1:
-        raise InputError(f"--max-missing {settings.max_missing:g}: a share lies between 0 and 1")
-    if settings.length_tolerance < 0:
-        raise InputError(f"--length-tolerance {settings.length_tolerance}: cannot be negative")
-    if settings.states < 0 or settings.gaussians < 0 or settings.nj < 0 or not settings.mono_hours > 0:
-        raise InputError("--states, --gaussians and --nj are counts, --mono-hours is above zero")
     if settings.ali_model is not None and settings.ali_dir is None:
         raise InputError("--ali-model goes with the pdf-ids of --ali-dir")
     if settings.originals is not None:

@@ -71,11 +71,11 @@ class CorpusSettings(TranscriptSettings):
     """What every recipe that reads a corpus can be told."""
 
     out: Path = option(help="folder to write train, dev and test into", writes="folder")
-    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000)
+    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000, most=10**6)
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")
     max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped", least=0, most=1)
-    dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it", least=0, most=1)
-    test_fraction: float = option(0.05, help="part of train that test gets when it is cut from it", least=0, most=1)
+    dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it", above=0, below=1)
+    test_fraction: float = option(0.05, help="part of train that test gets when it is cut from it", above=0, below=1)
     seed: int = option(1, help="which speakers or sentences a set that is cut from train gets", least=0)
     nj: int = option(0, help="threads; 0: one per core", least=0, affects=False)
 

@@ -30,7 +30,7 @@ class Settings:
     data: Path = option(help="data directory to read")
     out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     max_missing: float = option(0.05, help="largest part of the utterances that may be dropped", least=0, most=1)
-    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000)
+    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000, most=10**6)
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")
     encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")

@@ -33,8 +33,8 @@ class Settings:
     data: Path = option(help="data directory to read")
     rest: Path = option(help="data directory to write: what is not in the part", writes="folder", makes=FILES)
     part: Path = option(help="data directory to write: the part", writes="folder", makes=FILES)
-    fraction: float = option(0.1, help="of the utterances that the part gets")
-    count: int | None = option(None, help="utterances that the part gets, instead of --fraction")
+    fraction: float = option(0.1, help="of the utterances that the part gets", above=0, below=1)
+    count: int | None = option(None, help="utterances that the part gets, instead of --fraction", least=1)
     max_missing: float = option(
         0.05, help="largest part of the utterances left out to keep whole speakers", least=0, most=1
     )
@@ -73,14 +73,12 @@ def split(
     name: Path | str = "data",
     lost: list[Problem] | None = None,
 ) -> tuple[DataDir, DataDir]:
-    """(rest, part); the part has about `count` utterances, or `fraction` of all.
+    """(rest, part); the part has about `count` utterances, or `fraction` of all, but one at least.
 
     `name` is named in errors; `lost` gets the utterances that are in neither.
     """
     total = len(data.utt2spk)
-    if count is None and not 0 < fraction < 1:
-        raise InputError(f"--fraction {fraction} is not between 0 and 1")
-    target = round(fraction * total) if count is None else count
+    target = max(int(fraction > 0), round(fraction * total)) if count is None else count
     if not 0 < target < total:
         raise InputError(f"{target} of {total} utterances cannot be cut out; both parts need some", file=name)
     sentences = {key: "".join(characters(normalise(data.text[key], spoken=False))) for key in data.keys}

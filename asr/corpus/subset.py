@@ -24,7 +24,7 @@ from asr.tables import read_lines
 class Settings:
     data: Path = option(help="data directory to read")
     out: Path = option(help="data directory to write", writes="folder", makes=FILES)
-    count: int | None = option(None, help="utterances to take by chance")
+    count: int | None = option(None, help="utterances to take by chance", least=1)
     speakers: tuple[str, ...] = option((), help="take these speakers' utterances only")
     utterances: Path | None = option(None, help="file whose lines begin with the utterances to take")
     seed: int = option(1, help="which utterances --count takes", least=0)

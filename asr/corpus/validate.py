@@ -24,7 +24,7 @@ from asr.tables import atomic
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory")
-    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000)
+    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000, most=10**6)
     resample: bool = option(False, help="accept higher rates, which are then converted on reading")
     encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")

@@ -62,16 +62,24 @@ class Settings:
     tune: bool = option(False, help="choose the three weights on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the set that they were chosen on")
     tune_graph: Path | None = option(None, help="with --tune: decode over this graph instead of GRAPH")
-    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
-    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="LM weights to try")
-    insertion_penalties: tuple[float, ...] = option(INSERTION_PENALTIES, help="insertion penalties to try")
-    prior_scales: tuple[float, ...] = option((0.6, 0.8, 1.0), help="scales of the log priors to try; networks only")
-    search_lm_weight: float = option(6.0, help="with --tune: LM weight of the search whose lattices are tuned on")
+    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
+    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="LM weights to try", above=0, most=10**6)
+    insertion_penalties: tuple[float, ...] = option(
+        INSERTION_PENALTIES, help="insertion penalties to try", least=-(10**6), most=10**6
+    )
+    prior_scales: tuple[float, ...] = option(
+        (0.6, 0.8, 1.0), help="scales of the log priors to try; networks only", least=0, most=1000
+    )
+    search_lm_weight: float = option(
+        6.0, help="with --tune: LM weight of the search whose lattices are tuned on", above=0, most=10**6
+    )
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
-    beam: float = option(13.0, help="paths worse than the best by more are dropped")
-    max_active: int = option(7000, help="states kept a frame at most")
-    lattice_beam: float = option(6.0, help="paths worse than the best by more are left out of the lattices")
-    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
+    beam: float = option(13.0, help="paths worse than the best by more are dropped", above=0, most=10**6)
+    max_active: int = option(7000, help="states kept a frame at most", least=1)
+    lattice_beam: float = option(
+        6.0, help="paths worse than the best by more are left out of the lattices", above=0, most=10**6
+    )
+    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most", least=0)
     lattices: bool = option(True, help="write lat.1.gz")
     weights: str = option("final", help="final: averaged; raw: last", choices=("final", "raw"))
     max_missing: float = option(0.05, help="share of utterances that may lack features or fail", least=0, most=1)
@@ -106,17 +114,8 @@ def given_weights(settings: Settings) -> Weights | None:
     if settings.tune_graph and not settings.tune:
         raise InputError("--tune-graph is for --tune: what is chosen with it is applied with --graph")
     values = (settings.lm_weights, settings.insertion_penalties, settings.prior_scales)
-    if not all(values) or not min(settings.lm_weights) > 0 or not min(settings.prior_scales) >= 0:
-        raise InputError(
-            "--lm-weights, --insertion-penalties and --prior-scales: name at least one each, "
-            "the LM weights above zero"
-        )
-    above_zero = (settings.beam, settings.lattice_beam, settings.tune_minutes, settings.search_lm_weight)
-    if not all(value > 0 for value in above_zero) or settings.max_active < 1 or settings.nbest < 0:
-        raise InputError(
-            "--beam, --lattice-beam, --max-active, --search-lm-weight and --tune-minutes must be above zero, "
-            "--nbest not below"
-        )
+    if not all(values):
+        raise InputError("--lm-weights, --insertion-penalties and --prior-scales: name at least one each")
     if settings.tune and settings.tuned:
         raise InputError("--tune chooses the weights and --tuned names them: only one of both")
     if settings.tune:

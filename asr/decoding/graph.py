@@ -56,10 +56,14 @@ class Settings:
     lang: Path = option(help="lang directory with L_disambig.fst and G.fst")
     model_dir: Path = option(help="folder with final.mdl and tree, as exp/<recipe>/ali")
     out: Path = option(help="graph folder to write", writes="folder", makes=("HCLG.fst", "words.txt", "phones.txt"))
-    transition_scale: float = option(1.0, help="weight of the transition probabilities between states")
-    self_loop_scale: float = option(0.1, help="weight of the self-loops' transition probabilities")
+    transition_scale: float = option(
+        1.0, help="weight of the transition probabilities between states", least=0, most=1000
+    )
+    self_loop_scale: float = option(
+        0.1, help="weight of the self-loops' transition probabilities", least=0, most=1000
+    )
     g: Path | None = option(None, help="another G.fst than LANG's, over the same words.txt")
-    max_memory_gb: float = option(0.0, help="refuse what would need more; 0: what is free", affects=False)
+    max_memory_gb: float = option(0.0, help="refuse what would need more; 0: what is free", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:

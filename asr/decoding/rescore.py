@@ -54,11 +54,11 @@ class Settings:
     tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the rescored set that they were chosen on")
     data: Path | None = option(None, help="with --tune: data directory with text; none: the decoding's")
-    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on")
-    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try")
+    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
+    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try", above=0)
     insertion_penalties: tuple[float, ...] = option(INSERTION_PENALTIES, help="with --tune: penalties to try")
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
-    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most")
+    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most", least=0)
     lattices: bool = option(True, help="write lat.1.gz")
     max_missing: float = option(0.05, help="share of utterances that may lack a lattice", least=0, most=1)
     seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
@@ -84,10 +84,8 @@ def run(settings: Settings) -> None:
 def _check(settings: Settings) -> None:
     if settings.tune == (settings.tuned is not None):
         raise InputError("rescore: --tune true chooses LM weight and penalty here, --tuned FILE names them: pass one")
-    if not (settings.lm_weights and settings.insertion_penalties and min(settings.lm_weights) > 0):
-        raise InputError("rescore: --lm-weights and --insertion-penalties: name at least one each, above zero")
-    if settings.tune_minutes <= 0 or settings.nbest < 0:
-        raise InputError("rescore: --tune-minutes must be above zero, --nbest not below")
+    if not (settings.lm_weights and settings.insertion_penalties):
+        raise InputError("rescore: --lm-weights and --insertion-penalties: name at least one each")
     if settings.decoded.resolve() == settings.out.resolve():
         raise InputError("rescore: --decoded and --out are the same folder")
 

@@ -46,18 +46,18 @@ class Settings:
         help="what Kaldi cannot read: through a pipe, as wav files, or pipes where their program is installed",
         choices=("auto", "pipe", "wav"),
     )
-    rate_hz: int = option(16000, help="sample rate that Kaldi is to get; higher ones are brought down to it")
+    rate_hz: int = option(
+        16000, help="sample rate that Kaldi is to get; higher ones are brought down to it", least=1000
+    )
     features: bool = option(True, help="take feats.scp and cmvn.scp along where they are there")
-    max_missing: float = option(0.0, help="largest share of utterances that may be left out")
+    max_missing: float = option(0.0, help="largest share of utterances that may be left out", least=0, most=1)
     allow_pipes: bool = option(False, help="the pipes of wav.scp are kept, and run where that is needed")
-    nj: int = option(0, help="threads; 0: one per core", affects=False)
+    nj: int = option(0, help="threads; 0: one per core", affects=False, least=0)
 
 
 def run(settings: Settings) -> None:
     """Write the directory. Raises InputError and leaves the old one where too much would be left out."""
     refuse_same(settings.out, settings.data)
-    if not 0 <= settings.max_missing <= 1 or settings.rate_hz < 1 or settings.nj < 0:
-        raise InputError("kaldi-out: --max-missing is a share, --rate-hz above zero, --nj a count")
     data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
     symbols = read_symbols(settings.lang / "words.txt")
     feats = _scp(settings, "feats.scp")

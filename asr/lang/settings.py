@@ -23,19 +23,25 @@ class Settings:
     units: str = option(
         "chars", help="words: characters, sentencepiece's, or as spaced in the text", choices=("chars", "spm", "own")
     )
-    vocab: int = option(0, help="with --units spm: how many words; 0: a tenth more than it has characters")
+    vocab: int = option(0, help="with --units spm: how many words; 0: a tenth more than it has characters", least=0)
     phones: Path | None = option(None, help="phones.txt of the alignment; its ids are kept")
-    order: int = option(3, help="length of the longest n-gram")
+    order: int = option(3, help="length of the longest n-gram", least=1, most=9)
     arpa: Path | None = option(None, help="a ready language model (ARPA, .gz too) instead of estimating one")
-    prune: float = option(0.0, help="leave out n-grams whose loss raises the perplexity by less than this fraction")
+    prune: float = option(
+        0.0, help="leave out n-grams whose loss raises the perplexity by less than this fraction", least=0, below=1
+    )
     mix: bool = option(False, help="a model of --lm-text apart, mixed with the transcripts' as dev likes it best")
     mix_arpa: Path | None = option(None, help="a ready language model (ARPA) to mix with the estimated one")
-    mix_weight: float = option(0.0, help="weight of the transcripts' model in a mixture; 0: chosen on --dev-text")
+    mix_weight: float = option(
+        0.0, help="weight of the transcripts' model in a mixture; 0: chosen on --dev-text", least=0, below=1
+    )
     lexicon: Path | None = option(None, help="your own lexicon.txt; pypinyin adds what the text has and it lacks")
-    silence_prob: float = option(0.5, help="probability of silence after a word")
-    max_missing: float = option(1.0, help="largest part of dev's words that the language model may never give")
+    silence_prob: float = option(0.5, help="probability of silence after a word", least=0, below=1)
+    max_missing: float = option(
+        1.0, help="largest part of dev's words that the language model may never give", least=0, most=1
+    )
     letters: str = option("names", help="Latin letters: Mandarin letter names or SPN", choices=("names", "noise"))
-    most_pronunciations: int = option(3, help="pronunciations a word at most")
+    most_pronunciations: int = option(3, help="pronunciations a word at most", least=1)
     lang_dir: Path | None = option(None, help="a complete Kaldi lang directory to use instead of making one")
     tune_text: tuple[Path, ...] = option((), help="with --lang-dir: training transcripts for tune/G.fst; repeatable")
     yao: str = option("telephone", help="numbers in --lm-text: as prepare.yao", choices=YAO)
@@ -54,14 +60,6 @@ def check(settings: Settings) -> None:
         raise InputError("lang: --units spm finds its own words: --lexicon, --arpa and --mix-arpa cannot go with it")
     if settings.vocab and settings.units != "spm":
         raise InputError(f"lang: --vocab goes with --units spm, not {settings.units}")
-    if settings.vocab < 0:
-        raise InputError(f"lang: --vocab {settings.vocab} is below 0")
-    if not 0 <= settings.silence_prob < 1:
-        raise InputError(f"lang: --silence-prob {settings.silence_prob} is not in [0, 1)")
-    if settings.most_pronunciations < 1:
-        raise InputError(f"lang: --most-pronunciations {settings.most_pronunciations} leaves none")
-    if not 0 <= settings.max_missing <= 1:
-        raise InputError(f"lang: --max-missing {settings.max_missing} is not in [0, 1]")
     _check_model(settings)
 
 
@@ -77,12 +75,6 @@ def _check_given(settings: Settings, lang_dir: Path) -> None:
 
 
 def _check_model(settings: Settings) -> None:
-    if not 1 <= settings.order <= 9:
-        raise InputError(f"lang: --order {settings.order} is not in 1 ... 9")
-    if not 0 <= settings.prune < 1:
-        raise InputError(f"lang: --prune {settings.prune} is not in [0, 1)")
-    if not 0 <= settings.mix_weight < 1:
-        raise InputError(f"lang: --mix-weight {settings.mix_weight} is not in [0, 1); 0: chosen on --dev-text")
     mixes = settings.mix or settings.mix_arpa is not None
     if settings.mix_weight and not mixes:
         raise InputError("lang: --mix-weight goes with --mix or --mix-arpa")

@@ -55,10 +55,12 @@ class Settings:
         writes="path",
     )
     channel: int | None = option(None, help="which channel, from 0; none: the mean of all")
-    rate_hz: int = option(16000, help="with -: sample rate of raw samples", least=1000)
+    rate_hz: int = option(16000, help="with -: sample rate of raw samples", least=1000, most=10**6)
     partials: bool = option(True, help="with -: say what was understood so far as well")
-    most_s: float = option(20.0, help="longest stretch that is searched in one piece")
-    beam: float | None = option(None, help="paths worse than the best by more are dropped; none: the model's")
+    most_s: float = option(20.0, help="longest stretch that is searched in one piece", least=2)
+    beam: float | None = option(
+        None, help="paths worse than the best by more are dropped; none: the model's", above=0, most=10**6
+    )
     nj: int = option(1, help="searching processes; 0: one per core", least=0, affects=False)
 
 
@@ -69,8 +71,6 @@ def run(settings: Settings) -> None:
     """
     if not settings.files:
         raise InputError("transcribe: name at least one sound file, or - for standard input")
-    if not settings.most_s >= 2 or not (settings.beam is None or settings.beam > 0) or not settings.rate_hz > 0:
-        raise InputError("transcribe: --most-s is at least 2, --beam and --rate-hz are above zero")
     live = [str(path) for path in settings.files] == [DASH]
     if not live and DASH in map(str, settings.files):
         raise InputError("transcribe: - stands alone: standard input or files, not both")

@@ -54,19 +54,19 @@ class Settings:
     train_data: Path = option(help="data directory of the training set")
     out: Path = option(help="folder to write", writes="folder")
     dev_data: Path | None = option(None, help="data directory of the dev set")
-    rounds: int = option(0, help="realign and train so often; 0: realign, and train nothing")
+    rounds: int = option(0, help="realign and train so often; 0: realign, and train nothing", least=0)
     weights: str = option("final", help="the averaged weights or the last raw ones", choices=("final", "raw"))
-    beam: float = option(10.0, help="paths worse than the best by more are dropped")
-    retry_beam: float = option(40.0, help="the beam of a second try")
-    acoustic_scale: float = option(0.1, help="weight of the log-likelihoods against transitions and lexicon")
+    beam: float = option(10.0, help="paths worse than the best by more are dropped", above=0, most=10**6)
+    retry_beam: float = option(40.0, help="the beam of a second try", above=0, most=10**6)
+    acoustic_scale: float = option(0.1, help="weight of the log-likelihoods against transitions and lexicon", above=0)
     max_missing: float = option(0.05, help="largest share of training utterances without alignment", least=0, most=1)
     nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:
     """The verb. Raises InputError."""
-    if not 0 < settings.beam < settings.retry_beam or not settings.acoustic_scale > 0 or settings.rounds < 0:
-        raise InputError("realign: 0 < --beam < --retry-beam, --acoustic-scale above 0, --rounds a count")
+    if settings.beam >= settings.retry_beam:
+        raise InputError(f"realign: --retry-beam {settings.retry_beam:g} is not wider than --beam {settings.beam:g}")
     if settings.out.resolve() in (settings.ali.resolve(), settings.model.resolve()):
         raise InputError("--out is a folder that is only read; name another", file=settings.out)
     if settings.rounds == 0:

@@ -265,7 +265,7 @@ def test_data_faults(case, capsys):
     [
         ("--max-missing", "1.5", "is more than 1"),
         ("--max-missing", "few", "is no float"),
-        ("--length-tolerance", "-1", "cannot be negative"),
+        ("--length-tolerance", "-1", "--length-tolerance: '-1' is less than 0"),
         ("--ali-dir", "absent", "absent"),
     ],
 )

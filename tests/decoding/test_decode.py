@@ -314,17 +314,26 @@ def test_a_network_of_other_classes_is_refused(toy, network, kaldi_sample, capsy
         ({}, "which LM weight and insertion penalty"),
         ({"tune": True, "tuned": "x"}, "only one of both"),
         ({"tune_graph": "x", "lm_weights": (10.0,)}, "--tune-graph is for --tune"),
-        ({"tune": True, "lm_weights": (0.0, 10.0)}, "above zero"),
         ({"tune": True, "insertion_penalties": ()}, "at least one"),
-        ({"tune": True, "beam": 0.0}, "must be above zero"),
-        ({"tune": True, "beam": float("nan")}, "must be above zero"),
-        ({"tune": True, "tune_minutes": -1.0}, "must be above zero"),
-        ({"tune": True, "max_active": 0}, "must be above zero"),
     ],
 )
 def test_settings_that_contradict_are_refused(toy, more, reason):
     with pytest.raises(InputError, match=reason):
         given_weights(toy(**more))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--lm-weights", "10,0", "'0' is not more than 0"),
+        ("--beam", "0", "'0' is not more than 0"),
+        ("--beam", "nan", "'nan' is no finite number"),
+        ("--tune-minutes", "-1", "'-1' is not more than 0"),
+        ("--max-active", "0", "'0' is less than 1"),
+    ],
+)
+def test_numbers_out_of_bounds_are_refused(toy, network, refused, option, value, reason):
+    assert refused(arguments(toy, network, "--tune", f"{option}={value}")) == f"{option}: {reason}"
 
 
 @pytest.mark.parametrize(

@@ -134,8 +134,8 @@ def test_words_that_the_large_model_lacks_are_named(here, capsys):
     [
         (GIVEN, "--tune true chooses LM weight and penalty here, --tuned FILE names them: pass one"),
         (f"{GIVEN} --tune true --tuned decoded/decode.json", "pass one"),
-        (f"{GIVEN} --tune true --lm-weights 0", "name at least one each, above zero"),
-        (f"{GIVEN} --tune true --nbest -1", "--nbest not below"),
+        (f"{GIVEN} --tune true --lm-weights 0", "--lm-weights: '0' is not more than 0"),
+        (f"{GIVEN} --tune true --nbest -1", "--nbest: '-1' is less than 0"),
         (GIVEN.replace("--out out", "--out decoded") + " --tune true", "is also the directory that is read"),
         (GIVEN.replace("big.arpa.gz", "absent") + " --tune true", "absent: cannot be read"),
         (GIVEN.replace("big.arpa.gz", "dev/text") + " --tune true", "dev/text: "),

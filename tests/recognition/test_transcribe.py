@@ -273,8 +273,8 @@ def test_a_damaged_folder_is_one_line(packaged, tmp_path, write_sound, refused, 
     [
         ([], "name at least one sound file"),
         (["-", "a.wav"], "- stands alone"),
-        (["a.wav", "--most-s=1"], "--most-s is at least 2"),
-        (["a.wav", "--beam=0"], "above zero"),
+        (["a.wav", "--most-s=1"], "--most-s: '1' is less than 2"),
+        (["a.wav", "--beam=0"], "--beam: '0' is not more than 0"),
         (["a.wav"], "a.wav: no such sound file"),
     ],
 )

@@ -105,8 +105,8 @@ def test_one_pass_over_real_speech_gets_further_than_with_plain_gradients(speech
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--natural-rank", "0"), "train: --natural-rank is 0; it must be at least 1"),
-        (("--damping", "0"), "train: --damping is 0.0; it must be above 0"),
+        (("--natural-rank", "0"), "--natural-rank: '0' is less than 1"),
+        (("--damping", "0"), "--damping: '0' is not more than 0"),
         (
             ("--method", "lbfgs", "--natural-gradient", "on"),
             "--natural-gradient on: lbfgs takes plain gradients; leave it out",

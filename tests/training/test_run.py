@@ -168,9 +168,9 @@ def test_without_dev_alignments_a_slice_of_train_is_kept_out(problem, capsys):
         (("--dropout", "1"), "train: --dropout is 1; it must be at least 0 and below 1, or auto"),
         (("--dropout", "some"), "train: --dropout is some; it must be at least 0 and below 1, or auto"),
         (("--eta0", "nan"), "train: --eta0 is nan; it must be above 0, or auto"),
-        (("--average-from", "1"), "train: --average-from is 1.0; it must be at least 0 and below 1"),
-        (("--minibatch", "-1"), "train: --minibatch is -1; it must be 0 or more"),
-        (("--end-ratio", "0.5"), "train: --end-ratio is 0.5; it must be at least 1"),
+        (("--average-from", "1"), "--average-from: '1' is not less than 1"),
+        (("--minibatch", "-1"), "--minibatch: '-1' is less than 0"),
+        (("--end-ratio", "0.5"), "--end-ratio: '0.5' is less than 1"),
         (("--method-options", "x=1"), "--method-options x=1: async-asgd has no options"),
     ],
 )
@@ -183,7 +183,8 @@ def test_wrong_settings(problem, refused, option, message):
 def test_missing_alignment_folder(problem, refused):
     folder, argv = problem
     (folder / "ali" / "pdf.ark").unlink()
-    assert refused(argv) == f"{folder}/ali/pdf.ark: cannot be read: No such file or directory"
+    line = f"{folder}/ali/pdf.ark: cannot be read: No such file or directory"
+    assert refused(argv) == f"{line}; stage 4 (asr align) makes it: run it first"
 
 
 def test_truncated_features_end_the_run_with_one_line(problem, refused):

@@ -49,7 +49,7 @@ class Settings:
     format: str = option("ctm", help="what to write", choices=("ctm", "textgrid"))
     level: str = option("phones", help="what a line of the CTM is", choices=("phones", "words"))
     symbols: bool = option(True, help="phones by name; false: by id, as Kaldi's own CTM has them")
-    frame_shift_ms: float = option(10.0, help="time from one frame to the next")
+    frame_shift_ms: float = option(10.0, help="time from one frame to the next", above=0, most=1000)
     text: Path | None = option(None, help="transcripts, for the words")
     lang: Path | None = option(None, help="lang directory whose lexicon.txt spells the words")
     max_missing: float = option(
@@ -79,10 +79,6 @@ def run(settings: Settings) -> None:
 
 
 def _check_settings(settings: Settings) -> None:
-    if not 0 < settings.frame_shift_ms <= 1000:
-        raise InputError(f"--frame-shift-ms {settings.frame_shift_ms:g}: is not the time between two frames")
-    if not 0 <= settings.max_missing <= 1:
-        raise InputError(f"--max-missing {settings.max_missing:g}: a share lies between 0 and 1")
     if (settings.text is None) != (settings.lang is None):
         raise InputError("words take both, --text and --lang")
     if settings.level == "words" and settings.text is None:

@@ -118,7 +118,7 @@ def test_phones_marked_by_position(case, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--frame-shift-ms", "0"], "--frame-shift-ms 0: is not the time between two frames"),
+        (["--frame-shift-ms", "0"], "--frame-shift-ms: '0' is not more than 0"),
         (["--frame-shift-ms", "nan"], "--frame-shift-ms: 'nan' is no finite number"),
         (["--max-missing", "2"], "--max-missing: '2' is more than 1"),
         (["--text", "text"], "words take both, --text and --lang"),

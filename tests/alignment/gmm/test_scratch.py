@@ -194,7 +194,7 @@ def test_sizes_grow_with_the_hours():
     ("options", "message"),
     [
         (["--lang", "nowhere"], "nowhere: is no folder; --lang names a lang directory, as `asr lang` makes it"),
-        (["--states", "-1"], "--states, --gaussians and --nj are counts, --mono-hours is above zero"),
+        (["--states", "-1"], "--states: '-1' is less than 0"),
         (["--ali-dir", "."], "align: --from-scratch makes alignments and --ali-dir loads them: only one of both"),
     ],
 )
