@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 import asr
 from asr import console
 from asr.cli import VERBS, main
+from asr.values import BOUNDS, base
+from asr.verbs import settings_class
 
 ROOT = Path(__file__).resolve().parents[1]
 FOUNDATIONS = {"errors", "tables", "settings", "console", "stamp", "processes"}
@@ -37,6 +41,16 @@ def test_every_verb_has_settings_run_and_usage(verb):
     module = importlib.import_module(VERBS[verb])
     assert callable(module.run)
     assert f"python -m asr {verb}" in module.__doc__
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_number_has_a_bound(verb):
+    """So that a number that no verb can use is refused before the first stage, whichever stage it belongs to."""
+    cls = settings_class(verb)
+    hints = typing.get_type_hints(cls)
+    numbers = [field for field in dataclasses.fields(cls) if base(hints[field.name]) in (int, float)]
+    unbound = [field.name for field in numbers if all(field.metadata[bound] is None for bound in BOUNDS)]
+    assert [name for name in unbound if name != "channel"] == []  # channels have a check of their own
 
 
 def test_overview_lists_every_verb(capsys):

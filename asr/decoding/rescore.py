@@ -55,8 +55,10 @@ class Settings:
     tuned: Path | None = option(None, help="decode.json of the rescored set that they were chosen on")
     data: Path | None = option(None, help="with --tune: data directory with text; none: the decoding's")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
-    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try", above=0)
-    insertion_penalties: tuple[float, ...] = option(INSERTION_PENALTIES, help="with --tune: penalties to try")
+    lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try", above=0, most=10**6)
+    insertion_penalties: tuple[float, ...] = option(
+        INSERTION_PENALTIES, help="with --tune: penalties to try", least=-(10**6), most=10**6
+    )
     latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
     nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most", least=0)
     lattices: bool = option(True, help="write lat.1.gz")

@@ -108,6 +108,7 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
         "report": ["--exp", trained, "--model", net],
         "package": ["--model", net, "--train-data", trained / "train", "--onnx", "false"],
         "transcribe": ["--model", packaged, "--files", sound],
+        "kaldi-out": ["--data", data, "--lang", lang],
         "settings": [],
     }
     return {verb: [str(item) for item in found] for verb, found in options.items()}
