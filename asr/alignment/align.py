@@ -102,6 +102,8 @@ def run(settings: Settings) -> None:
         stamp.record(load(_from_scratch(settings), wanted))
         return
     kind = detect(settings.ali_dir) if settings.ali_format == "auto" else settings.ali_format
+    if settings.ali_model is not None and kind != "pdf":
+        raise InputError(f"--ali-model goes with pdf-ids, and this is {kind}; leave it out", file=settings.ali_dir)
     if kind == "kaldi":
         stamp.record(load(settings.ali_dir, wanted))
     elif kind == "pdf":

@@ -133,6 +133,10 @@ def test_lengths_past_the_tolerance(case, capsys):
     assert len(case.pdfs()["s1-a"]) == 13
 
 
+def test_a_model_that_nothing_reads_is_refused(case, capsys):
+    assert "--ali-model goes with pdf-ids, and this is kaldi" in refused(capsys, case.align("--ali-model", "."))
+
+
 def test_missing_utterances(case, capsys):
     del case.rows["s1-b"]
     error = refused(capsys, case.align())

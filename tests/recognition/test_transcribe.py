@@ -220,7 +220,9 @@ def test_packaging_writes_over_nothing_that_it_reads_or_that_is_not_its_own(
     data = f"--train-data={trained / 'train'}"
     for out in (model, "exp/net", "exp", "link", model / "graph" / ".."):
         line = refused(["package", f"--model={model}", data, f"--out={out}"])
-        assert "which is read by this command" in line or "is also the directory that is read (--model)" in line
+        said = f"is read (--model) and would be written over by --out {out}"
+        said = said if out == "exp" else "is also the directory that is read (--model); write to another one"
+        assert line.endswith(f": {said}")
     shutil.copytree(packaged, tmp_path / "mine")
     (tmp_path / "mine" / "graph" / "notes.txt").write_text("x")
     line = refused(["package", f"--model={trained / 'net'}", data, f"--out={tmp_path / 'mine'}"])
