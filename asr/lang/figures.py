@@ -87,7 +87,7 @@ def dev_figures(dev: Sequence[str], words: WordUnits, model: Ngram | None) -> di
         line += f"; perplexity {measured.perplexity:.1f} over {measured.words:,} words and sentence ends"
         scored = characters_scored(tokens, model)
         a_character = math.exp(-measured.log_probability / scored) if scored else math.nan
-        result |= {"characters": scored, "perplexity_a_character": round(a_character, 3)}
+        result |= {"characters_and_ends": scored, "perplexity_a_character": round(a_character, 3)}
         if scored != measured.words:
             line += f", {a_character:.1f} over {scored:,} characters and sentence ends"
     say(line)
