@@ -78,6 +78,8 @@ def columns_of(
     Raises NotUnderstood or NoListing with the columns that were seen; InputError for a column that is not there.
     """
     wanted = _wanted(given)
+    if given and "sound" in given and wanted["sound"] == wanted["text"]:
+        raise InputError(f"--columns: {given['sound']} is to be both sound and text", file=records.path)
     known = {plain_title(title): title for title in reversed(records.titles)}
     present = {what: [known[name] for name in names if name in known] for what, names in wanted.items()}
     if given:

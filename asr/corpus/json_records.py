@@ -85,7 +85,7 @@ def _members(path: Path, text: str, at: int) -> Iterator[tuple[int, str, Any]]:
     A member of a list that is no JSON comes as _Broken, and the next line that begins an object is read on. An object
     that is no JSON, or JSON that is cut, is an InputError.
     """
-    decoder, closing = json.JSONDecoder(), {"[": "]", "{": "}"}[text[at]]
+    decoder, closing = json.JSONDecoder(object_pairs_hook=_object), {"[": "]", "{": "}"}[text[at]]
     line, counted, parted = 1, 0, True
     at += 1
     while at < len(text):
@@ -128,9 +128,18 @@ def _key(decoder: json.JSONDecoder, text: str, at: int) -> tuple[str, int]:
 
 def _parsed(line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         return _Broken(_reason(error))
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these members. Raises ValueError where a key stands twice: Python takes the last."""
+    result = dict(members)
+    if len(result) < len(members):
+        twice = next(key for place, (key, _) in enumerate(members) if key in dict(members[:place]))
+        raise ValueError(f"{twice[:40]} stands in it twice")
+    return result
 
 
 def _reason(error: Exception) -> str:

@@ -88,6 +88,8 @@ def _fields(record: Mapping[str, Any], chosen: Mapping[str, str], records: Recor
     if records.is_json:
         for what in NAMES.keys() - fields.keys():
             fields.update((what, record[name]) for name in NAMES[what][::-1] if name in record)
+    if isinstance(of_sound := fields.get("sound"), dict) and isinstance(of_sound.get("path"), str):
+        fields["sound"] = of_sound["path"]  # Hugging Face's {"path": ..., "bytes": null}
     for what, value in fields.items():
         if isinstance(value, list | dict | bool):
             raise ValueError(f"its {what} is {'an object' if isinstance(value, dict) else repr(value)[:40]}, no text")

@@ -25,7 +25,7 @@ SOUNDS = (
     *(".aiff", ".aif", ".aifc", ".caf", ".au", ".snd", ".w64", ".nist", ".oga", ".wave"),
 )
 NOT_READ = tuple(f".{suffix}" for suffix in UNREAD_SUFFIXES)
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".rar", ".7z")
 SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers", ".parquet", ".arrow", ".feather")
 TEXTS = (".txt", ".lab", ".trn")
 #: what operating systems and network drives leave in folders
@@ -53,6 +53,11 @@ class Sounds:
     def look_alikes(self) -> LookAlikes:
         """Return the names of the sounds, with and without suffix, by what they look like."""
         return LookAlikes(name for path in self.paths for name in (path.name, path.stem))
+
+    @functools.cached_property
+    def texts_called(self) -> dict[tuple[Path, str], Path]:
+        """Return {(folder, name as names are compared): text}."""
+        return {(path.parent, folded(path.name)): path for path in self.texts if path.is_file()}
 
     def named(self, name: str, base: Path) -> list[Path]:
         """Return the sounds that a table in `base` can mean by `name`: a path, a file's name, or its stem.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from loose import Sounds, find_sounds, plain, say_found, say_ignored
 from spoken_names import check_names, reads_as_chinese, text_in_name
-from texts_beside import read_beside, text_beside, texts_alone, without_pinyin
+from texts_beside import check_tables_agree, read_beside, text_beside, texts_alone, without_pinyin
 from which_tables import find_tables, given_tables
 
 from asr.console import say, warn
@@ -60,7 +60,7 @@ def inputs(settings: Settings) -> list[Path]:
     if not settings.corpus_dir.is_dir():
         raise InputError("no such folder", file=settings.corpus_dir)
     sounds = find_sounds(settings.corpus_dir)
-    beside = [text_beside(path) for path in sounds.paths] if settings.way in ("auto", "beside") else []
+    beside = [text_beside(path, sounds) for path in sounds.paths] if settings.way in ("auto", "beside") else []
     return [*_tables(settings, sounds), *(path for path in beside if path is not None)]
 
 
@@ -95,6 +95,8 @@ def run(settings: Settings) -> None:
     gathered: dict[str, Gathered] = {}
     if way == "table":
         _from_tables(tables, sounds, settings, gathered)
+        if settings.way == "auto" and not settings.table:
+            check_tables_agree([item for one in gathered.values() for item in one.found], sounds, settings.encoding)
     else:
         _from_sounds(sounds, way, settings, gathered)
     if "train" not in gathered:
@@ -111,7 +113,7 @@ def _way(settings: Settings, sounds: Sounds, tables: list[Path]) -> str:
         return settings.way
     if tables:
         return "table"
-    if any(map(text_beside, sounds.paths)):
+    if any(text_beside(path, sounds) for path in sounds.paths):
         return "beside"
     texts = {path: text_in_name(path, settings.name_pattern) for path in sounds.paths}
     check_names(sounds.root, texts, settings.max_missing)
@@ -203,7 +205,7 @@ def _from_sounds(sounds: Sounds, way: str, settings: Settings, gathered: dict[st
     """Every sound with the text beside it, or in its name. Sets are folders, where all sounds lie in such."""
     for path in sounds.paths:
         one = gathered.setdefault(sounds.set_of(path) or "train", Gathered(sounds.root))
-        file = path if way == "names" else text_beside(path)
+        file = path if way == "names" else text_beside(path, sounds)
         if file is None:
             one.problems.append(Problem("no transcript", "no transcript beside it", path, None, sounds.key(path)))
             continue

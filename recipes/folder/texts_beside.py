@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from loose import SOUNDS, TEXTS, Sounds
+from loose import SOUNDS, TEXTS, Sounds, folded
 
-from asr.corpus.gather import transcript_lines
+from asr.corpus.gather import Found, transcript_lines
+from asr.errors import InputError
 
+#: utterances of tables that are compared with the texts beside their sounds
+COMPARED = 200
 _SYLLABLE = re.compile("[a-zü:]+[1-5]")
 
 
-def text_beside(path: Path) -> Path | None:
-    """The file with the transcript of a sound: x.txt, x.wav.txt, or .lab, .trn."""
-    for suffix in TEXTS:
-        for beside in (path.with_suffix(suffix), Path(f"{path}{suffix}")):
-            if beside.is_file():
-                return beside
-    return None
+def text_beside(path: Path, sounds: Sounds) -> Path | None:
+    """Return the file with the transcript of a sound: x.txt, x.wav.txt, or .lab, .trn; None where there is none.
+
+    The case of letters and the Unicode form are no difference, unless a file has the very name.
+    """
+    names = [name for suffix in TEXTS for name in (f"{path.stem}{suffix}", f"{path.name}{suffix}")]
+    exact = (path.parent / name for name in names)
+    alike = (sounds.texts_called.get((path.parent, folded(name))) for name in names)
+    return next((one for one in exact if one.is_file()), None) or next(filter(None, alike), None)
 
 
 def texts_alone(sounds: Sounds) -> list[Path]:
@@ -26,7 +31,7 @@ def texts_alone(sounds: Sounds) -> list[Path]:
 
     A README or a word list is none; of A0001.txt beside A0002.wav the sound is missing.
     """
-    taken = {text_beside(path) for path in sounds.paths}
+    taken = {text_beside(path, sounds) for path in sounds.paths}
     shapes = {(path.parent, re.sub("[0-9]+", "0", path.stem)) for path in sounds.paths}
     alone = [path for path in sounds.texts if path not in taken]
     bare = {path: Path(path.stem).stem if Path(path.stem).suffix.lower() in SOUNDS else path.stem for path in alone}
@@ -50,3 +55,28 @@ def read_beside(path: Path, encoding: str) -> str:
     """A transcript in a file of its own: all its lines, of a .trn (words, syllables, phones) the first."""
     lines = [line.strip() for _, line in transcript_lines(path, encoding)]
     return lines[0] if lines and path.suffix == ".trn" else " ".join(lines).strip()
+
+
+def check_tables_agree(found: list[Found], sounds: Sounds, encoding: str) -> None:
+    """Raise InputError where most texts beside the sounds are others than those of the tables.
+
+    Then one of the two is no transcript: a table of speakers, moods or places, or notes beside the sounds.
+    """
+    compared, other = 0, []
+    for item in found[:COMPARED]:
+        path = text_beside(item.sound, sounds) if item.segment is None else None
+        if path is None or path == item.file:
+            continue
+        compared += 1
+        if _letters(read_beside(path, encoding)) != _letters(item.text):
+            other.append((item, path))
+    if 2 * len(other) > compared:
+        item, path = other[0]
+        message = f"says '{item.text}' where {path.name} beside the sound says '{read_beside(path, encoding)}'"
+        hint = "name the one that holds the transcripts: --text-from table or --text-from beside"
+        raise InputError(f"{message} ({len(other)} of {compared} differ); {hint}", file=item.file, line=item.line)
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of a transcript, which several files may punctuate in several ways."""
+    return "".join(re.findall(r"[^\W_]", without_pinyin(text))).lower()

@@ -40,7 +40,7 @@ def find_tables(sounds: Sounds, columns: dict[str, str], encoding: str, *, aloud
     Raises InputError for a table in another encoding, for one with a fault that concerns all of it, and for one that
     is not understood where no other is. `aloud`: warn of what is passed over.
     """
-    beside = {text_beside(path) for path in sounds.paths}
+    beside = {text_beside(path, sounds) for path in sounds.paths}
     others = sorted(path for path in sounds.tables if path not in beside and path.is_file())
     at_top = [path for path in others if path.parent == sounds.root]
     verdicts: dict[Path, InputError | None] = {}
@@ -68,12 +68,13 @@ def _verdict(path: Path, sounds: Sounds, columns: dict[str, str], encoding: str)
     """None for a table of these sounds, else why it is none. Raises InputError where it is one with a fault."""
     wrong, used = _undecodable(path, encoding), encoding
     if wrong is not None and _undecodable(path, used := "gb18030") is not None:
-        return _faulty(path, sounds, encoding, NoListing(wrong.message, file=path, line=wrong.line))
+        reason = wrong.message.split(" (")[0] + ", nor is the file GB18030"
+        return _faulty(path, sounds, encoding, NoListing(reason, file=path, line=wrong.line))
     problems: list[Problem] = []
     try:
         rows = read_listing(path, problems, encoding=used, columns=columns, is_sound=sounds.is_sound)
     except NoListing as error:
-        return _faulty(path, sounds, used, error)
+        return _faulty(path, sounds, used, error, of_form=True)
     except NotUnderstood as error:
         if wrong is not None:
             raise wrong from error
@@ -87,11 +88,12 @@ def _verdict(path: Path, sounds: Sounds, columns: dict[str, str], encoding: str)
         raise wrong
     if named:
         return None
+    if not rows and problems:
+        reason = f"holds no row that could be used: {problems[0].message}"
+        kind = NotUnderstood if sounds.is_sound(problems[0].key or "") else NoListing
+        return _faulty(path, sounds, used, kind(reason, file=path, line=problems[0].line))
     if not rows:
-        first = next((problem for problem in problems if sounds.is_sound(problem.key or "")), None)
-        if first is not None:
-            return NotUnderstood(f"holds no row that could be used: {first.message}", file=path, line=first.line)
-        return _faulty(path, sounds, used, NoListing("holds no row that could be used", file=path))
+        return NoListing("holds no row that could be used", file=path)
     message = f"names no sound of this folder, such as {rows[0].sound}{sounds.look_alikes.hint(rows[0].sound)}"
     return NotUnderstood(message, file=path, line=rows[0].line)
 
@@ -105,11 +107,12 @@ def _undecodable(path: Path, encoding: str) -> InputError | None:
     return None
 
 
-def _faulty(path: Path, sounds: Sounds, encoding: str, error: NoListing) -> InputError:
+def _faulty(path: Path, sounds: Sounds, encoding: str, error: InputError, *, of_form: bool = False) -> InputError:
     """Return NotUnderstood for a file that names most of the sounds beside Chinese text; else `error`.
 
     Such a file is a table in a form or an encoding that is not read: `a.wav: 今天`, HTK's MLF, UTF-16 without a mark.
-    A list of names or checksums holds no such text, and a README names few sounds.
+    A list of names or checksums holds no such text, and a README names few sounds. `of_form`: `error` is about
+    columns, which such a file does not have.
     """
     most = max(FEWEST_NAMED, min(len(sounds.paths), ROWS_LOOKED_AT) / 2)
     for other in (encoding, *("utf-16-le", "utf-16-be") * (b"\0" in read_bytes(path)[:ROWS_LOOKED_AT])):
@@ -118,18 +121,19 @@ def _faulty(path: Path, sounds: Sounds, encoding: str, error: NoListing) -> Inpu
             continue
         if other != encoding:
             return NotUnderstood(f"is {other.upper()} without its mark; pass --encoding {other}", file=path, line=1)
-        if error.line is None or "columns" in error.message:
+        if of_form:
             line = next(line for _, line in transcript_lines(path, encoding) if line.strip())
             message = f"names {named} sounds beside Chinese text in a form that is not read: {line.strip()[:60]}"
             wanted = "wanted: a line `sound<TAB>transcript` each, or columns such as path and sentence"
             return NotUnderstood(f"{message}; {wanted}", file=path, line=1)
-        return NotUnderstood(error.message.split(" (")[0] + ", nor is the file GB18030", file=path, line=error.line)
+        return NotUnderstood(error.message, file=path, line=error.line)
     return error
 
 
 def _text(path: Path, encoding: str) -> str:
     """Return the beginning of a file, with a mark for what is not in this encoding."""
-    return "\n".join(read_bytes(path).decode(encoding, "replace").splitlines()[:ROWS_LOOKED_AT])
+    text = "\n".join(read_bytes(path).decode(encoding, "replace").splitlines()[:ROWS_LOOKED_AT])
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)  # JSON may write 今 so
 
 
 def _mentioned(text: str, sounds: Sounds) -> tuple[int, int]:

@@ -105,6 +105,10 @@ UNDERSTOOD: dict[str, tuple[str, str]] = {
         json.dumps({"version": 1, "data": [{"file": key, "text": text} for key, text in EXPECTED.items()]}, indent=1),
     ),
     "JSON: an object a line": ("t.json", rows('{{"wav": "r{n}.wav", "txt": "{t}"}}')),
+    "JSON: a sound of Hugging Face": (
+        "t.jsonl",
+        rows('{{"audio": {{"path": "r{n}.wav", "bytes": null}}, "text": "{t}"}}'),
+    ),
     "another case of the suffix": ("t.tsv", rows("r{n}.WAV\t{t}")),
     "another format": ("t.tsv", rows("r{n}.mp3\t{t}")),
     "backslashes": ("t.tsv", rows("clips\\r{n}.wav\t{t}")),
@@ -232,6 +236,11 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         rows("r{n}.wav\t{t}", "path\ttext\n").replace("r003.wav", "r003.wаv"),
         "t.tsv:5: r003.wаv: no such sound; it differs from r003.wav only by U+0430 (а) in place of U+0061",
     ),
+    "JSON: a key that stands twice": (
+        "t.jsonl",
+        rows('{{"path": "r{n}.wav", "text": "{t}", "text": "x"}}'),
+        "t.jsonl:1: holds no row that could be used: is not JSON: text stands in it twice",
+    ),
     "sounds that no row names": (
         "t.tsv",
         rows("r{n}.wav\t{t}").replace("r007", "r006"),
@@ -274,6 +283,28 @@ def test_an_encoding_that_no_mark_says(encoding: str | None, line: int, said: st
     if encoding is not None:
         assert prepare(corpus, "--encoding", encoding) == 0
         assert made(corpus) == EXPECTED
+
+
+def test_a_table_that_the_texts_beside_contradict(corpus: Path, refused) -> None:
+    (corpus / "moods.tsv").write_text(rows("r{n}.wav\t心情{i}", "path\tlabel\n"), encoding="utf-8")
+    for key, text in EXPECTED.items():
+        (corpus / f"{key.upper()}.TXT").write_text(text + "。", encoding="utf-8")
+    arguments = ["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
+    assert refused(arguments) == (
+        f"{corpus}/moods.tsv:2: says '心情0' where R000.TXT beside the sound says '今天天气很好。' (8 of 8 differ);"
+        " name the one that holds the transcripts: --text-from table or --text-from beside"
+    )
+    assert prepare(corpus, "--text-from", "beside") == 0
+    assert made(corpus) == EXPECTED
+    (corpus / "moods.tsv").write_text(rows("r{n}.wav\t{t}", "path\ttext\n"), encoding="utf-8")
+    assert prepare(corpus) == 0
+
+
+def test_one_column_cannot_be_two(corpus: Path, refused) -> None:
+    (corpus / "t.tsv").write_text(rows("r{n}.wav\t{t}", "path\ttext\n"), encoding="utf-8")
+    options = ["--corpus-dir", corpus, "--out", corpus.parent / "o", "--columns", "sound=path,text=path"]
+    said = refused(["prepare", "--script", SCRIPT, *options])
+    assert said == f"{corpus}/t.tsv: --columns: path is to be both sound and text"
 
 
 def test_what_lies_beside_a_table_is_no_table(corpus: Path) -> None:
