@@ -159,6 +159,9 @@ def _opened(
 def _bytes_of(file: str, name: str, allow_pipes: bool, key: str | None) -> IO[bytes]:
     if name.rstrip().endswith("|"):
         return io.BytesIO(_run_pipe(name.rstrip()[:-1], allow_pipes, key))
+    if os.path.exists(file) and not (os.path.isfile(file) or os.path.isdir(file)):  # a FIFO would be waited for
+        message = "is a FIFO, a socket or a device, not a file: a sound is read more than once"
+        raise SoundError("unreadable audio", message, file=name, key=key)
     try:
         return open(file, "rb")
     except FileNotFoundError as error:

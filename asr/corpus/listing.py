@@ -21,6 +21,7 @@ from asr.corpus.json_records import Unusable
 from asr.corpus.problems import Problem
 from asr.corpus.records import Records, read_records
 from asr.errors import InputError
+from asr.tables import is_decimal
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".json", ".txt")
 #: the sets by what they are called
@@ -136,10 +137,6 @@ def _seconds(fields: Mapping[str, Any], what: str) -> float | None:
     text = _text(fields, what)
     if not text:
         return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    if not is_decimal(text) or not (seconds := float(text)) < math.inf:
         raise ValueError(f"{what} '{text}' is no time in seconds")
     return seconds

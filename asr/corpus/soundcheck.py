@@ -8,9 +8,8 @@ from pathlib import Path
 
 from asr.console import progress
 from asr.corpus import audio
-from asr.corpus.datadir import DataDir, Utterance, is_pipe
+from asr.corpus.datadir import DataDir, Utterance
 from asr.corpus.problems import Problem
-from asr.corpus.sound_file import located
 
 
 def check_sounds(
@@ -57,10 +56,6 @@ def check_sounds(
 
 
 def _open(utterance: Utterance, rate_hz: int | None, resample: bool, allow_pipes: bool) -> float:
-    file, _ = located(utterance.source)
-    if not is_pipe(utterance.source) and os.path.exists(file) and not os.path.isfile(file):
-        message = "is no regular file (a folder, a FIFO or a device)"  # to open a FIFO is to wait for a writer
-        raise audio.SoundError("unreadable audio", message, file=file, key=utterance.key)
     return audio.check(
         utterance.source,
         rate_hz=rate_hz,

@@ -21,6 +21,7 @@ from asr.corpus.side_tables import check_side_tables, durations
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
 from asr.lookalike import LookAlikes
+from asr.tables import is_count, is_decimal
 
 NO_SPEAKERS = "no speakers"
 Table = dict[str, Entry]
@@ -125,10 +126,14 @@ def _parsed(value: str) -> Segment:
     recording, start, end, *channel = value.split()
     if len(channel) > 1:
         raise ValueError
+    if not all(is_decimal(text) for text in (start, "0" if end in ("-1", "-1.0") else end)):
+        raise ValueError
     start_s, end_s = float(start), float(end)
     if not (0 <= start_s < float("inf") and (end_s == -1 or start_s < end_s < float("inf"))):
         raise ValueError
     number = {"A": 0, "B": 1}.get(channel[0]) if channel else None
+    if channel and number is None and not is_count(channel[0]):
+        raise ValueError
     return Segment(
         recording,
         start_s,

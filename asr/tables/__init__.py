@@ -16,6 +16,7 @@ from asr.tables.archives import (
 from asr.tables.text import (
     decode_or_refuse,
     is_count,
+    is_decimal,
     read_bytes,
     read_counts_of,
     read_lines,
@@ -37,6 +38,7 @@ __all__ = [
     "decode_or_refuse",
     "folder_beside",
     "is_count",
+    "is_decimal",
     "naming",
     "open_strict",
     "read_bytes",

@@ -165,6 +165,11 @@ def is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 
+def is_decimal(text: str) -> bool:
+    """Whether `text` is a decimal number without a sign; float() also takes `1_0`, `nan` and ١٢."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
 def read_symbols(path: str | os.PathLike[str]) -> dict[str, int]:
     """Read words.txt or phones.txt: {symbol: id}, ids unique."""
     table: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,11 @@ def change(name: str, number: int, line: str | None) -> Callable[[Path], None]:
 
 def audio_of(key: str, make: Callable[[Path], object]) -> Callable[[Path], None]:
     return lambda data: make(data.parent / "train_sounds" / f"{key}.wav") and None
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
 
 
 def gbk(data: Path) -> None:
@@ -118,6 +124,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "no transcript": (change("text", 1, "s1u1"), r"text:1: s1u1: the transcript is empty", NOT_S1U1),
     "only punctuation": (change("text", 1, "s1u1 ……"), r"text:1: s1u1: '……' holds nothing to say", NOT_S1U1),
     "no sound": (audio_of("s1u1", Path.unlink), r"s1u1.wav: s1u1: no such sound file", NOT_S1U1),
+    "a FIFO": (audio_of("s1u1", fifo), r"s1u1.wav: s1u1: is a FIFO, a socket or a device, not a file", NOT_S1U1),
     "zero bytes": (audio_of("s1u1", lambda path: path.write_bytes(b"")), r"s1u1: is empty \(0 bytes\)", NOT_S1U1),
     "no samples": (audio_of("s1u1", lambda path: sound(path, seconds=0)), r"it holds no samples", NOT_S1U1),
     "not a sound": (audio_of("s1u1", lambda path: path.write_text("x" * 99)), r"is no sound file", NOT_S1U1),
@@ -137,6 +144,16 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "segment of nothing": (
         segments(*GOOD, "s2u2 other 0 1"),
         r"segments:4: s2u2: its recording other is not in wav.scp",
+        "s1u1 s1u2 s2u1",
+    ),
+    "segment whose times float() alone reads": (
+        segments(*GOOD, "s2u2 call 0_0 0.2"),
+        r"segments:4: s2u2: 'call 0_0 0.2' is not: recording, start and end in seconds",
+        "s1u1 s1u2 s2u1",
+    ),
+    "segment of a channel below zero": (
+        segments(*GOOD, "s2u2 call 0 0.2 -1"),
+        r"segments:4: s2u2: 'call 0 0.2 -1' is not: recording, start and end in seconds\[, channel\]",
         "s1u1 s1u2 s2u1",
     ),
     "segment past the end": (
