@@ -6,7 +6,7 @@
 
 A `source` ending in `|` is a shell command whose output is the sound, as in Kaldi's wav.scp; it is run only with
 `allow_pipes`. `x.ark:17` is the wav file at byte 17 of an archive. `info`, `check` and `read` agree on the length:
-the samples that are there decide, see asr.corpus.sound_file. A file that has fewer than its header promises is
+the samples that are there decide, see asr.corpus.sounds.file. A file that has fewer than its header promises is
 truncated.
 """
 
@@ -23,8 +23,8 @@ from typing import IO
 import numpy as np
 
 from asr.console import warn
-from asr.corpus.sound_file import Sound, located, opened
-from asr.corpus.sound_kinds import SoundError
+from asr.corpus.sounds.file import Sound, located, opened
+from asr.corpus.sounds.kinds import SoundError
 from asr.processes import with_this_one
 
 SCALE = 32768.0

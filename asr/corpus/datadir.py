@@ -22,7 +22,7 @@ from pathlib import Path
 from asr.console import warn
 from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import faults
-from asr.corpus.sound_file import located
+from asr.corpus.sounds.file import located
 from asr.errors import InputError
 from asr.reads import refuse_input
 from asr.tables import folder_beside, sync_directory, write_table

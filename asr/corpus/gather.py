@@ -21,13 +21,13 @@ from pathlib import Path
 from asr.console import say, warn
 from asr.corpus.datadir import DataDir, Segment
 from asr.corpus.left_out import write_left_out
-from asr.corpus.numerals import YAO
 from asr.corpus.prepared import record
 from asr.corpus.problems import BOM, Problem, checked_value
 from asr.corpus.repair import settle
 from asr.corpus.same_sound import in_several_sets
 from asr.corpus.soundcheck import check_sounds
 from asr.corpus.split import split
+from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import transcript_problems
 from asr.corpus.transcript import characters, normaliser, simplified
 from asr.errors import InputError

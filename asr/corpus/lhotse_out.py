@@ -17,7 +17,7 @@ from typing import Any
 from asr.console import say
 from asr.corpus import audio
 from asr.corpus.datadir import DataDir, Utterance, is_pipe
-from asr.corpus.sound_file import located
+from asr.corpus.sounds.file import located
 from asr.errors import InputError
 from asr.settings import option
 from asr.tables import atomic_packed

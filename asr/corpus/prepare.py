@@ -29,7 +29,7 @@ from asr.console import say
 from asr.corpus import left_out, prepared
 from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.gather import CorpusSettings
-from asr.corpus.spoken_table import SpokenTable
+from asr.corpus.spoken.table import SpokenTable
 from asr.corpus.validate import conclude, find_problems
 from asr.errors import InputError
 from asr.every_verb import taken

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.corpus.plain_text import cleaned, with_roman, with_zeros, without_prosody
+from asr.corpus.spoken import speak
+from asr.corpus.spoken.plain_text import cleaned, with_roman, with_zeros, without_prosody
 
 if TYPE_CHECKING:
-    from asr.corpus.spoken_table import SpokenTable
+    from asr.corpus.spoken.table import SpokenTable
 
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 LATIN = "A-ZÀ-ÖØ-ɏ"  # after accents are taken off, what is beyond A-Z is rare: Æ, Ø, Ð, Ł
@@ -43,7 +44,7 @@ def normalise(text: str, *, spoken: bool = True, yao: str = "telephone", table: 
     """Return `text` in its one written form (see above). Idempotent.
 
     spoken: say numbers, dates and units in Han characters; yao: in which numbers 1 is said 幺, one of
-    asr.corpus.numerals.YAO; table: the user's own pairs of written and spoken form, applied first.
+    asr.corpus.spoken.numerals.YAO; table: the user's own pairs of written and spoken form, applied first.
 
     NFKC; byte-order marks, zero-width and control characters removed; upper case; accents taken off Latin letters;
     annotation such as <SPK/> or [NOISE] and marks of prosody (#1) dropped; punctuation and brackets dropped, their
@@ -54,8 +55,6 @@ def normalise(text: str, *, spoken: bool = True, yao: str = "telephone", table: 
         return text
     text = _MARKER.sub("、", without_prosody(cleaned(with_roman(text) if spoken else text)))
     if spoken:
-        from asr.corpus.spoken import speak  # many patterns: 0.15 s
-
         text = speak(text, yao, table).translate(DIGITS)
     text = _APOSTROPHE.sub("", text.upper())
     text = with_zeros(_NOT_KEPT.sub("", _BETWEEN_LATIN.sub(" ", text)))
@@ -65,7 +64,7 @@ def normalise(text: str, *, spoken: bool = True, yao: str = "telephone", table: 
 
 def normaliser(*, spoken: bool = True, yao: str = "telephone", table: Path | None = None) -> Callable[[str], str]:
     """Return `normalise` with these settings; `table`: a file of SpokenTable. Raises InputError for a faulty one."""
-    from asr.corpus.spoken_table import SpokenTable
+    from asr.corpus.spoken.table import SpokenTable
 
     pairs = None if table is None else SpokenTable.read(table)
     return functools.partial(normalise, spoken=spoken, yao=yao, table=pairs)

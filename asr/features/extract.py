@@ -22,7 +22,7 @@ import numpy as np
 
 from asr.console import progress, say, warn
 from asr.corpus.datadir import DataDir, Utterance
-from asr.corpus.sound_file import located
+from asr.corpus.sounds.file import located
 from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.numerals import YAO
+from asr.corpus.spoken.numerals import YAO
 from asr.errors import InputError
 from asr.settings import option
 

@@ -17,8 +17,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from asr.console import warn
-from asr.corpus import audio, sound_file, sound_kinds, sound_mpeg
-from asr.corpus.sound_extent import is_metadata, never_filled_in
+from asr.corpus import audio
+from asr.corpus.sounds import file as sound_file
+from asr.corpus.sounds import kinds as sound_kinds
+from asr.corpus.sounds import mpeg as sound_mpeg
+from asr.corpus.sounds.extent import is_metadata, never_filled_in
 from asr.errors import InputError
 from asr.recognition.mixing import Form, Mixer
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say, warn
-from asr.corpus.numerals import YAO
+from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normaliser
 from asr.errors import InputError

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from asr.console import say, warn
 from asr.corpus.listing import SUFFIXES, set_named
 from asr.corpus.problems import Problem, without_invisible
-from asr.corpus.sound_kinds import UNREAD_SUFFIXES
+from asr.corpus.sounds.kinds import UNREAD_SUFFIXES
 from asr.errors import InputError
 from asr.lookalike import LookAlikes
 

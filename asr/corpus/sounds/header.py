@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import IO
 
-from asr.corpus.sound_extent import RIFF, Chunks, Extent, bytes_at, settled
+from asr.corpus.sounds.extent import RIFF, Chunks, Extent, bytes_at, settled
 
 _IFF = Chunks(4, struct.Struct(">I"), False, 2)
 _W64 = Chunks(16, struct.Struct("<q"), True, 8)

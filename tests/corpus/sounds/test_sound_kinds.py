@@ -14,9 +14,10 @@ import soundfile
 from corpus_samples import sound
 
 from asr.cli import main
-from asr.corpus import audio, sound_mpeg
-from asr.corpus.decoder_noise import quiet
-from asr.corpus.sound_kinds import foreign, no_sound
+from asr.corpus import audio
+from asr.corpus.sounds import mpeg as sound_mpeg
+from asr.corpus.sounds.decoder_noise import quiet
+from asr.corpus.sounds.kinds import foreign, no_sound
 from asr.errors import InputError
 
 NOISE = np.random.default_rng(3).bytes(3000)

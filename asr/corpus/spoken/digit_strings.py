@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from asr.corpus.numerals import QUANTITY, by_digit
+from asr.corpus.spoken.numerals import QUANTITY, by_digit
 
 _BEGIN = r"(?<![\dA-Za-z.])"
 _CODE_BEGIN = r"(?<![\dA-Za-z])"
@@ -132,7 +132,7 @@ _GAPS = re.compile(r"(?<=\d)[- ().]+(?=\d)|[()]|^[-·•](?=[A-Za-z])|(?<=[A-Za-
 
 
 def say_digits(text: str, yao: str = "telephone") -> str:
-    """Say in Han characters, digit by digit, what names something; `yao`: one of asr.corpus.numerals.YAO."""
+    """Say in Han characters, digit by digit, what names something; `yao`: one of asr.corpus.spoken.numerals.YAO."""
     for kind, pattern in _COMPILED:
         one = "幺" if yao == "always" or (yao == "telephone" and kind == _TELEPHONE) else "一"
         text = pattern.sub(lambda match, one=one: _said(match, one), text)  # type: ignore[misc]

@@ -3,11 +3,11 @@
     speak("占3/4")              占四分之三
     speak("1v1", yao="never")   一V一
 
-The rules run in this order: the user's table (asr.corpus.spoken_table); addresses, years and names of events
-(asr.corpus.events); what is said digit by digit
-(asr.corpus.digit_strings); dates, ranges and scores (asr.corpus.ranges); versions, ordinals and sports; money, signs
-and units (asr.corpus.units_of_measure); then wetext, whose rules know no context, says what is left. What a rule has
-said holds no digit, so that no later rule sees it. Every rule has an example in tests/corpus/spoken_pairs.tsv.
+The rules run in this order: the user's table (`table`); addresses, years and names of events
+(`events`); what is said digit by digit
+(`digit_strings`); dates, ranges and scores (`ranges`); versions, ordinals and sports; money, signs
+and units (`units_of_measure`); then wetext, whose rules know no context, says what is left. What a rule has
+said holds no digit, so that no later rule sees it. Every rule has an example in tests/corpus/spoken/spoken_pairs.tsv.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import functools
 import re
 from collections.abc import Callable
 
-from asr.corpus.digit_strings import say_digits
-from asr.corpus.events import say_addresses, say_events
-from asr.corpus.numerals import (
+from asr.corpus.spoken.digit_strings import say_digits
+from asr.corpus.spoken.events import say_addresses, say_events
+from asr.corpus.spoken.numerals import (
     END,
     NUMBER,
     QUANTITY,
@@ -30,9 +30,9 @@ from asr.corpus.numerals import (
     quantity,
     said_as,
 )
-from asr.corpus.ranges import one_sign, say_ranges
-from asr.corpus.spoken_table import USUAL, SpokenTable
-from asr.corpus.units_of_measure import say_units
+from asr.corpus.spoken.ranges import one_sign, say_ranges
+from asr.corpus.spoken.table import USUAL, SpokenTable
+from asr.corpus.spoken.units_of_measure import say_units
 
 _NUMERALS = "〇零一二三四五六七八九十百千万"
 _HAN = "\u3400-\u9fff"
@@ -192,7 +192,7 @@ def _minutes(digits: str) -> str:
 def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -> str:
     """Return a cleaned text (NFKD, plain spaces) with its numbers said in Han characters.
 
-    yao: where 1 is said 幺, see asr.corpus.numerals.YAO; table: the user's own pairs, which come first.
+    yao: where 1 is said 幺, see asr.corpus.spoken.numerals.YAO; table: the user's own pairs, which come first.
     """
     if table is not None:
         text = table.apply(text)

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from asr.corpus.sound_extent import find
+from asr.corpus.sounds.extent import find
 
 Piece = tuple[int, int] | bytes
 

@@ -22,10 +22,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from asr.corpus import sound_frames, sound_header, sound_mpeg
-from asr.corpus.decoder_noise import quiet
-from asr.corpus.sound_frames import Piece, Stream
-from asr.corpus.sound_kinds import HEAD_BYTES, SoundError, conversion, foreign, no_sound, unread
+from asr.corpus.sounds import frames as sound_frames
+from asr.corpus.sounds import header as sound_header
+from asr.corpus.sounds import mpeg as sound_mpeg
+from asr.corpus.sounds.decoder_noise import quiet
+from asr.corpus.sounds.frames import Piece, Stream
+from asr.corpus.sounds.kinds import HEAD_BYTES, SoundError, conversion, foreign, no_sound, unread
 
 READ_FRAMES = 1 << 26  # at a time, so that a header that lies takes no more memory than there is sound
 RATES_HZ = (1000, 1_000_000)  # a header of another rate is damaged

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from asr.corpus.numerals import NUMBER, START
+from asr.corpus.spoken.numerals import NUMBER, START
 
 #: as written, case and all; A and W are left out: 5A景区, 100W粉丝
 _LATIN = {

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from asr.corpus.numerals import MEASURE, NUMBER, START, by_digit, cardinal, quantity
+from asr.corpus.spoken.numerals import MEASURE, NUMBER, START, by_digit, cardinal, quantity
 
 _DASHES = "-‐‑‒–—―−⁃－﹣⸺⸻─━"
 _TILDES = "~～〜∼⁓"

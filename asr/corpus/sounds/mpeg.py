@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from functools import cache
 
-from asr.corpus.sound_frames import Stream
+from asr.corpus.sounds.frames import Stream
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS = {

@@ -10,7 +10,7 @@ import pytest
 
 from asr.corpus import prepare
 from asr.corpus.gather import TranscriptSettings
-from asr.corpus.spoken_table import SpokenTable
+from asr.corpus.spoken.table import SpokenTable
 from asr.corpus.transcript import normalise, normaliser
 from asr.errors import InputError
 

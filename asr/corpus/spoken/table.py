@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.plain_text import cleaned, with_roman
+from asr.corpus.spoken.plain_text import cleaned, with_roman
 from asr.errors import InputError
 from asr.tables import read_lines
 

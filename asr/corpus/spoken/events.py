@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from asr.corpus.numerals import MEASURE, START, Rule, apply_rules, by_digit, said_as
+from asr.corpus.spoken.numerals import MEASURE, START, Rule, apply_rules, by_digit, said_as
 
 _NUMERALS = "〇零一二三四五六七八九十百千万"
 _HAN = "\u3400-\u9fff"

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO
 
-from asr.corpus.sound_kinds import SOUND_HEADS
+from asr.corpus.sounds.kinds import SOUND_HEADS
 
 PADDING_BYTES = 65536  # zeros behind the samples up to this are padding of a block or sector
 SEARCHED_BYTES = (

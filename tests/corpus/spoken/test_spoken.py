@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.corpus.numerals import cardinal, quantity
+from asr.corpus.spoken.numerals import cardinal, quantity
 from asr.corpus.transcript import normalise
 
 PAIRS = [

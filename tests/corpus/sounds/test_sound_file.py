@@ -12,8 +12,11 @@ import pytest
 import soundfile
 
 from asr.cli import main
-from asr.corpus import audio, sound_file, sound_frames, sound_mpeg
+from asr.corpus import audio
 from asr.corpus.datadir import DataDir
+from asr.corpus.sounds import file as sound_file
+from asr.corpus.sounds import frames as sound_frames
+from asr.corpus.sounds import mpeg as sound_mpeg
 
 N = 8000
 VALUES = (3000 * np.sin(np.arange(N) * 0.05) + np.random.default_rng(0).normal(0, 300, N)).astype("<i2")
