@@ -174,8 +174,8 @@ def end_workers(pools: Sequence[Pool]) -> set[int]:
         process.join(max(0.0, end - time.monotonic()))
         if process.is_alive():
             with contextlib.suppress(ProcessLookupError):  # the executor's thread has just waited for it
-                process.kill()
-            killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
     return killed
 
 

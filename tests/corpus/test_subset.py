@@ -28,7 +28,6 @@ def test_by_count_speaker_and_list(data: Path, tmp_path: Path) -> None:
     ("options", "line"),
     [
         (["--count", "5"], "--count 5: there are 4 utterances"),
-        (["--count", "0"], "--count 0: there are 4 utterances"),
         (["--speakers", "s1,s9"], "s9: no such speaker"),
     ],
 )

@@ -103,6 +103,7 @@ def test_a_searcher_that_is_killed_costs_nothing_and_is_named(graph, capsys):
             if utterance == "utt10" and not killed:
                 killed.append(next(iter(pool._pool.pids)))
                 os.kill(killed[0], signal.SIGKILL)
+                pool._pool._workers[killed[0]].join(10)
             return entries[utterance]
 
         outcomes = decode(pool, entries, source)

@@ -208,6 +208,12 @@ def change(path: str, value: object) -> None:
     setattr(importlib.import_module(module), name, value)
 
 
+def believe_features() -> None:
+    """Begin without a look at the features: as if they were damaged later."""
+    materials = importlib.import_module("asr.training.materials")
+    materials._usable = lambda targets, *_: targets
+
+
 def die_at(step: int, since: str = "asr.training.trainer.train") -> None:
     """SIGKILL at a step, counted from 1 since a function was called.
 

@@ -35,9 +35,13 @@ def poison(folder, names, rows, value) -> None:
     write_matrices(path, features.items())
 
 
+#: lets values enter that are refused as no features, so that they come to the gradients
+ANY_VALUE = ("change", "asr.features.reader.LARGEST", 1e39)
+
+
 def simulated(launcher, folder, argv) -> tuple[int, str]:
     """Status and last line of a simulated run."""
-    run = launcher.start([*argv, "--engine", "simulated", "--workers", "2"], folder, one_core=True)
+    run = launcher.start([*argv, "--engine", "simulated", "--workers", "2"], folder, ANY_VALUE, one_core=True)
     run.wait()
     assert "Traceback" not in run.output
     return run.status, run.output.splitlines()[-1]
@@ -71,7 +75,9 @@ def test_nothing_but_poison_stops_the_run(launcher, problem, minibatch, what):
 def test_an_archive_with_a_nan_is_refused_by_name(launcher, problem):
     folder, argv = problem
     poison(folder, ["train042"], slice(3, 4), np.nan)
-    assert simulated(launcher, folder, argv) == (2, f"{folder}/train/feats.ark: train042: holds a NaN or an infinity")
+    status, line = simulated(launcher, folder, argv)
+    assert status == 2 and line.startswith(f"{folder}/train: train042: the features of 1 of 100 aligned utterances ")
+    assert line.endswith(f"{folder}/train/feats.ark: holds a NaN or an infinity")
 
 
 def test_damage_in_the_middle_of_the_pass_is_named_and_can_be_repaired(launcher, problem):
@@ -84,7 +90,7 @@ def test_damage_in_the_middle_of_the_pass_is_named_and_can_be_repaired(launcher,
     victim = plan_blocks({key: int(count) for key, count in map(str.split, lines)}, 3000, seed=1)[-1].utterances[-1]
     place = whole.index(victim.encode() + b" \0BFM")
     path.write_bytes(whole[: place + 9] + b"\0BXX " + whole[place + 14 :])
-    run = launcher.start(argv, folder, NO_REST)
+    run = launcher.start(argv, folder, NO_REST, ("believe_features",))
     assert run.wait() == 2, run.output
     last = run.output.splitlines()[-1]
     assert last.startswith(f"{path}: {victim}: ") and "Traceback" not in run.output

@@ -55,7 +55,7 @@ def test_a_sound_shorter_than_a_window_is_named_and_costs_only_itself(
     assert main(["transcribe", str(packaged), str(short), str(good)]) == 2
     written = capsys.readouterr()
     assert written.out == f"{good}\t甲\n"
-    assert f"{short}: is {1000 * samples / RATE_HZ:.4g} ms long, shorter than one 25 ms window" in written.err
+    assert f"{short}: lasts {samples / RATE_HZ:.3g} s, less than one window of 0.025 s" in written.err
 
 
 def test_a_name_that_is_not_utf8_is_kept(packaged, write_sound, tmp_path, capfdbinary):

@@ -281,7 +281,8 @@ def test_truncated_features_end_the_run_with_one_line(problem, refused):
     path = folder / "train" / "feats.ark"
     path.write_bytes(path.read_bytes()[:-100])
     line = refused([*argv, "--method", "sync-sgd", "--workers", "2"])
-    assert line.endswith("train099: the file ends in the middle of this entry")
+    assert line.startswith(f"{folder}/train: train099: the features of 1 of 100 aligned utterances ")
+    assert line.endswith(f"{path}: the file ends in the middle of this entry")
 
 
 # ---- killed

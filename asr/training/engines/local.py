@@ -179,6 +179,7 @@ class LocalEngine:
                 self._hear(member)
         for member, event in ready:
             if event == "ended" and member.number in self.members and not member.pipe.poll():
+                member.process.join(timeout=1)  # it closes its files a moment before it has an exit status
                 self._bury(member, f"{member.process.name} {how_it_ended(member.process.exitcode)}")
         self.clock += min(time.monotonic() - begun, TURN_S)
         for member in list(self.members.values()):
