@@ -158,14 +158,14 @@ def _flock(number: int) -> bool | None:
 
 
 def _may_break(holder: dict[str, Any], *, locks: bool) -> bool:
-    """Whether the record is left by a holder that is gone. locks: flock gave us the file."""
+    """Return whether the record is left by a holder that is gone. locks: flock gave us the file."""
     if locks and holder.get("boot") == _boot():  # the same kernel: its flock is the truth
         return True
     return _runs(holder) is False
 
 
 def _runs(holder: dict[str, Any]) -> bool | None:
-    """Whether the holder runs; None where this host cannot tell. A reused process id has another start."""
+    """Return whether the holder runs; None where this host cannot tell. A reused process id has another start."""
     if holder.get("boot") == _boot():
         return _start(holder.get("pid", 0)) == holder.get("start") is not None
     return False if holder.get("host") == socket.gethostname() else None

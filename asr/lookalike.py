@@ -71,13 +71,13 @@ def difference(name: str, other: str) -> str:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters both begin with."""
+    """Return how many characters both begin with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _codes(text: str) -> str:
-    """The characters as U+200B, with the letter where it can be seen."""
+    """Return the characters as U+200B, with the letter where it can be seen."""
     return " ".join(
         f"U+{ord(char):04X}" + (f" ({char})" if shown(char) == char and not char.isspace() else "") for char in text
     )

@@ -172,14 +172,14 @@ def descriptor_of(path: str | os.PathLike[str]) -> int | None:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file begins as text does, without NUL, or is named and begins as packed text."""
+    """Return whether a file begins as text does, without NUL, or is named and begins as packed text."""
     with open(path, "rb") as handle:
         head = handle.read(LOOKED_AT_BYTES)
     return b"\0" not in head or (path.suffix == ".gz" and head.startswith(b"\x1f\x8b"))
 
 
 def may_be_log(path: Path) -> bool:
-    """Whether a line may be added to this file although it is not known yet what the run reads."""
+    """Return whether a line may be added to this file although it is not known yet what the run reads."""
     return not path.exists() or path.suffix == ".log" or not is_regular(path) or path.stat().st_size == 0
 
 

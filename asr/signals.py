@@ -48,7 +48,7 @@ def status_after(error: KeyboardInterrupt) -> int:
 
 
 def of_run_sh() -> bool:
-    """Whether run.sh started this process, and speaks of its end."""
+    """Return whether run.sh started this process, and speaks of its end."""
     return _parent is not None
 
 

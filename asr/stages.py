@@ -36,7 +36,7 @@ def with_maker(error: InputError) -> str:
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether a file is not there, as opposed to one that cannot be looked at."""
+    """Return whether a file is not there, as opposed to one that cannot be looked at."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

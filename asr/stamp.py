@@ -132,7 +132,7 @@ def digest_of(path: Path) -> bytes:
 
 
 def _key_of(path: Path) -> str:
-    """The key that a stamp records; its text where it is damaged. Raises InputError."""
+    """Return the key that a stamp records; its text where it is damaged. Raises InputError."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

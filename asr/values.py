@@ -74,7 +74,7 @@ def _number(text: str, kind: type, metadata: Mapping[str, Any], source: str) -> 
 
 
 def is_tuple(hint: Any) -> bool:
-    """Whether a type hint is tuple[X, ...]."""
+    """Return whether a type hint is tuple[X, ...]."""
     return typing.get_origin(hint) is tuple
 
 

@@ -48,7 +48,7 @@ def _balance(parts: list[list[str]], size: Mapping[str, int]) -> None:
     counts = [sum(size[speaker] for speaker in part) for part in parts]
 
     def nearer(one: int, other: int, moved: int) -> bool:
-        """Whether `moved` utterances less in `one` and more in `other` bring the two closer."""
+        """Return whether `moved` utterances less in `one` and more in `other` bring the two closer."""
         difference = counts[other] - counts[one]
         return abs(difference + 2 * moved) < abs(difference)
 

@@ -125,7 +125,7 @@ def too_short(seconds: float, speed: float = 1.0) -> str:
 
 
 def is_short(seconds: float, rate_hz: int, speed: float = 1.0) -> bool:
-    """Whether a sound of `seconds`, brought to `rate_hz` and to `speed`, has fewer samples than one window."""
+    """Return whether a sound of `seconds`, brought to `rate_hz` and to `speed`, has fewer samples than one window."""
     return math.ceil(seconds / speed * rate_hz - 1e-6) < int(SHORTEST_S * rate_hz)
 
 

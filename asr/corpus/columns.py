@@ -65,7 +65,7 @@ class NoListing(InputError):
 
 
 def names_columns(cells: list[str], given: Mapping[str, str] | None = None) -> bool:
-    """Whether `cells` are names of columns, a sound's and a transcript's among them."""
+    """Return whether `cells` are names of columns, a sound's and a transcript's among them."""
     wanted, titles = _wanted(given), {plain_title(cell) for cell in cells}
     return all(titles & set(wanted[what]) for what in ("sound", "text"))
 
@@ -120,7 +120,7 @@ def columns_of(
 
 
 def plain_title(title: str) -> str:
-    """A column's name as it is compared: NFKC, lower case, no quotes or marks around it."""
+    """Return a column's name as it is compared: NFKC, lower case, no quotes or marks around it."""
     return unicodedata.normalize("NFKC", title).strip(" \t\ufeff\u200b'\"#*").lower()
 
 

@@ -187,7 +187,7 @@ def _part(gathered: Mapping[str, Gathered], sets: Mapping[str, DataDir]) -> None
 def _with_cut(
     sets: dict[str, DataDir], name: Path, settings: CorpusSettings, lost: list[Problem]
 ) -> dict[str, DataDir]:
-    """The three sets, those that are missing cut from train. `lost` gets what had to be left out for that."""
+    """Return the three sets, those that are missing cut from train. `lost` gets what had to be left out for that."""
     total = len(sets["train"].utt2spk)
     for part, share in (("test", settings.test_fraction), ("dev", settings.dev_fraction)):
         if part not in sets:

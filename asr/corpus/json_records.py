@@ -61,7 +61,7 @@ def json_items(path: Path, lines: list[tuple[int, str]], names_columns: Callable
 def _of_object(
     path: Path, text: str, start: int, first_line: int, names_columns: Callable[[list[str]], bool]
 ) -> list[Item]:
-    """The records of the one object that a file holds."""
+    """Return the records of the one object that a file holds."""
     members = list(_members(path, text, start))
     keys, values = [key for _, key, _ in members], [value for _, _, value in members]
     if names_columns(keys):
@@ -118,7 +118,7 @@ def _members(path: Path, text: str, at: int) -> Iterator[tuple[int, str, Any]]:
 
 
 def _key(decoder: json.JSONDecoder, text: str, at: int) -> tuple[str, int]:
-    """The name of an object's member, and where its value begins."""
+    """Return the name of an object's member, and where its value begins."""
     key, end = decoder.raw_decode(text, at)
     colon = _COLON.match(text, end)
     if not isinstance(key, str) or colon is None:

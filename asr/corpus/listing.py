@@ -56,7 +56,7 @@ def read_listing(
     columns: Mapping[str, str] | None = None,
     is_sound: Callable[[str], bool] | None = None,
 ) -> list[Row]:
-    """The rows of a table. `columns`: {what it holds (a key of NAMES): its name, or its number from 1}.
+    """Return the rows of a table. `columns`: {what it holds (a key of NAMES): its name, or its number from 1}.
 
     `is_sound` says whether a cell names a sound that is there. Raises InputError where the table as a whole cannot be
     read: no such encoding, columns that are not there or not understood, a set of another name.

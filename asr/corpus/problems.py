@@ -82,7 +82,7 @@ def by_kind(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
 
 
 def named_first(names: Iterable[str | None]) -> str:
-    """The first five names: `a, b, c, d, e, ...`."""
+    """Return the first five names: `a, b, c, d, e, ...`."""
     some = [shown(name) for name in dict.fromkeys(names) if name]
     return ", ".join(some[:FIRST]) + (", ..." if len(some) > FIRST else "")
 

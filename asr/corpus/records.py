@@ -59,12 +59,12 @@ class Records:
         return self.path.suffix.lower() in (".json", ".jsonl")
 
     def values(self, title: str) -> list[str]:
-        """The values of a column in the first records, as texts."""
+        """Return the values of a column in the first records, as texts."""
         records = [item for _, item in self.items[:SAMPLE] if isinstance(item, dict)]
         return [str(item[title]) for item in records if isinstance(item.get(title), str | int | float)]
 
     def shown(self) -> str:
-        """The columns that were seen, for a message: their names, or the first row where they have none."""
+        """Return the columns that were seen, for a message: their names, or the first row where they have none."""
         first = next((item for _, item in self.items if isinstance(item, dict)), {})
         seen = self.titles if self.named else [str(value).strip() for value in first.values()]
         more = f" and {len(seen) - SHOWN} more" if len(seen) > SHOWN else ""
@@ -187,7 +187,7 @@ def _usual_width(rows: list[list[str]]) -> int:
 def _has_header(
     cells: list[list[str]], names_columns: Callable[[list[str]], bool], is_sound: Callable[[str], bool] | None
 ) -> bool:
-    """The first row names columns; or it holds no sound, while most of the others do."""
+    """Return whether the first row names columns, or holds no sound while most of the others do."""
     if names_columns(cells[0]):
         return True
     if is_sound is None or any(map(is_sound, cells[0])):

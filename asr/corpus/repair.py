@@ -108,7 +108,7 @@ def settle(
 
 
 def _utterances(dropping: list[Problem], kept: DataDir) -> int:
-    """How many utterances go. A row of a table that names none counts by itself, whatever it is called."""
+    """Return how many utterances go. A row of a table that names none counts by itself, whatever it is called."""
     rows = {(str(problem.file), problem.line) for problem in dropping if problem.of_row}
     keys = {problem.key for problem in dropping if problem.key and not problem.of_row}
     return len(rows) + len(keys - kept.utt2spk.keys())

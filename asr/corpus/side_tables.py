@@ -56,7 +56,7 @@ def check_side_tables(
 
 
 def _checked(path: Path, problems: list[Problem], check: Callable[[str], str]) -> dict[str, str] | None:
-    """A table whose values `check` finds nothing wrong with; None where there is no such file."""
+    """Return a table whose values `check` finds nothing wrong with; None where there is no such file."""
     if not path.is_file():
         return None
     table = {}

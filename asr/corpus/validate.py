@@ -69,7 +69,7 @@ def find_problems(
     nj: int = 0,
     durations: dict[str, float] | None = None,
 ) -> tuple[DataDir, list[Problem]]:
-    """The tables' problems, then the sounds'. Sounds are left alone where the tables already say stop.
+    """Return the tables' problems, then the sounds'. Sounds are left alone where the tables already say stop.
 
     `durations` gets the seconds of every utterance whose sound is opened.
     """

@@ -97,7 +97,7 @@ class _Converter:
         return result
 
     def end(self) -> np.ndarray:
-        """The rest."""
+        """Return the rest."""
         if self.rate_hz == self.wanted_hz or len(self.kept) <= self.lead:
             return np.zeros(0, np.float32)
         return self._piece(len(self.kept), self.kept)

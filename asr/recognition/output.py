@@ -164,7 +164,7 @@ def _check_ours(target: Path, known: dict[str, str]) -> None:
 
 
 def distinct_names(sounds: Sequence[Path]) -> list[str]:
-    """A name for each sound, without white space, all different.
+    """Return a name for each sound, without white space, all different.
 
     The file's name without its ending where no other sound has it; else with its ending (a.wav, a.mp3), else with
     its folders (x_a.wav, y_a.wav), else with a number behind.

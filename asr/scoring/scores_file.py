@@ -68,7 +68,7 @@ def _confusions(value: Any) -> bool:
 
 
 def _pair(value: Any) -> bool:
-    """Whether this is [reference unit, hypothesis unit], of which one may be None; no unit is empty."""
+    """Return whether this is [reference unit, hypothesis unit], of which one may be None; no unit is empty."""
     if not isinstance(value, list) or len(value) != 2 or value == [None, None]:
         return False
     return all(unit is None or (isinstance(unit, str) and bool(unit)) for unit in value)

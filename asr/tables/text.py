@@ -166,7 +166,7 @@ def is_count(text: str) -> bool:
 
 
 def is_decimal(text: str) -> bool:
-    """Whether `text` is a decimal number without a sign; float() also takes `1_0`, `nan` and ١٢."""
+    """Return whether `text` is a decimal number without a sign; float() also takes `1_0`, `nan` and ١٢."""
     return _DECIMAL.fullmatch(text) is not None
 
 

@@ -74,7 +74,7 @@ class Sounds:
         return []
 
     def is_sound(self, name: str) -> bool:
-        """Whether `name` is the name of at least one of the sounds, as `named` has it."""
+        """Return whether `name` is the name of at least one of the sounds, as `named` has it."""
         if len(name) > LONGEST_NAME:
             return False
         return any(self._ending_so(spelled) for spelled in _spellings(name))
@@ -212,7 +212,7 @@ def folded(name: str) -> str:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """The name with forward slashes; as an address, decoded."""
+    """Yield the name with forward slashes; as an address, decoded."""
     plain_name = name.strip().replace("\\", "/").removeprefix("file://")
     yield plain_name
     if "%" in plain_name:
@@ -220,7 +220,7 @@ def _spellings(name: str) -> Iterator[str]:
 
 
 def _common(wanted: list[str], parts: list[str]) -> int:
-    """How many of the first parts of both are equal."""
+    """Return how many of the first parts of both are equal."""
     return next(
         (place for place, (one, two) in enumerate(zip(wanted, parts, strict=False)) if one != two),
         min(len(wanted), len(parts)),

@@ -65,7 +65,7 @@ def inputs(settings: Settings) -> list[Path]:
 
 
 def depends_on(settings: Settings) -> list[list]:
-    """The names and sizes of all sounds and texts: one that is added or replaced is another corpus."""
+    """Return the names and sizes of all sounds and texts: one that is added or replaced is another corpus."""
     sounds = find_sounds(settings.corpus_dir)
     return [[ascii(str(path)), path.stat().st_size] for path in (*sounds.paths, *sounds.texts) if path.is_file()]
 
@@ -145,7 +145,7 @@ def _check_patterns(settings: Settings) -> None:
 
 
 def _tables(settings: Settings, sounds: Sounds, *, aloud: bool = False) -> list[Path]:
-    """The tables asked for, or those that name the sounds."""
+    """Return the tables asked for, or those that name the sounds."""
     if settings.table:
         return given_tables(settings.corpus_dir / path for path in settings.table)
     if settings.way not in ("auto", "table"):

@@ -20,7 +20,7 @@ def text_in_name(path: Path, pattern: str) -> str:
 
 
 def reads_as_chinese(text: str) -> bool:
-    """Whether most letters and digits of `text` are Han characters."""
+    """Return whether most letters and digits of `text` are Han characters."""
     return 2 * len(_HAN.findall(text)) > len(_WORD.findall(text))
 
 

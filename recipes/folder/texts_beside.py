@@ -52,7 +52,7 @@ def without_pinyin(text: str) -> str:
 
 
 def read_beside(path: Path, encoding: str) -> str:
-    """A transcript in a file of its own: all its lines, of a .trn (words, syllables, phones) the first."""
+    """Return a transcript in a file of its own: all its lines, of a .trn (words, syllables, phones) the first."""
     lines = [line.strip() for _, line in transcript_lines(path, encoding)]
     return lines[0] if lines and path.suffix == ".trn" else " ".join(lines).strip()
 

@@ -86,7 +86,7 @@ class Shard:
         return graph
 
     def _hopeful(self, utterance: str, result: Aligned) -> UtteranceGraph | None:
-        """The graph of an utterance; None, noted in `result`, where it can never be aligned."""
+        """Return the graph of an utterance; None, noted in `result`, where it can never be aligned."""
         if utterance not in self._hopeless:
             try:
                 graph = self._graph(utterance)

@@ -128,7 +128,7 @@ def _slack(chunks: Chunks | None, header: int) -> tuple[int, ...]:
 
 
 def _is_known(head: bytes) -> bool:
-    """Whether these 16 bytes are the beginning of a known chunk, of a tag, or of a sound."""
+    """Return whether these 16 bytes are the beginning of a known chunk, of a tag, or of a sound."""
     tag = head.startswith((b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04"))
     return len(head) == 16 and (tag or is_metadata(head) or _begins_sound(head))
 
@@ -143,17 +143,17 @@ def _close(stream: IO[bytes], chunks: Chunks | None, start: int, end: int, size:
 
 
 def is_metadata(head: bytes) -> bool:
-    """Whether `head` begins with the identifier of a chunk that is known to hold no samples."""
+    """Return whether `head` begins with the identifier of a chunk that is known to hold no samples."""
     return re.match(_METADATA, head) is not None
 
 
 def never_filled_in(promised: int) -> bool:
-    """Whether writers of streams use this size: about 2 GiB, or near the field's largest value."""
+    """Return whether writers of streams use this size: about 2 GiB, or near the field's largest value."""
     return 0x7F000000 <= promised <= 0x80000400 or 0xFFFF0000 <= promised <= 0xFFFFFFFF or promised >= 1 << 62
 
 
 def _begins_sound(head: bytes) -> bool:
-    """Whether these 16 bytes are the beginning of a sound of a kind that is read."""
+    """Return whether these 16 bytes are the beginning of a sound of a kind that is read."""
     if head.startswith((b"RIFF", b"RIFX", b"FORM")):
         return head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
     return len(head) == 16 and head.startswith(SOUND_HEADS)

@@ -142,7 +142,7 @@ def foreign(head: bytes) -> str | None:
 
 
 def _is_adts(head: bytes) -> bool:
-    """Whether `head` begins with two frames of AAC as they are streamed, or holds most of one."""
+    """Return whether `head` begins with two frames of AAC as they are streamed, or holds most of one."""
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
         return False
     length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
@@ -160,7 +160,7 @@ def no_sound(head: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether these bytes, cut anywhere, are UTF-8 or GB 18030 without control characters."""
+    """Return whether these bytes, cut anywhere, are UTF-8 or GB 18030 without control characters."""
     for encoding in ("utf-8", "gb18030") if len(head) >= 32 else ("utf-8",):
         for cut in range(4):
             try:

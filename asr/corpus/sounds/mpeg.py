@@ -51,7 +51,7 @@ def _form(data: bytes, place: int) -> tuple[int, int, bool]:
 
 
 def is_mpeg(data: bytes) -> bool:
-    """Whether `data`, behind tags and zeros, begins with two frames of MPEG audio, or is one frame."""
+    """Return whether `data`, behind tags and zeros, begins with two frames of MPEG audio, or is one frame."""
     place = after_tags(data, 0)
     while data[place : place + 1] == b"\0":
         place += 1
@@ -62,7 +62,7 @@ def is_mpeg(data: bytes) -> bool:
 
 
 def begins_in_frame(head: bytes) -> bool:
-    """Whether `head` begins within a frame of mp3, as a piece of a stream does: three headers follow.
+    """Return whether `head` begins within a frame of mp3, as a piece of a stream does: three headers follow.
 
     Layer III alone: quiet samples of 16 bits look like headers of layer I.
     """
