@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,21 +17,10 @@ EVERY_VERB = {"--config", "--set", "--force", "--log", "--help", "--version", "-
 
 
 OF_VERB = {verb: set(options_of(settings_class(verb))) for verb in VERBS}
-
-
-def options_of_recipe(script: Path) -> set[str]:
-    """The options of a recipe's script, with the modules of other recipes left as they were for other tests."""
-    names = {path.stem for path in script.parent.glob("*.py")}
-    before = {name: sys.modules[name] for name in names if name in sys.modules}
-    try:
-        return set(options_of(settings_class("prepare", script)))
-    finally:
-        for name in names:
-            sys.modules.pop(name, None)
-        sys.modules.update(before)
-
-
-OF_RECIPE = {path.parent.name: options_of_recipe(path) for path in sorted(ROOT.glob("recipes/*/prepare.py"))}
+OF_RECIPE = {
+    path.parent.name: set(options_of(settings_class("prepare", path)))
+    for path in sorted(ROOT.glob("recipes/*/prepare.py"))
+}
 RUN_SH = set(OPTION.findall((ROOT / "run.sh").read_text(encoding="utf-8").split("EOF")[1]))
 #: options of Kaldi's programs and of git that messages, files and calls name
 FOREIGN = {"--snip-edges", "--norm-means", "--norm-vars", "--binary", "--disambig-symbol", "--max-arpa-warnings"}

@@ -102,18 +102,25 @@ def run(script: ModuleType, settings: Any) -> None:
     stamp.record([*made, *(script.outputs(settings) if hasattr(script, "outputs") else ())])
 
 
-def load(path: Path) -> ModuleType:
-    """The script at `path` as a module under its own file's name, its folder first on the path of modules.
+#: the files of recipes as this process has loaded them
+_sources: dict[Path, bytes] = {}
 
-    So a script may import its neighbours, and the processes that it spawns find them too. What another recipe's
-    modules of the same names left behind in this process is forgotten first.
+
+def load(path: Path) -> ModuleType:
+    """Load the script at `path` as a module under its own file's name, its folder first on the path of modules.
+
+    So a script may import its neighbours, and the processes that it spawns find them too. Modules of the same names
+    that another recipe left behind in this process, or whose files have changed, are forgotten first.
     """
     if not path.is_file():
         raise InputError("no such script", file=path)
     for neighbour in path.resolve().parent.glob("*.py"):
         if neighbour.stem in sys.stdlib_module_names:
             raise InputError("hides a module of Python's own; give it another name", file=neighbour)
-        sys.modules.pop(neighbour.stem, None)
+        source, loaded = neighbour.read_bytes(), getattr(sys.modules.get(neighbour.stem), "__file__", None)
+        if loaded != str(neighbour) or _sources.get(neighbour, source) != source:
+            sys.modules.pop(neighbour.stem, None)
+        _sources[neighbour] = source
     name, home = path.stem, str(path.resolve().parent)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
