@@ -23,6 +23,7 @@ from asr.console import progress, say, warn
 from asr.corpus import audio
 from asr.corpus.datadir import FILES, DataDir, Segment, Utterance, is_pipe, refuse_same
 from asr.corpus.kaldi_sound import command, in_archive, installed, pipe, reads_directly, write_wav
+from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.lang.given import oov_of
 from asr.lang.pieces import units_of
@@ -87,7 +88,7 @@ def _judge(settings: Settings, faults: dict[str, str], total: int) -> None:
     if not faults:
         return
     names = sorted(faults, key=str.encode)
-    some = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    some = named_first(names)
     message = f"{len(faults)} of {total} utterances cannot be written ({some}); the first: {faults[names[0]]}"
     if len(faults) > settings.max_missing * total or len(faults) == total:
         raise InputError(f"{message}; --max-missing allows {settings.max_missing:g}", file=settings.data)

@@ -15,6 +15,7 @@ from asr.acoustic.spec_augment import SpecAugment
 from asr.alignment.counts import read_counts
 from asr.alignment.load import num_frames
 from asr.console import progress, say, warn
+from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.features.reader import FeatureReader, describe
 from asr.tables import read_table
@@ -83,9 +84,8 @@ def gather(settings: Settings, *, precision: str, threads: int, natural: bool = 
     if not targets.lengths:
         raise InputError("no utterance of the training data is aligned", file=settings.ali / "pdf.ark")
     if idle := [name for name in counted if name not in targets.lengths]:
-        say(
-            f"train: {len(idle)} of {len(counted)} utterances have no alignment and are not trained on: {_some(idle)}"
-        )
+        lost = f"{len(idle)} of {len(counted)} utterances have no alignment and are not trained on"
+        say(f"train: {lost}: {named_first(idle)}")
     targets = _usable(targets, FeatureReader(settings.train_data), settings.max_missing)
     targets, reader, dev, names = _keep_out(settings, targets, shape, features)
     heldout = Heldout(
@@ -166,19 +166,15 @@ def _usable(targets: Targets, features: FeatureReader, max_missing: float) -> Ta
     first = next(iter(faults))
     if len(faults) > max_missing * total or len(faults) == total:
         raise InputError(
-            f"the features of {len(faults)} of {total} aligned utterances cannot be used ({_some(list(faults))}), "
+            f"the features of {len(faults)} of {total} aligned utterances cannot be used ({named_first(faults)}), "
             f"above --max-missing {max_missing:g}; the first: {faults[first]}",
             file=features.data,
             key=first,
         )
     for name, reason in list(faults.items())[:NAMED]:
         warn(f"{name}: {reason}; the utterance is left out")
-    warn(f"{features.data}: {len(faults)} of {total} aligned utterances are left out: {_some(list(faults))}")
+    warn(f"{features.data}: {len(faults)} of {total} aligned utterances are left out: {named_first(faults)}")
     return targets.only(name for name in targets.lengths if name not in faults)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
 def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str, ...]:

@@ -67,8 +67,6 @@ def run(settings: Settings) -> None:
     """The verb. Raises InputError."""
     if settings.beam >= settings.retry_beam:
         raise InputError(f"realign: --retry-beam {settings.retry_beam:g} is not wider than --beam {settings.beam:g}")
-    if settings.out.resolve() in (settings.ali.resolve(), settings.model.resolve()):
-        raise InputError("--out is a folder that is only read; name another", file=settings.out)
     if settings.rounds == 0:
         realign(settings, settings.model, settings.out)
         return
