@@ -35,6 +35,8 @@ R = TypeVar("R")
 AHEAD = 64
 #: seconds that a worker may take to end and to remove its temporary files
 GRACE_S = 0.5
+#: seconds between two looks at the workers while a call is waited for
+CHECK_S = 1.0
 #: bytes that the setup of a worker may have: it goes through a pipe that a killed worker does not read
 MOST_SETUP_BYTES = 60_000
 TERMINATED = 128 + signal.SIGTERM
@@ -120,10 +122,7 @@ class Pool:
 
     def result(self, future: concurrent.futures.Future[R]) -> R:
         """Wait for the value of a call. Raises what the call raises, and WorkerLost when a worker was killed."""
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            self._raise_lost()
+        return results([(self, future)])[0]
 
     def map(
         self, function: Callable[[T], R], items: Iterable[T], *, name: Callable[[T], str] = str, chunk: int = 1
@@ -140,6 +139,11 @@ class Pool:
             waiting.append(self.submit(_apply, function, some, name=named))
         while waiting:
             yield from self.result(waiting.popleft())
+
+    def check(self) -> None:
+        """Raise WorkerLost if a worker ended. (The executor may not watch the last worker that was started.)"""
+        if any(process.exitcode is not None for process in self._workers.values()):
+            self._raise_lost()
 
     def _raise_lost(self) -> NoReturn:
         assert self._executor is not None
@@ -181,11 +185,18 @@ def end_workers(pools: Sequence[Pool]) -> set[int]:
 
 def results(pairs: Sequence[tuple[Pool, concurrent.futures.Future[R]]]) -> list[R]:
     """Wait for calls of several pools and return their values. Raises as soon as the first call fails."""
-    done, _ = concurrent.futures.wait([future for _, future in pairs], return_when=concurrent.futures.FIRST_EXCEPTION)
-    for pool, future in pairs:
-        if future in done and future.exception() is not None:
-            pool.result(future)
-    return [pool.result(future) for pool, future in pairs]
+    first = concurrent.futures.FIRST_EXCEPTION
+    waiting = {future: pool for pool, future in pairs}
+    while waiting:
+        done, _ = concurrent.futures.wait(waiting, CHECK_S, first)
+        for future in done:
+            pool = waiting.pop(future)
+            if isinstance(future.exception(), BrokenProcessPool):
+                pool._raise_lost()
+            future.result()
+        for pool in waiting.values():
+            pool.check()
+    return [future.result() for _, future in pairs]
 
 
 def _forget(names: dict[int, str], number: int, future: concurrent.futures.Future) -> None:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures.process import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def leave(status: int) -> None:
 
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+def sleep_or_die(seconds: float) -> None:
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def refuse() -> None:
@@ -88,6 +94,17 @@ def test_a_worker_that_is_killed_from_outside_is_not_waited_for():
             time.sleep(0.01)
         os.kill(pool.pids[0], signal.SIGKILL)
         pool.result(future)
+
+
+def test_the_death_of_the_worker_that_was_started_last_is_noticed(monkeypatch):
+    """The executor watches the workers that it knew when it was last woken, so it may miss the newest one."""
+    spawn = ProcessPoolExecutor._spawn_process
+    monkeypatch.setattr(ProcessPoolExecutor, "_spawn_process", lambda self: (time.sleep(0.3), spawn(self)))
+    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* worked at b"), Pool(2) as pool:
+        pool.submit(sleep, HOUR_S, name="a")
+        pool.result(pool.submit(die, signal.SIGKILL, name="b"))
+    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* worked at b"), Pool(2) as pool:
+        list(pool.map(sleep_or_die, [HOUR_S, 0.0], name=lambda seconds: "a" if seconds else "b"))
 
 
 def test_a_worker_that_dies_while_it_starts():
