@@ -1,8 +1,8 @@
 """`python -m asr VERB [options]`: one verb per stage and tool. `python -m asr` alone lists them.
 
 A verb is a module with a docstring (its usage: what it reads, what it writes, an example), a dataclass
-`Settings` and a function `run(settings)`; asr/verbs.py lists them. Nothing heavy is imported before the verb is
-known.
+`Settings` and a function `run(settings)`; asr/command/verbs.py lists them. Nothing heavy is imported before the verb
+is known.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from asr import __version__, console, every_verb, exits, reads
+from asr import __version__, console, reads
+from asr.command import every_verb, exits
+from asr.command.hints import line_of
+from asr.command.verbs import VERBS, module_of, nearest
 from asr.errors import InputError
-from asr.hints import line_of
 from asr.settings import resolve
-from asr.verbs import VERBS, module_of, nearest
 
 __all__ = ["VERBS", "main"]
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
-from asr.signals import unbroken
+from asr.parallel.signals import unbroken
 
 #: seconds to wait for what a killed holder leaves: its last process may still be ending
 PATIENCE_S = 10.0

@@ -1,7 +1,7 @@
 """What a run reads and what it writes: no input is written over, and there is room, before any work begins.
 
     declare(settings, log)      # once, when the settings are resolved; raises InputError
-    refuse_input(path)          # before each file is replaced: asr.tables.writing asks
+    refuse_input(path)          # before each file is replaced: asr.files asks
 
 The fields of a verb's settings say which paths are written (asr.settings.option); all others are read. Files are
 compared by device and inode, so that links and relative paths are no way around.

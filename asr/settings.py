@@ -11,8 +11,8 @@ A verb module declares
         files: tuple[Path, ...] = option((), help="sound files", positional=True)
 
 and gets `--data`, `--kind`, `--nj`; what stands without an option's name goes to the positional fields in turn, which
-can be named too. asr.values has the types, asr.assignments recipe.cfg and --set, asr.every_verb the options of every
-verb.
+can be named too. In asr/command: values.py has the types, assignments.py recipe.cfg and --set, every_verb.py the
+options of every verb.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from asr import assignments, console, every_verb, exits, reads
+from asr import console, reads
+from asr.command import assignments, every_verb, exits
+from asr.command.values import FALSE, TRUE, base, convert, is_tuple, metavar, plain, shown
+from asr.command.verbs import VERBS, settings_class
 from asr.errors import InputError
-from asr.values import FALSE, TRUE, base, convert, is_tuple, metavar, plain, shown
-from asr.verbs import VERBS, settings_class
 
 MISSING = dataclasses.MISSING
 POSITIONAL = " positional"  # no option can have this name
@@ -200,7 +201,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def save(settings: Any, path: Path) -> None:
     """Write the resolved settings as JSON beside what they produced."""
-    from asr.tables import atomic
+    from asr.files import atomic
 
     with atomic(path) as handle:
         json.dump(as_dict(settings), handle, ensure_ascii=False, indent=2)

@@ -25,12 +25,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from asr import __version__, every_verb
+from asr import __version__
+from asr.command import every_verb
 from asr.console import say
 from asr.errors import InputError
+from asr.files import atomic
 from asr.locks import hold_while
 from asr.settings import as_dict
-from asr.tables import atomic
 from asr.version import commit
 
 WHOLE_LIMIT_BYTES = 32 << 20

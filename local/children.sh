@@ -6,7 +6,7 @@ child='' # the program that is waited for
 
 run_child() { # command...: runs it; returns its status
   local status=0
-  # a verb that knows its parent ends with it, also when that is killed, and leaves the last words to it (asr/signals.py)
+  # a verb that knows its parent ends with it, also when that is killed, and leaves the last words to it (asr/parallel/signals.py)
   YIBIAN_RUN=$$ "$@" &
   child=$!
   wait "$child" || status=$?

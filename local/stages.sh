@@ -75,7 +75,7 @@ check_settings() { # before any work: what --set and recipe.cfg assign is what a
   for stage in prepare features lang align train graph decode score report; do
     "$stage" # calls nothing but asr, which notes the call
   done
-  # the options that a message may advise: asr/hints.py
+  # the options that a message may advise: asr/command/hints.py
   YIBIAN_RUN_OPTIONS=$(usage | grep -oE -- '--[a-z][a-z-]*' | sort -u | tr '\n' ' ')
   export YIBIAN_RUN_OPTIONS
   [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")

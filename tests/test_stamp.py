@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import asr
-from asr import every_verb
+from asr.command import every_verb
 from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp, digest_of

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from asr.features import normalise
-from asr.tables import write_int_vectors, write_matrices, write_table
+from asr.kaldi.archives import write_int_vectors, write_matrices
+from asr.tables import write_table
 
 
 def make_problem(tmp_path: Path) -> tuple[Path, list[str]]:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from asr.errors import InputError
-from asr.tables import read_int_vectors
+from asr.kaldi.archives import read_int_vectors
 
 
 class Targets:

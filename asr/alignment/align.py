@@ -27,12 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.alignment.archive import remove_alignments
 from asr.alignment.formats.detect import KINDS, detect
 from asr.alignment.load import UNALIGNED, Wanted, frames_file, load, write_targets
-from asr.alignment.tree import CONTEXTS
 from asr.console import say, warn
 from asr.errors import InputError
+from asr.kaldi.alignments import remove_alignments
+from asr.kaldi.tree import CONTEXTS
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import write_table

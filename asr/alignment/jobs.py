@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import archive_paths, read_alignments, remove_alignments, write_alignments
-from asr.tables import copy_whole, read_table
+from asr.files import copy_whole
+from asr.kaldi.alignments import archive_paths, read_alignments, remove_alignments, write_alignments
+from asr.tables import read_table
 
 Rows = Mapping[str, np.ndarray]  # {utterance: transition-ids}
 

@@ -16,15 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from asr.alignment.archive import check_path, read_alignments, to_pdf
-from asr.alignment.counts import write_counts
 from asr.alignment.coverage import NAMED_IN_A_LINE, SetCoverage
 from asr.alignment.jobs import copy_archives
-from asr.alignment.transition_model import TransitionModel, read_transition_model, tuples_of
-from asr.alignment.tree import ContextTree, read_tree
 from asr.console import progress, say, warn
 from asr.errors import InputError
-from asr.tables import atomic, copy_whole, read_counts_of, read_symbols, read_table, write_int_vectors
+from asr.files import atomic, copy_whole
+from asr.kaldi.alignments import check_path, read_alignments, to_pdf
+from asr.kaldi.archives import write_int_vectors
+from asr.kaldi.counts import write_counts
+from asr.kaldi.transition_model import TransitionModel, read_transition_model, tuples_of
+from asr.kaldi.tree import ContextTree, read_tree
+from asr.tables import read_counts_of, read_symbols, read_table
 
 #: what else of an alignment directory Kaldi's next step reads where it is there: how the features are made
 KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import remove_alignments, write_alignments
-from asr.alignment.kaldi_stream import floats_bytes, integer_bytes, matrix_bytes
-from asr.alignment.topology import NO_PDF, HmmState, Topology
-from asr.alignment.transition_model import TransitionModel, from_tree
-from asr.alignment.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Table
-from asr.tables import atomic
+from asr.files import atomic
+from asr.kaldi.alignments import remove_alignments, write_alignments
+from asr.kaldi.stream import floats_bytes, integer_bytes, matrix_bytes
+from asr.kaldi.topology import NO_PDF, HmmState, Topology
+from asr.kaldi.transition_model import TransitionModel, from_tree
+from asr.kaldi.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Table
 
 END = HmmState(NO_PDF, NO_PDF, ())
 
@@ -32,7 +32,7 @@ def write_monophone_dir(
     """Write final.mdl, tree, phones.txt and num_jobs; phone-ids are 1, 2, ... in the order of `phones`.
 
     Returns the transition model, whose `phone_path` gives the transition-ids of a phone. The archives
-    ali.1.gz .. ali.<num_jobs>.gz are then written with asr.alignment.archive.write_alignments.
+    ali.1.gz .. ali.<num_jobs>.gz are then written with asr.kaldi.alignments.write_alignments.
     Raises ValueError on a repeated phone or a silence phone that is not in `phones`.
     """
     if len(set(phones)) != len(phones) or not phones or not set(silence_phones) <= set(phones):

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import to_phones
 from asr.alignment.transcripts import Spoken
-from asr.alignment.transition_model import TransitionModel
 from asr.alignment.words import match_words
 from asr.console import say
+from asr.files import atomic
+from asr.kaldi.alignments import to_phones
+from asr.kaldi.transition_model import TransitionModel
 from asr.lang.lexicon import by_word, read_lexicon
 from asr.lang.positions import plain
-from asr.tables import atomic
 
 PRONUNCIATIONS = "pronunciations.txt"
 

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.counts import read_counts
 from asr.alignment.load import Wanted, write_targets
 from asr.console import warn
-from asr.corpus.perturbation import Perturbation
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
-from asr.tables import copy_whole, read_int_vectors, read_parsed, read_table
+from asr.files import copy_whole
+from asr.kaldi.archives import read_int_vectors
+from asr.kaldi.counts import read_counts
+from asr.sound.perturbation import Perturbation
+from asr.tables import read_parsed, read_table
 
 SYSTEM_FILES = ("final.mdl", "tree", "phones.txt")
 

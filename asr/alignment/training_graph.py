@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from asr.alignment.transition_model import TransitionModel
-from asr.alignment.tree import ContextTree
-from asr.alignment.wheel_bridge import LEAST_PROBABILITY, khg_transition_model, khg_tree
 from asr.errors import InputError
+from asr.kaldi.transition_model import TransitionModel
+from asr.kaldi.tree import ContextTree
+from asr.kaldi.wheel_bridge import LEAST_PROBABILITY, khg_transition_model, khg_tree
 
 #: scores (frames times transition-ids) that one utterance may have, 2 GB of float32
 MOST_SCORES = 500_000_000
@@ -57,7 +57,7 @@ class GraphCompiler:
     def __init__(self, tree: ContextTree, model: TransitionModel, lexicon: Path) -> None:
         import kaldi_hmm_gmm
 
-        from asr.lang.fst import load_kaldifst
+        from asr.kaldi.fst import load_kaldifst
 
         options = kaldi_hmm_gmm.TrainingGraphCompilerOptions(transition_scale=0.0, self_loop_scale=0.0, reorder=True)
         self.model = model
@@ -68,7 +68,7 @@ class GraphCompiler:
 
     def compile(self, words: Sequence[int]) -> UtteranceGraph:
         """The graph of one transcript. Raises InputError where the lexicon has none of its words."""
-        from asr.lang.fst import from_kaldifst
+        from asr.kaldi.fst import from_kaldifst
 
         try:
             graph = from_kaldifst(self._compiler.compile_graph_from_text(list(words)))
@@ -138,7 +138,7 @@ class UtteranceGraph:
         """Return the frames of the shortest path."""
         import kaldifst
 
-        from asr.lang.fst import from_kaldifst
+        from asr.kaldi.fst import from_kaldifst
 
         graph = from_kaldifst(self.fst)
         graph.arcs["weight"] = graph.arcs["ilabel"] > 0

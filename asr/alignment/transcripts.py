@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.alignment.monophone import make_topology
-from asr.alignment.topology import Topology, read_topology
 from asr.console import warn
 from asr.errors import InputError, shown
+from asr.kaldi.topology import Topology, read_topology
 from asr.lang.given import oov_of
 from asr.lang.lexicon import check_phones, read_lexicon, with_specials
 from asr.lang.lexicon_fst import check_fst, lexicon_fst, write_fst

@@ -20,12 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import warn
-from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import faults
-from asr.corpus.sounds.file import located
 from asr.errors import InputError
+from asr.files import folder_beside, sync_directory
 from asr.reads import refuse_input
-from asr.tables import folder_beside, sync_directory, write_table
+from asr.sound.file import located
+from asr.sound.perturbation import Perturbation
+from asr.tables import write_table
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 FILES = ("wav.scp", "segments", "text", "utt2spk", "spk2utt", "utt2dur", "utt2uniq", "perturb")
@@ -49,7 +50,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is needed to get at one utterance's sound: arguments of `asr.corpus.audio.read`."""
+    """What is needed to get at one utterance's sound: arguments of `asr.sound.audio.read`."""
 
     key: str
     recording: str

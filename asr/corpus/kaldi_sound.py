@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.tables import atomic, is_count
+from asr.files import atomic
+from asr.tables import is_count
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 _RIFF, _CHUNK, _FORMAT = struct.Struct("<4sI4s"), struct.Struct("<4sI"), struct.Struct("<HHIIHH")

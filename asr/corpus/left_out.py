@@ -13,7 +13,8 @@ from pathlib import Path
 
 from asr.corpus.problems import Problem
 from asr.errors import InputError, shown
-from asr.tables import atomic, read_lines
+from asr.files import atomic
+from asr.tables import read_lines
 
 NAME = "left_out.tsv"
 COLUMNS = ("kind", "file", "line", "key", "reason")

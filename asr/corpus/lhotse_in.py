@@ -21,8 +21,8 @@ from asr.corpus.datadir import FILES, DataDir, Segment
 from asr.corpus.lhotse_out import library
 from asr.corpus.problems import named_first
 from asr.errors import InputError
-from asr.lookalike import LookAlikes
 from asr.settings import option
+from asr.tables.lookalike import LookAlikes
 
 #: how much of a recording may lie outside an utterance that is all of it, and how far one may reach past the end
 TOLERANCE_S = 0.005

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
-from asr.corpus import audio
 from asr.corpus.datadir import DataDir, Utterance, is_pipe
-from asr.corpus.sounds.file import located
 from asr.errors import InputError
+from asr.files import atomic_packed
 from asr.settings import option
-from asr.tables import atomic_packed
+from asr.sound import audio
+from asr.sound.file import located
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus import acoustics, audio
 from asr.corpus.datadir import FILES, DataDir, Utterance, is_pipe, refuse_same
-from asr.corpus.perturbation import SPEEDS, Perturbation
 from asr.corpus.problems import Problem
 from asr.corpus.repair import settle
 from asr.errors import InputError
 from asr.settings import option
+from asr.sound import audio
+from asr.sound import rooms as acoustics
+from asr.sound.perturbation import SPEEDS, Perturbation
 from asr.stamp import Stamp
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")

@@ -17,7 +17,7 @@ from asr.corpus.datadir import DataDir
 from asr.corpus.left_out import read_left_out
 from asr.corpus.problems import FIRST
 from asr.corpus.transcript import characters
-from asr.tables import atomic
+from asr.files import atomic
 
 NAME = "prepared.json"
 #: with fewer, one character more or less wrong is half a per cent

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from asr.corpus.datadir import DataDir, is_pipe
-from asr.corpus.sounds.file import located
+from asr.sound.file import located
 
 PROBE_BYTES = 4096
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from asr.corpus.problems import Problem, scan_table
-from asr.lookalike import LookAlikes
 from asr.tables import is_count, seconds
+from asr.tables.lookalike import LookAlikes
 
 
 def durations(path: Path, utterances: Iterable[str], problems: list[Problem]) -> dict[str, str] | None:

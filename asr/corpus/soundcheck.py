@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from asr.console import progress
-from asr.corpus import audio
 from asr.corpus.datadir import DataDir, Utterance
 from asr.corpus.problems import Problem
+from asr.sound import audio
 
 
 def check_sounds(

@@ -15,9 +15,9 @@ from pathlib import Path
 from asr.console import say
 from asr.corpus.datadir import FILES, DataDir, refuse_same
 from asr.errors import InputError
-from asr.lookalike import LookAlikes
 from asr.settings import option
 from asr.tables import read_lines
+from asr.tables.lookalike import LookAlikes
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asr.corpus.datadir import DataDir, Segment, absolute, c_sorted, is_pipe
-from asr.corpus.perturbation import Perturbation
 from asr.corpus.problems import Entry, Problem, scan_table
 from asr.corpus.side_tables import check_side_tables, durations
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
-from asr.lookalike import LookAlikes
+from asr.sound.perturbation import Perturbation
 from asr.tables import is_count, is_decimal
+from asr.tables.lookalike import LookAlikes
 
 NO_SPEAKERS = "no speakers"
 Table = dict[str, Entry]

@@ -17,8 +17,8 @@ from asr.corpus.datadir import DataDir
 from asr.corpus.problems import Problem, counts, faults
 from asr.corpus.soundcheck import check_sounds
 from asr.corpus.survey import survey
+from asr.files import atomic
 from asr.settings import option
-from asr.tables import atomic
 
 
 @dataclass(frozen=True)

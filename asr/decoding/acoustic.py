@@ -70,8 +70,8 @@ def leave_cores_to_search() -> None:
 
 def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
     from asr.acoustic.model import AcousticModel
-    from asr.alignment.transition_model import read_transition_model
     from asr.features.reader import FeatureReader
+    from asr.kaldi.transition_model import read_transition_model
 
     leave_cores_to_search()
     model = AcousticModel.load(folder, weights)

@@ -29,16 +29,16 @@ import numpy as np
 
 from asr.console import say
 from asr.decoding.acoustic import AcousticSource, acoustic_source, model_files
-from asr.decoding.lattice import Lattice
+from asr.decoding.beam.search import Beams
+from asr.decoding.lattices.lattice import Lattice
 from asr.decoding.outcome import check_faults, figures, say_figures
 from asr.decoding.outputs import FILES, write_outputs, write_record
 from asr.decoding.pool import Graph, SearchPool, Task
-from asr.decoding.search import Beams
 from asr.decoding.tune_set import TuneSet
 from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Trial, Weights, weights_from
 from asr.errors import InputError
-from asr.machine import describe
-from asr.processes import processes_for
+from asr.parallel.machine import describe
+from asr.parallel.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import read_counts_of, read_table

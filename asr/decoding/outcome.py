@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import duration, say, warn
-from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.lattice import Lattice
+from asr.decoding.lattices.hypothesis import Hypothesis
+from asr.decoding.lattices.lattice import Lattice
 from asr.errors import InputError
 
 NAMED = 5  # how many utterances a line names

@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.lattice_files import write_lattices
+from asr.decoding.lattices.files import write_lattices
+from asr.decoding.lattices.hypothesis import Hypothesis
 from asr.decoding.outcome import Outcome
-from asr.tables import atomic, write_table
+from asr.files import atomic
+from asr.tables import write_table
 
 FILES = ("hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz", "num_jobs")
 

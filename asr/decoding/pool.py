@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from asr.console import progress, warn
-from asr.decoding.hypothesis import LatticeReader
+from asr.decoding.beam.search import Beams, Decoder
+from asr.decoding.beam.search_graph import load_graph
+from asr.decoding.lattices.hypothesis import LatticeReader
+from asr.decoding.lattices.timing import Timing
 from asr.decoding.outcome import Outcome
-from asr.decoding.search import Beams, Decoder
-from asr.decoding.search_graph import load_graph
-from asr.decoding.timing import Timing
 from asr.errors import InputError, WorkerLost
-from asr.parallel import Pool
+from asr.parallel.pool import Pool
 
 WAITING_PER_PROCESS = 2
 

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import progress, warn
-from asr.decoding.grammar import Grammar
-from asr.decoding.hypothesis import LatticeReader
-from asr.decoding.lattice import CompactLattice
-from asr.decoding.lattice_files import read_lattices
+from asr.decoding.lattices.files import read_lattices
+from asr.decoding.lattices.grammar import Grammar
+from asr.decoding.lattices.hypothesis import LatticeReader
+from asr.decoding.lattices.lattice import CompactLattice
 from asr.decoding.outcome import NAMED, Outcome, check_faults, figures, say_figures
 from asr.decoding.outputs import FILES, write_outputs, write_record
 from asr.decoding.tune_set import TuneSet
@@ -131,7 +131,7 @@ class _Models:
     """Both language models, and the old lattices with the new one's costs."""
 
     def __init__(self, settings: Settings, decoded: _Decoded) -> None:
-        from asr.decoding.rescoring import Rescorer
+        from asr.decoding.lattices.rescoring import Rescorer
         from asr.lang.arpa import read_arpa, write_arpa
         from asr.lang.lexicon_fst import write_grammar
 
@@ -164,7 +164,7 @@ class _Models:
 
 
 def _rescore_set(settings: Settings, decoded: _Decoded, fixed: Weights | None) -> None:
-    from asr.decoding.timing import Timing
+    from asr.decoding.lattices.timing import Timing
 
     out = settings.out
     (out / "decode.json").unlink(missing_ok=True)  # its presence says that rescoring finished

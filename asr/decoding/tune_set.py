@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.console import progress, say
-from asr.decoding.lattice import CompactLattice, Lattice
+from asr.decoding.lattices.lattice import CompactLattice, Lattice
 from asr.decoding.tuning import Choices, Trial, Weights, choose
 from asr.errors import InputError
 from asr.tables import read_table

@@ -67,7 +67,7 @@ def compute(samples: np.ndarray, config: FeatureConfig, *, key: str | None = Non
 def _spectral(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     import torch
 
-    from asr.corpus.torchaudio_pure import torchaudio
+    from asr.sound.torchaudio_pure import torchaudio
 
     options = dict(
         dither=0.0,

@@ -22,16 +22,18 @@ import numpy as np
 
 from asr.console import progress, say, warn
 from asr.corpus.datadir import DataDir, Utterance
-from asr.corpus.sounds.file import located
 from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import DESCRIPTION
-from asr.parallel import Pool
-from asr.processes import processes_for
+from asr.files import atomic
+from asr.kaldi.archives import read_matrices, write_matrices
+from asr.parallel.pool import Pool
+from asr.parallel.processes import processes_for
 from asr.settings import as_dict, option
+from asr.sound.file import located
 from asr.stamp import Stamp
-from asr.tables import atomic, read_matrices, read_table, write_matrices, write_table
+from asr.tables import read_table, write_table
 
 #: utterances a shard; fixed, so that the archives are the same whatever --nj is
 SHARD_UTTERANCES = 250
@@ -169,7 +171,7 @@ def _one_thread() -> None:
 
 def _make_shard(shard: _Shard) -> list[InputError]:
     """Write the two archives of a shard; the statistics, written last, say that it is whole."""
-    from asr.corpus import audio
+    from asr.sound import audio
 
     settings, failed = shard.settings, []
     features: dict[str, np.ndarray] = {}

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from asr.errors import InputError
+from asr.files import atomic
 from asr.lang.ngram import BEGIN, END, NEVER, Ngram, Order
-from asr.tables import atomic, read_lines
+from asr.tables import read_lines
 
 _COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)")
 _SECTION = re.compile(r"\\(\d+)-grams:")

@@ -20,15 +20,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import progress, say, warn
-from asr.corpus import audio
 from asr.corpus.datadir import FILES, DataDir, Segment, Utterance, is_pipe, refuse_same
 from asr.corpus.kaldi_sound import command, in_archive, installed, pipe, reads_directly, write_wav
 from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.lang.given import oov_of
 from asr.lang.pieces import units_of
-from asr.processes import processes_for
+from asr.parallel.processes import processes_for
 from asr.settings import option
+from asr.sound import audio
 from asr.tables import is_count, read_scp, read_symbols, read_table, write_table
 
 SHIFT_S = 0.01

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.errors import InputError
+from asr.files import folder_beside, sync_directory
 from asr.lang.lexicon import (
     Lexicon,
     check_phones,
@@ -29,7 +30,7 @@ from asr.lang.positions import MARKS, has_positions, mark_of, plain, positioned
 from asr.lang.pronunciation import ALL_PHONES, SILENCE, SILENCE_PHONES
 from asr.lang.word_alignment import write_word_alignment
 from asr.reads import refuse_input
-from asr.tables import folder_beside, read_symbols, sync_directory
+from asr.tables import read_symbols
 
 LEFT_TO_RIGHT = """\
 <State> 0 <PdfClass> 0 <Transition> 0 0.75 <Transition> 1 0.25 </State>

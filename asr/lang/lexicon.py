@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from asr.errors import InputError
+from asr.files import atomic
 from asr.lang.pronunciation import NOISE, SILENCE
-from asr.tables import atomic, read_lines
+from asr.tables import read_lines
 
 Lexicon = list[tuple[str, tuple[str, ...]]]
 

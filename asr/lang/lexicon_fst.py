@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
-from asr.lang.fst import MAGIC
+from asr.kaldi.fst import MAGIC
 from asr.lang.lexicon import Lexicon
-from asr.processes import with_this_one
+from asr.parallel.processes import with_this_one
 
 
 def lexicon_fst(

@@ -17,7 +17,7 @@ import numpy as np
 
 from asr.console import say, warn
 from asr.errors import InputError
-from asr.lang.fst import read_fst
+from asr.kaldi.fst import read_fst
 from asr.lang.units import WordUnits, is_special
 
 NAMED_AT_MOST = 5

@@ -15,7 +15,7 @@ from typing import Any
 
 from asr.console import warn
 from asr.errors import InputError
-from asr.processes import processes_for
+from asr.parallel.processes import processes_for
 from asr.recognition import written
 from asr.recognition.inputs import readable, seconds_of
 from asr.recognition.interrupt import Interrupt

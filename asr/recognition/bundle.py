@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from asr.decoding.search import Beams
+from asr.decoding.beam.search import Beams
 from asr.decoding.tuning import Weights
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS, FeatureConfig
-from asr.tables import atomic, read_bytes, read_matrices, write_matrices
+from asr.files import atomic
+from asr.kaldi.archives import read_matrices, write_matrices
+from asr.tables import read_bytes
 
 DESCRIPTION = "recognition.json"
 FORMAT = 1

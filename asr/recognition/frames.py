@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.corpus import audio
 from asr.features import normalise
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS, FeatureConfig, compute, num_frames
+from asr.sound import audio
 
 BLOCK_FRAMES = 6000
 #: frames on both sides that a block is computed with and that are thrown away: pitch looks that far

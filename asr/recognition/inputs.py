@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from asr.console import warn
-from asr.corpus import audio
 from asr.errors import InputError
+from asr.sound import audio
 
 
 def each_once(files: Sequence[Path]) -> list[Path]:

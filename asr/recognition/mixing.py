@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asr.console import warn
-from asr.corpus import audio
 from asr.errors import InputError
+from asr.sound import audio
 
 
 @dataclass(frozen=True)

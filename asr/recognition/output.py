@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from asr.errors import InputError
-from asr.tables import atomic
+from asr.files import atomic
 
 #: standard input among the files, standard output as --out
 DASH = "-"

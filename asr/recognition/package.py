@@ -21,8 +21,10 @@ import numpy as np
 
 from asr.console import say
 from asr.errors import InputError
+from asr.files import copy_whole, folder_beside
+from asr.kaldi.archives import MatrixReader
 from asr.settings import option
-from asr.tables import MatrixReader, copy_whole, decode_or_refuse, folder_beside, read_bytes, read_counts_of
+from asr.tables import decode_or_refuse, read_bytes, read_counts_of
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
@@ -85,8 +87,8 @@ def _refuse_foreign_files(out: Path) -> None:
 
 def _fill(settings: Settings, work: Path) -> None:
     from asr.acoustic.model import AcousticModel
-    from asr.decoding.search import Beams
-    from asr.decoding.search_graph import load_graph
+    from asr.decoding.beam.search import Beams
+    from asr.decoding.beam.search_graph import load_graph
     from asr.decoding.tuning import weights_from
     from asr.features.compute import FeatureConfig
     from asr.recognition.bundle import ACOUSTIC, GRAPH, Bundle

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from asr.acoustic.model import AcousticModel
-from asr.alignment.transition_model import read_transition_model
-from asr.corpus import audio
 from asr.decoding.acoustic import leave_cores_to_search
 from asr.decoding.outcome import Outcome
 from asr.decoding.pool import Graph, SearchPool, Task
 from asr.errors import InputError
+from asr.kaldi.transition_model import read_transition_model
 from asr.lang.pronunciation import SILENCE
 from asr.recognition.bundle import Bundle
 from asr.recognition.cuts import around_speech, cut
 from asr.recognition.frames import features_of_file, normalised
 from asr.recognition.written import Segment, Spoken
+from asr.sound import audio
 from asr.tables import read_lines, read_symbols
 
 #: frames a look at the silences takes at once

@@ -17,13 +17,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from asr.console import warn
-from asr.corpus import audio
-from asr.corpus.sounds import file as sound_file
-from asr.corpus.sounds import kinds as sound_kinds
-from asr.corpus.sounds import mpeg as sound_mpeg
-from asr.corpus.sounds.extent import is_metadata, never_filled_in
 from asr.errors import InputError
 from asr.recognition.mixing import Form, Mixer
+from asr.sound import audio
+from asr.sound import file as sound_file
+from asr.sound import kinds as sound_kinds
+from asr.sound import mpeg as sound_mpeg
+from asr.sound.extent import is_metadata, never_filled_in
 
 SNIFFED_BYTES = 64  # so many bytes are waited for: two milliseconds of sound
 SPOOL_BYTES = 64 << 20  # of a compressed stream stay in memory

@@ -27,20 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr import every_verb, reads
+from asr import reads
+from asr.command import every_verb
 from asr.console import log_only, wipe
 from asr.errors import InputError
 from asr.recognition import written
 from asr.recognition.interrupt import Interrupt
-from asr.recognition.output import (
-    DASH,
-    SUFFIXES,
-    Folder,
-    OneFile,
-    ReaderLeft,
-    StandardOutput,
-    Unheard,
-)
+from asr.recognition.output import DASH, SUFFIXES, Folder, OneFile, ReaderLeft, StandardOutput, Unheard
 from asr.settings import option
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr.files import atomic
 from asr.scoring import details
 from asr.scoring.counts import Counts, Pair, align, count, interval, total
-from asr.tables import atomic
 
 #: what write_results leaves in its folder
 FILES = ("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from asr.errors import InputError, shown
-from asr.tables.writing import atomic
+from asr.files import atomic
 
 T = TypeVar("T")
 BLANKS = " \t\r\v\f"  # what parts a key from its value: Kaldi knows no other white space

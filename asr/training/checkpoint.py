@@ -25,7 +25,7 @@ from safetensors.torch import load, save
 
 from asr.console import say, warn
 from asr.errors import InputError
-from asr.tables import atomic
+from asr.files import atomic
 
 KEPT = 2
 #: the files that `asr.tables.atomic` writes to

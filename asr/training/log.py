@@ -17,7 +17,7 @@ from typing import Any
 
 from asr.console import warn
 from asr.errors import InputError
-from asr.tables import atomic
+from asr.files import atomic
 
 #: events whose numbers are curves
 CURVES = ("progress", "heldout")

@@ -12,12 +12,12 @@ import torch
 from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
 from asr.acoustic.network import NetworkConfig
 from asr.acoustic.spec_augment import SpecAugment
-from asr.alignment.counts import read_counts
 from asr.alignment.load import num_frames
 from asr.console import progress, say, warn
 from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.features.reader import FeatureReader, describe
+from asr.kaldi.counts import read_counts
 from asr.tables import read_table
 from asr.training.heldout import Heldout
 from asr.training.natural import Factors, NaturalGradient

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from asr.console import say
 from asr.errors import InputError
+from asr.files import copy_whole
 from asr.settings import option, save
 from asr.stamp import Stamp
-from asr.tables import copy_whole
 
 #: raised whenever the same inputs give other results: what was made before is then made again
 REVISION = 1

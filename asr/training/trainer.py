@@ -16,7 +16,7 @@ from asr.acoustic.model import save_weights, write_config
 from asr.acoustic.network import bind, build, flatten
 from asr.console import duration, say, warn
 from asr.errors import InputError
-from asr.machine import describe
+from asr.parallel.machine import describe
 from asr.training import batch, checkpoint, engines, methods
 from asr.training.average import Average
 from asr.training.desk import Desk

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import read_alignments, to_phones
-from asr.alignment.transition_model import read_transition_model
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.transition_model import read_transition_model
 from asr.tables import read_symbols
 
 FRAME_SHIFT_MS = 10

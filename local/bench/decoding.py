@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from asr.decoding.search import Beams
+from asr.decoding.beam.search import Beams
 
 
 def decoded(exp: Path, model: Path, name: str, out: Path, *more: str) -> tuple[dict[str, Any], float]:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from asr.console import warn
 from asr.corpus.datadir import c_sorted
-from asr.corpus.fetch import Remote
+from asr.corpus.download.fetch import Remote
+from asr.corpus.download.obtain import fetch_and_unpack, mirrors, unpacked_root
+from asr.corpus.download.unpack import SUFFIXES, unpack_nested
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
-from asr.corpus.obtain import fetch_and_unpack, mirrors, unpacked_root
 from asr.corpus.problems import Problem, named_first
-from asr.corpus.unpack import SUFFIXES, unpack_nested
 from asr.errors import InputError
 from asr.settings import as_script, option
 

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 from asr.console import say, warn
 from asr.corpus.listing import SUFFIXES, set_named
 from asr.corpus.problems import Problem, without_invisible
-from asr.corpus.sounds.kinds import UNREAD_SUFFIXES
 from asr.errors import InputError
-from asr.lookalike import LookAlikes
+from asr.sound.kinds import UNREAD_SUFFIXES
+from asr.tables.lookalike import LookAlikes
 
 #: of two formats of one sound the first is taken
 SOUNDS = (

@@ -25,7 +25,7 @@ from render import Rendered, render
 
 from asr.console import progress, say
 from asr.errors import InputError
-from asr.parallel import Pool
+from asr.parallel.pool import Pool
 from asr.settings import as_script, option
 from asr.tables import write_table
 

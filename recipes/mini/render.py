@@ -18,8 +18,8 @@ import sound
 import voice
 from plan import Sentence, Utterance
 
-from asr.corpus import acoustics
-from asr.processes import temporary
+from asr.parallel.processes import temporary
+from asr.sound import rooms as acoustics
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import functools
 
 import numpy as np
 
-from asr.corpus import acoustics
-from asr.corpus.acoustics import fast_size
+from asr.sound import rooms as acoustics
+from asr.sound.rooms import fast_size
 
 IN_HZ, OUT_HZ = 22050, 16000
 IN_STEP, OUT_STEP = 441, 320  # IN_HZ / OUT_HZ in lowest terms

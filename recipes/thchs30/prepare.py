@@ -18,9 +18,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.fetch import Remote
+from asr.corpus.download.fetch import Remote
+from asr.corpus.download.obtain import fetch_and_unpack, mirrors, unpacked_root
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
-from asr.corpus.obtain import fetch_and_unpack, mirrors, unpacked_root
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 from asr.settings import as_script, option

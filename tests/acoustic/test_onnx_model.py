@@ -198,8 +198,8 @@ def test_features_of_which_config_json_says_nothing_are_not_invented():
 
 @pytest.mark.parametrize("kind", ["fbank", "mfcc"])
 def test_the_options_that_the_metadata_names_are_those_the_features_are_made_with(kind, monkeypatch):
-    from asr.corpus.torchaudio_pure import torchaudio
     from asr.features.compute import FeatureConfig, compute
+    from asr.sound.torchaudio_pure import torchaudio
 
     function, used = getattr(torchaudio.compliance.kaldi, kind), {}
 

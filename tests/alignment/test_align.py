@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from asr.acoustic.model import AcousticModel
-from asr.alignment.archive import read_alignments, to_phones
 from asr.alignment.formats.pdf_text import write_pdfs
-from asr.alignment.transition_model import read_transition_model
 from asr.cli import main
-from asr.tables import read_int_vectors, read_table
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.archives import read_int_vectors
+from asr.kaldi.transition_model import read_transition_model
+from asr.tables import read_table
 
 CTM = """\
 s1-a 1 0.00 0.10 SIL

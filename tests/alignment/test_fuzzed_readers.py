@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.alignment.archive import check_path, read_alignments, to_pdf, to_phones, write_alignments
-from asr.alignment.counts import read_counts, write_counts
 from asr.alignment.monophone import write_monophone_dir
-from asr.alignment.topology import read_topology
-from asr.alignment.transition_model import read_transition_model, tuples_of
-from asr.alignment.tree import Constant, ContextTree, Split, Table, read_tree
 from asr.errors import InputError
+from asr.kaldi.alignments import check_path, read_alignments, to_pdf, to_phones, write_alignments
+from asr.kaldi.counts import read_counts, write_counts
+from asr.kaldi.topology import read_topology
+from asr.kaldi.transition_model import read_transition_model, tuples_of
+from asr.kaldi.tree import Constant, ContextTree, Split, Table, read_tree
 
 DAMAGE = st.lists(
     st.tuples(st.sampled_from(["change", "change", "cut", "drop", "insert"]), st.floats(0, 1), st.integers(1, 255)),

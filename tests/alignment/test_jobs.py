@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from asr.alignment.archive import read_alignments, write_alignments
 from asr.alignment.jobs import cut, job_of, split_by_speaker
 from asr.cli import main
-from asr.tables import read_int_vectors, write_table
+from asr.kaldi.alignments import read_alignments, write_alignments
+from asr.kaldi.archives import read_int_vectors
+from asr.tables import write_table
 
 
 def utt2spk(**sizes):

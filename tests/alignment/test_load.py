@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
-from asr.alignment.archive import write_alignments
-from asr.alignment.counts import read_counts
 from asr.cli import main
-from asr.tables import read_int_vectors
+from asr.kaldi.alignments import write_alignments
+from asr.kaldi.archives import read_int_vectors
+from asr.kaldi.counts import read_counts
 
 
 class Case:

@@ -5,10 +5,10 @@ import struct
 import numpy as np
 import pytest
 
-from asr.alignment.archive import read_alignments, to_phones
 from asr.alignment.monophone import write_monophone_dir
-from asr.alignment.transition_model import read_transition_model
-from asr.alignment.tree import read_tree
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.transition_model import read_transition_model
+from asr.kaldi.tree import read_tree
 from asr.tables import read_symbols
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from asr.alignment import training_graph
-from asr.alignment.archive import to_phones
 from asr.alignment.training_graph import Beams, GraphCompiler, scores_of_transitions
-from asr.alignment.transition_model import read_transition_model
-from asr.alignment.tree import read_tree
-from asr.alignment.wheel_bridge import khg_transition_model
 from asr.errors import InputError
+from asr.kaldi.alignments import to_phones
+from asr.kaldi.transition_model import read_transition_model
+from asr.kaldi.tree import read_tree
+from asr.kaldi.wheel_bridge import khg_transition_model
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
 
 PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "zh": 5, "#0": 6}

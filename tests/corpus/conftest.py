@@ -18,11 +18,3 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def sounds(data: Path) -> Path:
     return data.parent / "train_sounds"
-
-
-@pytest.fixture
-def shared() -> Path:
-    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "aishell_sample"
-    if not path.is_dir():
-        pytest.skip("../shared/data/aishell_sample is not here")
-    return path

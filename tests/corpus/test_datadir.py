@@ -101,8 +101,8 @@ def test_failure_leaves_the_folder_as_it_was(data: Path, monkeypatch: pytest.Mon
     assert not [path for path in data.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_real_directory(shared: Path) -> None:
-    read = DataDir.read(shared / "data" / "train")
+def test_real_directory(aishell_sample: Path) -> None:
+    read = DataDir.read(aishell_sample / "data" / "train")
     assert (len(read.keys), list(read.spk2utt)) == (780, ["BAC009S0150", "BAC009S0252"])
     assert all(Path(utterance.source).is_file() for utterance in read.utterances())
     assert read.text["BAC009S0150W0084"] == "一三一零八三七三幺四八"

@@ -10,10 +10,11 @@ import soundfile
 
 from asr.alignment.stretched import stretched
 from asr.cli import main
-from asr.corpus import acoustics
 from asr.corpus.datadir import DataDir
-from asr.corpus.perturbation import Perturbation
-from asr.tables import read_int_vectors, read_table, write_int_vectors
+from asr.kaldi.archives import read_int_vectors, write_int_vectors
+from asr.sound import rooms as acoustics
+from asr.sound.perturbation import Perturbation
+from asr.tables import read_table
 
 
 def _tone(frequency_hz: float, seconds: float) -> np.ndarray:

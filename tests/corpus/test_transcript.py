@@ -134,9 +134,9 @@ def test_normalising_again_changes_nothing(text: str) -> None:
     assert normalise(unspoken, spoken=False) == unspoken
 
 
-def test_protocol_of_aishell_sample(shared: Path) -> None:
+def test_protocol_of_aishell_sample(aishell_sample: Path) -> None:
     """shared/data/README.md: 1,542 reference characters on test.txt; spoken digits happen not to change that."""
-    lines = (shared / "test.txt").read_text(encoding="utf-8").splitlines()
+    lines = (aishell_sample / "test.txt").read_text(encoding="utf-8").splitlines()
     texts = [line.split(None, 1)[1] for line in lines]
     for spoken in (False, True):
         assert sum(len(characters(normalise(text, spoken=spoken), latin="letter")) for text in texts) == 1542

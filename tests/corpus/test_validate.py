@@ -260,8 +260,8 @@ def test_allowed_pipes(data: Path, sounds: Path, capsys: pytest.CaptureFixture[s
     assert "s1u2: the pipe failed with status 1: cat: /absent.wav" in capsys.readouterr().err
 
 
-def test_damage_in_the_middle_needs_deep(shared: Path, data: Path, sounds: Path) -> None:
-    damaged = bytearray((shared / "flac" / "BAC009S0150W0001.flac").read_bytes())
+def test_damage_in_the_middle_needs_deep(aishell_sample: Path, data: Path, sounds: Path) -> None:
+    damaged = bytearray((aishell_sample / "flac" / "BAC009S0150W0001.flac").read_bytes())
     damaged[len(damaged) // 2 : len(damaged) // 2 + 200] = bytes(200)
     (sounds / "s1u1.wav").write_bytes(damaged)
     assert main(["validate", "--data", str(data)]) == 0
@@ -274,15 +274,15 @@ def test_channel_of_stereo_by_segments(data: Path, sounds: Path) -> None:
     assert main(["validate", "--data", str(data), "--deep"]) == 0
 
 
-def test_real_directories(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_directories(aishell_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As published they have four byte-order marks and a full-width letter; mended they are faultless."""
     for name, line in (
         ("train", "text:65: BAC009S0150W0084: a byte"),
         ("test", "BAC009S0252W0153: full-width form Ａ"),
     ):
-        assert main(["validate", "--data", str(shared / "data" / name)]) == 2
+        assert main(["validate", "--data", str(aishell_sample / "data" / name)]) == 2
         assert line in capsys.readouterr().err
-        assert main(["repair", "--data", str(shared / "data" / name), "--out", str(tmp_path / name)]) == 0
+        assert main(["repair", "--data", str(aishell_sample / "data" / name), "--out", str(tmp_path / name)]) == 0
         assert main(["validate", "--data", str(tmp_path / name)]) == 0
 
 

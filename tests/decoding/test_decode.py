@@ -9,7 +9,7 @@ import pytest
 from asr.cli import main
 from asr.decoding.acoustic import FRAME_SHIFT_MS, AcousticSource
 from asr.decoding.decode import Settings, decode_set, given_weights
-from asr.decoding.lattice_files import read_lattices
+from asr.decoding.lattices.files import read_lattices
 from asr.decoding.tune_set import TuneSet
 from asr.decoding.tuning import Weights
 from asr.errors import InputError
@@ -219,7 +219,7 @@ def network(toy, toy_model, tmp_path):
     """A model folder with a tiny random network, and features for all utterances but s-3."""
     from asr.acoustic.model import save_weights, write_config
     from asr.acoustic.network import NetworkConfig, build
-    from asr.tables import write_matrices
+    from asr.kaldi.archives import write_matrices
 
     torch = pytest.importorskip("torch")
     threads = torch.get_num_threads()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr.decoding.beam.search import Beams
 from asr.decoding.pool import Graph, SearchPool, Task
-from asr.decoding.search import Beams
 from asr.errors import InputError
 
 NUM_PDFS = 11
@@ -139,7 +139,7 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
         from pathlib import Path
         import numpy as np
         from asr.decoding.pool import Graph, SearchPool, Task
-        from asr.decoding.search import Beams
+        from asr.decoding.beam.search import Beams
         if __name__ == "__main__":
             graph = Graph(Path({str(graph.graph_dir)!r}), Path({str(graph.transition_model)!r}), Beams(20.0, 100))
             with SearchPool(graph, 2) as pool:

@@ -7,7 +7,7 @@ import pytest
 from test_lattice_files import compact
 
 from asr.cli import main
-from asr.decoding.lattice_files import read_lattices, write_lattices
+from asr.decoding.lattices.files import read_lattices, write_lattices
 from asr.lang.arpa import read_arpa, write_arpa
 from asr.lang.lexicon_fst import write_grammar
 from asr.lang.ngram import estimate, word_log_probabilities

@@ -14,7 +14,7 @@ from runs import NO_REST, events, total_frames, wait_for, weights
 from asr.acoustic.examples import Block, Targets, plan_blocks
 from asr.acoustic.model import AcousticModel
 from asr.acoustic.network import NetworkConfig
-from asr.tables import read_matrices, write_matrices
+from asr.kaldi.archives import read_matrices, write_matrices
 from asr.training import methods
 from asr.training.average import Average
 from asr.training.desk import Desk

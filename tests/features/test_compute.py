@@ -9,7 +9,7 @@ import soundfile
 from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute, num_frames
-from asr.tables import read_matrices
+from asr.kaldi.archives import read_matrices
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from asr.errors import InputError
 from asr.features import extract
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import FeatureReader
-from asr.tables import MatrixReader, read_table
+from asr.kaldi.archives import MatrixReader
+from asr.tables import read_table
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import soundfile
 from kaldi_rules import data_faults, rows
 
 from asr.cli import main
-from asr.corpus import audio
 from asr.corpus.kaldi_sound import in_archive, pipe, reads_directly, write_wav
+from asr.sound import audio
 from asr.tables import read_table, write_table
 
 TEXTS = {"s1-a": "今天去北京", "s1-b": "我去KTV", "s2-a": "北京很大", "s2-b": "我爱龘"}

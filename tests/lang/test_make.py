@@ -12,8 +12,8 @@ import pytest
 
 from asr.cli import main
 from asr.errors import InputError
+from asr.kaldi.fst import read_fst
 from asr.lang.arpa import read_arpa
-from asr.lang.fst import read_fst
 from asr.lang.ngram import estimate, perplexity, word_log_probabilities
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"

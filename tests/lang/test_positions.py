@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from kaldi_rules import lang_faults, rows
 
-from asr.alignment.archive import read_alignments, to_phones
 from asr.alignment.gmm.questions import parts
 from asr.alignment.monophone import write_monophone_alignments
 from asr.alignment.training_graph import GraphCompiler
-from asr.alignment.transition_model import read_transition_model
-from asr.alignment.tree import read_tree
 from asr.cli import main
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.transition_model import read_transition_model
+from asr.kaldi.tree import read_tree
 from asr.lang.langdir import phone_sets
 from asr.lang.positions import has_positions, plain, positioned, pronounceable
 from asr.lang.pronunciation import ALL_PHONES, SILENCE_PHONES

@@ -4,14 +4,7 @@ from pathlib import Path
 import pytest
 
 from asr.errors import InputError
-from asr.lang.pronunciation import (
-    ALL_PHONES,
-    is_han,
-    pronunciations,
-    readings,
-    sentence_syllables,
-    syllable_phones,
-)
+from asr.lang.pronunciation import ALL_PHONES, is_han, pronunciations, readings, sentence_syllables, syllable_phones
 
 LEXICON = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "kaldi_aishell_sample/lang/lexicon.txt"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.alignment.archive import read_alignments, to_phones
-from asr.alignment.transition_model import read_transition_model
 from asr.corpus.prepare import load
 from asr.corpus.validate import find_problems
 from asr.errors import InputError, WorkerLost
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.transition_model import read_transition_model
 from asr.lang.pronunciation import ALL_PHONES, sentence_syllables, syllable_phones
 from asr.settings import resolve
 from asr.tables import read_symbols, read_table

@@ -15,7 +15,7 @@ import plan
 import sound
 import voice
 
-from asr.corpus import acoustics
+from asr.sound import rooms as acoustics
 
 PLAIN = voice.Voice("m3", 160, 50, 60)
 

@@ -18,11 +18,11 @@ from asr.alignment.monophone import write_monophone_dir
 from asr.cli import main
 from asr.features.compute import FeatureConfig, compute
 from asr.features.normalise import statistics
+from asr.kaldi.archives import write_matrices
 from asr.lang.arpa import write_arpa
 from asr.lang.langdir import write_lang
 from asr.lang.lexicon_fst import write_grammar
 from asr.lang.ngram import estimate
-from asr.tables import write_matrices
 
 LEXICON = [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",)), ("乙", ("i1",)), ("甲", ("a1",))]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from asr.cli import main
+from asr.command.values import base, is_tuple
+from asr.command.verbs import VERBS, settings_class
 from asr.tables import read_table
-from asr.values import base, is_tuple
-from asr.verbs import VERBS, settings_class
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "corpus"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from corpus_samples import data_dir
 
 #: what stands in a folder that looks like each of ours, and is junk

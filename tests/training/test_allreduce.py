@@ -16,7 +16,8 @@ from regression import SIZE, RegressionJob
 
 from asr.cli import main
 from asr.errors import InputError
-from asr.tables import read_int_vectors, read_matrices, write_int_vectors, write_matrices, write_table
+from asr.kaldi.archives import read_int_vectors, read_matrices, write_int_vectors, write_matrices
+from asr.tables import write_table
 from asr.training import methods
 from asr.training.average import Average
 from asr.training.desk import Desk

@@ -11,7 +11,8 @@ import pytest
 from asr.acoustic.examples import Targets, load_block
 from asr.cli import main
 from asr.features.reader import FeatureReader
-from asr.tables import read_int_vectors, read_table, write_matrices, write_table
+from asr.kaldi.archives import read_int_vectors, write_matrices
+from asr.tables import read_table, write_table
 from asr.training.materials import frame_counts
 
 

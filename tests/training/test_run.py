@@ -13,8 +13,8 @@ from asr.acoustic.model import AcousticModel
 from asr.acoustic.network import build, flatten
 from asr.cli import main
 from asr.features.reader import FeatureReader
+from asr.kaldi.archives import read_int_vectors
 from asr.settings import resolve
-from asr.tables import read_int_vectors
 from asr.training.ledger import Lease
 from asr.training.materials import gather
 from asr.training.run import Settings

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from asr.alignment.formats.intervals import Interval, Row, seconds
 from asr.errors import InputError
-from asr.tables import atomic_packed, read_lines
+from asr.files import atomic_packed
+from asr.tables import read_lines
 
 CHANNEL = "1"
 DECIMALS = 3

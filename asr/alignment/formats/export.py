@@ -18,14 +18,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.alignment.archive import check_path, read_alignments, to_phones
 from asr.alignment.formats.ctm import write_ctm
 from asr.alignment.formats.intervals import Interval
 from asr.alignment.formats.textgrid import SUFFIX, write_textgrid
-from asr.alignment.transition_model import TransitionModel, read_transition_model
 from asr.alignment.words import match_words
 from asr.console import say, warn
 from asr.errors import InputError
+from asr.kaldi.alignments import check_path, read_alignments, to_phones
+from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.lang.given import oov_of
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
 from asr.lang.pieces import units_of

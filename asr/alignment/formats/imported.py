@@ -20,8 +20,8 @@ from asr.alignment.formats.intervals import Framed, Row, to_frames
 from asr.alignment.formats.phone_labels import PhoneLabels, survey
 from asr.alignment.formats.textgrid import read_textgrids
 from asr.alignment.monophone import make_topology, monophone_tree, write_monophone_alignments
-from asr.alignment.transition_model import TransitionModel, from_tree
 from asr.errors import InputError
+from asr.kaldi.transition_model import TransitionModel, from_tree
 
 INTERVAL_KINDS = ("ctm", "textgrid", "htk")
 JOB_UTTERANCES = 5000

@@ -17,10 +17,11 @@ import numpy as np
 from asr.alignment.coverage import SUBSAMPLING_FACTORS
 from asr.alignment.formats.imported import Outcome
 from asr.alignment.formats.pdf_text import read_pdfs
-from asr.alignment.transition_model import read_transition_model
-from asr.alignment.tree import read_tree
 from asr.errors import InputError
-from asr.tables import copy_whole, read_symbols
+from asr.files import copy_whole
+from asr.kaldi.transition_model import read_transition_model
+from asr.kaldi.tree import read_tree
+from asr.tables import read_symbols
 
 SYSTEM_FILES = ("final.mdl", "tree", "phones.txt")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from asr.errors import InputError
-from asr.tables import atomic_packed, read_lines
+from asr.files import atomic_packed
+from asr.tables import read_lines
 
 MOST_DIGITS = 8
 _ROW = re.compile(rf"(?:[0-9]{{1,{MOST_DIGITS}}}[ \t]+)*[0-9]{{1,{MOST_DIGITS}}}")

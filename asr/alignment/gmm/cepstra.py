@@ -21,7 +21,9 @@ import numpy as np
 from asr.console import progress
 from asr.errors import InputError
 from asr.features.reader import check_matrix, describe, refuse_others
-from asr.tables import MatrixReader, naming, read_table
+from asr.files import naming
+from asr.kaldi.archives import MatrixReader
+from asr.tables import read_table
 
 NUM_CEPS = 13
 LIFTER = 22.0

@@ -17,8 +17,8 @@ import numpy as np
 
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.shard import Shard
-from asr.parallel import Pool, end_workers, results
-from asr.processes import processes_for
+from asr.parallel.pool import Pool, end_workers, results
+from asr.parallel.processes import processes_for
 
 FRAMES_PER_SHARD = 50_000
 MOST_SHARDS = 32

@@ -15,8 +15,8 @@ from functools import cached_property
 
 import numpy as np
 
-from asr.alignment.kaldi_stream import Stream, floats_bytes, integer_bytes, matrix_bytes, open_stream
-from asr.alignment.transition_model import parse_transition_model
+from asr.kaldi.stream import Stream, floats_bytes, integer_bytes, matrix_bytes, open_stream
+from asr.kaldi.transition_model import parse_transition_model
 
 #: frames a product takes at once; bounds the memory of many pdfs
 BLOCK_FRAMES = 512

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from asr.alignment.archive import remove_alignments, write_alignments
 from asr.alignment.gmm import training
 from asr.alignment.gmm.cepstra import NUM_CEPS, Cepstra
 from asr.alignment.gmm.crew import Crew
@@ -32,12 +31,14 @@ from asr.alignment.monophone import monophone_tree
 from asr.alignment.pronunciations import PRONUNCIATIONS, write_pronunciations
 from asr.alignment.training_graph import Beams
 from asr.alignment.transcripts import Spoken, to_align
-from asr.alignment.transition_model import TransitionModel, from_tree
-from asr.alignment.tree import CONTEXTS, PDF_CLASS_KEY
 from asr.console import say
 from asr.errors import InputError
 from asr.features.reader import DESCRIPTION, describe
-from asr.tables import atomic, read_bytes, read_table, write_table
+from asr.files import atomic
+from asr.kaldi.alignments import remove_alignments, write_alignments
+from asr.kaldi.transition_model import TransitionModel, from_tree
+from asr.kaldi.tree import CONTEXTS, PDF_CLASS_KEY
+from asr.tables import read_bytes, read_table, write_table
 
 FRAMES_PER_HOUR = 360_000
 MIDDLE_CLASS = 1

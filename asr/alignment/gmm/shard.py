@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.archive import to_phones
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.mixtures import Mixtures, extended
 from asr.alignment.gmm.update import Sums, accumulate
 from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, scores_of_transitions
-from asr.alignment.transition_model import TransitionModel
-from asr.alignment.tree import ContextTree
 from asr.errors import InputError
 from asr.features import normalise
+from asr.kaldi.alignments import to_phones
+from asr.kaldi.transition_model import TransitionModel
+from asr.kaldi.tree import ContextTree
 
 #: a shard keeps its graphs up to this many arcs and its features up to this many frames, and else makes them anew
 KEPT_ARCS = 4_000_000

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asr.alignment.gmm.shard import ContextStatistics
-from asr.alignment.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Split, Table
+from asr.kaldi.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Split, Table
 from asr.lang.phone_classes import Root
 
 LEAST_GAIN = 300.0

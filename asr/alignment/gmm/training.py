@@ -19,11 +19,11 @@ from asr.alignment.gmm.shard import Aligned, ContextStatistics, System, summed
 from asr.alignment.gmm.splitting import means_and_variances
 from asr.alignment.gmm.update import Sums, split, update
 from asr.alignment.training_graph import Beams
-from asr.alignment.transition_model import TransitionModel
-from asr.alignment.tree import ContextTree
-from asr.alignment.wheel_bridge import khg_transition_model
 from asr.console import progress, say, warn
 from asr.errors import InputError
+from asr.kaldi.transition_model import TransitionModel
+from asr.kaldi.tree import ContextTree
+from asr.kaldi.wheel_bridge import khg_transition_model
 
 #: the retry beam where nothing aligns within the usual one
 WIDE_BEAM = 2000.0

@@ -25,7 +25,7 @@ import torch.multiprocessing
 
 from asr.console import warn
 from asr.errors import InputError, WorkerLost
-from asr.processes import end_with_parent, how_it_ended, without_interrupts
+from asr.parallel.processes import end_with_parent, how_it_ended, without_interrupts
 from asr.training.desk import Desk
 from asr.training.engines.local import STARTUP_S, TRACE, Failed
 from asr.training.engines.parcel import Parcel

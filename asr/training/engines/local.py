@@ -32,7 +32,7 @@ from typing import NamedTuple
 import torch
 import torch.multiprocessing
 
-from asr.processes import end_with_parent, how_it_ended, without_interrupts
+from asr.parallel.processes import end_with_parent, how_it_ended, without_interrupts
 from asr.training.desk import Desk
 from asr.training.engines.parcel import Parcel
 from asr.training.ledger import Ledger

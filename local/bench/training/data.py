@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from asr.features import normalise
-from asr.tables import write_int_vectors, write_matrices, write_table
+from asr.kaldi.archives import write_int_vectors, write_matrices
+from asr.tables import write_table
 
 FEATURE_DIM = 40
 UTTERANCES_A_SPEAKER = 20

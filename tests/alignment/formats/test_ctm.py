@@ -6,11 +6,11 @@ import pytest
 from damaged_files import damaged, fuzzing
 from hypothesis import given
 
-from asr.alignment.archive import read_alignments, to_phones
 from asr.alignment.formats.ctm import read_ctm, write_ctm
 from asr.alignment.formats.intervals import Interval
-from asr.alignment.transition_model import read_transition_model
 from asr.errors import InputError
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.transition_model import read_transition_model
 
 TEXT = b";; by hand\nu1 1 0.000 0.440 1\nu1 1 0.440 0.160 120 0.98\n\nu2 A 0 .3 a1\n"
 

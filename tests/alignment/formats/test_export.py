@@ -5,14 +5,14 @@ import gzip
 import numpy as np
 import pytest
 
-from asr.alignment.archive import read_alignments, to_phones, write_alignments
 from asr.alignment.formats.export import Settings, run
 from asr.alignment.formats.imported import import_intervals
 from asr.alignment.formats.textgrid import read_textgrid
 from asr.alignment.monophone import write_monophone_dir
-from asr.alignment.transition_model import read_transition_model
 from asr.corpus.transcript import normalise
 from asr.errors import InputError
+from asr.kaldi.alignments import read_alignments, to_phones, write_alignments
+from asr.kaldi.transition_model import read_transition_model
 from asr.settings import resolve
 from asr.tables import read_symbols, read_table, write_table
 

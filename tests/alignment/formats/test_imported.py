@@ -5,13 +5,13 @@ import gzip
 import numpy as np
 import pytest
 
-from asr.alignment.archive import read_alignments, to_pdf, to_phones
 from asr.alignment.formats import imported
 from asr.alignment.formats.imported import import_intervals
 from asr.alignment.formats.imported_pdfs import import_pdfs
-from asr.alignment.transition_model import read_transition_model
-from asr.alignment.tree import read_tree
 from asr.errors import InputError
+from asr.kaldi.alignments import read_alignments, to_pdf, to_phones
+from asr.kaldi.transition_model import read_transition_model
+from asr.kaldi.tree import read_tree
 from asr.tables import read_symbols
 
 PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "#0": 5, "#1": 6}

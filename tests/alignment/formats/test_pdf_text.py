@@ -7,10 +7,10 @@ import pytest
 from damaged_files import damaged, fuzzing
 from hypothesis import given
 
-from asr.alignment.archive import read_alignments, to_pdf
 from asr.alignment.formats.pdf_text import read_pdfs, write_pdfs
-from asr.alignment.transition_model import read_transition_model
 from asr.errors import InputError
+from asr.kaldi.alignments import read_alignments, to_pdf
+from asr.kaldi.transition_model import read_transition_model
 
 TEXT = b"u1 0 3 3 12 \nu2\t7\n"
 

@@ -8,7 +8,7 @@ import pytest
 from asr.alignment.gmm.cepstra import Cepstra, check_same, cosine_transform, with_differences
 from asr.errors import InputError
 from asr.features.compute import FeatureConfig, compute
-from asr.tables import write_matrices
+from asr.kaldi.archives import write_matrices
 
 
 def write_data(folder, matrices, speakers, **about):

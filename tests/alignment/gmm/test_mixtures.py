@@ -69,7 +69,7 @@ def _places(data, tag):
 def test_likelihoods_are_kaldis(kaldi_sample, shared, tmp_path):
     """Sound to log-likelihood, ten utterances. Kaldi's sound was dithered and its pitch had noise added, ours not."""
     from asr.cli import main
-    from asr.tables import read_matrices
+    from asr.kaldi.archives import read_matrices
 
     data = tmp_path / "test"
     data.mkdir()

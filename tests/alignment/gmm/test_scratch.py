@@ -7,15 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
-from asr.alignment.archive import read_alignments, to_phones
 from asr.alignment.gmm import crew
 from asr.alignment.gmm.mixtures import read_mixtures
 from asr.alignment.gmm.scratch import Plan
 from asr.alignment.jobs import split_by_speaker
-from asr.alignment.transition_model import read_transition_model, tuples_of
-from asr.alignment.tree import read_tree
 from asr.cli import main
-from asr.tables import MatrixReader, read_int_vectors, read_table, write_matrices, write_table
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.archives import MatrixReader, read_int_vectors, write_matrices
+from asr.kaldi.transition_model import read_transition_model, tuples_of
+from asr.kaldi.tree import read_tree
+from asr.tables import read_table, write_table
 
 SMALL = ["--states", "60", "--gaussians", "200", "--nj", "2"]
 

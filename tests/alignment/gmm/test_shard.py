@@ -10,10 +10,10 @@ from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.mixtures import Mixtures
 from asr.alignment.gmm.shard import Aligned, Shard, System
 from asr.alignment.training_graph import Beams
-from asr.alignment.tree import read_tree
 from asr.errors import InputError
+from asr.kaldi.archives import write_matrices
+from asr.kaldi.tree import read_tree
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
-from asr.tables import write_matrices
 
 PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "zh": 5, "#0": 6}
 WORDS = {"<eps>": 0, "甲": 1, "乙": 2, "丙": 3, "#0": 4}

@@ -7,7 +7,7 @@ import pytest
 
 from asr.alignment.gmm.shard import ContextStatistics
 from asr.alignment.gmm.splitting import Questions, gaussian_log_likelihood, grow
-from asr.alignment.tree import PDF_CLASS_KEY, Constant, Split
+from asr.kaldi.tree import PDF_CLASS_KEY, Constant, Split
 from asr.lang.phone_classes import Root
 
 

@@ -1,0 +1,99 @@
+"""Settings that recipe.cfg or `--set VERB.KEY=VALUE` assign: read, and checked against every verb that they name.
+
+    given = [*from_config(Path("recipe.cfg"), VERBS), *from_set(["train.width=64"])]
+    check(given, lambda verb: settings_class(verb, script), VERBS)
+
+Each verb checks all assignments of its command line, also those of other verbs: the first verb that sees a misspelled
+one refuses it. recipe.cfg is an INI file with a section per verb.
+"""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import re
+import typing
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.command.values import convert
+from asr.command.verbs import nearest
+from asr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One setting. `source` says where it stands, for messages; `key` has underscores."""
+
+    source: str
+    verb: str
+    key: str
+    text: str
+
+
+def from_set(texts: Iterable[str]) -> list[Assignment]:
+    """Parse the values of --set; the last one for a setting counts. Raises InputError if one is no assignment."""
+    found: dict[tuple[str, str], Assignment] = {}
+    for given in texts:
+        name, equals, text = given.partition("=")
+        verb, dot, key = (part.strip() for part in name.partition("."))
+        if not (equals and dot and verb and key):
+            raise InputError(f"--set {given}: write --set VERB.KEY=VALUE")
+        one = Assignment(f"--set {name}", verb, key.replace("-", "_"), text)
+        found[verb, one.key] = one
+    return list(found.values())
+
+
+def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
+    """Read a recipe.cfg, whose sections are some of `verbs`. Raises InputError with the line of what is wrong."""
+    reader = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="")
+    reader.optionxform = lambda name: name.strip().lower().replace("-", "_")  # type: ignore[assignment, method-assign]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        reader.read_string("\n".join(lines))
+    except (configparser.DuplicateOptionError, configparser.DuplicateSectionError) as error:
+        what = f"{error.option} of [{error.section}]" if hasattr(error, "option") else f"[{error.section}]"
+        raise InputError(f"{what} stands here twice", file=path, line=error.lineno) from error
+    except configparser.MissingSectionHeaderError as error:
+        raise InputError("stands before the first [VERB]", file=path, line=error.lineno) from error
+    except configparser.ParsingError as error:
+        raise InputError("is no `key = value`", file=path, line=error.errors[0][0]) from error
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise InputError(f"not a readable settings file: {error}", file=path) from error
+    given = []
+    for verb in reader.sections():
+        start = _line(lines, rf"\[{re.escape(verb)}\]", 0)
+        if verb not in verbs:
+            raise InputError(f"no verb '{verb}'{nearest(verb, verbs)}", file=path, line=start)
+        for key, text in reader.items(verb):
+            number = _line(lines, re.escape(key).replace("_", "[-_]") + r"\s*[=:]", start)
+            given.append(Assignment(f"{path}:{number}: [{verb}] {key.replace('_', '-')}", verb, key, text))
+    return given
+
+
+def _line(lines: list[str], pattern: str, start: int) -> int:
+    """Return the number, from 1, of the first line after `start` lines that begins with `pattern`."""
+    matches = (
+        n for n, line in enumerate(lines[start:], start + 1) if re.match(rf"\s*{pattern}", line, re.IGNORECASE)
+    )
+    return next(matches, start)
+
+
+def check(given: Iterable[Assignment], class_of: Callable[[str], type], verbs: Collection[str]) -> None:
+    """Raise InputError at the first assignment that no verb has, or whose value is not of its type."""
+    for one in given:
+        if one.verb not in verbs:
+            others = f"; there are: {', '.join(verbs)}"
+            raise InputError(f"{one.source}: no verb '{one.verb}'{nearest(one.verb, verbs) or others}")
+        value_of(one, class_of(one.verb))
+
+
+def value_of(one: Assignment, cls: type) -> object:
+    """Return the typed value of an assignment to a field of `cls`. Raises InputError if there is none such."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    if one.key not in fields:
+        known = [name.replace("_", "-") for name in sorted(fields)]
+        hint = nearest(one.key.replace("_", "-"), known) or f"; known: {', '.join(known)}"
+        raise InputError(f"{one.source}: {one.verb} has no such setting{hint}")
+    return convert(one.text, typing.get_type_hints(cls)[one.key], fields[one.key].metadata, one.source)

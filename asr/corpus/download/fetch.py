@@ -1,0 +1,199 @@
+"""Fetch a corpus over http: resumed where it was cut off, its checksum compared, the disk's space looked at first.
+
+    remote = Remote("data.tgz", ("https://host/1/data.tgz", "https://mirror/data.tgz"), md5="2f49...")
+    archive = fetch(remote, Path("corpus"), unpacked=1.1)         # corpus/data.tgz
+
+Writes  FOLDER/NAME, and until it is whole FOLDER/NAME.part; FOLDER/.NAME.checked says that its sum was compared.
+Nothing that is fetched is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.console import duration, say, warn
+from asr.errors import InputError
+from asr.files import atomic, sync_directory
+from asr.tables import read_bytes
+
+#: seconds before each further try at one address; a server that says nothing for so long is given up
+WAITS_S = (1.0, 5.0, 20.0)
+TIMEOUT_S = 60.0
+CHUNK = 1 << 20
+SAY_EVERY_S = 10.0
+RESERVE = 1.05
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file to fetch: the name it gets here, its addresses (tried in turn) and its MD5 sum, where one is known."""
+
+    name: str
+    urls: tuple[str, ...]
+    md5: str | None = None
+
+
+def fetch(remote: Remote, folder: Path, *, unpacked: float = 0.0) -> Path:
+    """FOLDER/NAME, fetched unless it is there. `unpacked`: times its size that will be needed beside it.
+
+    Raises InputError where no address gives it, the sum is another one, or the disk is too small; what has been
+    fetched so far stays, and the next call goes on from there.
+    """
+    target, part = folder / remote.name, folder / f"{remote.name}.part"
+    folder.mkdir(parents=True, exist_ok=True)
+    if target.is_file():
+        _check(target, target, remote)
+        return target
+    reasons = []
+    for url in remote.urls:
+        try:
+            _fetch_from(url, part, unpacked)
+            break
+        except OSError as error:
+            reasons.append(f"{url}: {_reason(error)}")
+            warn(f"fetch: {reasons[-1]}")
+    else:
+        have = part.stat().st_size if part.exists() else 0
+        more = f"; the same command goes on from {_size(have)}" if have else ""
+        raise InputError(f"cannot be fetched: {'; '.join(reasons)}{more}", file=target)
+    _check(part, target, remote)
+    os.replace(part, target)
+    _mark(target)
+    _tag(part).unlink(missing_ok=True)
+    sync_directory(folder)
+    return target
+
+
+def _fetch_from(url: str, part: Path, unpacked: float) -> None:
+    """All of `url` into `part`, in several tries. Raises OSError when the last one fails."""
+    for wait_s in (*WAITS_S, None):
+        try:
+            _stream(url, part, unpacked)
+            return
+        except urllib.error.HTTPError as error:
+            if wait_s is None or error.code < 500:
+                raise
+        except (OSError, http.client.HTTPException) as error:
+            if wait_s is None:
+                raise OSError(_reason(error)) from error
+        time.sleep(wait_s)
+
+
+def _stream(url: str, part: Path, unpacked: float) -> None:
+    """One try: the rest of `part` where the server still has the same file, else all of it."""
+    have = part.stat().st_size if part.exists() else 0
+    headers, tag = {}, _tag(part)
+    if have and tag.is_file():  # without a mark nobody knows whether it is the same file
+        headers = {"Range": f"bytes={have}-", "If-Range": tag.read_text(encoding="utf-8").strip()}
+    request = urllib.request.Request(url, headers=headers)
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"{url}: only http and https are fetched")
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is left to send: either all is here, or too much
+            if (error.headers.get("Content-Range") or "").rpartition("/")[2] == str(have):
+                return
+            part.unlink()
+        raise
+    with answer:
+        goes_on = answer.status == 206
+        length = answer.headers.get("Content-Length")
+        total = None if length is None else int(length) + (have if goes_on else 0)
+        _check_space(part, total, have if goes_on else 0, unpacked)
+        mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+        if mark and not mark.startswith("W/"):
+            tag.write_text(mark, encoding="utf-8")
+        else:
+            tag.unlink(missing_ok=True)
+        with open(part, "ab" if goes_on else "wb") as handle:
+            _copy(answer, handle, url, total)
+    if total is not None and part.stat().st_size != total:
+        raise OSError(f"the connection ended at {_size(part.stat().st_size)} of {_size(total)}")
+
+
+def _copy(answer, handle, url: str, total: int | None) -> None:
+    done = first = handle.tell()
+    begun = said = time.monotonic()
+    while chunk := answer.read1(CHUNK):
+        handle.write(chunk)
+        done += len(chunk)
+        now = time.monotonic()
+        if now - said >= SAY_EVERY_S:
+            said = now
+            rate = (done - first) / (now - begun)
+            left = "" if total is None else f" of {_size(total)}, {duration((total - done) / rate)} left"
+            say(f"fetch: {url}: {_size(done)}{left}")
+    handle.flush()
+    os.fsync(handle.fileno())
+
+
+def _check_space(part: Path, total: int | None, have: int, unpacked: float) -> None:
+    if total is None:
+        return
+    needed = (total - have + unpacked * total) * RESERVE
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise InputError(f"{_size(needed)} are needed, only {_size(free)} are free", file=part.parent)
+
+
+def _check(path: Path, target: Path, remote: Remote) -> None:
+    """The MD5 sum of `path`, compared once. A wrong .part goes, so that the next try starts anew."""
+    if remote.md5 is None or (path == target and _marked(target)):
+        return
+    with open(path, "rb") as handle:
+        found = hashlib.file_digest(handle, "md5").hexdigest()
+    if found == remote.md5:
+        if path == target:
+            _mark(target)
+        return
+    if path != target:
+        path.unlink()
+        _tag(path).unlink(missing_ok=True)
+        raise InputError(f"came with MD5 {found}, not {remote.md5}; it is thrown away: try again", file=target)
+    raise InputError(f"has MD5 {found}, not {remote.md5}; remove it and it is fetched again", file=target)
+
+
+def _state(target: Path) -> str:
+    status = target.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _mark_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.checked")
+
+
+def _marked(target: Path) -> bool:
+    mark = _mark_of(target)
+    return mark.is_file() and read_bytes(mark).decode("utf-8").strip() == _state(target)
+
+
+def _mark(target: Path) -> None:
+    with atomic(_mark_of(target)) as handle:
+        handle.write(_state(target) + "\n")
+
+
+def _tag(part: Path) -> Path:
+    return part.with_name(f".{part.name}.tag")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server says {error.code} {error.reason}"
+    return str(getattr(error, "reason", "") or error or type(error).__name__)
+
+
+def _size(count: float) -> str:
+    """`1.2 GB`, `35 MB`, `812 bytes`."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:.0f} bytes"

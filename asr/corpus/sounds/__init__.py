@@ -1,5 +1,0 @@
-"""Sound files: which kind a file is of, where its samples begin and end, and what cannot be read.
-
-`file` opens a sound: asr.corpus.audio reads samples with it. `kinds` tells kinds by their first bytes; `header`,
-`extent`, `frames` and `mpeg` measure the samples that are there; `decoder_noise` keeps decoders off the terminal.
-"""

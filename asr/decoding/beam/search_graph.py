@@ -1,0 +1,123 @@
+"""HCLG laid out for the search: arcs that take a frame before those that do not, forward and backward.
+
+graph = load_graph(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asr.decoding.word_table import WordTable
+from asr.errors import InputError
+from asr.kaldi.fst import Fst, read_fst
+from asr.tables import read_bytes
+
+
+@dataclass(frozen=True)
+class SearchGraph:
+    """The graph's arcs by the state they leave, emitting ones (with a transition-id) first.
+
+    first, middle: int64 (states + 1); arcs first[s]:middle[s] of state s are emitting, middle[s]:first[s + 1] are
+    not.
+    pdf, tid, word, target: int32 (arcs), pdf -1 and tid 0 where not emitting; weight: float32 (arcs).
+    back_first, back_middle: the same for the arcs that lead to a state, whose numbers are in back_arc (int32, arcs);
+    source: int32 (arcs). final: float32 (states), infinite where no path may end. `words`: the graph's
+    words.txt.
+    """
+
+    start: int
+    first: np.ndarray
+    middle: np.ndarray
+    pdf: np.ndarray
+    tid: np.ndarray
+    word: np.ndarray
+    weight: np.ndarray
+    target: np.ndarray
+    source: np.ndarray
+    back_first: np.ndarray
+    back_middle: np.ndarray
+    back_arc: np.ndarray
+    final: np.ndarray
+    num_pdfs: int
+    words: WordTable
+
+    @property
+    def num_states(self) -> int:
+        """How many states there are."""
+        return len(self.final)
+
+
+def load_graph(graph_dir: Path, transition_model: Path) -> SearchGraph:
+    """Read GRAPH/HCLG.fst words.txt num_pdfs and final.mdl, which says what pdf each transition-id has.
+
+    Raises InputError where they are not of one make, or a file is missing or damaged.
+    """
+    from asr.kaldi.transition_model import read_transition_model
+
+    path = graph_dir / "HCLG.fst"
+    words = WordTable.read(graph_dir / "words.txt")
+    model = read_transition_model(transition_model)
+    _check_num_pdfs(graph_dir / "num_pdfs", model.num_pdfs, transition_model)
+    fst = read_fst(path)
+    if fst.num_states == 0:
+        raise InputError("is an empty graph", file=path)
+    if (highest := int(fst.arcs["ilabel"].max(initial=0))) > model.num_transition_ids:
+        raise InputError(
+            f"has transition-id {highest}, {transition_model} only {model.num_transition_ids}: not of one model",
+            file=path,
+        )
+    if (highest := int(fst.arcs["olabel"].max(initial=0))) >= len(words):
+        raise InputError(f"has no word {highest}, which HCLG.fst has", file=graph_dir / "words.txt")
+    return lay_out(fst, model.tid_to_pdf, model.num_pdfs, words)
+
+
+def _check_num_pdfs(path: Path, expected: int, model: Path) -> None:
+    if not path.is_file():  # only newer Kaldi writes it
+        return
+    text = read_bytes(path).decode("ascii", "replace").strip()
+    if text != str(expected):
+        raise InputError(f"the graph has {text or 'no'} pdfs, {model} has {expected}: not of one model", file=path)
+
+
+def lay_out(fst: Fst, tid_to_pdf: np.ndarray, num_pdfs: int, words: WordTable) -> SearchGraph:
+    """The graph of a transducer from transition-ids to words; tid_to_pdf: int (transition-ids + 1)."""
+    states, arcs = fst.num_states, fst.arcs
+    source = np.repeat(np.arange(states, dtype=np.int32), fst.degree)
+    silent = arcs["ilabel"] == 0
+    order = np.lexsort((silent, source))
+    arcs, source, silent = arcs[order], source[order], silent[order]
+    first, middle = _bounds(source, silent, states)
+    target = np.ascontiguousarray(arcs["nextstate"], np.int32)
+    back = np.lexsort((silent, target)).astype(np.int32)
+    back_first, back_middle = _bounds(target[back], silent[back], states)
+    tid = np.ascontiguousarray(arcs["ilabel"], np.int32)
+    pdf = np.where(silent, -1, np.asarray(tid_to_pdf)[tid]).astype(np.int32)
+    return SearchGraph(
+        fst.start,
+        first,
+        middle,
+        pdf,
+        tid,
+        np.ascontiguousarray(arcs["olabel"], np.int32),
+        np.ascontiguousarray(arcs["weight"], np.float32),
+        target,
+        source,
+        back_first,
+        back_middle,
+        back,
+        np.ascontiguousarray(fst.final, np.float32),
+        num_pdfs,
+        words,
+    )
+
+
+def _bounds(states: np.ndarray, silent: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each state's arcs begin (count + 1 places) and where its silent ones do, in arcs sorted by both."""
+    first = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(states, minlength=count), out=first[1:])
+    middle = first.copy()
+    middle[:-1] += np.bincount(states[~silent], minlength=count)
+    return first, middle

@@ -1,0 +1,82 @@
+"""When each word and phone of a path was said.
+
+Phones are exact: the transition-ids tell. Words are found as rows of phones that the lexicon has for them, with
+silence between. A folder without lexicon.txt (graphs of Kaldi's) has no word times; nor has a path that was cut
+within a word.
+
+reads   GRAPH/phones.txt lexicon.txt [phones/optional_silence.txt], final.mdl
+
+    times = Timing.read(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"))
+    times.words(path.tids, ["今", "天"])         # [("今", 12, 9), ("天", 21, 14)]: word, first frame, frames
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asr.alignment.words import match_words
+from asr.errors import InputError
+from asr.kaldi.alignments import to_phones
+from asr.kaldi.transition_model import TransitionModel, read_transition_model
+from asr.lang.lexicon import by_word, read_lexicon, with_specials
+from asr.lang.positions import plain
+from asr.lang.pronunciation import SILENCE
+from asr.tables import read_lines, read_symbols
+
+Timed = tuple[str, int, int]  # label, first frame, frames
+
+
+@dataclass(frozen=True)
+class Timing:
+    """phones: {phone-id: name}; lexicon: {word: its pronunciations}, None where the graph has none."""
+
+    model: TransitionModel
+    phones: dict[int, str]
+    lexicon: dict[str, list[tuple[str, ...]]] | None
+    silence: frozenset[str]
+
+    @classmethod
+    def read(cls, graph_dir: Path, transition_model: Path) -> Timing:
+        """Of a graph folder and final.mdl. Raises InputError."""
+        names: dict[int, str] = {}
+        if (graph_dir / "phones.txt").is_file():
+            names = {number: name for name, number in read_symbols(graph_dir / "phones.txt").items()}
+        lexicon = graph_dir / "lexicon.txt"
+        silence = graph_dir / "phones" / "optional_silence.txt"
+        return cls(
+            read_transition_model(transition_model),
+            names,
+            by_word(with_specials(read_lexicon(lexicon))) if lexicon.is_file() else None,
+            frozenset(line.strip() for _, line in read_lines(silence))
+            if silence.is_file()
+            else frozenset((SILENCE,)),
+        )
+
+    def phones_of(self, tids: np.ndarray) -> list[Timed]:
+        """The phones of a path; [] where it was cut within one."""
+        try:
+            rows = to_phones(np.asarray(tids), self.model)
+        except InputError:
+            return []
+        return [(self.phones.get(number, str(number)), first, frames) for number, first, frames in rows]
+
+    def words(self, tids: np.ndarray, words: Sequence[str]) -> list[Timed] | None:
+        """The words of a path (all of its words, <SPN> included) with their times; None where none can be told."""
+        phones = self.phones_of(tids)
+        if self.lexicon is None or (words and not phones):
+            return None
+        names = [name for name, _, _ in phones]
+        found = match_words(names, words, self.lexicon, self.silence)
+        if found is None:
+            names = [plain(name) for name in names]
+            found = match_words(names, words, self.lexicon, self.silence)
+        if found is None:
+            return None
+        return [
+            (word, phones[first][1], sum(phones[first + count - 1][1:]) - phones[first][1])
+            for word, _, first, count in found
+        ]

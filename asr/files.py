@@ -1,0 +1,129 @@
+"""Files and folders that appear whole or not at all, with the rights that the umask gives them.
+
+    with atomic("data/train/text") as handle: ...             # write beside, fsync, rename
+    with folder_beside(Path("lang")) as work: ...             # a hidden folder, removed at the end
+
+A device, a FIFO and a descriptor (/dev/stdout) are written into. A link stays; what it names is replaced. An error of
+the file system names the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from asr import reads
+from asr.errors import FILE_SYSTEM
+from asr.parallel.processes import temporary
+
+KEPT_OF_NAME = 60  # characters: the name of the file beside has to be shorter than the file system's limit
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file beside `path`; on success fsync and rename it onto `path`, on failure remove it.
+
+    A new file has the rights that the umask leaves, a replaced one keeps its own. Raises InputError if the run reads
+    the file at `path`.
+    """
+    if not reads.is_regular(Path(path)):
+        with _opened_as_it_is(path, mode) as handle:
+            yield handle
+        return
+    target = reads.final(Path(path))
+    with naming(path):
+        reads.refuse_input(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = _name_beside(target)
+        number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            with temporary(beside), _handle(number, mode) as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
+            os.replace(beside, target)
+            sync_directory(target.parent)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
+
+
+def _name_beside(target: Path) -> Path:
+    name = os.fsdecode(os.fsencode(target.name)[:KEPT_OF_NAME])
+    return target.parent / f".{name}.{secrets.token_hex(4)}.tmp"
+
+
+def _handle(file: int | str | os.PathLike[str], mode: str) -> IO[Any]:
+    return open(file, mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "\n")
+
+
+@contextlib.contextmanager
+def _opened_as_it_is(path: str | os.PathLike[str], mode: str) -> Iterator[IO[Any]]:
+    """Open a device, a FIFO or a descriptor of this process for writing."""
+    number = reads.descriptor_of(path)
+    with naming(path), _handle(path if number is None else os.dup(number), mode) as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give an OSError of the block, where it names no file or a hidden one, the name of `path`."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename
+        hidden = isinstance(named, (str, bytes, os.PathLike)) and ".tmp/" in os.fsdecode(named) + "/"
+        if error.errno in FILE_SYSTEM and (named is None or hidden):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+@contextlib.contextmanager
+def folder_beside(target: Path, prefix: str, *, within: bool = False) -> Iterator[Path]:
+    """Make a hidden folder beside (or `within`) `target`, with the umask's rights, and remove what is left of it."""
+    with naming(target):
+        home = target if within else target.parent
+        home.mkdir(parents=True, exist_ok=True)
+        folder = home / f"{prefix}{secrets.token_hex(4)}.tmp"
+        folder.mkdir()
+    try:
+        with naming(target):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_packed(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
+    """`atomic` for bytes, packed by gzip, with no time stamp, where `path` ends in .gz."""
+    with contextlib.ExitStack() as stack:
+        handle: IO[Any] = stack.enter_context(atomic(path, "wb"))
+        if os.fspath(path).endswith(".gz"):
+            packer: Any = gzip.GzipFile(fileobj=handle, mode="wb", filename="", mtime=0, compresslevel=6)
+            handle = stack.enter_context(packer)
+        yield handle
+
+
+def copy_whole(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Copy a file; `target` appears whole or not at all."""
+    with open(source, "rb") as reader, atomic(target, "wb") as writer:
+        shutil.copyfileobj(reader, writer)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in `path` durable."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

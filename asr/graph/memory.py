@@ -1,0 +1,103 @@
+"""How large a decoding graph will be, before it is made: arcs, seconds and memory from L, G and the model's topology.
+
+Reads the sizes of transducers that are in memory, /proc/meminfo and the cgroup's limit; writes nothing.
+
+Every word arc of G becomes the phones of its word, each with the states of its topology; so what counts is the
+phones on all arcs of G. The constants were measured with local/bench/graph.sh: 0.5 to 8 million arcs, characters and
+words of up to four, one phone of context and three, three states a phone and one. All came within a factor of 1.5.
+
+    size = foretell(read_fst("lang/L_disambig.fst"), read_fst("lang/G.fst"), states_per_phone=3.0)
+    refuse_too_large(size.memory_mb, limit_mb(0), Path("lang/G.fst"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asr.errors import InputError
+from asr.kaldi.fst import Fst
+
+ARCS_PER_STATE = 1.6  # forward arc and self-loop, less what determinisation and minimisation share
+BASE_MB = 200.0  # Python, the wheels, what is compiled
+MB_PER_PHONE = 0.25e-3  # L o G and C o L o G
+MB_PER_STATE = 0.22e-3  # H o C o L o G and its copies
+BASE_S, S_PER_ARC = 1.5, 9e-6
+READING_FACTOR = 3  # a file, its arcs as numpy and as kaldifst at once
+STATES_PER_MB = 2500  # that determinisation may make: a state with its subset, hash entry and arcs
+LONGEST_WORD = 100  # phones
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a graph is likely to have and to need; within a factor of two. Seconds: on one core of 2024."""
+
+    arcs: int
+    seconds: float
+    memory_mb: float
+
+
+def foretell(lexicon: Fst, grammar: Fst, states_per_phone: float) -> Size:
+    """The size of HCLG. `lexicon`: L with disambiguation symbols; `states_per_phone`: mean of the emitting ones."""
+    lengths = word_lengths(lexicon)
+    words = grammar.arcs["ilabel"]
+    phones = float(lengths[words[words < len(lengths)]].sum())
+    states = phones * states_per_phone
+    arcs = ARCS_PER_STATE * states
+    return Size(int(arcs), BASE_S + S_PER_ARC * arcs, BASE_MB + MB_PER_PHONE * phones + MB_PER_STATE * states)
+
+
+def word_lengths(lexicon: Fst) -> np.ndarray:
+    """float64 (highest word-id + 1): arcs of L on the shortest way through each pronunciation, summed over a word's.
+
+    A word begins at a state that words leave, and ends where the next such state is reached. #0, which loops there,
+    counts as one: a back-off arc of G is an arc of the graph too.
+    """
+    arcs, states = lexicon.arcs, lexicon.num_states
+    source = np.repeat(np.arange(states), lexicon.degree)
+    begins = arcs["olabel"] != 0
+    left = np.full(states, float(LONGEST_WORD))
+    left[source[begins]] = 0
+    for _ in range(LONGEST_WORD):
+        before = left.copy()
+        np.minimum.at(left, source, 1 + before[arcs["nextstate"]])
+        if (left == before).all():
+            break
+    return np.bincount(arcs["olabel"][begins], 1 + left[arcs["nextstate"][begins]])
+
+
+def limit_mb(max_memory_gb: float) -> float:
+    """`max_memory_gb` in MB, or, where that is 0, the memory that is free; infinity where the system does not say."""
+    if max_memory_gb > 0:
+        return max_memory_gb * 1024
+    limits = [np.inf]
+    if MEMINFO.is_file():
+        found = [line.split() for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")]
+        limits += [int(words[1]) / 1024 for words in found]
+    if CGROUP.is_file() and (text := CGROUP.read_text().strip()).isdecimal():
+        limits.append(int(text) / 2**20)
+    return float(min(limits))
+
+
+def refuse_too_large(needed_mb: float, allowed_mb: float, grammar: Path) -> None:
+    """InputError, which names `grammar` and what to do, when a graph needs more memory than there is."""
+    if needed_mb > allowed_mb:
+        raise InputError(
+            f"the graph would need about {in_bytes(needed_mb)} of memory, and {in_bytes(allowed_mb)} may be used; "
+            "prune the language model (asr lang --prune), or allow more with --max-memory-gb",
+            file=grammar,
+        )
+
+
+def refuse_large_file(grammar: Path, allowed_mb: float) -> None:
+    """The same of a file that could not even be read into that memory."""
+    if grammar.is_file():
+        refuse_too_large(READING_FACTOR * grammar.stat().st_size / 2**20, allowed_mb, grammar)
+
+
+def in_bytes(mb: float) -> str:
+    """`340 MB`, `3.4 GB`."""
+    return f"{mb / 1024:,.1f} GB" if mb >= 1024 else f"{np.ceil(mb):.0f} MB"

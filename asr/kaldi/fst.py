@@ -1,0 +1,210 @@
+"""OpenFst files as numpy arrays: read (vector or const), change all arcs at once, write, hand to kaldifst.
+
+The wheels read only `vector` files and walk arcs one by one in Python; a decoding graph has millions. A file is,
+little-endian throughout:
+
+    int32 2125659606; two strings (int32 length, bytes): the type, `vector` or `const`, and the arc type `standard`
+    int32 version, int32 flags, uint64 properties, int64 start state, int64 states, int64 arcs
+    vector   for each state: float32 final cost, int64 arcs, and those arcs
+    const    all states: float32 final cost, uint32 place of its first arc, uint32 arcs, uint32 of them with no
+             input label, uint32 with no output label; then all arcs. Version 1 starts both parts at a multiple of 16
+
+    An arc is int32 input label, int32 output label, float32 cost, int32 next state. A state that is not final has
+    the cost infinity. Flag 1 or 2: a symbol table follows the header (refused here; Kaldi keeps none in its graphs).
+
+    graph = read_fst("graph/HCLG.fst"); graph.arcs["weight"][graph.arcs["olabel"] != 0] += 0.5
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from asr.errors import InputError
+from asr.files import atomic
+from asr.tables import read_bytes
+
+ARC = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("weight", "<f4"), ("nextstate", "<i4")])
+_CONST_STATE = np.dtype([("final", "<f4"), ("place", "<u4"), ("arcs", "<u4"), ("ieps", "<u4"), ("oeps", "<u4")])
+MAGIC = 2125659606
+HEADER = "<iiQqqq"  # version, flags, properties, start, states, arcs
+_EXPANDED, _MUTABLE = 1, 2  # the two properties that a reader relies on
+_SYMBOLS = 1 | 2
+_WORDS_OF_STATE = 3  # a vector state's own 4-byte words: the final cost and a 64-bit count
+_ALIGNMENT = 16
+
+
+@dataclass
+class Fst:
+    """A weighted transducer over the tropical semiring; costs are negated natural logarithms.
+
+    final: float32 (states), infinity where not final; degree: int64 (states), arcs that leave each state;
+    arcs: ARC (arcs), those of state 0 first. `start` is -1 in an empty transducer.
+    """
+
+    start: int
+    final: np.ndarray
+    degree: np.ndarray
+    arcs: np.ndarray
+
+    @property
+    def num_states(self) -> int:
+        """How many states there are."""
+        return len(self.final)
+
+    @property
+    def num_arcs(self) -> int:
+        """How many arcs there are."""
+        return len(self.arcs)
+
+    def to_kaldifst(self) -> Any:
+        """A kaldifst.StdVectorFst with the same states and arcs (by way of a temporary file)."""
+        import kaldifst
+
+        with tempfile.TemporaryDirectory(prefix="asr-fst-") as folder:
+            path = Path(folder) / "vector.fst"
+            path.write_bytes(vector_bytes(self))
+            result = kaldifst.StdVectorFst.read(str(path))
+        assert result is not None, "kaldifst did not read what vector_bytes wrote"
+        return result
+
+
+def from_kaldifst(fst: Any) -> Fst:
+    """The numpy form of a kaldifst.StdVectorFst."""
+    with tempfile.TemporaryDirectory(prefix="asr-fst-") as folder:
+        path = Path(folder) / "vector.fst"
+        if not fst.write(str(path)):
+            raise OSError(f"{path}: kaldifst could not write it; is the disk full?")
+        return read_fst(path)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_fst(path: str | os.PathLike[str]) -> Fst:
+    """Read a vector or const file with standard arcs (gunzipped by `.gz`). Raises InputError: other, cut, damaged."""
+    data = read_bytes(path)
+    kind, version, start, states, arcs, place = _header(data, path)
+    read = _read_vector if kind == "vector" else _read_const
+    fst = read(data, place, start, states, arcs, version, path)
+    _check(fst, path)
+    return fst
+
+
+def load_kaldifst(path: str | os.PathLike[str]) -> Any:
+    """Read a file, checked as by read_fst, as a kaldifst.StdVectorFst. Raises InputError."""
+    return read_fst(path).to_kaldifst()
+
+
+def _refuse(path: str | os.PathLike[str], reason: str) -> NoReturn:
+    raise InputError(reason, file=path)
+
+
+def _header(data: bytes, path: str | os.PathLike[str]) -> tuple[str, int, int, int, int, int]:
+    """(type, version, start, states, arcs or -1 where the header does not know, where the rest begins)."""
+    if len(data) < 4 or struct.unpack_from("<i", data)[0] != MAGIC:
+        _refuse(path, "is not a binary OpenFst file (a text one is compiled by fstcompile)")
+    place, names = 4, []
+    try:
+        for _ in range(2):
+            (length,) = struct.unpack_from("<i", data, place)
+            if not 0 <= length <= 64:
+                _refuse(path, "the header is damaged")
+            names.append(data[place + 4 : place + 4 + length].decode("ascii", "replace"))
+            place += 4 + length
+        version, flags, _, start, states, arcs = struct.unpack_from(HEADER, data, place)
+    except struct.error:
+        _refuse(path, "the file ends inside its header")
+    if names[0] not in ("vector", "const") or names[1] != "standard":
+        _refuse(path, f"is of type {names[0]}, arcs {names[1]}; vector or const with standard arcs is needed")
+    if flags & _SYMBOLS:
+        _refuse(path, "holds symbol tables; compile it without --keep_isymbols and --keep_osymbols")
+    if states < 0 or (names[0] == "const" and arcs < 0):
+        _refuse(path, "the header is damaged")
+    return names[0], version, start, states, arcs, place + struct.calcsize(HEADER)
+
+
+def _read_const(data: bytes, place: int, start: int, states: int, arcs: int, version: int, path) -> Fst:
+    align = _ALIGNMENT if version == 1 else 1
+    first_state = -(-place // align) * align
+    first_arc = -(-(first_state + states * _CONST_STATE.itemsize) // align) * align
+    if len(data) < first_arc + arcs * ARC.itemsize:
+        _refuse(path, f"is cut: {states} states and {arcs} arcs do not fit in {len(data)} bytes")
+    table = np.frombuffer(data, _CONST_STATE, states, first_state)
+    degree = table["arcs"].astype(np.int64)
+    if degree.sum() != arcs or (table["place"] != np.cumsum(degree) - degree)[degree > 0].any():
+        _refuse(path, "the states' places do not fit the arcs: damaged")
+    return Fst(start, table["final"].copy(), degree, np.frombuffer(data, ARC, arcs, first_arc).copy())
+
+
+def _read_vector(data: bytes, place: int, start: int, states: int, arcs: int, version: int, path) -> Fst:
+    del arcs, version  # writers to a pipe leave the number of arcs out
+    end = (len(data) - place) // 4
+    words = np.frombuffer(data, "<i4", end, place)
+    where, degree = np.empty(states, np.int64), np.empty(states, np.int64)
+    view, here = memoryview(data)[place : place + 4 * end].cast("i"), 0
+    for state in range(states):
+        if here + _WORDS_OF_STATE > end or view[here + 2] != 0 or view[here + 1] < 0:
+            _refuse(path, f"state {state} of {states}: cut or damaged")
+        where[state], degree[state] = here, view[here + 1]
+        here += _WORDS_OF_STATE + 4 * view[here + 1]
+    if here > end:
+        _refuse(path, f"the arcs of the last of {states} states are cut")
+    body = np.ones(here, dtype=bool)
+    for word in range(_WORDS_OF_STATE):
+        body[where + word] = False
+    return Fst(start, words[where].view("<f4"), degree, words[:here][body].view(ARC))
+
+
+def _check(fst: Fst, path: str | os.PathLike[str]) -> None:
+    arcs = fst.arcs
+    if not -1 <= fst.start < max(fst.num_states, 1) or (fst.num_states and fst.start < 0):
+        _refuse(path, f"start state {fst.start} of {fst.num_states}: damaged")
+    if len(arcs) and not (arcs["nextstate"].min() >= 0 and arcs["nextstate"].max() < fst.num_states):
+        _refuse(path, "an arc leads to no state: damaged")
+    if len(arcs) and min(arcs["ilabel"].min(), arcs["olabel"].min()) < 0:
+        _refuse(path, "an arc has a negative label: damaged")
+    if np.isnan(arcs["weight"]).any() or np.isnan(fst.final).any():
+        _refuse(path, "a cost is not a number: damaged")
+
+
+# ---------------------------------------------------------------- writing
+
+
+def vector_bytes(fst: Fst) -> bytes:
+    """The file of type `vector`, which kaldifst reads."""
+    words = np.empty(_WORDS_OF_STATE * fst.num_states + 4 * fst.num_arcs, dtype="<i4")
+    where = np.arange(fst.num_states) * _WORDS_OF_STATE + 4 * (np.cumsum(fst.degree) - fst.degree)
+    body = np.ones(len(words), dtype=bool)
+    for word in range(_WORDS_OF_STATE):
+        body[where + word] = False
+    words[where] = np.ascontiguousarray(fst.final, "<f4").view("<i4")
+    words[where + 1], words[where + 2] = fst.degree, 0
+    words[body] = np.ascontiguousarray(fst.arcs, ARC).view("<i4")
+    return _header_bytes(b"vector", _EXPANDED | _MUTABLE, fst) + words.tobytes()
+
+
+def write_const(path: str | os.PathLike[str], fst: Fst) -> None:
+    """Write the file of type `const`, as Kaldi's mkgraph.sh leaves HCLG.fst; whole or not at all."""
+    table = np.zeros(fst.num_states, _CONST_STATE)
+    table["final"], table["arcs"] = fst.final, fst.degree
+    table["place"] = np.cumsum(fst.degree) - fst.degree
+    owner = np.repeat(np.arange(fst.num_states), fst.degree)
+    table["ieps"] = np.bincount(owner[fst.arcs["ilabel"] == 0], minlength=fst.num_states)
+    table["oeps"] = np.bincount(owner[fst.arcs["olabel"] == 0], minlength=fst.num_states)
+    with atomic(path, "wb") as handle:
+        handle.write(_header_bytes(b"const", _EXPANDED, fst))
+        handle.write(table.tobytes())
+        handle.write(np.ascontiguousarray(fst.arcs, ARC).tobytes())
+
+
+def _header_bytes(kind: bytes, properties: int, fst: Fst) -> bytes:
+    names = b"".join(struct.pack("<i", len(name)) + name for name in (kind, b"standard"))
+    numbers = struct.pack(HEADER, 2, 0, properties, fst.start, fst.num_states, fst.num_arcs)
+    return struct.pack("<i", MAGIC) + names + numbers

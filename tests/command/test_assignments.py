@@ -1,0 +1,76 @@
+"""What recipe.cfg and --set assign: the line of what is wrong, and the nearest name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from asr.command.assignments import check, from_config, from_set
+from asr.command.verbs import VERBS, settings_class
+from asr.errors import InputError
+from asr.settings import option
+
+
+@dataclass(frozen=True)
+class Numbers:
+    count: int = option(1, help="c", least=0, most=9)
+    share: float = option(0.5, help="s", above=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[train]\nwidht = 3\n", ":2: [train] widht: train has no such setting; did you mean 'width'?"),
+        ("[trian]\n", ":1: no verb 'trian'; did you mean 'train'?"),
+        ("# a remark\n\n[train]\nwidth = 3\nwidth = 4\n", ":5: width of [train] stands here twice"),
+        ("[decode]\ntune-minutes = 3\ntune_minutes = 3\n", ":3: tune_minutes of [decode] stands here twice"),
+        ("[train]\n[decode]\n[train]\n", ":3: [train] stands here twice"),
+        ("width = 3\n[train]\n", ":1: stands before the first [VERB]"),
+        ("[train]\nwidth\n", ":2: is no `key = value`"),
+        ("[train]\nwidth = wide\n", ":2: [train] width: 'wide' is no int"),
+        ("[DEFAULT]\nwidth = 3\n", ":1: no verb 'DEFAULT'"),
+    ],
+)
+def test_a_wrong_recipe_cfg_is_refused_by_line(tmp_path, text, message):
+    (tmp_path / "recipe.cfg").write_text(text)
+    with pytest.raises(InputError) as caught:
+        check(from_config(tmp_path / "recipe.cfg", VERBS), settings_class, VERBS)
+    assert str(caught.value).startswith(str(tmp_path / "recipe.cfg") + message)
+
+
+@pytest.mark.parametrize("text", ["eta0", "=5", "train.=5", ".width=5", "train=5", "train.width", ""])
+def test_what_is_no_assignment(text):
+    with pytest.raises(InputError, match=r"write --set VERB.KEY=VALUE"):
+        from_set([text])
+
+
+def test_of_a_setting_given_twice_the_later_counts():
+    assert [one.text for one in from_set(["train.max-norm=64", "train.max_norm=128"])] == ["128"]
+
+
+@pytest.mark.parametrize(
+    ("assigned", "message"),
+    [
+        ("v.count=-1", "'-1' is less than 0"),
+        ("v.count=10", "'10' is more than 9"),
+        ("v.count=1e3", "'1e3' is no int"),
+        ("v.count=99999999999999999999", "has more than 64 bits"),
+        ("v.share=0", "'0' is not more than 0"),
+        ("v.share=nan", "'nan' is no finite number"),
+        ("v.share=-inf", "'-inf' is no finite number"),
+        ("v.share=1e999", "'1e999' is no finite number"),
+        ("v.share=", "'' is no float"),
+    ],
+)
+def test_numbers_have_bounds(assigned, message):
+    with pytest.raises(InputError, match=message):
+        check(from_set([assigned]), lambda verb: Numbers, ["v"])
+
+
+def test_every_recipe_cfg_of_the_project_is_right():
+    from pathlib import Path
+
+    for config in sorted((Path(__file__).parents[2] / "recipes").glob("*/recipe.cfg")):
+        script = config.with_name("prepare.py")
+        check(from_config(config, VERBS), lambda verb, script=script: settings_class(verb, script), VERBS)

@@ -1,0 +1,42 @@
+"""A file that is missing is named with the stage that makes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from asr.cli import main
+from asr.command.stages import MADE_BY, STAGES, with_maker
+from asr.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("argv", "file", "stage"),
+    [
+        (["features", "--data", "{}", "--out", "{}/o"], "wav.scp", "1 (asr prepare)"),
+        (["lang", "--text", "{}/text", "--out", "{}/o"], "text", "1 (asr prepare)"),
+        (["graph", "--lang", "{}", "--model-dir", "{}", "--out", "{}/o"], "L_disambig.fst", "3 (asr lang)"),
+        (["score", "--ref", "{}/text", "--hyp", "{}/hyp.txt", "--out", "{}/o"], "decode.json", "7 (asr decode)"),
+    ],
+)
+def test_verbs_name_the_stage_that_comes_first(argv, file, stage, tmp_path, capsys):
+    assert main([word.format(tmp_path) for word in argv]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path}/{file}: ") and said.endswith(f"; stage {stage} makes it: run it first\n")
+    assert len(said.splitlines()) == 1
+
+
+def test_only_a_missing_file_has_the_hint(tmp_path):
+    (tmp_path / "text").touch()
+    lines = [
+        InputError("is empty", file=tmp_path / "text"),
+        InputError("no such key", file=tmp_path / "feats.scp", line=3),
+        InputError("cannot be read", file=tmp_path / "notes.txt"),
+        InputError("no such file: python -m asr features makes it", file=tmp_path / "feats.scp"),
+        InputError("--nj: is below 0"),
+    ]
+    assert [with_maker(error) for error in lines] == [str(error) for error in lines]
+
+
+def test_each_file_is_made_by_one_stage():
+    names = [name for some in MADE_BY.values() for name in some]
+    assert len(names) == len(set(names)) and set(MADE_BY) < set(STAGES)

@@ -1,0 +1,93 @@
+"""What a graph is said to need beforehand: by hand, and against what it then has."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from asr.errors import InputError
+from asr.graph import memory as graph_memory
+from asr.graph.memory import foretell, in_bytes, limit_mb, refuse_large_file, refuse_too_large, word_lengths
+from asr.graph.steps import without_local_epsilons
+from asr.kaldi.fst import ARC, Fst, read_fst
+
+
+def fst_of(states, final):
+    """Fst of lists of (input, output, cost, next state) a state; one final state."""
+    costs = np.full(len(states), np.inf, np.float32)
+    costs[final] = 0
+    arcs = np.array([arc for state in states for arc in state], ARC)
+    return Fst(0, costs, np.array([len(state) for state in states]), arcs)
+
+
+@pytest.fixture
+def lexicon():
+    """Words 1 (three phones; and one) and 2 (two phones), silence 9 #10 after each; word 3 is #0, which loops."""
+    into = [(1, 0, 0.7, 0), (1, 0, 0.7, 4)]
+    hub = [(1, 1, 0, 1), (1, 1, 0.7, 0), (1, 1, 0.7, 4), (1, 2, 0, 3), (7, 3, 0, 0)]
+    return fst_of([hub, [(1, 0, 0, 2)], into, into, [(9, 0, 0, 5)], [(10, 0, 0, 0)]], 0)
+
+
+def test_the_phones_of_words_by_hand(lexicon):
+    """Word 1: the way of three arcs, that of one, and the same to the silence, whose two arcs count as well."""
+    assert word_lengths(lexicon).tolist() == [0, 3 + 1 + 3, 2, 1]
+
+
+def test_the_size_by_hand(lexicon):
+    grammar = fst_of([[(1, 1, 0, 0), (2, 2, 0, 1), (3, 0, 0, 0)], [(2, 2, 0, 0)]], 0)
+    size = foretell(lexicon, grammar, 3.0)
+    assert size.arcs == int(1.6 * 3 * (7 + 2 + 1 + 2))
+    assert size.memory_mb == pytest.approx(200 + 12 * (0.25e-3 + 3 * 0.22e-3), rel=1e-9)
+    assert foretell(lexicon, grammar, 1.0).arcs == int(1.6 * 12)
+
+
+@pytest.mark.parametrize("model", ["mono_ali", "tri1_ali"])
+@pytest.mark.slow
+def test_arcs_and_memory_are_as_foretold(kaldi_sample, tmp_path, model):
+    without_local_epsilons(fst_of([[(1, 1, 0, 1)], []], 1))  # its compilation, kept on disk, is no part of the memory
+    command = [sys.executable, "-m", "asr", "graph", "--lang", kaldi_sample / "lang"]
+    command += ["--model-dir", kaldi_sample / model, "--out", tmp_path / "graph"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    foretold = re.search(r"about ([\d,]+) arcs, .* and (\d+) MB to be expected", said)
+    true = re.search(r"states, ([\d,]+) arcs, .* and (\d+) MB$", said)
+    assert foretold and true, said
+    for ahead, found in zip(foretold.groups(), true.groups(), strict=True):
+        assert 0.5 < int(ahead.replace(",", "")) / int(found.replace(",", "")) < 2
+
+
+def test_arcs_are_as_foretold_of_kaldis_graph(kaldi_sample, kaldi_graph):
+    lang = kaldi_sample / "lang"
+    size = foretell(read_fst(lang / "L_disambig.fst"), read_fst(lang / "G.fst"), 3.0)
+    assert 0.5 < size.arcs / read_fst(kaldi_graph / "HCLG.fst").num_arcs < 2
+
+
+def test_the_memory_that_is_there(tmp_path, monkeypatch):
+    meminfo, cgroup = tmp_path / "meminfo", tmp_path / "memory.max"
+    monkeypatch.setattr(graph_memory, "MEMINFO", meminfo)
+    monkeypatch.setattr(graph_memory, "CGROUP", cgroup)
+    assert limit_mb(0) == np.inf
+    meminfo.write_text("MemTotal:       8000000 kB\nMemAvailable:    2048000 kB\n")
+    assert limit_mb(0) == 2000
+    cgroup.write_text("max\n")
+    assert limit_mb(0) == 2000
+    cgroup.write_text(f"{300 << 20}\n")
+    assert limit_mb(0) == 300
+    assert limit_mb(1.5) == 1536
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    grammar = tmp_path / "G.fst"
+    refuse_too_large(99, 100, grammar)
+    with pytest.raises(InputError, match=r"G\.fst: the graph would need about 2\.5 GB of memory, and 100 MB may"):
+        refuse_too_large(2560, 100, grammar)
+    refuse_large_file(grammar, 1)
+    grammar.write_bytes(bytes(1 << 20))
+    refuse_large_file(grammar, 3)
+    with pytest.raises(InputError, match="about 3 MB of memory, and 2 MB may be used; prune the language model"):
+        refuse_large_file(grammar, 2)
+
+
+def test_sizes_in_words():
+    assert [in_bytes(mb) for mb in (0.2, 339.5, 1024, 3482)] == ["1 MB", "340 MB", "1.0 GB", "3.4 GB"]

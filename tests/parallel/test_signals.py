@@ -1,0 +1,160 @@
+"""A verb that a signal ends: in order, with the status that a shell expects, and with the run.sh that started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from asr.command import exits
+from asr.parallel import signals
+
+ROOT = Path(__file__).resolve().parents[2]
+#: a verb that works for an hour; what it is told first shows whether it ended in order
+VERB = """
+import sys, time
+from asr import cli
+from asr.parallel.signals import leave
+from asr.files import atomic
+from pathlib import Path
+def work(verb, arguments):
+    with atomic(Path(sys.argv[1]) / "out") as handle:
+        handle.write("half")
+        handle.flush()
+        time.sleep(3600)
+cli._run = work
+leave(cli.main(["lang"]))
+"""
+
+
+def start(folder: Path, *, shell: str = "", **options) -> subprocess.Popen:
+    """The verb, or a shell that starts it, once the verb works."""
+    verb = [sys.executable, "-c", VERB, str(folder)]
+    command = ["bash", "-c", shell, *verb] if shell else verb
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
+    end = time.monotonic() + 60
+    while [path.read_text() for path in folder.iterdir()] != ["half"]:
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.01)
+    return process
+
+
+#: a verb that ends; run.sh's SIGTERM comes while it does, and once more when it has given its handlers back
+ENDING = """
+import os, signal, sys
+from asr.command import exits
+from asr import locks
+from asr.parallel.signals import leave, outside
+from pathlib import Path
+class Owner: pass
+def work():
+    global owner
+    owner = Owner()
+    locks.hold_while(owner, Path(sys.argv[1]) / "new" / ".lock", "asr lang")
+    os.kill(os.getpid(), signal.SIGINT)
+def say(error):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return str(list(Path(sys.argv[1]).iterdir()))
+exits._last_words = say
+outside()
+status = exits.status_of(work)
+os.kill(os.getpid(), signal.SIGTERM)
+leave(status)
+"""
+
+
+def test_a_second_signal_does_not_break_the_end_of_the_first(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "[]\n")
+
+
+def test_under_run_sh_the_last_words_are_run_sh_s(monkeypatch, capsys):
+    monkeypatch.setenv("YIBIAN_RUN", str(os.getppid()))
+    assert exits.status_of(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
+    assert exits.status_of(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
+
+
+def test_a_signal_in_a_destructor_which_python_ignores_counts_behind_it():
+    class Owner:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0)
+
+    with pytest.raises(signals.Ended), signals.heeded():
+        Owner()
+        time.sleep(60)
+
+
+def test_a_block_that_must_be_whole_ends_before_the_signal_counts():
+    done = []
+    with pytest.raises(signals.Ended) as caught, signals.heeded():
+        with signals.unbroken(), signals.unbroken():
+            os.kill(os.getpid(), signal.SIGHUP)
+            done.append("block")
+        done.append("more")
+    assert done == ["block"] and caught.value.number == signal.SIGHUP
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+)
+def test_a_signal_is_its_own_exit_status_and_leaves_nothing_half(tmp_path, number, status):
+    process = start(tmp_path)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (status, "interrupted; the same command goes on from here\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path):
+    process = start(tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+def test_a_verb_dies_with_the_run_sh_that_started_it_and_with_no_other_parent(tmp_path):
+    for name, dies in (("YIBIAN_RUN=$$", True), ("OTHER=1", False)):
+        folder = tmp_path / name[:5]
+        folder.mkdir()
+        shell = start(folder, shell=f'{name} "$0" "$@" & wait')
+        verb = int(Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()[0])
+        shell.kill()
+        shell.wait()
+        end = time.monotonic() + (60 if dies else 0.3)
+        while alive(verb) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert alive(verb) != dies
+        if not dies:
+            os.kill(verb, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_one_wish_is_heard_once_and_handlers_are_given_back():
+    before = [signal.getsignal(number) for number in signals.HEEDED]
+    with pytest.raises(signals.Ended) as caught, signals.heeded():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # what follows at once is the same wish
+            cleaned = True
+    assert cleaned and signals.status_after(caught.value) == 143
+    assert [signal.getsignal(number) for number in signals.HEEDED] == before
+    assert signals.status_after(KeyboardInterrupt()) == 130

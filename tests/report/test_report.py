@@ -1,0 +1,302 @@
+"""The report: the figures of a small made-up run are on it, nothing comes from elsewhere, nothing absent harms."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+
+import pytest
+
+from asr.cli import main
+from asr.report.charts import AVERAGE, Curve, line_chart
+from asr.report.experiment import read_experiment
+
+VOID = {"meta", "br", "hr", "img", "input", "link", "path", "use", "rect", "circle", "line"}
+
+
+class Checker(HTMLParser):
+    """Every element closed in order, ids unique; collects addresses and visible text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.references: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.ids += [values["id"]] if "id" in values else []
+        self.addresses += [
+            values[name] or "" for name in ("src", "href", "action", "data", "srcset") if name in values
+        ]
+        self.references += re.findall(r"url\(#([^)]*)\)", " ".join(value or "" for value in values.values()))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "svg":
+            assert values["role"] == "img" and len(values["aria-label"]) > 30
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+def check(page: str) -> str:
+    """The page's visible text, after checking that the page is sound and self-contained."""
+    checker = Checker()
+    checker.feed(page)
+    checker.close()
+    assert checker.open == []
+    assert len(set(checker.ids)) == len(checker.ids)
+    assert all(address.startswith("#") and address[1:] in checker.ids for address in checker.addresses)
+    assert set(checker.references) <= set(checker.ids)
+    assert "<script" not in page and "@import" not in page and "<link" not in page
+    assert not re.search(r"(https?:)?//\w", re.sub(r"<!DOCTYPE[^>]*>", "", page))
+    return " ".join(" ".join(checker.text).split())
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """A run with dev and test scored, a training log that was resumed and cut, times of two runs."""
+    exp = tmp_path / "exp" / "tiny"
+    model = exp / "dnn"
+    for name, hypothesis in (("dev", "u1 今 天 填 气\nu2 行 不 航\n"), ("test", "u1 今 天 填 气\nu2 航 不 航 <b>\n")):
+        data, out = exp / "data" / name, model / f"decode_{name}"
+        data.mkdir(parents=True)
+        out.mkdir(parents=True)
+        (data / "text").write_text("u1 今天天气\nu2 行不行\nu3 好\n", encoding="utf-8")
+        (data / "utt2spk").write_text("u1 s<1>\nu2 s2\nu3 s2\n")
+        (out / "hyp.txt").write_text(hypothesis, encoding="utf-8")
+        record = {"complete": True, "lm_weight": 9.0, "penalty": 0.5, "speech_s": 600.0, "rtf_wall": 0.0625}
+        record["prior_scale"] = 0.8
+        if name == "dev":
+            record["tuning"] = [
+                {"lm_weight": 8.0, "penalty": 0.5, "prior_scale": 0.8, "cer": 41.25, "errors": 5},
+                {"lm_weight": 8.0, "penalty": 0.5, "prior_scale": 1.0, "cer": 99.25, "errors": 9},
+                {"lm_weight": 9.0, "penalty": 0.5, "prior_scale": 0.8, "cer": 37.5, "errors": 3},
+                {"lm_weight": 9.0, "penalty": 0.0, "prior_scale": 0.8, "cer": None},
+            ]
+        (out / "decode.json").write_text(json.dumps(record))
+        argv = ["--ref", str(data / "text"), "--hyp", str(out / "hyp.txt"), "--out", str(out)]
+        assert main(["score", *argv]) == 0
+    events = [
+        {"event": "start", "frames": 0, "total_frames": 90000, "workers": 3},
+        heldout(0, 5.0, 5.0, 0.01),
+        heldout(30000, 3.0, 3.0, 0.2),
+        heldout(60000, 9.0, 9.0, 0.1),  # lost: the run went on from 30000
+        {"event": "progress", "frames": 45000, "frames_per_s": 4000.0, "train_ce": 2.9, "eta": 0.1},
+        heldout(45000, 2.5, 2.25, 0.3),
+        heldout(90000, float("nan"), 2.0, 0.4),
+        heldout(90000, 2.125, 1.875, 0.5),
+        {
+            "event": "done",
+            "frames": 90000,
+            "seconds": 75.0,
+            "frames_seen": 90000,
+            "frames_repeated": 0,
+            "frames_dropped": 0,
+            "pushes": 352,
+            "staleness_histogram": [100, 200, 52],
+            "refused": {"too stale": 4, "duplicate": 0},
+        },
+    ]
+    (model / "log").mkdir()
+    (model / "log" / "train.jsonl").write_text("".join(json.dumps(item) + "\n" for item in events) + '{"event": "pro')
+    (model / "config.json").write_text(json.dumps({"network": {"layers": 4, "activation": "relu"}, "seed": 17}))
+    (exp / "log").mkdir()
+    (exp / "log" / "times.tsv").write_text(
+        "1\tprepare\t31.2\t0\n5\ttrain\t500\t1\n5\ttrain\t130.0\t0\n1\tprepare\t0.1\tskipped\n10\tscore\t1.5\t2\n7\tdec"
+    )
+    return exp
+
+
+def heldout(frames: int, raw: float, average: float, accuracy: float) -> dict:
+    return {
+        "event": "heldout",
+        "frames": frames,
+        "ce_raw": raw,
+        "ce_average": average,
+        "accuracy_raw": accuracy,
+        "accuracy_average": accuracy,
+        "eta": 0.2,
+    }
+
+
+def report(exp) -> tuple[str, str]:
+    assert main(["report", "--exp", str(exp), "--model", str(exp / "dnn"), "--force"]) == 0
+    page = (exp / "dnn" / "report.html").read_text(encoding="utf-8")
+    return page, check(page)
+
+
+def test_the_figures_are_on_the_page(made_up, capsys):
+    page, text = report(made_up)
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {made_up / 'dnn' / 'report.html'}"
+    # dev: 天→填, 行→航, 好 lost: 3 of 8; test: one more 行→航
+    assert "37.50 % CER" in text and "[ 3 / 8, 0 ins, 1 del, 2 sub ]" in text
+    assert "50.00 % CER" in text and "[ 4 / 8, 0 ins, 1 del, 3 sub ]" in text
+    assert text.index("dev 37.50") < text.index("test 50.00")
+    assert "1 without a hypothesis, counted as deletions" in text
+    # curves and the pass
+    assert "averaged weights, 1.875 at the end" in text and "raw weights, 2.125" in text
+    assert "0.250 nats better than the raw ones" in text
+    assert "raw weights from 5.000 to 2.125; averaged weights from 5.000 to 1.875" in page
+    assert "frames seen 90,000" in text and "1 min 15 s" in text and "4,000" in text and "too stale 4" in text
+    assert "0.86 pushes" in text  # (200 + 2 · 52) / 352
+    assert "could not be read: 1" in text
+    # times: the last that worked of each stage, and what failed
+    assert "1 prepare 31 s" in text and "5 train 2 min 10 s" in text and "10 score 1.5 s 1 % failed" in text
+    assert "2 min 43 s in all" in text and "0.1 s" not in text
+    # tuning
+    assert "weight 9 and insertion penalty 0.5 were chosen on dev" in text
+    assert "So is the scale of the priors, 0.8" in text and "99.25" not in text
+    assert "41.25" in text and "37.50 (chosen)" in text and "0.062" in text
+    # confusions and utterances
+    assert "行 航 2 行 不行 u2" in text
+    assert "Most often lost: 好 × 1" in text
+    assert "u2 · s2 · 66.67 % [ 2 / 3, 0 ins, 0 del, 2 sub ]" in text and "no hypothesis" in text
+    assert "行不行 → 航不航" in text
+    # settings, escaped names
+    assert "network.layers 4" in text and "seed 17" in text
+    assert "s&lt;1&gt;" in page and "s<1>" not in page
+
+
+def test_colours_are_the_pages_own(made_up):
+    page, _ = report(made_up)
+    charts = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(charts) == 4
+    for chart in charts:
+        assert "var(--" in chart
+        assert not re.search(r"#0[1-5]0", chart)
+        assert not re.search(r"[\u3400-\u9fff]", chart)  # fonts for Han may lack
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_wide_tables_scroll_by_themselves_and_show_it(made_up):
+    """A shadow stays at each edge, a cover moves with the table, and so does text for screen readers alone."""
+    page, _ = report(made_up)
+    rule = re.search(r"\.scroll \{(.*?)\}", page, flags=re.DOTALL)[1]
+    assert "overflow-x: auto" in rule and "position: relative" in rule
+    assert rule.count("no-repeat local") == 2 and rule.count("no-repeat scroll") == 2
+    assert rule.count("var(--shade)") == 2 and page.count("--shade: rgb(") == 2  # by day and by night
+    assert page.count('<div class="scroll" role="region" tabindex="0"') == page.count("<table") > 5
+
+
+def test_same_bytes_again_and_up_to_date(made_up, capsys):
+    first, _ = report(made_up)
+    assert report(made_up)[0] == first
+    (made_up / "log" / "times.tsv").write_text("1\tprepare\t0.1\t0\n")
+    capsys.readouterr()
+    argv = ["report", "--exp", str(made_up), "--model", str(made_up / "dnn")]
+    assert main(argv) == 0 and capsys.readouterr().out == "report: up to date\n"
+    (made_up / "dnn" / "config.json").write_text('{"seed": 18}')
+    assert main(argv) == 0 and "up to date" not in capsys.readouterr().out
+    assert "seed 18" in check((made_up / "dnn" / "report.html").read_text(encoding="utf-8"))
+
+
+def test_an_empty_run_is_said_in_sentences(tmp_path):
+    (tmp_path / "exp" / "dnn").mkdir(parents=True)
+    _, text = report(tmp_path / "exp")
+    for sentence in (
+        "This run has no result yet.",
+        "Nothing has been scored yet.",
+        "There is no training log (log/train.jsonl).",
+        "run.sh has left no times (log/times.tsv).",
+        "No decoding has left trials",
+        "The model has no config.json.",
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("decode_test/scores.json", '{"cer": 1', "scores.json could not be read: "),
+        ("decode_test/scores.json", '{"cer": 1}', "scores.json is not what score writes: it has no utterances."),
+        ("decode_test/scores.json", "[]", "scores.json holds no JSON object."),
+        ("decode_dev/decode.json", '{"tuning": 3, "lm_weight": "x"}', "No decoding has left trials"),
+        ("log/train.jsonl", "", "The training log holds no held-out figures yet."),
+        ("log/train.jsonl", '[1]\n{"event": "heldout", "frames": null}\n', "holds no held-out figures yet."),
+        ("log/train.jsonl", b"\xff\xfe\n", "Lines of the training log that could not be read: 1."),
+        ("config.json", "nonsense", "config.json could not be read"),
+    ],
+)
+def test_damaged_files_are_said_and_the_rest_is_shown(made_up, name, content, sentence):
+    path = made_up / "dnn" / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    _, text = report(made_up)
+    assert sentence in text
+    assert "37.50 % CER" in text
+
+
+def test_a_run_without_an_error_and_one_still_training(made_up):
+    out = made_up / "dnn" / "decode_test"
+    (out / "hyp.txt").write_text("u1 今天天气\nu2 行不行\nu3 好\n", encoding="utf-8")
+    text = made_up / "data" / "test" / "text"
+    assert main(["score", "--ref", str(text), "--hyp", str(out / "hyp.txt"), "--out", str(out)]) == 0
+    log = made_up / "dnn" / "log" / "train.jsonl"
+    log.write_text("".join(line for line in log.read_text().splitlines(keepends=True)[:3]))
+    _, text = report(made_up)
+    assert "There is no error in test." in text and "Worst utterances" not in text
+    assert "The training log has no end" in text
+
+
+def test_no_model_folder_is_refused(tmp_path, capsys):
+    assert main(["report", "--exp", str(tmp_path), "--model", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err == f"{tmp_path / 'nowhere'}: no such model folder\n"
+
+
+def test_places_that_are_wrong_are_refused(made_up, capsys):
+    model = made_up / "dnn"
+    config = model / "config.json"
+    link = made_up / "page.html"
+    link.symlink_to(config)
+    capsys.readouterr()
+    for argv, message in (
+        (["--exp", made_up / "nowhere", "--model", model], f"{made_up / 'nowhere'}: no such folder of a run\n"),
+        (["--exp", config, "--model", model], f"{config}: no such folder of a run\n"),
+        (["--exp", made_up, "--model", config], f"{config}: no such model folder\n"),
+        (["--exp", made_up, "--model", model, "--out", model], f"{model}: is a folder; --out names a file\n"),
+        (["--exp", made_up, "--model", model, "--out", config / "a" / "b"], f"{config}/a/b: not a directory\n"),
+        (["--exp", made_up, "--model", model, "--out", link], f"{link}: is part of --exp {made_up}, which is read; "),
+        (["--exp", made_up, "--model", model, "--out", made_up / "log" / "times.tsv"], "times.tsv: is part of --exp"),
+    ):
+        assert main(["report", *map(str, argv)]) == 2
+        output = capsys.readouterr()
+        assert message in output.err and output.err.count("\n") == 1 and output.out == ""
+    assert config.read_text().startswith('{"network"')
+
+
+def test_a_page_goes_into_a_pipe(made_up):
+    fifo = made_up / "page"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(fifo.read_text, encoding="utf-8")
+        assert main(["report", "--exp", str(made_up), "--model", str(made_up / "dnn"), "--out", str(fifo)]) == 0
+        assert "37.50 % CER" in check(reading.result(60))
+    assert fifo.is_fifo() and not list(made_up.glob(".*"))
+
+
+def test_resumed_training_is_read_once(made_up):
+    training = read_experiment(made_up, made_up / "dnn").training
+    assert [event["frames"] for event in training.heldout] == [0, 30000, 45000, 90000]
+    assert training.heldout[-1]["ce_raw"] == 2.125
+
+
+def test_a_chart_of_one_point_and_of_many_frames():
+    one = line_chart([Curve([0.0], [5.0], AVERAGE)], "label", "a description that is long enough, 5.0", "one")
+    assert "thousand frames" in one and one.startswith("<svg") and 'id="one-' in one
+    many = line_chart([Curve([0.0, 5e6], [5.0, 1.0], AVERAGE)], "label", "from 5.0 to 1.0 & <less>", "many")
+    assert "million frames" in many and "&amp; &lt;less&gt;" in many

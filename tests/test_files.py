@@ -1,0 +1,136 @@
+"""Whole files: rights, links, devices, and disks that are full."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from asr import reads
+from asr.errors import of_file_system
+from asr.files import atomic, copy_whole, folder_beside
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("mask", "file", "folder"), [(0o077, 0o600, 0o700), (0o002, 0o664, 0o775), (0o022, 0o644, 0o755)]
+)
+def test_the_umask_holds(tmp_path, mask, file, folder):
+    old = os.umask(mask)
+    try:
+        with atomic(tmp_path / "made" / "file") as handle:
+            handle.write("x")
+        with folder_beside(tmp_path / "made", ".work.") as work:
+            work.rename(tmp_path / "folder")
+    finally:
+        os.umask(old)
+    assert rights(tmp_path / "made" / "file") == file
+    assert rights(tmp_path / "folder") == rights(tmp_path / "made") == folder
+
+
+def test_a_replaced_file_keeps_its_rights(tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "file").chmod(0o640)
+    copy_whole(__file__, tmp_path / "file")
+    assert rights(tmp_path / "file") == 0o640
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_names_is_written(tmp_path, there):
+    (tmp_path / "real").mkdir()
+    if there:
+        (tmp_path / "real" / "file").write_text("old")
+    (tmp_path / "link").symlink_to("real/file")
+    with atomic(tmp_path / "link") as handle:
+        handle.write("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "file").read_text() == "new"
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["file"]
+
+
+def test_devices_stay_devices():
+    with atomic("/dev/null") as handle:
+        handle.write("x")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_fifo_is_written_into(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "fifo").read_bytes()))
+    reader.start()
+    with atomic(tmp_path / "fifo") as handle:
+        handle.write("一二")
+    reader.join(10)
+    assert got == ["一二".encode()] and stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+def test_a_descriptor_is_written_into_and_not_cut(tmp_path, name):
+    """`--out /dev/stdout > file`: what stands in the file before and after stays."""
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    code = f"""
+from asr.files import atomic
+print('before', flush=True)
+with atomic({name!r}) as handle:
+    handle.write('within\\n')
+print('after')
+"""
+    root = Path(__file__).parents[1]
+    with open(tmp_path / "file", "w") as out:
+        subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=out,
+            check=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+    assert (tmp_path / "file").read_text() == "before\nwithin\nafter\n"
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError) as caught, atomic(tmp_path / "out") as handle:
+        handle.write("x")
+        raise OSError(28, "No space left on device")
+    assert str(of_file_system(caught.value)) == f"{tmp_path}/out: no space left on device"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_as_long_as_the_file_system_takes(tmp_path):
+    with atomic(tmp_path / ("x" * 255)) as handle:
+        handle.write("x")
+    with pytest.raises(OSError) as caught, atomic(tmp_path / ("x" * 256)):
+        pass
+    assert "file name too long" in str(of_file_system(caught.value))
+
+
+def test_a_link_within_what_a_run_writes_is_replaced(tmp_path):
+    """A data directory of links to somebody else's tables: theirs stay as they are."""
+    from test_reads import InPlace
+
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "feats.scp").symlink_to("../theirs")
+    reads.declare(InPlace(tmp_path / "data", tmp_path / "out"))
+    try:
+        with atomic(tmp_path / "data" / "feats.scp") as handle:
+            handle.write("ours")
+    finally:
+        reads.forget()
+    assert (tmp_path / "theirs").read_text() == "theirs" and (tmp_path / "data" / "feats.scp").read_text() == "ours"
+
+
+def test_atomic_leaves_the_old_file_when_writing_fails(tmp_path):
+    (tmp_path / "f").write_text("old")
+    with pytest.raises(RuntimeError), atomic(tmp_path / "f") as handle:
+        handle.write("half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f").read_text() == "old"
