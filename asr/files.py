@@ -1,7 +1,10 @@
-"""Files and folders that appear whole or not at all, with the rights that the umask gives them.
+"""Read and write files: whole bytes, JSON, tensors. A written file or folder appears whole or not at all.
 
     with atomic("data/train/text") as handle: ...             # write beside, fsync, rename
     with folder_beside(Path("lang")) as work: ...             # a hidden folder, removed at the end
+    config = read_json(Path("exp/net/config.json"))           # {"network": ...}; InputError names the file
+
+A written file has the rights that the umask leaves.
 
 A device, a FIFO and a descriptor (/dev/stdout) are written into. A link stays; what it names is replaced. An error of
 the file system names the file.
@@ -11,17 +14,23 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
+import json
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from asr import reads
-from asr.errors import FILE_SYSTEM
+from asr.errors import FILE_SYSTEM, InputError
 from asr.parallel.processes import temporary
+
+if TYPE_CHECKING:
+    import torch
 
 KEPT_OF_NAME = 60  # characters: the name of the file beside has to be shorter than the file system's limit
 
@@ -127,3 +136,58 @@ def sync_directory(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file, unpacked if its name ends in .gz. Raises InputError if it cannot be read."""
+    try:
+        if os.fspath(path).endswith(".gz"):
+            with gzip.open(path, "rb") as handle:
+                return handle.read()
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("no such file", file=path) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from error
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the JSON object that a file holds. Raises InputError if there is none, or the file cannot be read."""
+    try:
+        content = json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is not JSON: {error}", file=path) from error
+    if not isinstance(content, dict):
+        raise InputError("is not a JSON object", file=path)
+    return content
+
+
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], *, indent: int | None = 1) -> None:
+    """Write a JSON object as UTF-8, with a line break at its end."""
+    with atomic(path) as handle:
+        json.dump(content, handle, ensure_ascii=False, indent=indent)
+        handle.write("\n")
+
+
+def read_tensors(path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, torch.Tensor]:
+    """Return the tensors of a safetensors file. Raises InputError if it is damaged or its SHA-256 is another one."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    data = read_bytes(path)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError("its hash does not fit", file=path)
+    try:
+        return load(data)
+    except (ValueError, SafetensorError) as error:
+        raise InputError(f"is not a safetensors file: {error}", file=path) from error
+
+
+def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, torch.Tensor]) -> str:
+    """Write a safetensors file and return its SHA-256."""
+    from safetensors.torch import save
+
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    with atomic(path, "wb") as handle:
+        handle.write(data)
+    return hashlib.sha256(data).hexdigest()

@@ -22,9 +22,8 @@ import torch
 from asr.acoustic.network import FeedForward, NetworkConfig, build
 from asr.acoustic.priors import log_priors
 from asr.errors import InputError
-from asr.files import atomic
+from asr.files import atomic, read_bytes
 from asr.kaldi.counts import read_counts
-from asr.tables import read_bytes
 
 #: frames a forward pass takes at once; bounds the memory of a long utterance
 FORWARD_FRAMES = 4096

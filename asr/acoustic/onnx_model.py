@@ -26,9 +26,8 @@ from asr.acoustic.priors import DISABLED
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS, PITCH_DIM
 from asr.features.normalise import VARIANCE_FLOOR
-from asr.files import atomic
+from asr.files import atomic, read_bytes
 from asr.sound.audio import SCALE
-from asr.tables import read_bytes
 
 if TYPE_CHECKING:
     import onnx

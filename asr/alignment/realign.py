@@ -32,7 +32,7 @@ from asr.alignment.transcripts import Spoken, to_align
 from asr.command.verbs import module_of
 from asr.console import progress, say
 from asr.errors import InputError
-from asr.files import copy_whole
+from asr.files import copy_whole, read_bytes
 from asr.kaldi.alignments import write_alignments
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.kaldi.tree import read_tree
@@ -40,7 +40,7 @@ from asr.parallel.pool import Pool
 from asr.parallel.processes import processes_for
 from asr.settings import option, resolve
 from asr.stamp import Stamp
-from asr.tables import read_bytes, write_table
+from asr.tables import write_table
 
 UTTERANCES_AT_ONCE = 25
 

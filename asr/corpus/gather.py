@@ -31,8 +31,9 @@ from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import transcript_problems
 from asr.corpus.transcript import characters, normaliser, simplified
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.settings import option
-from asr.tables import read_bytes, read_lines
+from asr.tables import read_lines
 
 #: in this order an utterance that is in several sets stays: what is in test must not be trained on
 PRECEDENCE = ("test", "dev", "train")

@@ -14,7 +14,6 @@ A copy that speed makes shorter than one window of features is left out and name
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from asr.corpus.datadir import FILES, DataDir, Utterance, is_pipe, refuse_same
 from asr.corpus.problems import Problem
 from asr.corpus.repair import settle
 from asr.errors import InputError
+from asr.parallel.machine import cores
 from asr.settings import option
 from asr.sound import audio
 from asr.sound import rooms as acoustics
@@ -123,7 +123,7 @@ def _durations(data: DataDir) -> dict[str, float]:
             seconds[item.key] = _number(data.utt2dur[item.key])
         elif not is_pipe(item.source):
             unknown.append(item)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for item, known in zip(unknown, pool.map(_seconds, unknown), strict=True):
             if known is not None:
                 seconds[item.key] = known

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.errors import InputError, shown
-from asr.tables import decode_or_refuse, read_bytes, read_lines
+from asr.files import read_bytes
+from asr.tables import decode_or_refuse, read_lines
 
 BOM = "\ufeff"
 #: kinds of problems that rows of a corpus's tables have, rather than utterances

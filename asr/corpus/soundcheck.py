@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from asr.console import progress
 from asr.corpus.datadir import DataDir, Utterance
 from asr.corpus.problems import Problem
+from asr.parallel.machine import cores
 from asr.sound import audio
 
 
@@ -50,7 +50,7 @@ def check_sounds(
                 found.append(Problem(error.kind, error.message, str(error.file), None, utterance.key))
         return found
 
-    with ThreadPoolExecutor(nj or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(nj or cores()) as pool:
         results = list(progress(pool.map(examine, groups), len(groups), f"sounds of {path}"))
     return [problem for result in results for problem in result]
 

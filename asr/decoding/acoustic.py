@@ -6,7 +6,6 @@ source.loglikes_of("utterance")                              # float32 (frames, 
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.errors import InputError
+from asr.parallel.machine import cores
 
 FRAME_SHIFT_MS = 10.0
 
@@ -65,7 +65,7 @@ def leave_cores_to_search() -> None:
     """Few threads for the network: the searchers need the cores. Never by nj, which must not change the result."""
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
+    torch.set_num_threads(max(1, cores() // 4))
 
 
 def _network(folder: Path, data: Path, weights: str) -> AcousticSource:

@@ -36,9 +36,10 @@ from asr.decoding.tune_set import TuneSet
 from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Weights, weights_from
 from asr.decoding.word_table import WordTable
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import read_bytes, read_symbols, read_table
+from asr.tables import read_symbols, read_table
 
 #: raised whenever the same inputs give other results: what was made before is then made again
 REVISION = 1

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from asr.errors import InputError
-from asr.tables import read_bytes
+from asr.files import read_bytes
 
 LM_WEIGHTS = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0)  # that are tried where nothing is said
 INSERTION_PENALTIES = (-0.5, 0.0, 0.5, 1.0)

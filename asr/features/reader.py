@@ -15,8 +15,9 @@ import numpy as np
 
 from asr.errors import InputError
 from asr.features import normalise
+from asr.files import read_bytes
 from asr.kaldi.archives import MatrixReader
-from asr.tables import read_bytes, read_table
+from asr.tables import read_table
 
 DESCRIPTION = "features.json"
 #: no log filter bank, cepstrum or pitch is so large; one value beyond spoils the statistics of a whole set

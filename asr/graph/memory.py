@@ -19,6 +19,7 @@ import numpy as np
 
 from asr.errors import InputError
 from asr.kaldi.fst import Fst
+from asr.parallel.machine import free_bytes
 
 ARCS_PER_STATE = 1.6  # forward arc and self-loop, less what determinisation and minimisation share
 BASE_MB = 200.0  # Python, the wheels, what is compiled
@@ -28,7 +29,6 @@ BASE_S, S_PER_ARC = 1.5, 9e-6
 READING_FACTOR = 3  # a file, its arcs as numpy and as kaldifst at once
 STATES_PER_MB = 2500  # that determinisation may make: a state with its subset, hash entry and arcs
 LONGEST_WORD = 100  # phones
-MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,7 @@ def limit_mb(max_memory_gb: float) -> float:
     """`max_memory_gb` in MB, or, where that is 0, the memory that is free; infinity where the system does not say."""
     if max_memory_gb > 0:
         return max_memory_gb * 1024
-    limits = [np.inf]
-    if MEMINFO.is_file():
-        found = [line.split() for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable:")]
-        limits += [int(words[1]) / 1024 for words in found]
-    if CGROUP.is_file() and (text := CGROUP.read_text().strip()).isdecimal():
-        limits.append(int(text) / 2**20)
-    return float(min(limits))
+    return free_bytes() / 2**20
 
 
 def refuse_too_large(needed_mb: float, allowed_mb: float, grammar: Path) -> None:

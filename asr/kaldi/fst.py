@@ -27,8 +27,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from asr.errors import InputError
-from asr.files import atomic
-from asr.tables import read_bytes
+from asr.files import atomic, read_bytes
 
 ARC = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("weight", "<f4"), ("nextstate", "<i4")])
 _CONST_STATE = np.dtype([("final", "<f4"), ("place", "<u4"), ("arcs", "<u4"), ("ieps", "<u4"), ("oeps", "<u4")])

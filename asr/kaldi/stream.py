@@ -20,8 +20,8 @@ from typing import NoReturn
 import numpy as np
 
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.kaldi.file_kinds import another_kind
-from asr.tables import read_bytes
 
 LONGEST_TOKEN = 64
 

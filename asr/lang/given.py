@@ -10,11 +10,12 @@ import shutil
 from pathlib import Path
 
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.lang.lexicon import is_disambiguation, reserved
 from asr.lang.lexicon_fst import check_fst
 from asr.lang.units import OOV_NAMES
 from asr.lang.word_alignment import complete
-from asr.tables import is_count, read_bytes, read_lines, read_symbols
+from asr.tables import is_count, read_lines, read_symbols
 
 REQUIRED = ("L_disambig.fst", "G.fst", "words.txt", "phones.txt")
 CLASSES = ("disambig", "silence")  # of phones/; as .int, or what gives it: .csl or .txt

@@ -21,8 +21,8 @@ from typing import Any
 from asr.console import say
 from asr.corpus.transcript import HAN, characters
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.lang.units import WordUnits
-from asr.tables import read_bytes
 
 MODEL = "pieces.model"
 MOST_CHARACTERS = 4  # of one piece

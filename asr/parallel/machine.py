@@ -1,16 +1,49 @@
-"""The machine that a stage runs on, as its record beside a result names it: times mean nothing without it.
+"""The machine that a stage runs on: the cores and the memory that it may use, and its record beside a result.
 
+    cores()         # 2
     describe()      # {"cpu": "AMD EPYC 9B14", "cores": 2, "memory_gb": 16.4, "python": "3.11.2", ...}
 
-Reads /proc/cpuinfo and the installed packages' metadata; imports neither torch nor numpy.
+Reads /proc, /sys/fs/cgroup and the installed packages' metadata; imports neither torch nor numpy.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from importlib import metadata
 from pathlib import Path
+
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """Return how many cores this process may use: its affinity, and the time that its control group grants."""
+    may_use = len(os.sched_getaffinity(0))
+    quota, _, period = _read(CGROUP / "cpu.max").partition(" ")
+    if quota.isdecimal() and period.isdecimal() and int(period):
+        may_use = min(may_use, math.ceil(int(quota) / int(period)))
+    return max(1, may_use)
+
+
+def free_bytes() -> float:
+    """Return the memory that this process may still use; infinity if the system does not say."""
+    limits = [math.inf]
+    for line in _read(MEMINFO).splitlines():
+        if line.startswith("MemAvailable:"):
+            limits.append(1024.0 * int(line.split()[1]))
+    most = _read(CGROUP / "memory.max")
+    if most.isdecimal():
+        limits.append(float(most))
+    return min(limits)
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file of the kernel, empty if it is not there."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def describe() -> dict[str, str | int | float]:
@@ -20,7 +53,7 @@ def describe() -> dict[str, str | int | float]:
     """
     found: dict[str, str | int | float] = {
         "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

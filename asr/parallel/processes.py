@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 
+from asr.parallel.machine import cores
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)  # here: a process that was just forked must not load anything
 _temporary: set[str] = set()
@@ -23,7 +25,7 @@ _temporary: set[str] = set()
 
 def processes_for(nj: int, most: int) -> int:
     """How many processes: `nj`, or one a core for 0; not more than there are pieces of work, `most`."""
-    return max(1, min(nj or len(os.sched_getaffinity(0)), most))
+    return max(1, min(nj or cores(), most))
 
 
 def end_with_parent() -> None:

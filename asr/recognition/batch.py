@@ -7,7 +7,6 @@ faults = batch.run(lambda place, record: out.write(record))
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from asr.console import warn
 from asr.errors import InputError
+from asr.parallel.machine import cores
 from asr.parallel.processes import processes_for
 from asr.recognition import written
 from asr.recognition.inputs import readable, seconds_of
@@ -34,7 +34,7 @@ class Batch:
 
     def run(self, write: Callable[[int, bytes], None]) -> list[InputError]:
         """Transcribe all; write(place of the file, its record)."""
-        nj = processes_for(self.settings.nj, os.cpu_count() or 1)
+        nj = processes_for(self.settings.nj, cores())
         with contextlib.ExitStack() as stack:
             with self.interrupt.after(1):
                 recogniser = stack.enter_context(Recogniser(self.bundle, nj, most_s=self.settings.most_s))

@@ -24,9 +24,8 @@ from asr.decoding.beam.search import Beams
 from asr.decoding.tuning import Weights
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS, FeatureConfig
-from asr.files import atomic
+from asr.files import atomic, read_bytes
 from asr.kaldi.archives import read_matrices, write_matrices
-from asr.tables import read_bytes
 
 DESCRIPTION = "recognition.json"
 FORMAT = 1

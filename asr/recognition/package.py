@@ -21,10 +21,10 @@ import numpy as np
 
 from asr.console import say
 from asr.errors import InputError
-from asr.files import copy_whole, folder_beside
+from asr.files import copy_whole, folder_beside, read_bytes
 from asr.kaldi.archives import MatrixReader
 from asr.settings import option
-from asr.tables import decode_or_refuse, read_bytes, read_counts_of
+from asr.tables import decode_or_refuse, read_counts_of
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")

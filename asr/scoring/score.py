@@ -38,11 +38,12 @@ from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normaliser
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.scoring.counts import Counts
 from asr.scoring.results import FILES, result_lines, score_texts, write_results
 from asr.settings import option
 from asr.stamp import Stamp
-from asr.tables import read_bytes, read_table
+from asr.tables import read_table
 from asr.tables.lookalike import LookAlikes
 
 ONE_HAN = re.compile(f"[{HAN}]")

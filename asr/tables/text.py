@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import math
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from asr.errors import InputError, shown
-from asr.files import atomic
+from asr.files import atomic, read_bytes
 
 T = TypeVar("T")
 BLANKS = " \t\r\v\f"  # what parts a key from its value: Kaldi knows no other white space
@@ -123,19 +120,6 @@ def decode_or_refuse(
                 data.decode("gb18030")
                 guess = " (GBK?); convert it or pass --encoding gb18030"
         raise InputError(f"is not {encoding.upper()}{guess}", file=path, line=line, key=key) from error
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The whole (gunzipped) file; a missing, unreadable or cut one is an InputError."""
-    try:
-        if os.fspath(path).endswith(".gz"):
-            with gzip.open(path, "rb") as handle:
-                return handle.read()
-        return Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise InputError("no such file", file=path) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from error
 
 
 def write_table(path: str | os.PathLike[str], table: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from asr.corpus.listing import SUFFIXES, read_listing
 from asr.corpus.problems import Problem
 from asr.corpus.transcript import HAN
 from asr.errors import InputError
-from asr.tables import read_bytes
+from asr.files import read_bytes
 
 ROWS_LOOKED_AT = 1000
 SHORTEST_NAME = 3  # a shorter word in some file is no mention of a sound

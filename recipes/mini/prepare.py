@@ -10,12 +10,13 @@ beginning; the tables of OUT are there only when all is done.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from asr.parallel.machine import cores
 
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -100,7 +101,7 @@ def _check(settings: Settings) -> None:
 
 
 def _processes(nj: int) -> int:
-    return nj or len(os.sched_getaffinity(0))
+    return nj or cores()
 
 
 def _wav_paths(folder: Path, utterances: list[Utterance]) -> dict[str, Path]:

@@ -17,8 +17,7 @@ from typing import NoReturn
 
 from asr.alignment.formats.intervals import LATEST_S, NUMBER, Interval, Row, label_files
 from asr.errors import InputError
-from asr.files import atomic
-from asr.tables import read_bytes
+from asr.files import atomic, read_bytes
 
 SUFFIX = ".TextGrid"
 PHONE_TIERS = ("phones", "phone")

@@ -34,11 +34,11 @@ from asr.alignment.transcripts import Spoken, to_align
 from asr.console import say
 from asr.errors import InputError
 from asr.features.reader import DESCRIPTION, describe
-from asr.files import atomic
+from asr.files import atomic, read_bytes
 from asr.kaldi.alignments import remove_alignments, write_alignments
 from asr.kaldi.transition_model import TransitionModel, from_tree
 from asr.kaldi.tree import CONTEXTS, PDF_CLASS_KEY
-from asr.tables import read_bytes, read_table, write_table
+from asr.tables import read_table, write_table
 
 FRAMES_PER_HOUR = 360_000
 MIDDLE_CLASS = 1

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from asr.console import duration, say, warn
 from asr.errors import InputError
-from asr.files import atomic, sync_directory
-from asr.tables import read_bytes
+from asr.files import atomic, read_bytes, sync_directory
 
 #: seconds before each further try at one address; a server that says nothing for so long is given up
 WAITS_S = (1.0, 5.0, 20.0)

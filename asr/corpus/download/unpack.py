@@ -17,8 +17,7 @@ from pathlib import Path
 
 from asr.console import progress, say
 from asr.errors import InputError
-from asr.files import atomic
-from asr.tables import read_bytes
+from asr.files import atomic, read_bytes
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".zip")
 CHUNK = 1 << 20

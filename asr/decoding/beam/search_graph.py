@@ -12,8 +12,8 @@ import numpy as np
 
 from asr.decoding.word_table import WordTable
 from asr.errors import InputError
+from asr.files import read_bytes
 from asr.kaldi.fst import Fst, read_fst
-from asr.tables import read_bytes
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ import numpy as np
 
 from asr.decoding.lattices.lattice import CompactLattice
 from asr.errors import InputError
-from asr.files import atomic_packed
+from asr.files import atomic_packed, read_bytes
 from asr.kaldi.fst import HEADER, MAGIC
-from asr.tables import read_bytes
 
 _LEAST_STATE, _LEAST_ARC = 20, 24  # bytes
 _TYPE, _ARCS = b"vector", b"compactlattice44"
