@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The character error rate on real speech: recipes/kaldi on 0.85 h of AISHELL with Kaldi's own lang, and Kaldi's own
-# alignments but for --from-scratch.
+# Prints the character error rate on real speech: recipes/kaldi on 0.85 h of AISHELL, with Kaldi's lang directory and
+# alignments. With --from-scratch, it makes its own alignments.
 # Data: ../shared/data (see its README.md for the protocol). Options go to run.sh, such as --exp DIR or --seed 2.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 data=../shared/data
 [[ -d $data/kaldi_aishell_sample && -f $data/cmn_words/words.txt ]] || {
-  echo "the real data is not there: $data" >&2
+  echo "$data: the AISHELL sample is missing" >&2
   exit 2
 }
-# the protocol's language model has seen the words of cmn_words as well; so may the one that chooses its weight
+# the protocol's language model knows the words of cmn_words, so the model that chooses its weight may know them too
 lm_text=$data/cmn_words/words.txt
 alignments=(--ali-dir "$data/kaldi_aishell_sample/tri1_ali")
 [[ " $* " != *" --from-scratch "* ]] || alignments=()

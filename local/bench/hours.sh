@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Does the cost of an hour of speech stay the same? Preparation and features of recipes/mini at several sizes, and of perturbed copies
-# (speeds 0.9 and 1.1): seconds, memory of all processes at once, and how many times faster than real time. Disk: 0.3 GB an hour.
+# Prints what an hour of speech costs at several sizes: preparation and features of recipes/mini and of perturbed copies
+# (speeds 0.9 and 1.1). Columns: seconds, peak memory of all processes, speed over real time. Needs 0.3 GB of disk per hour.
 #   local/bench/hours.sh                 5 and 20 hours
 #   local/bench/hours.sh 1 2 40
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a newcomer meets: a fresh clone in another place, set-up included, and the whole recipe. Seconds and memory.
+# Clones the repository to another place, sets it up and runs the whole recipe. Prints seconds and memory.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=$(mktemp -d)
@@ -7,4 +7,4 @@ trap 'rm -rf "$place"' EXIT
 git clone --quiet . "$place/yibian"
 begun=$SECONDS
 python3 local/bench/peak.py "$place/yibian/run.sh" "$@"
-echo "$((SECONDS - begun)) s in all, set-up included" >&2
+echo "$((SECONDS - begun)) s in total, set-up included" >&2

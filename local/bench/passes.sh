@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# One pass of async-asgd against async-sgd with newbob to convergence: same data, network, workers and seeds. Prints for
-# each run its passes, seconds, CPU seconds, held-out cross-entropy and character error rate on dev and test.
-# A method may carry options of its own for `asr train`: NAME:OPTION=VALUE,OPTION=VALUE.
-#   local/bench/passes.sh                      20 hours of mini, seeds 1 2 3, 4×256: most of a day's work on two cores
+# Compares one pass of async-asgd with async-sgd and newbob to convergence: same data, network, workers and seeds. Prints
+# passes, seconds, CPU seconds, held-out cross-entropy and character error rate on dev and test for each run.
+# A method may have its own options for `asr train`: NAME:OPTION=VALUE,OPTION=VALUE.
+#   local/bench/passes.sh                      20 hours of mini, seeds 1 2 3, 4×256: takes most of a day on two cores
 #   local/bench/passes.sh --hours 3 --seeds "1 2"
 #   local/bench/passes.sh --exp exp/aishell_sample --methods "async-asgd async-asgd:natural-gradient=off async-sgd" \
 #     -- --layers 4 --width 512 --minibatch 64
 # --exp: an experiment whose stages 1 to 4 are done. --workers N, default 2. Options after -- go to `asr train`.
-# A run that is there already is not made again; one that was killed goes on.
+# Skips a finished run and resumes a killed one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh
@@ -41,7 +41,7 @@ for seed in $seeds; do
       --method "${method%%:*}" --seed "$seed" --workers "$workers" --eta0 auto "${options[@]}" "${own[@]/#/--}"
     asr graph --lang "$exp/lang" --model-dir "$exp/ali" --out "$exp/graph"
     tune=(--graph "$exp/graph" --tune true)
-    if [[ -f $exp/lang/tune/G.fst ]]; then # a given language model has seen dev: see run.sh
+    if [[ -f $exp/lang/tune/G.fst ]]; then # a supplied language model has seen dev: see run.sh
       asr graph --lang "$exp/lang" --g "$exp/lang/tune/G.fst" --model-dir "$exp/ali" --out "$exp/graph_tune"
       tune+=(--tune-graph "$exp/graph_tune" --latin letter)
     else

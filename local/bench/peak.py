@@ -1,7 +1,7 @@
-"""Run a command; on stderr, the most memory that its processes had at once and the seconds it took.
+"""Run a command and print on stderr the peak memory of its processes and the seconds that it took.
 
 python local/bench/peak.py COMMAND ...
-python local/bench/peak.py --json FILE COMMAND ...      # as {"bytes": ..., "seconds": ...} in a file instead
+python local/bench/peak.py --json FILE COMMAND ...      # writes {"bytes": ..., "seconds": ...} into FILE
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EVERY_S = 0.05
 
 
 def memory_kb(session: int) -> int:
-    """Proportional set size of all processes of a session: shared pages are counted once."""
+    """Return the proportional set size of all processes of a session, which counts shared pages once."""
     total = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -24,12 +24,12 @@ def memory_kb(session: int) -> int:
                 lines = (process / "smaps_rollup").read_text().splitlines()
                 total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         except (OSError, StopIteration):
-            continue  # it has just ended
+            continue  # the process has just ended
     return total
 
 
 def main(command: list[str]) -> int:
-    """Its exit status."""
+    """Run the command and return its exit status."""
     out = None
     if command[0] == "--json":
         out, command = Path(command[1]), command[2:]
@@ -42,7 +42,7 @@ def main(command: list[str]) -> int:
     if out is not None:
         out.write_text(json.dumps({"bytes": 1024 * most, "seconds": seconds}), "utf-8")
     else:
-        print(f"most memory at once, all processes: {most / 1048576:.2f} GB; {seconds:.1f} s", file=sys.stderr)
+        print(f"peak memory of all processes: {most / 1048576:.2f} GB; {seconds:.1f} s", file=sys.stderr)
     return run.returncode
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Perturbed copies and further data on real speech: one pass over each, with one graph (characters, trigram), alignments made from nothing by our
-# own tools, weights chosen on dev. Prints a row for each: hours of speech and hours seen, network, minibatch, dropout, eta0,
-# seconds, error rates with their bootstrap intervals.
+# Compares perturbed copies and more data on real speech: one pass over each, one graph (characters, trigram), our own
+# alignments, weights chosen on dev. Prints a row for each: hours of speech, hours seen, network, minibatch, dropout, eta0,
+# seconds, error rates with bootstrap intervals.
 #   local/bench/perturbed.sh                    the AISHELL sample by its protocol
-#   local/bench/perturbed.sh --tune             tries on a fifth of train, kept out; test is not touched: how the choices were made
+#   local/bench/perturbed.sh --tune             evaluates on a fifth of train that is held out, never on test: used for choices
 #   local/bench/perturbed.sh [--tune] --rows 'none speed-5' --train '--eta0 0.2'     further options of `asr train`
-# exp/units or exp/tune is trained first where it is not there; rows with words- need exp/units_words or exp/tune_words as well.
+# Trains exp/units or exp/tune first if it is missing. Rows with words- also need exp/units_words or exp/tune_words.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh
@@ -23,7 +23,7 @@ done
 # shellcheck source=local/bench/sample.sh
 . local/bench/sample.sh
 
-copies() { # row: its perturbed copies ('' for none), then options of `asr train`
+copies() { # row: prints its perturbed copies ('' for none), then options of `asr train`
   case ${1#words-} in
     none | words) echo '|' ;;
     speed-3) echo '--speeds 0.9,1,1.1|' ;;
@@ -43,13 +43,13 @@ copies() { # row: its perturbed copies ('' for none), then options of `asr train
 }
 
 train_base() { # the system whose alignments are used: exp/units, or exp/tune with a fifth of train as its test
-  train_sample 4 # where exp is given, only the words of the language model are made
+  train_sample 4 # if exp is set, makes the words of the language model only
   [[ $exp == exp/tune ]] || return 0
   asr split --data "$data/aishell_sample/data/train" --rest "$exp/rest" --part "$exp/part" --fraction 0.2
   ./run.sh --recipe kaldi --exp "$exp" --train-dir "$exp/rest" --test-dir "$exp/part" --lm-text "$lm_text" \
     --stop-stage 4 >&2
 }
-train_words() { # another one whose train has cmn_words too; dev, test and the language model's text stay
+train_words() { # a system whose train includes cmn_words; dev, test and the text of the language model are the same
   asr prepare --script recipes/folder/prepare.py --corpus-dir "$data/cmn_words/mp3" --resample true \
     --test-fraction 0.01 --dev-fraction 0.01 --out "${exp}_words/cmn"
   asr combine --data "$exp/data/train,${exp}_words/cmn/train" --out "${exp}_words/both"
@@ -102,5 +102,5 @@ for row in $rows; do
   base=$exp
   [[ $row != words* ]] || base=${exp}_words
   asr graph --lang "$base/lang" --model-dir "$base/ali" --out "$base/graph"
-  result "$row" "$base" # the grammar of words-rows has read the same sentences
+  result "$row" "$base" # the language model of words-rows has the same text
 done

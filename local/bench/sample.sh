@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2154 # exp and model are whose that sources this file
-# Sourced by units.sh, language_model.sh and transcribing.sh. Reads exp and model (a trained one); defines `train_sample`, and, for
-# one network with a lang directory and graph anew for every row, weights chosen on dev, `heads`, `row` and `rescored`.
+# shellcheck disable=SC2154 # the script that sources this file sets exp and model
+# Sourced by units.sh, language_model.sh, transcribing.sh, sizes.sh and perturbed.sh. Reads exp and model (a trained one).
+# Defines `train_sample`. Defines `heads`, `row` and `rescored` for tables of one network: each row makes its own lang
+# directory and graph, and chooses the weights on dev.
 data=../shared/data
-lm_text=$data/cmn_words/words.txt # all of them: only a third of their sounds is there
+lm_text=$data/cmn_words/words.txt # all words: sounds exist for a third of them only
 
-train_sample() { # last stage: with exp empty, the AISHELL sample by its protocol and with our own tools, in exp/units
+train_sample() { # last stage: if exp is empty, trains on the AISHELL sample by its protocol, with our own tools, in exp/units
   [[ -f $lm_text ]] || {
-    echo "the words of the language model are not there: $lm_text" >&2
+    echo "$lm_text: no such file (words of the language model)" >&2
     exit 2
   }
   if [[ -z $exp ]]; then
@@ -18,7 +19,7 @@ train_sample() { # last stage: with exp empty, the AISHELL sample by its protoco
 }
 asr() { .venv/bin/python -m asr "$@" >&2; }
 
-heads() { # one a table
+heads() { # prints the head of a table
   printf '%-22s %6s %44s %9s %9s  %-52s %-20s %s\n' "$1" words n-grams arcs 'perplex.' 'test' 'interval' 'dev'
 }
 row() { # name folder [options of `asr lang`]
@@ -32,7 +33,7 @@ row() { # name folder [options of `asr lang`]
     --out "$out/test"
   figures "$name" "$out" "$out" "$out"
 }
-rescored() { # name folder lattices' row grammar's row: the lattices of one row under the language model of another
+rescored() { # name folder lattices' row grammar's row: applies the language model of one row to the lattices of another
   local name=$1 out=$2 set weights
   for set in dev test; do
     weights=(--tuned "$out/dev/decode.json")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What is said before a training, and what came of it: seconds and memory for some sizes of network, on the AISHELL sample and its own
-# alignments (exp/units, trained first where it is not there).
+# Compares what `asr train` predicts with what it takes: seconds and memory for several sizes of network, on the AISHELL
+# sample with our own alignments (trains exp/units first if it is missing).
 #   local/bench/sizes.sh [--workers N] [--size 'LAYERS WIDTH MINIBATCH' ...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
