@@ -11,6 +11,8 @@ no message of this program or of another library is lost, whatever thread writes
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import io
 import os
 import re
 import sys
@@ -51,6 +53,7 @@ def _begin() -> bool:
             except OSError:  # there is no descriptor 2: nothing can reach the terminal by it
                 return False
             _kept = os.memfd_create("decoder")
+            fcntl.fcntl(_kept, fcntl.F_SETFL, os.O_APPEND)  # threads write at the same time
             os.dup2(_kept, 2)
         _users += 1
     return True
@@ -66,8 +69,9 @@ def _end() -> None:
             sys.stderr.flush()
         os.dup2(_terminal, 2)
         os.close(_terminal)
-        os.lseek(_kept, 0, os.SEEK_SET)
-        with os.fdopen(_kept, "rb") as kept:
-            others = [line for line in kept if not _DECODERS.match(line)]
-    for line in others:
-        os.write(2, line)
+        # read without moving the offset: a write of another thread may still be on its way into the file
+        kept = os.pread(_kept, os.fstat(_kept).st_size, 0)
+        os.close(_kept)
+        for line in io.BytesIO(kept):  # under the lock: the descriptor must not lead into the next file
+            if not _DECODERS.match(line):
+                os.write(2, line)
