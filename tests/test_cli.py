@@ -7,17 +7,15 @@ import importlib
 import subprocess
 import sys
 import typing
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 import asr
 from asr import console
 from asr.cli import VERBS, main
 from asr.command.values import BOUNDS, base
 from asr.command.verbs import settings_class
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("verb", VERBS)

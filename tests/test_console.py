@@ -10,14 +10,12 @@ import struct
 import subprocess
 import sys
 import termios
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr import console
 from asr.console import duration
-
-ROOT = Path(__file__).resolve().parents[1]
 
 LIVE = re.compile(
     r"train: +\d+ %  [\d,]+ frames/s  staleness \d+\.\d\d  eta 0\.\d{4}  cross-entropy train \d+\.\d{3}, "

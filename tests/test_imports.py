@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 #: what knows nothing about speech models
 GROUND = {"command", "console", "errors", "files", "kaldi", "locks", "parallel", "reads", "settings", "sound"}
 GROUND |= {"stamp", "tables", "version"}

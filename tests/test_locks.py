@@ -10,15 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr import locks
 from asr.errors import InputError
 from asr.locks import Lock
 
-ROOT = Path(__file__).resolve().parents[1]
 HOLD = "import sys, time; from asr.locks import Lock; from pathlib import Path\n"
 HOLD += "with Lock(Path(sys.argv[1]), 'asr train'): print('held', flush=True); time.sleep(600)"
 

@@ -8,9 +8,9 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 import asr
 from asr.command import every_verb
@@ -18,8 +18,6 @@ from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp, digest_of
 from asr.version import commit
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from repository import ROOT
 
 from asr.command.assignments import check, from_config, from_set
 from asr.command.verbs import VERBS, settings_class
@@ -69,8 +70,7 @@ def test_numbers_have_bounds(assigned, message):
 
 
 def test_every_recipe_cfg_of_the_project_is_right():
-    from pathlib import Path
 
-    for config in sorted((Path(__file__).parents[2] / "recipes").glob("*/recipe.cfg")):
+    for config in sorted((ROOT / "recipes").glob("*/recipe.cfg")):
         script = config.with_name("prepare.py")
         check(from_config(config, VERBS), lambda verb, script=script: settings_class(verb, script), VERBS)

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr.command.hints import CALLER, OPTION, line_of, options_of
 from asr.command.verbs import VERBS, settings_class
 from asr.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
 EVERY_VERB = {"--config", "--set", "--force", "--log", "--help", "--version", "--script"}
 
 

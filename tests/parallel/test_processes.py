@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr.parallel.processes import how_it_ended, processes_for
 
@@ -22,7 +23,7 @@ def test_a_command_is_killed_with_the_process_that_runs_it(tmp_path):
     """Also when that process is killed itself, which tells nobody."""
     code = "import subprocess; from asr.parallel.processes import with_this_one; "
     code += f"subprocess.run('echo $$ > {tmp_path}/pid; exec sleep 3600', shell=True, preexec_fn=with_this_one())"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
         time.sleep(0.01)
     command = Path("/proc") / (tmp_path / "pid").read_text().strip()

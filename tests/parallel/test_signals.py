@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr.command import exits
 from asr.parallel import signals
 
-ROOT = Path(__file__).resolve().parents[2]
 #: a verb that works for an hour; what it is told first shows whether it ended in order
 VERB = """
 import sys, time
