@@ -38,8 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many tests used ../shared, and how many were skipped without it."""
+    reports = terminalreporter.stats
     counts = {
-        outcome: sum("needs_shared" in report.keywords for report in terminalreporter.getreports(outcome))
+        outcome: sum("needs_shared" in getattr(report, "keywords", ()) for report in reports.get(outcome, ()))
         for outcome in ("passed", "failed", "error", "skipped")
     }
     skipped = counts.pop("skipped")

@@ -13,7 +13,7 @@ import pytest
 
 from asr.errors import InputError, WorkerLost
 from asr.files import atomic
-from asr.parallel.pool import Pool, results
+from asr.parallel.pool import Pool, StatefulPool
 
 HOUR_S = 3600.0  # a pool that waits for the others meets the test's timeout
 
@@ -61,15 +61,15 @@ def test_results_come_in_the_order_of_the_items():
         assert list(pool.map(square, range(300), chunk=7)) == [n * n for n in range(300)]
         assert list(pool.map(square, [])) == []
         assert pool.result(pool.submit(square, 12)) == 144
-        assert len(pool.pids) == 2
+        assert len(pool.workers.processes) == 2
     assert multiprocessing.active_children() == []
 
 
 def test_a_killed_worker_is_named_with_what_it_worked_at():
     with pytest.raises(WorkerLost) as caught, Pool(2, what="features") as pool:
         list(pool.map(die_at_five, range(20), name="utterance {}".format))
-    pids = "|".join(map(str, pool.pids))
-    wanted = rf"^features: process ({pids}) was killed by SIGKILL \(out of memory\?\) while it worked at utterance 5$"
+    pids = "|".join(map(str, pool.workers.processes))
+    wanted = rf"^features: process ({pids}) was killed by SIGKILL \(out of memory\?\) while it worked on utterance 5$"
     assert pytest.raises(WorkerLost, match=wanted).matches(caught.value)
     assert multiprocessing.active_children() == []
 
@@ -77,9 +77,9 @@ def test_a_killed_worker_is_named_with_what_it_worked_at():
 @pytest.mark.parametrize(
     ("function", "argument", "message"),
     [
-        (die, signal.SIGSEGV, "was killed by SIGSEGV while it worked at part 1"),
-        (die, signal.SIGTERM, "worked at part 1|waited for work|ended with status 143"),
-        (leave, 3, "ended with status 3 while it worked at part 1"),
+        (die, signal.SIGSEGV, "was killed by SIGSEGV while it worked on part 1"),
+        (die, signal.SIGTERM, "worked on part 1|waited for work|ended with status 143"),
+        (leave, 3, "ended with status 3 while it worked on part 1"),
     ],
 )
 def test_any_end_of_a_worker_is_noticed(function, argument, message):
@@ -88,11 +88,12 @@ def test_any_end_of_a_worker_is_noticed(function, argument, message):
 
 
 def test_a_worker_that_is_killed_from_outside_is_not_waited_for():
-    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* at the long one"), Pool(1) as pool:
+    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* on the long one"), Pool(1) as pool:
         future = pool.submit(sleep, HOUR_S, name="the long one")
-        while pool._desks[:] != [pool.pids[0], 0]:
+        [pid] = pool.workers.processes
+        while pool.workers.slots[:] != [pid, 0]:
             time.sleep(0.01)
-        os.kill(pool.pids[0], signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         pool.result(future)
 
 
@@ -100,10 +101,10 @@ def test_the_death_of_the_worker_that_was_started_last_is_noticed(monkeypatch):
     """The executor watches the workers that it knew when it was last woken, so it may miss the newest one."""
     spawn = ProcessPoolExecutor._spawn_process
     monkeypatch.setattr(ProcessPoolExecutor, "_spawn_process", lambda self: (time.sleep(0.3), spawn(self)))
-    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* worked at b"), Pool(2) as pool:
+    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* worked on b"), Pool(2) as pool:
         pool.submit(sleep, HOUR_S, name="a")
         pool.result(pool.submit(die, signal.SIGKILL, name="b"))
-    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* worked at b"), Pool(2) as pool:
+    with pytest.raises(WorkerLost, match=r"was killed by SIGKILL .* worked on b"), Pool(2) as pool:
         list(pool.map(sleep_or_die, [HOUR_S, 0.0], name=lambda seconds: "a" if seconds else "b"))
 
 
@@ -118,10 +119,43 @@ def test_what_the_initializer_raises_is_raised_by_the_call():
         list(pool.map(square, [1]))
 
 
-def test_the_first_of_several_pools_that_fails_is_heard_at_once():
-    with pytest.raises(WorkerLost, match="while it worked at b"), Pool(1) as one, Pool(1) as two:
-        results([(one, one.submit(sleep, HOUR_S, name="a")), (two, two.submit(die, signal.SIGKILL, name="b"))])
+def sleep_or_be_killed(name: str) -> None:
+    if name == "b":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(HOUR_S)
+
+
+def test_the_first_worker_of_a_stateful_pool_that_fails_ends_the_call_at_once():
+    with pytest.raises(WorkerLost, match="while it worked on b"), StatefulPool(2, what="align") as pool:
+        pool.call(sleep_or_be_killed, [("a",), ("b",)], ["a", "b"])
     assert multiprocessing.active_children() == []
+
+
+_kept: list[int] = []  # in each worker
+
+
+def keep(number: int) -> list[int]:
+    _kept.append(number)
+    return list(_kept)
+
+
+def test_each_worker_of_a_stateful_pool_gets_its_own_arguments_and_keeps_its_state():
+    with StatefulPool(2, what="align") as pool:
+        assert pool.call(keep, [(1,), (2,)], "ab") == [[1], [2]]
+        assert pool.call(keep, [(3,), (4,)], "ab") == [[1, 3], [2, 4]]
+
+
+def threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def test_a_worker_computes_with_one_thread_and_the_environment_stays(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with Pool(1) as pool:
+        assert pool.result(pool.submit(threads)) == 1
+    assert os.environ["OMP_NUM_THREADS"] == "2"
 
 
 def test_an_exception_ends_the_workers_and_they_remove_their_temporary_files(tmp_path):
