@@ -221,7 +221,7 @@ def test_a_killed_process_is_named_with_its_utterances(monkeypatch):
     monkeypatch.setattr(realignment, "_begin", ready)
     monkeypatch.setattr(realignment, "_align", doomed)
     words = {name: [1] for name in ("u1", "u2", "u3")}
-    wanted = r"^realign: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked at u2 to u3$"
+    wanted = r"^realign: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked on u2 to u3$"
     with pytest.raises(WorkerLost, match=wanted):
         # the first part never ends: only the second tells that there is nothing to wait for
         list(realignment._in_parallel((), words, [["u1"], ["u2", "u3"]], 2))

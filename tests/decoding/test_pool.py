@@ -101,9 +101,9 @@ def test_a_searcher_that_is_killed_costs_nothing_and_is_named(graph, capsys):
 
         def source(utterance):
             if utterance == "utt10" and not killed:
-                killed.append(next(iter(pool._pool.pids)))
+                killed.append(next(iter(pool._pool.workers.processes)))
                 os.kill(killed[0], signal.SIGKILL)
-                pool._pool._workers[killed[0]].join(10)
+                pool._pool.workers.processes[killed[0]].join(10)
             return entries[utterance]
 
         outcomes = decode(pool, entries, source)
@@ -145,7 +145,7 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
             with SearchPool(graph, 2) as pool:
                 entries = {{str(n): np.zeros((3, {NUM_PDFS}), np.float32) for n in range(8)}}
                 pool.decode(list(entries), entries.__getitem__, Task(10.0), what="test")
-                print(*pool._pool.pids, flush=True)
+                print(*pool._pool.workers.processes, flush=True)
                 time.sleep(60)
         """)
     )

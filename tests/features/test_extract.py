@@ -158,7 +158,7 @@ def test_a_worker_that_is_killed_is_named_and_the_same_command_goes_on(data, mon
     )
     said = capsys.readouterr().err.strip()
     assert re.fullmatch(
-        r"features: data: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked at "
+        r"features: data: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked on "
         r"feats\.\d\.\w+\.ark \(s\d-u\d to s\d-u\d\); the same command goes on from here",
         said.splitlines()[-1],
     )

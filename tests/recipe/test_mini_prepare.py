@@ -245,7 +245,7 @@ def doomed(task) -> None:
 def test_a_killed_worker_ends_the_run_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "render", doomed)
     tasks = [(item, tmp_path / f"{item.key}.wav") for item in plan.make_plan(HOURS, 1)["train"]]
-    wanted = r"was killed by SIGKILL \(out of memory\?\) while it worked at MTR0005W00001 to MTR0008W00001$"
+    wanted = r"was killed by SIGKILL \(out of memory\?\) while it worked on MTR0005W00001 to MTR0008W00001$"
     with pytest.raises(WorkerLost, match=wanted):
         list(prepare._in_processes(tasks, 2))
 

@@ -8,7 +8,6 @@ The number of shards depends on the corpus alone, so that no figure depends on h
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.shard import Shard
-from asr.parallel.pool import Pool, end_workers, results
+from asr.parallel.pool import StatefulPool
 from asr.parallel.processes import processes_for
 
 FRAMES_PER_SHARD = 50_000
@@ -35,30 +34,21 @@ class Crew:
         self.parts = _parts(words, cepstra)
         self.nj = processes_for(nj, len(self.parts))
         self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed) for part in self.parts]
-        self._pools: list[Pool] = []
+        self._pool: StatefulPool | None = None
 
     def __enter__(self) -> Crew:
-        threads = os.environ.get("OPENBLAS_NUM_THREADS")
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process a core: numpy reads it when it is loaded there
+        self._pool = StatefulPool(self.nj, what="align")
         try:
-            self._pools = [Pool(1, what="align").__enter__() for _ in range(self.nj)]
             self._all(_begin, [(self._setup[at :: self.nj],) for at in range(self.nj)], "its features")
         except BaseException as error:
             self.__exit__(type(error))
             raise
-        finally:
-            if threads is None:
-                del os.environ["OPENBLAS_NUM_THREADS"]
-            else:
-                os.environ["OPENBLAS_NUM_THREADS"] = threads
         return self
 
     def __exit__(self, kind: object = None, *_: object) -> None:
-        if kind is not None:
-            end_workers(self._pools)
-        for pool in self._pools:
-            pool.close()
-        self._pools = []
+        if self._pool is not None:
+            self._pool.__exit__(kind)
+            self._pool = None
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
         """Shard.`method` of every shard; their results in the shards' order."""
@@ -77,12 +67,14 @@ class Crew:
 
     def _all(self, function: Callable[..., Any], calls: Sequence[tuple], what: str) -> list[Any]:
         """One call in every process; their values. Raises WorkerLost."""
-        pairs = []
-        for at, (pool, arguments) in enumerate(zip(self._pools, calls, strict=True)):
+        assert self._pool is not None
+        named = []
+        for at in range(self.nj):
             names = [name for part in self.parts[at :: self.nj] for name in part]
-            named = f"{what} of {names[0]} to {names[-1]}" if names else what  # none: a dev set that says nothing
-            pairs.append((pool, pool.submit(function, *arguments, name=named)))
-        return results(pairs)
+            named.append(
+                f"{what} of {names[0]} to {names[-1]}" if names else what
+            )  # none: a dev set that says nothing
+        return self._pool.call(function, calls, named)
 
 
 def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:

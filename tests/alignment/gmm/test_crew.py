@@ -37,10 +37,10 @@ def test_a_killed_process_is_named_with_its_step_at_once(monkeypatch):
     monkeypatch.setattr(crew, "_call", doomed)
     words = {f"utt{number}": [1] for number in range(4)}
     wanted = (
-        r"align: process {} was killed by SIGKILL \(out of memory\?\) while it worked at step align of utt1 to utt3"
+        r"align: process {} was killed by SIGKILL \(out of memory\?\) while it worked on step align of utt1 to utt3"
     )
     with crew.Crew(words, Lengths(), Path("L.fst"), nj=2, seed=1) as made:
-        victim = made._pools[1].pids[0]
+        victim = next(iter(made._pool.workers[1].processes))
         with pytest.raises(WorkerLost, match=wanted.format(victim)):
             made.call("align", victim)
         made.__exit__(WorkerLost)
