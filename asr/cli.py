@@ -8,16 +8,21 @@ is known.
 from __future__ import annotations
 
 import sys
+import typing
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from asr import __version__, console, reads
-from asr.command import every_verb, exits
+from asr import __version__, console, declared_paths, stamp
+from asr.command import exits, shared_options
 from asr.command.hints import line_of
+from asr.command.resolve import resolve
 from asr.command.verbs import VERBS, module_of, nearest
 from asr.errors import InputError
-from asr.settings import resolve
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "as_script", "main"]
+#: returns the settings of the arguments, and the function that does the work
+Resolver = Callable[[list[str]], tuple[Any, Callable[[Any], int | None]]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,23 +41,39 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return exits.status_of(lambda: _run(verb, arguments), lambda error: line_of(error, verb, arguments))
     finally:
-        every_verb.force = False
-        reads.forget()
+        stamp.force = False
+        declared_paths.forget()
+
+
+def as_script(cls: type, run: Callable[[Any], None], usage: str | None) -> typing.NoReturn:
+    """Run a recipe's script, started as a program, with the settings `cls`, and exit with its status."""
+
+    def resolver(arguments: list[str]) -> tuple[Any, Callable[[Any], None]]:
+        return resolve(cls, "prepare", arguments, usage or "", script=Path(sys.argv[0])), run
+
+    sys.exit(exits.status_of(lambda: _perform(resolver, sys.argv[1:])))
 
 
 def _run(verb: str, arguments: list[str]) -> int | None:
     if verb not in VERBS:
-        raise InputError(f"no verb '{verb}'{nearest(verb, VERBS) or '; there are: ' + ', '.join(VERBS)}")
-    rest, log = every_verb.take(arguments)
+        raise InputError(f"no verb '{verb}'{nearest(verb, VERBS) or '; the verbs are: ' + ', '.join(VERBS)}")
     module = module_of(verb)
+
+    def resolver(arguments: list[str]) -> tuple[Any, Callable[[Any], int | None]]:
+        return resolve(module.Settings, verb, arguments, module.__doc__ or ""), module.run
+
+    # prepare: its settings are those of a recipe's script
+    return _perform(getattr(module, "settings_of", resolver), arguments)
+
+
+def _perform(resolver: Resolver, arguments: list[str]) -> int | None:
+    """Resolve the settings, declare the paths that they name, and do the work. The log gets all errors."""
+    rest, log = shared_options.take(arguments)
     try:
-        if hasattr(module, "settings_of"):  # prepare: its settings are those of a recipe's script
-            settings, work = module.settings_of(rest)
-        else:
-            settings, work = resolve(module.Settings, verb, rest, module.__doc__ or ""), module.run
-        reads.declare(settings, log)
+        settings, work = resolver(rest)
+        declared_paths.declare(settings, log)
     except InputError:
-        if log is not None and reads.may_be_log(log):
+        if log is not None and declared_paths.may_be_log(log):
             console.open_log(log)
         raise
     if log is not None:

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from asr import reads
+from asr import declared_paths
 from asr.errors import FILE_SYSTEM, InputError
 from asr.parallel.processes import temporary
 
@@ -42,13 +42,13 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     A new file has the rights that the umask leaves, a replaced one keeps its own. Raises InputError if the run reads
     the file at `path`.
     """
-    if not reads.is_regular(Path(path)):
+    if not declared_paths.is_regular(Path(path)):
         with _opened_as_it_is(path, mode) as handle:
             yield handle
         return
-    target = reads.final(Path(path))
+    target = declared_paths.final(Path(path))
     with naming(path):
-        reads.refuse_input(target)
+        declared_paths.refuse_input(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = _name_beside(target)
         number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -79,7 +79,7 @@ def _handle(file: int | str | os.PathLike[str], mode: str) -> IO[Any]:
 @contextlib.contextmanager
 def _opened_as_it_is(path: str | os.PathLike[str], mode: str) -> Iterator[IO[Any]]:
     """Open a device, a FIFO or a descriptor of this process for writing."""
-    number = reads.descriptor_of(path)
+    number = declared_paths.descriptor_of(path)
     with naming(path), _handle(path if number is None else os.dup(number), mode) as handle:
         yield handle
 

@@ -1,6 +1,4 @@
-"""Settings of a verb: one dataclass, filled from defaults < recipe.cfg < `--set verb.key=value` < options.
-
-A verb module declares
+"""The settings of a verb: a dataclass whose fields say what each option means, which values it takes, what it writes.
 
     @dataclass(frozen=True)
     class Settings:
@@ -10,34 +8,37 @@ A verb module declares
         out: Path = option(help="folder to write", writes="folder")
         files: tuple[Path, ...] = option((), help="sound files", positional=True)
 
-and gets `--data`, `--kind`, `--nj`; what stands without an option's name goes to the positional fields in turn, which
-can be named too. In asr/command: values.py has the types, assignments.py recipe.cfg and --set, every_verb.py the
-options of every verb.
+A field is a str, int, float, bool, Path, `X | None` or tuple[X, ...]. Its range stands beside it, so a value that no
+verb can use is refused where it is read, and a value for a later stage before the first one runs. A float is finite,
+and an int has at most 64 bits. asr/command/resolve.py fills the dataclass from recipe.cfg and the command line.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
-import sys
+import math
+import operator
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asr import console, reads
-from asr.command import assignments, every_verb, exits
-from asr.command.values import FALSE, TRUE, base, convert, is_tuple, metavar, plain, shown
-from asr.command.verbs import VERBS, settings_class
 from asr.errors import InputError
+from asr.files import write_json
 
-MISSING = dataclasses.MISSING
-POSITIONAL = " positional"  # no option can have this name
+#: the bounds of a number: the comparison that holds within, and the words for a number outside
+BOUNDS = {
+    "least": (operator.ge, "less than"),
+    "above": (operator.gt, "not more than"),
+    "most": (operator.le, "more than"),
+    "below": (operator.lt, "not less than"),
+}
+TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
 def option(
-    default: Any = MISSING,
+    default: Any = dataclasses.MISSING,
     *,
     help: str,
     choices: tuple[str, ...] | None = None,
@@ -51,158 +52,99 @@ def option(
     updates: bool = False,
     makes: tuple[str, ...] = (),
     sought: bool = False,
-):
+) -> Any:
     """Declare a dataclass field that is also a command-line option. `affects=False`: changes speed, not results.
 
-    positional: also given without its name, in the order of the fields; a tuple takes what is left.
+    positional: also given without its name, in the order of the fields; a tuple takes all that follows.
     least, most, above, below: bounds of a number, or of each of several.
-    writes: "file", "folder" or "path" (either) if the verb writes it; a path without it is one that the verb reads.
+    writes: "file", "folder" or "path" (either) if the verb writes it; the verb reads a path without it.
     updates: the verb reads the folder and writes into it, as features does with its data directory.
-    makes: of what is written: patterns of the names of the files that the verb makes, which it may replace.
-    sought: the verb goes on where one of these paths cannot be read.
+    makes: patterns of the names of the files that the verb writes there, and may replace.
+    sought: the verb continues if one of these paths cannot be read.
     """
     metadata: dict[str, Any] = {"help": help, "choices": choices, "affects": affects, "positional": positional}
     metadata |= {"least": least, "most": most, "above": above, "below": below}
     metadata |= {"writes": writes, "updates": updates, "makes": makes, "sought": sought}
-    if default is MISSING:
-        return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def resolve(cls: type, verb: str, argv: list[str], usage: str = "", *, script: Path | None = None) -> Any:
-    """Build `cls` for `verb` from `argv`. Raises InputError on anything unknown, missing or ill-typed.
+def convert(text: str | list[str], hint: Any, metadata: Mapping[str, Any], source: str) -> Any:
+    """Return `text` as a value of type `hint`. Raises InputError that begins with `source`.
 
-    The assignments to other verbs are checked as well; `script`: a recipe's script, for those to prepare.
+    A tuple takes the items between commas. The name of a positional file may contain commas.
     """
-    known = {field.name: field for field in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
-    given = vars(_parser(cls, verb, usage).parse_intermixed_args(_whole_flags(cls, hints, argv)))
-    _take_positional(known, hints, given, verb)
-    values = {}
-    for one in _assigned(cls, verb, given, script):
-        if one.verb == verb:
-            values[one.key] = assignments.value_of(one, cls)
-    for key, field in known.items():
-        if given[key] is not None:
-            values[key] = convert(given[key], hints[key], field.metadata, "--" + key.replace("_", "-"))
-    for key, field in known.items():
-        if key not in values and field.default is MISSING:
-            raise InputError(f"{verb}: --{key.replace('_', '-')} is required; see {_help_command(verb, script)}")
-    return cls(**values)
+    if is_tuple(hint):
+        pieces = text if isinstance(text, list) else [text]
+        if not metadata.get("positional") and any(pieces):
+            pieces = [item.strip() for piece in pieces for item in piece.split(",")]
+        return tuple(convert(piece, base(hint), metadata, source) for piece in pieces if piece or base(hint) is Path)
+    assert isinstance(text, str)
+    kind = base(hint)
+    if kind is Path and not text:
+        raise InputError(f"{source}: needs a path, not an empty text")
+    if kind is not hint and text.lower() in ("", "none"):
+        return None
+    if "\0" in text:
+        raise InputError(f"{source}: contains a NUL character")
+    choices = metadata.get("choices")
+    if choices and text not in choices:
+        raise InputError(f"{source}: '{text}' is not one of {', '.join(choices)}")
+    if kind is bool:
+        if text.lower() not in TRUE + FALSE:
+            raise InputError(f"{source}: '{text}' is neither true nor false")
+        return text.lower() in TRUE
+    if kind in (int, float):
+        return _number(text, kind, metadata, source)
+    return kind(text)
 
 
-def _help_command(verb: str, script: Path | None) -> str:
-    """Return the command that lists the settings of a verb."""
-    named = f" --script {script}" if verb == "prepare" and script is not None else ""
-    return f"python -m asr {verb}{named} --help"
+def _number(text: str, kind: type[int] | type[float], metadata: Mapping[str, Any], source: str) -> int | float:
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise InputError(f"{source}: '{text}' is not a{'n int' if kind is int else ' float'}") from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{source}: '{text}' is not a finite number")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InputError(f"{source}: '{text}' has more than 64 bits")
+    for name, (within, wrong) in BOUNDS.items():
+        bound = metadata.get(name)
+        if bound is not None and not within(value, bound):
+            raise InputError(f"{source}: '{text}' is {wrong} {bound}")
+    return value
 
 
-def _assigned(cls: type, verb: str, given: dict[str, Any], script: Path | None) -> list[assignments.Assignment]:
-    """Return what --config and --set assign, --set last. Raises InputError on what no verb has."""
-    verbs = [*VERBS, verb] if verb not in VERBS else list(VERBS)
-    found: list[assignments.Assignment] = []
-    if script is None and given.get("script"):
-        script = Path(given["script"])
-    if given["config"]:
-        config = Path(given["config"])
-        found += assignments.from_config(config, verbs)
-        script = script or _script_beside(config)
-    found += assignments.from_set(given["set"] or [])
-    assignments.check(found, lambda name: cls if name == verb else settings_class(name, script), verbs)
-    return found
+def is_tuple(hint: Any) -> bool:
+    """Return whether a type hint is tuple[X, ...]."""
+    return typing.get_origin(hint) is tuple
 
 
-def _script_beside(config: Path) -> Path | None:
-    """Return the script of the recipe that a recipe.cfg belongs to."""
-    script = config.with_name("prepare.py")
-    return script if script.is_file() else None
-
-
-def _whole_flags(cls: type, hints: dict[str, Any], argv: list[str]) -> list[str]:
-    """Return `argv` with `--flag` as `--flag=true` if a verb takes words and the next one is no value of the flag."""
-    fields = dataclasses.fields(cls)
-    if not any(field.metadata.get("positional") for field in fields):
-        return argv
-    flags = {"--" + field.name.replace("_", "-") for field in fields if base(hints[field.name]) is bool}
-    followed = zip(argv, [*argv, ""][1:], strict=True)
-    return [
-        f"{item}=true" if item in flags and following.lower() not in TRUE + FALSE else item
-        for item, following in followed
-    ]
-
-
-def as_script(cls: type, verb: str, run: Callable[[Any], None], usage: str | None) -> typing.NoReturn:
-    """Run a file that was started by itself, with settings from the command line, and exit with its status."""
-
-    def work() -> None:
-        rest, log = every_verb.take(sys.argv[1:])
-        settings = resolve(cls, verb, rest, usage or "", script=Path(sys.argv[0]))
-        reads.declare(settings, log)
-        if log is not None:
-            console.open_log(log)
-        run(settings)
-
-    sys.exit(exits.status_of(work))
+def base(hint: Any) -> Any:
+    """Return X of tuple[X, ...] and of `X | None`, else the hint itself."""
+    if is_tuple(hint):
+        return typing.get_args(hint)[0]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return hint
 
 
 def as_dict(settings: Any, *, affecting_only: bool = False) -> dict[str, Any]:
-    """The settings as JSON-ready values; `affecting_only` leaves out what changes only speed."""
-    result = {}
-    for field in dataclasses.fields(settings):
-        if affecting_only and not field.metadata.get("affects", True):
-            continue
-        result[field.name] = plain(getattr(settings, field.name))
-    return result
+    """Return the settings as JSON values. `affecting_only` leaves out those that change only speed."""
+    return {
+        field.name: _json_value(getattr(settings, field.name))
+        for field in dataclasses.fields(settings)
+        if not affecting_only or field.metadata.get("affects", True)
+    }
 
 
-def _take_positional(known: dict[str, Any], hints: dict[str, Any], given: dict[str, Any], verb: str) -> None:
-    """Share out what stands on the command line without a name."""
-    left = given.pop(POSITIONAL, [])
-    for key, field in known.items():
-        if field.metadata.get("positional") and left:
-            if is_tuple(hints[key]):
-                given[key], left = (given[key] or []) + left, []
-            elif given[key] is None:
-                given[key] = left.pop(0)
-    if left:
-        raise InputError(f"python -m asr {verb}: unrecognized arguments: {' '.join(left)}; see --help")
-
-
-def _parser(cls: type, verb: str, usage: str) -> argparse.ArgumentParser:
-    parser = _OneLineParser(
-        prog=f"python -m asr {verb}",
-        description=usage,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        default = "required" if field.default is MISSING else f"default: {shown(field.default)}"
-        choices = field.metadata.get("choices")
-        among = f"{{{','.join(choices)}}} " if choices else ""
-        parser.add_argument(
-            "--" + field.name.replace("_", "-"),
-            help=f"{field.metadata['help']} ({default})".replace("%", "%%"),
-            metavar=among.strip() or metavar(hints[field.name]),
-            action="append" if is_tuple(hints[field.name]) else "store",
-            nargs="?" if hints[field.name] is bool else None,
-            const="true" if hints[field.name] is bool else None,
-        )
-    if names := [field.name for field in dataclasses.fields(cls) if field.metadata.get("positional")]:
-        parser.add_argument(POSITIONAL, nargs="*", metavar=" ".join(names).upper(), help="see the options so named")
-    every_verb.add_to(parser, {field.name for field in dataclasses.fields(cls)})
-    return parser
-
-
-class _OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> typing.NoReturn:
-        raise InputError(f"{self.prog}: {message}; see --help")
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return [_json_value(item) for item in value]
+    return value
 
 
 def save(settings: Any, path: Path) -> None:
     """Write the resolved settings as JSON beside what they produced."""
-    from asr.files import atomic
-
-    with atomic(path) as handle:
-        json.dump(as_dict(settings), handle, ensure_ascii=False, indent=2)
-        handle.write("\n")
+    write_json(path, as_dict(settings), indent=2)

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from asr import __version__
-from asr.command import every_verb
 from asr.console import say
 from asr.errors import InputError
 from asr.files import atomic
@@ -35,9 +34,9 @@ from asr.settings import as_dict
 from asr.version import commit
 
 WHOLE_LIMIT_BYTES = 32 << 20
-
-
 LOCK = ".lock"
+#: whether stages run although nothing changed: the option --force
+force = False
 
 
 class Stamp:
@@ -86,7 +85,7 @@ class Stamp:
         return False
 
     def _same(self) -> bool:
-        if every_verb.force:
+        if force:
             return False
         try:
             record = json.loads(self.path.read_text(encoding="utf-8"))

@@ -14,8 +14,8 @@ from repository import ROOT
 import asr
 from asr import console
 from asr.cli import VERBS, main
-from asr.command.values import BOUNDS, base
 from asr.command.verbs import settings_class
+from asr.settings import BOUNDS, base
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -42,7 +42,7 @@ def test_overview_lists_every_verb(capsys):
 
 
 def test_unknown_verb(refused):
-    assert refused(["fly"]).startswith("no verb 'fly'; there are: prepare, ")
+    assert refused(["fly"]).startswith("no verb 'fly'; the verbs are: prepare, ")
 
 
 def test_a_verb_s_nearest_name(refused):
@@ -83,7 +83,7 @@ def test_the_log_is_named_either_way(given, tmp_path, refused, monkeypatch):
     assert "--ref is required" in refused(["score", *given])
     assert "--ref is required" in (tmp_path / "x.log").read_text()
     monkeypatch.setattr(console, "_log", None)
-    assert refused(["score", "--log"]) == "--log: names a file"
+    assert refused(["score", "--log"]) == "--log: needs a value"
 
 
 def test_help_costs_no_torch():

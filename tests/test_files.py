@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from asr import reads
+from asr import declared_paths
 from asr.errors import of_file_system
 from asr.files import atomic, copy_whole, folder_beside
 
@@ -113,17 +113,17 @@ def test_a_name_as_long_as_the_file_system_takes(tmp_path):
 
 def test_a_link_within_what_a_run_writes_is_replaced(tmp_path):
     """A data directory of links to somebody else's tables: theirs stay as they are."""
-    from test_reads import InPlace
+    from test_declared_paths import InPlace
 
     (tmp_path / "theirs").write_text("theirs")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "feats.scp").symlink_to("../theirs")
-    reads.declare(InPlace(tmp_path / "data", tmp_path / "out"))
+    declared_paths.declare(InPlace(tmp_path / "data", tmp_path / "out"))
     try:
         with atomic(tmp_path / "data" / "feats.scp") as handle:
             handle.write("ours")
     finally:
-        reads.forget()
+        declared_paths.forget()
     assert (tmp_path / "theirs").read_text() == "theirs" and (tmp_path / "data" / "feats.scp").read_text() == "ours"
 
 

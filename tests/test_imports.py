@@ -11,7 +11,18 @@ import pytest
 from repository import ROOT
 
 #: what knows nothing about speech models
-GROUND = {"command", "console", "errors", "files", "kaldi", "locks", "parallel", "reads", "settings", "sound"}
+GROUND = {
+    "command",
+    "console",
+    "declared_paths",
+    "errors",
+    "files",
+    "kaldi",
+    "locks",
+    "parallel",
+    "settings",
+    "sound",
+}
 GROUND |= {"stamp", "tables", "version"}
 #: a room imports the ground floor, itself and the rooms before it
 ROOMS = ["corpus", "features", "lang", "acoustic", "alignment", "training", "graph", "decoding", "recognition"]

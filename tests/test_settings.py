@@ -1,140 +1,49 @@
-"""Settings: defaults < recipe.cfg < --set < options."""
+"""Settings: the values that their fields take, and how they are saved."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from asr.errors import InputError
-from asr.settings import as_dict, option, resolve
+from asr.settings import as_dict, convert, option, save
 
 
 @dataclass(frozen=True)
 class Example:
     data: Path = option(help="d")
-    kind: str = option("fbank", help="k", choices=("fbank", "mfcc"))
-    eta0: float = option(0.5, help="e")
-    pitch: bool = option(True, help="p")
     weights: tuple[int, ...] = option((1, 2), help="w")
-    other: Path | None = option(None, help="o")
     nj: int = option(0, help="n", affects=False)
 
 
-def test_order_of_sources(tmp_path):
-    config = tmp_path / "recipe.cfg"
-    config.write_text("[example]\nkind = mfcc  # a remark\neta0 = 0.25\nweights = 3,4\n[decode]\nbeam = 9\n")
-    got = resolve(Example, "example", ["--data", "d", "--config", str(config)])
-    assert (got.kind, got.eta0, got.weights, got.pitch) == ("mfcc", 0.25, (3, 4), True)
-    argv = ["--data=d", "--config", str(config), "--set", "example.eta0=2", "--set", "train.eta0=9", "--pitch", "no"]
-    got = resolve(Example, "example", argv)
-    assert (got.eta0, got.pitch) == (2.0, False)
-    assert resolve(Example, "example", [*argv, "--eta0", "3"]).eta0 == 3.0
-
-
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        ([], "--data is required"),
-        (["--data", "d", "--kind", "plp"], "--kind: 'plp' is none of fbank, mfcc"),
-        (["--data", "d", "--eta0", "high"], "--eta0: 'high' is no float"),
-        (["--data", "d", "--pitch", "maybe"], "--pitch: 'maybe' is neither true nor false"),
-        (
-            ["--data", "d", "--set", "example.etta=1"],
-            "--set example.etta: example has no such setting; did you mean 'eta0'?",
-        ),
-        (["--data", "d", "--set", "eta0"], "write --set VERB.KEY=VALUE"),
-        (["--data", "d", "--eta", "1"], "unrecognized arguments: --eta 1"),
-        (["--data", "d", "--config", "nowhere.cfg"], "nowhere.cfg: not a readable settings file"),
-    ],
-)
-def test_wrong_settings(argv, message):
-    with pytest.raises(InputError) as caught:
-        resolve(Example, "example", argv)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_only_changes_speed_is_left_out():
+def test_settings_that_change_only_speed_can_be_left_out(tmp_path):
     settings = Example(Path("d"), nj=7)
-    assert as_dict(settings)["nj"] == 7
+    assert as_dict(settings) == {"data": "d", "weights": [1, 2], "nj": 7}
     assert "nj" not in as_dict(settings, affecting_only=True)
-    assert as_dict(settings)["weights"] == [1, 2]
-
-
-@dataclass(frozen=True)
-class Placed:
-    model: Path = option(help="folder", positional=True)
-    files: tuple[Path, ...] = option((), help="files", positional=True)
-    nj: int = option(0, help="processes")
-
-
-def test_what_has_no_name_goes_to_the_positional_fields_in_their_order():
-    expected = Placed(Path("m"), (Path("a, b.wav"), Path("-")), 2)
-    assert resolve(Placed, "v", ["m", "a, b.wav", "--nj", "2", "-"]) == expected
-    assert resolve(Placed, "v", ["--model", "m", "a, b.wav", "-", "--nj=2"]) == expected
-    assert resolve(Placed, "v", ["m"]) == Placed(Path("m"))
-    with pytest.raises(InputError, match="--model is required"):
-        resolve(Placed, "v", [])
-
-
-@dataclass(frozen=True)
-class Switched:
-    model: Path = option(help="folder", positional=True)
-    files: tuple[Path, ...] = option((), help="files", positional=True)
-    partials: bool = option(True, help="say")
-    kept: bool = option(False, help="keep")
-    note: str = option("", help="text")
+    save(settings, tmp_path / "settings.json")
+    assert json.loads((tmp_path / "settings.json").read_text()) == as_dict(settings)
 
 
 @pytest.mark.parametrize(
-    ("argv", "partials", "kept", "files"),
+    ("text", "kind", "bounds", "message"),
     [
-        (["--partials", "m", "a.wav"], True, False, ["a.wav"]),
-        (["--partials", "false", "m", "a.wav"], False, False, ["a.wav"]),
-        (["--partials=no", "m", "a.wav"], False, False, ["a.wav"]),
-        (["m", "--kept", "a.wav", "b.wav"], True, True, ["a.wav", "b.wav"]),
-        (["m", "a.wav", "--kept"], True, True, ["a.wav"]),
-        (["--kept", "--partials", "0", "m", "a.wav"], False, True, ["a.wav"]),
-        (["m", "--kept", "TRUE", "-"], True, True, ["-"]),
-        (["m", "--kept", "-"], True, True, ["-"]),
-        (["--kept", "m", "./--partials"], True, True, ["--partials"]),
+        ("-1", int, {"least": 0}, "'-1' is less than 0"),
+        ("10", int, {"most": 9}, "'10' is more than 9"),
+        ("1e3", int, {}, "'1e3' is not an int"),
+        ("99999999999999999999", int, {}, "'99999999999999999999' has more than 64 bits"),
+        ("0", float, {"above": 0}, "'0' is not more than 0"),
+        ("1", float, {"below": 1}, "'1' is not less than 1"),
+        ("nan", float, {}, "'nan' is not a finite number"),
+        ("-inf", float, {}, "'-inf' is not a finite number"),
+        ("1e999", float, {}, "'1e999' is not a finite number"),
+        ("", float, {}, "'' is not a float"),
+        ("2,3", tuple[int, ...], {"most": 2}, "'3' is more than 2"),
     ],
 )
-def test_a_switch_takes_the_next_word_only_where_it_is_true_or_false(argv, partials, kept, files):
-    got = resolve(Switched, "v", argv)
-    assert got == Switched(Path("m"), tuple(map(Path, files)), partials, kept)
-
-
-def test_a_switch_of_a_verb_without_words_says_what_its_value_is_not():
-    assert resolve(Example, "example", ["--data=d", "--pitch", "--nj", "2"]).pitch is True
-    assert resolve(Example, "example", ["--pitch", "false", "--data=d"]).pitch is False
-    with pytest.raises(InputError, match="--partials: 'maybe' is neither true nor false"):
-        resolve(Switched, "v", ["m", "--partials=maybe"])
-
-
-def test_a_verb_without_positional_fields_refuses_words():
-    with pytest.raises(InputError, match="unrecognized arguments: word"):
-        resolve(Example, "v", ["--data", "d", "word"])
-
-
-@dataclass(frozen=True)
-class Flagged:
-    model: Path = option(help="folder", positional=True)
-    files: tuple[Path, ...] = option((), help="files", positional=True)
-    partials: bool = option(True, help="p")
-
-
-def test_a_flag_does_not_take_the_word_behind_it():
-    expected = Flagged(Path("m"), (Path("talk.wav"),), True)
-    assert resolve(Flagged, "v", ["--partials", "m", "talk.wav"]) == expected
-    assert resolve(Flagged, "v", ["m", "talk.wav", "--partials"]) == expected
-    assert resolve(Flagged, "v", ["--partials", "no", "m", "talk.wav"]).partials is False
-    assert resolve(Flagged, "v", ["--partials=false", "m", "talk.wav"]).partials is False
-
-
-def test_an_empty_path_is_refused():
-    with pytest.raises(InputError, match="--other: needs a path, not an empty text"):
-        resolve(Example, "v", ["--data", "d", "--other="])
-    assert resolve(Example, "v", ["--data", "d", "--other", "none"]).other is None
+def test_numbers_have_bounds(text, kind, bounds, message):
+    with pytest.raises(InputError) as caught:
+        convert(text, kind, bounds, "--x")
+    assert str(caught.value) == f"--x: {message}"

@@ -13,7 +13,7 @@ import pytest
 from repository import ROOT
 
 import asr
-from asr.command import every_verb
+from asr import stamp
 from asr.errors import InputError
 from asr.settings import option
 from asr.stamp import Stamp, digest_of
@@ -118,21 +118,21 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path, monkeypatch):
     class Nothing:
         pass
 
-    def stamp() -> Stamp:
+    def again() -> Stamp:
         return Stamp(tmp_path / "s", "train", Nothing(), [], revision=1)
 
     command = [sys.executable, "-c", WORK, tmp_path / "s"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "working\n"
         with pytest.raises(InputError, match=rf"in use by process {other.pid} on .* \(asr train, since "):
-            stamp().fresh()
+            again().fresh()
         other.stdin.write("\n")
         other.stdin.flush()
         assert other.stdout.readline() == "done\n"
         assert not (tmp_path / ".lock").exists()
-        assert stamp().fresh()
-        monkeypatch.setattr(every_verb, "force", True)
-        assert not stamp().fresh()
+        assert again().fresh()
+        monkeypatch.setattr(stamp, "force", True)
+        assert not again().fresh()
         other.stdin.close()
 
 
@@ -167,5 +167,5 @@ def test_every_stamp_has_the_revision_of_its_module():
 
 
 def test_force_makes_every_stage_run(folder, monkeypatch):
-    monkeypatch.setattr(every_verb, "force", True)
+    monkeypatch.setattr(stamp, "force", True)
     assert not fresh(folder)

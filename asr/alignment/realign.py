@@ -29,6 +29,7 @@ from asr.alignment.jobs import cut
 from asr.alignment.load import UNALIGNED, Wanted, load, num_frames
 from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, scores_of_transitions
 from asr.alignment.transcripts import Spoken, to_align
+from asr.command.resolve import resolve
 from asr.command.verbs import module_of
 from asr.console import progress, say
 from asr.errors import InputError
@@ -38,7 +39,7 @@ from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.kaldi.tree import read_tree
 from asr.parallel.pool import Pool
 from asr.parallel.processes import processes_for
-from asr.settings import option, resolve
+from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import write_table
 

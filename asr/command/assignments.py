@@ -17,9 +17,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.command.values import convert
 from asr.command.verbs import nearest
 from asr.errors import InputError
+from asr.settings import convert
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from asr.command.every_verb import taken
+from asr.command.shared_options import taken
 from asr.command.stages import with_maker
 from asr.command.verbs import VERBS, settings_class
 from asr.errors import InputError

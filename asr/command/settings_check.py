@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.command.assignments import from_set
+from asr.command.resolve import resolve
 from asr.command.verbs import settings_class
 from asr.console import warn
 from asr.errors import InputError
-from asr.settings import option, resolve
+from asr.settings import option
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from asr.console import warn
 from asr.corpus.problems import faults
+from asr.declared_paths import refuse_input
 from asr.errors import InputError
 from asr.files import folder_beside, sync_directory
-from asr.reads import refuse_input
 from asr.sound.file import located
 from asr.sound.perturbation import Perturbation
 from asr.tables import write_table

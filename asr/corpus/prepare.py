@@ -25,7 +25,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from asr.command.every_verb import taken
+from asr.command.resolve import resolve
+from asr.command.shared_options import taken
 from asr.console import say
 from asr.corpus import left_out, prepared
 from asr.corpus.datadir import FILES, DataDir
@@ -33,7 +34,6 @@ from asr.corpus.gather import CorpusSettings
 from asr.corpus.spoken.table import SpokenTable
 from asr.corpus.validate import conclude, find_problems
 from asr.errors import InputError
-from asr.settings import resolve
 from asr.stamp import Stamp
 
 SETS = ("train", "dev", "test")

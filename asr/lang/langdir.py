@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.declared_paths import refuse_input
 from asr.errors import InputError
 from asr.files import folder_beside, sync_directory
 from asr.lang.lexicon import (
@@ -29,7 +30,6 @@ from asr.lang.lexicon_fst import lexicon_fst, write_fst
 from asr.lang.positions import MARKS, has_positions, mark_of, plain, positioned
 from asr.lang.pronunciation import ALL_PHONES, SILENCE, SILENCE_PHONES
 from asr.lang.word_alignment import write_word_alignment
-from asr.reads import refuse_input
 from asr.tables import read_symbols
 
 LEFT_TO_RIGHT = """\

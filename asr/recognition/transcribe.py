@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr import reads
-from asr.command import every_verb
+from asr import declared_paths, stamp
 from asr.console import log_only, wipe
 from asr.errors import InputError
 from asr.recognition import written
@@ -106,9 +105,9 @@ def _folder(settings: Settings, path: Path, sounds: list[Path]) -> Folder:
     model = settings.model.resolve()
     if model in (path.resolve(), *path.resolve().parents):
         raise InputError(f"is part of --model {settings.model}, which is read; write elsewhere", file=path)
-    folder = Folder(path, sounds, SUFFIXES[settings.format], force=every_verb.force)
+    folder = Folder(path, sounds, SUFFIXES[settings.format], force=stamp.force)
     for target in folder.targets:
-        reads.refuse_input(target)
+        declared_paths.refuse_input(target)
     return folder
 
 

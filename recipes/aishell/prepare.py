@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.cli import as_script
 from asr.console import warn
 from asr.corpus.datadir import c_sorted
 from asr.corpus.download.fetch import Remote
@@ -20,7 +21,7 @@ from asr.corpus.download.unpack import SUFFIXES, unpack_nested
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem, named_first
 from asr.errors import InputError
-from asr.settings import as_script, option
+from asr.settings import option
 
 SOUNDS_OPENED = True
 TRANSCRIPTS = Path("transcript/aishell_transcript_v0.8.txt")
@@ -101,4 +102,4 @@ def _set(folder: Path, texts: dict[str, tuple[int, str]], table: Path) -> Gather
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

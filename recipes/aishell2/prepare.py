@@ -13,11 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.cli import as_script
 from asr.corpus.datadir import c_sorted, is_pipe
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import as_script, option
+from asr.settings import option
 
 SOUNDS_OPENED = True
 
@@ -79,4 +80,4 @@ def _table(path: Path, encoding: str, one: Gathered) -> dict[str, tuple[int, str
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

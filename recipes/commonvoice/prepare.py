@@ -15,12 +15,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.cli import as_script
 from asr.console import say
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.listing import Row, read_listing
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import as_script, option
+from asr.settings import option
 
 SOUNDS_OPENED = True
 SPEAKER_DIGITS = 12
@@ -84,4 +85,4 @@ def _add(one: Gathered, rows: Iterable[Row], clips: Path, owners: dict[str, str]
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

@@ -24,13 +24,14 @@ from spoken_names import check_names, reads_as_chinese, text_in_name
 from texts_beside import check_tables_agree, read_beside, text_beside, texts_alone, without_pinyin
 from which_tables import find_tables, given_tables
 
+from asr.cli import as_script
 from asr.console import say, warn
 from asr.corpus.datadir import Segment
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.listing import SUFFIXES, Row, read_listing, set_named
 from asr.corpus.problems import Problem, named_first
 from asr.errors import InputError
-from asr.settings import as_script, option
+from asr.settings import option
 
 SOUNDS_OPENED = True
 WAYS = ("auto", "table", "beside", "names")
@@ -259,4 +260,4 @@ def _speaker(path: Path, sounds: Sounds, settings: Settings, row: Row | None) ->
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

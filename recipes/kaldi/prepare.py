@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.cli import as_script
 from asr.console import say
 from asr.corpus.datadir import DataDir, refuse_same
 from asr.corpus.gather import TranscriptSettings
@@ -21,7 +22,7 @@ from asr.corpus.problems import Problem
 from asr.corpus.repair import mend
 from asr.corpus.split import split
 from asr.corpus.transcript import characters
-from asr.settings import as_script, option
+from asr.settings import option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,4 +91,4 @@ def _normalised(folder: Path, settings: Settings, lost: list[Problem], durations
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.cli import as_script
 from asr.parallel.machine import cores
 
 if __name__ == "__main__":
@@ -27,7 +28,7 @@ from render import Rendered, render
 from asr.console import progress, say
 from asr.errors import InputError
 from asr.parallel.pool import Pool
-from asr.settings import as_script, option
+from asr.settings import option
 from asr.tables import write_table
 
 SHORTEST_H, LONGEST_H = 0.02, 200.0
@@ -173,4 +174,4 @@ def _write_alignment(folder: Path, alignment: dict[str, list[tuple[str, int]]]) 
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

@@ -18,12 +18,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.cli import as_script
 from asr.corpus.download.fetch import Remote
 from asr.corpus.download.obtain import fetch_and_unpack, mirrors, unpacked_root
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
-from asr.settings import as_script, option
+from asr.settings import option
 
 SOUNDS_OPENED = True
 # the sum as other recipes publish it (PaddleSpeech's thchs30.py); OpenSLR itself gives none
@@ -113,4 +114,4 @@ def _first(file: Path, encoding: str) -> str:
 
 
 if __name__ == "__main__":
-    as_script(Settings, "prepare", run, __doc__)
+    as_script(Settings, run, __doc__)

@@ -268,7 +268,7 @@ def test_data_faults(case, capsys):
     ("option", "value", "reason"),
     [
         ("--max-missing", "1.5", "is more than 1"),
-        ("--max-missing", "few", "is no float"),
+        ("--max-missing", "few", "is not a float"),
         ("--length-tolerance", "-1", "--length-tolerance: '-1' is less than 0"),
         ("--ali-dir", "absent", "absent"),
     ],

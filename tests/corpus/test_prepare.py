@@ -130,7 +130,7 @@ def test_scripts_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ", 1)[1] for line in lines] == [
         "--script is required; see python -m asr prepare --help",
-        "--script: names a file",
+        "--script: needs a value",
         "no such script",
         "is no prepare script: it has no Settings",
     ]

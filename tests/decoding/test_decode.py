@@ -327,7 +327,7 @@ def test_settings_that_contradict_are_refused(toy, more, reason):
     [
         ("--lm-weights", "10,0", "'0' is not more than 0"),
         ("--beam", "0", "'0' is not more than 0"),
-        ("--beam", "nan", "'nan' is no finite number"),
+        ("--beam", "nan", "'nan' is not a finite number"),
         ("--tune-minutes", "-1", "'-1' is not more than 0"),
         ("--max-active", "0", "'0' is less than 1"),
     ],

@@ -411,7 +411,7 @@ def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
         ("--text text --units spm --vocab 3", "--vocab 3 is too little: the text's 14 different characters"),
         ("--text letters --units spm", "--units spm: the text has no Han characters"),
         ("--text text --units spm --lexicon lexicon", "--lexicon, --arpa and --mix-arpa cannot go with it"),
-        ("--text text --units words", "--units: 'words' is none of chars, spm, own"),
+        ("--text text --units words", "--units: 'words' is not one of chars, spm, own"),
         ("--text text --vocab 300", "--vocab goes with --units spm, not chars"),
         ("--lang-dir . --units own", "--units own cannot go with --lang-dir"),
         ("--text text --tune-text text", "--tune-text goes with --lang-dir"),

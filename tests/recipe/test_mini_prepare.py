@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr.command.resolve import resolve
 from asr.corpus.prepare import load
 from asr.corpus.validate import find_problems
 from asr.errors import InputError, WorkerLost
 from asr.kaldi.alignments import read_alignments, to_phones
 from asr.kaldi.transition_model import read_transition_model
 from asr.lang.pronunciation import ALL_PHONES, sentence_syllables, syllable_phones
-from asr.settings import resolve
 from asr.tables import read_symbols, read_table
 
 MINI = Path(__file__).resolve().parents[2] / "recipes" / "mini"
@@ -265,8 +265,8 @@ def _runs(pid: str) -> bool:
     [
         (["--hours", "0.01"], "--hours 0.01: must be from 0.02 to 200"),
         (["--hours", "201"], "must be from 0.02 to 200"),
-        (["--hours", "nan"], "--hours: 'nan' is no finite number"),
-        (["--hours", "many"], "'many' is no float"),
+        (["--hours", "nan"], "--hours: 'nan' is not a finite number"),
+        (["--hours", "many"], "'many' is not a float"),
         (["--seed", "-1"], "--seed: '-1' is less than 0"),
     ],
 )

@@ -199,8 +199,8 @@ def test_a_failing_stage_ends_the_run_with_its_status_and_log(undisturbed, stage
     [
         ("trian.width=64", "--set trian.width: no verb 'trian'; did you mean 'train'?"),
         ("train.widht=64", "--set train.widht: train has no such setting; did you mean 'width'?"),
-        ("graph.max-memory-gb=abc", "--set graph.max-memory-gb: 'abc' is no float"),
-        ("features.kind=mfc", "--set features.kind: 'mfc' is none of fbank, mfcc"),
+        ("graph.max-memory-gb=abc", "--set graph.max-memory-gb: 'abc' is not a float"),
+        ("features.kind=mfc", "--set features.kind: 'mfc' is not one of fbank, mfcc"),
         ("prepare.hour=3", "--set prepare.hour: prepare has no such setting; did you mean 'hours'?"),
         ("train.workers=3", "--set train.workers: run.sh passes this one itself"),
     ],

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from asr.cli import main
-from asr.command.values import base, is_tuple
 from asr.command.verbs import VERBS, settings_class
+from asr.settings import base, is_tuple
 from asr.tables import read_table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -142,7 +142,7 @@ def test_a_bad_path_is_one_line(verb, right, tmp_path, capsys):
             if (verb, name, kind) in ALLOWED:
                 continue
             if field.metadata["writes"] and kind not in ("below", "loop", "long", "nothing"):
-                continue  # a place to write, or one that is refused for what stands there: tests/test_reads.py
+                continue  # written, or refused for its content: tests/test_declared_paths.py
             out = tmp_path / "out"
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir()

@@ -346,7 +346,7 @@ def test_refusals_are_one_line_and_leave_nothing(decoded, capsys, case):
 
 def test_wrong_options(decoded, capsys):
     assert score(decoded, "--latin", "syllable") == 2
-    assert "'syllable' is none of word, letter" in capsys.readouterr().err
+    assert "'syllable' is not one of word, letter" in capsys.readouterr().err
     assert score(decoded, "--utt2spk", str(decoded / "nowhere")) == 2
     assert "nowhere: cannot be read" in capsys.readouterr().err
 

@@ -17,7 +17,7 @@ from torch.func import functional_call, jacrev
 from asr.acoustic.examples import minibatches
 from asr.acoustic.network import build, flatten
 from asr.cli import main
-from asr.settings import resolve
+from asr.command.resolve import resolve
 from asr.training import engines, speech
 from asr.training.batch import BatchProblem
 from asr.training.curvature import CurvatureSample

@@ -12,9 +12,9 @@ import torch
 from asr.acoustic.model import AcousticModel
 from asr.acoustic.network import build, flatten
 from asr.cli import main
+from asr.command.resolve import resolve
 from asr.features.reader import FeatureReader
 from asr.kaldi.archives import read_int_vectors
-from asr.settings import resolve
 from asr.training.ledger import Lease
 from asr.training.materials import gather
 from asr.training.run import Settings

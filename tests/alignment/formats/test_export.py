@@ -9,11 +9,11 @@ from asr.alignment.formats.export import Settings, run
 from asr.alignment.formats.imported import import_intervals
 from asr.alignment.formats.textgrid import read_textgrid
 from asr.alignment.monophone import write_monophone_dir
+from asr.command.resolve import resolve
 from asr.corpus.transcript import normalise
 from asr.errors import InputError
 from asr.kaldi.alignments import read_alignments, to_phones, write_alignments
 from asr.kaldi.transition_model import read_transition_model
-from asr.settings import resolve
 from asr.tables import read_symbols, read_table, write_table
 
 
@@ -119,14 +119,14 @@ def test_phones_marked_by_position(case, tmp_path):
     ("options", "message"),
     [
         (["--frame-shift-ms", "0"], "--frame-shift-ms: '0' is not more than 0"),
-        (["--frame-shift-ms", "nan"], "--frame-shift-ms: 'nan' is no finite number"),
+        (["--frame-shift-ms", "nan"], "--frame-shift-ms: 'nan' is not a finite number"),
         (["--max-missing", "2"], "--max-missing: '2' is more than 1"),
         (["--text", "text"], "words take both, --text and --lang"),
         (["--level", "words"], "--level words: give --text and --lang as well"),
         (["--text", "text", "--lang", "l"], "--text is for --level words or --format textgrid"),
         (["--format", "textgrid", "--out", __file__], "is a file; --format textgrid writes a folder"),
         (["--out", "/"], "/: is a folder; --format ctm writes one file"),
-        (["--format", "lab"], "'lab' is none of ctm, textgrid"),
+        (["--format", "lab"], "'lab' is not one of ctm, textgrid"),
     ],
 )
 def test_settings_that_make_no_sense(case, options, message):

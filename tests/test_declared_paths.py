@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asr import reads
+from asr import declared_paths
 from asr.errors import InputError
 from asr.files import atomic
 from asr.settings import option
@@ -31,7 +31,7 @@ class InPlace:
 @pytest.fixture(autouse=True)
 def forgotten():
     yield
-    reads.forget()
+    declared_paths.forget()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def data(tmp_path):
 
 def refusal(settings, log=None):
     with pytest.raises(InputError) as caught:
-        reads.declare(settings, log)
+        declared_paths.declare(settings, log)
     return str(caught.value)
 
 
@@ -55,7 +55,7 @@ def test_a_folder_that_is_read_is_not_written_by_any_name(data, tmp_path, monkey
     monkeypatch.chdir(data)
     for name in (data, tmp_path / "link", data / ".." / "data", Path(".")):
         assert "is also the directory that is read (--data)" in refusal(Example(data, out=name))
-    reads.declare(Example(data, out=data / "new"))
+    declared_paths.declare(Example(data, out=data / "new"))
 
 
 def test_a_file_that_is_read_is_not_written_by_any_name(data, tmp_path):
@@ -72,8 +72,8 @@ def test_a_file_that_is_read_is_not_written_by_any_name(data, tmp_path):
 def test_a_file_within_a_folder_that_is_read_is_not_written_unless_it_is_of_the_verb_s_kind(data):
     assert "is part of --data" in refusal(Example(data, page=data / "text"))
     assert "is part of --data" in refusal(Example(data), log=data / "text")
-    reads.declare(Example(data, page=data / "old.html"))
-    reads.declare(Example(data, page=data / "new"), log=data / "new.log")
+    declared_paths.declare(Example(data, page=data / "old.html"))
+    declared_paths.declare(Example(data, page=data / "new"), log=data / "new.log")
 
 
 def test_a_file_of_another_kind_is_not_written_over(data, tmp_path):
@@ -87,7 +87,7 @@ def test_an_input_that_lies_where_the_verb_writes_it(data, tmp_path):
     for name in ("words.txt", "mine"):
         (out / name).write_text("a\n")
     assert "would be written over by --out" in refusal(Example(data, out / "words.txt", out=out))
-    reads.declare(Example(data, out / "mine", out=out))
+    declared_paths.declare(Example(data, out / "mine", out=out))
 
 
 def test_two_outputs_in_one_place(data, tmp_path):
@@ -96,7 +96,7 @@ def test_two_outputs_in_one_place(data, tmp_path):
 
 
 def test_a_folder_that_is_updated_may_be_the_output(data):
-    reads.declare(InPlace(data, data))
+    declared_paths.declare(InPlace(data, data))
 
 
 def test_the_wrong_kind_of_place(data, tmp_path):
@@ -114,7 +114,7 @@ def test_no_place_to_write_is_known_before_any_work(data, tmp_path, name, monkey
 
 
 def test_the_probe_leaves_nothing(data, tmp_path):
-    reads.declare(Example(data, out=tmp_path / "a" / "b", page=tmp_path / "page"))
+    declared_paths.declare(Example(data, out=tmp_path / "a" / "b", page=tmp_path / "page"))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -124,7 +124,7 @@ def test_the_last_guard_knows_what_is_read(data, tmp_path):
     table.write_text("a b\n")
     out.mkdir()
     (out / "copy").symlink_to(table)
-    reads.declare(Example(data, table, out=out))
+    declared_paths.declare(Example(data, table, out=out))
     with pytest.raises(InputError, match=r"is read \(--table\)"), atomic(out / "copy") as handle:
         handle.write("x")
     assert table.read_text() == "a b\n"
