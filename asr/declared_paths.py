@@ -1,10 +1,10 @@
-"""What a run reads and what it writes: no input is written over, and there is room, before any work begins.
+"""The paths that a run reads and writes: before any work begins, no output is an input, and there is room.
 
     declare(settings, log)      # once, when the settings are resolved; raises InputError
-    refuse_input(path)          # before each file is replaced: asr.files asks
+    refuse_input(path)          # asr.files calls it before it replaces a file
 
-The fields of a verb's settings say which paths are written (asr.settings.option); all others are read. Files are
-compared by device and inode, so that links and relative paths are no way around.
+The fields of a verb's settings declare the paths that are written (asr.settings.option). All others are read. Paths
+are compared by device and inode, so a link or a relative path to an input is recognised.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any
 from asr.errors import InputError, of_file_system, reason
 
 PROBE_BYTES = 4096
-LOOKED_AT_BYTES = 8192
+HEAD_BYTES = 8192  # of a file, to see whether it is text
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """A path among the settings, and the option that names it."""
+class DeclaredPath:
+    """A path of the settings, the option that names it, and what the option declares (asr.settings.option)."""
 
     path: Path
     name: str
@@ -37,12 +37,12 @@ class Place:
     sought: bool = False
 
 
-_read: list[Place] = []
-_written: list[Place] = []
+_read: list[DeclaredPath] = []
+_written: list[DeclaredPath] = []
 
 
 def forget() -> None:
-    """Forget the run, which is over."""
+    """Forget the paths of a run that has ended."""
     _read.clear()
     _written.clear()
 
@@ -52,7 +52,7 @@ def declare(settings: Any, log: Path | None = None) -> None:
     forget()
     places = list(_places(settings))
     if log is not None:
-        places.append(Place(log, "--log", "file", makes=("*.log",)))
+        places.append(DeclaredPath(log, "--log", "file", makes=("*.log",)))
     read = [_of_standard_input(place) for place in places if place.writes is None]
     written = [place for place in places if place.writes is not None]
     for place in read:
@@ -68,28 +68,28 @@ def declare(settings: Any, log: Path | None = None) -> None:
     _read[:], _written[:] = read, written
 
 
-def _places(settings: Any) -> Iterator[Place]:
+def _places(settings: Any) -> Iterator[DeclaredPath]:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         for path in value if isinstance(value, tuple) else (value,):
             if isinstance(path, str) and field.metadata.get("writes") and path != "-":
                 path = Path(path)
             if isinstance(path, Path):
-                about: dict[str, Any] = {
+                declared: dict[str, Any] = {
                     name: field.metadata.get(name) for name in ("writes", "updates", "makes", "sought")
                 }
-                if field.name == "out" and not about["writes"]:
-                    about["writes"] = "path"  # a recipe's script need not say it
-                yield Place(path, "--" + field.name.replace("_", "-"), **about)
+                if field.name == "out" and not declared["writes"]:
+                    declared["writes"] = "path"  # a recipe's script need not declare it
+                yield DeclaredPath(path, "--" + field.name.replace("_", "-"), **declared)
 
 
-def _of_standard_input(place: Place) -> Place:
-    """Return the place of `-`, the file that standard input was opened from; other places as they are."""
+def _of_standard_input(place: DeclaredPath) -> DeclaredPath:
+    """Return `place`; where its path is `-`, with the file that standard input was opened from."""
     return dataclasses.replace(place, path=Path("/dev/stdin")) if str(place.path) == "-" else place
 
 
-def _check_input(place: Place) -> None:
-    """Raise InputError if a path that is read leads nowhere. The verb itself says what is missing."""
+def _check_input(place: DeclaredPath) -> None:
+    """Raise InputError if a path that is read cannot be followed. The verb itself reports a missing file."""
     try:
         place.path.stat()
     except FileNotFoundError:
@@ -98,8 +98,8 @@ def _check_input(place: Place) -> None:
         raise InputError(f"cannot be read: {reason(error)}", file=place.path) from error
 
 
-def _check_output(out: Place, read: list[Place]) -> None:
-    """Raise InputError if `out` is of the wrong kind, or is or holds what is read."""
+def _check_output(out: DeclaredPath, read: list[DeclaredPath]) -> None:
+    """Raise InputError if `out` is of the wrong kind, or is, contains or lies in an input."""
     _check_kind(out)
     if not is_regular(out.path):
         return
@@ -110,18 +110,18 @@ def _check_output(out: Place, read: list[Place]) -> None:
         inside = _inside(place.path, out.path)
         if out.path.is_dir() and inside and any(fnmatch.fnmatch(inside, pattern) for pattern in out.makes):
             raise InputError(
-                f"is read ({place.name}) and would be written over by {out.name} {out.path}", file=place.path
+                f"is read ({place.name}) and would be overwritten by {out.name} {out.path}", file=place.path
             )
         name = os.path.basename(os.path.realpath(out.path))  # behind a link, what would be replaced
         ours = any(fnmatch.fnmatch(name, pattern) for pattern in out.makes)
         if out.path.is_file() and not ours and place.path.is_dir() and _inside(out.path, place.path):
             raise InputError(f"is part of {place.name} {place.path}, which is read; write elsewhere", file=out.path)
     if out.writes != "folder" and out.path.is_file() and not is_text(out.path):
-        raise InputError(f"is there already and is no text: {out.name} does not write over it", file=out.path)
+        raise InputError(f"already exists and is not text: {out.name} does not overwrite it", file=out.path)
 
 
-def _check_kind(out: Place) -> None:
-    """Raise InputError if a folder stands where a file is to be written, or a file where a folder is."""
+def _check_kind(out: DeclaredPath) -> None:
+    """Raise InputError if `out` is a folder and is to be a file, or is a file and is to be a folder."""
     try:
         kind = out.path.stat().st_mode
     except FileNotFoundError:
@@ -131,24 +131,24 @@ def _check_kind(out: Place) -> None:
     if out.writes == "file" and stat.S_ISDIR(kind):
         raise InputError(f"is a folder; {out.name} names a file", file=out.path)
     if out.writes == "folder" and not stat.S_ISDIR(kind):
-        raise InputError(f"is no folder; {out.name} names a folder", file=out.path)
+        raise InputError(f"is not a folder; {out.name} names a folder", file=out.path)
 
 
 def _same(one: Path, other: Path) -> bool:
     try:
         return os.path.samefile(one, other)
-    except OSError:  # one is not there yet
+    except OSError:  # one does not exist yet
         return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _inside(path: Path, folder: Path) -> str | None:
-    """Return the name of `path` relative to `folder`, None if it is not within."""
+    """Return the name of `path` relative to `folder`, None if it is not in it."""
     real, root = os.path.realpath(path), os.path.realpath(folder)
     return os.path.relpath(real, root) if real.startswith(root.rstrip("/") + "/") else None
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a path is, or will be, a file or a folder on a disk, not a device, a pipe or an open descriptor."""
+    """Return whether a path is, or will be, a file or a folder on a disk: no device, pipe or open descriptor."""
     if descriptor_of(path) is not None:
         return False
     try:
@@ -159,7 +159,7 @@ def is_regular(path: Path) -> bool:
 
 
 def descriptor_of(path: str | os.PathLike[str]) -> int | None:
-    """Return N if the path leads to /dev/fd/N of this process, as /dev/stdout does; else None."""
+    """Return N if the path leads to /dev/fd/N of this process, as /dev/stdout does, else None."""
     name = os.path.abspath(path)
     for _ in range(40):  # as many links as Linux follows
         head, tail = os.path.split(name)
@@ -172,34 +172,34 @@ def descriptor_of(path: str | os.PathLike[str]) -> int | None:
 
 
 def is_text(path: Path) -> bool:
-    """Return whether a file begins as text does, without NUL, or is named and begins as packed text."""
+    """Return whether a file begins without a NUL, as text does, or is named *.gz and begins as gzip does."""
     with open(path, "rb") as handle:
-        head = handle.read(LOOKED_AT_BYTES)
+        head = handle.read(HEAD_BYTES)
     return b"\0" not in head or (path.suffix == ".gz" and head.startswith(b"\x1f\x8b"))
 
 
 def may_be_log(path: Path) -> bool:
-    """Return whether a line may be added to this file although it is not known yet what the run reads."""
+    """Return whether a line may be added to this file before the run's inputs are known."""
     return not path.exists() or path.suffix == ".log" or not is_regular(path) or path.stat().st_size == 0
 
 
 def probe(path: Path) -> None:
-    """Raise InputError if nothing can be written at `path`: tries it, in the nearest folder that is there."""
+    """Raise InputError if nothing can be written at `path`. Tries it, in the nearest folder that exists."""
     if not is_regular(path):
         return
-    home = Path(os.path.realpath(path))
-    if not home.is_dir():
-        home = home.parent
+    folder = Path(os.path.realpath(path))
+    if not folder.is_dir():
+        folder = folder.parent
     try:
-        while not os.path.lexists(home):
-            home = home.parent
-        work = tempfile.mkdtemp(prefix=".probe.", dir=home)
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        work = tempfile.mkdtemp(prefix=".probe.", dir=folder)
     except OSError as error:
         raise InputError(f"cannot be written: {reason(error)}", file=path) from error
     try:
         with open(os.path.join(work, "room"), "wb", buffering=0) as handle:
             handle.write(bytes(PROBE_BYTES))
-        if len(os.fsencode(path.name)) > os.pathconf(home, "PC_NAME_MAX"):
+        if len(os.fsencode(path.name)) > os.pathconf(folder, "PC_NAME_MAX"):
             raise InputError("cannot be written: file name too long", file=path)
     except OSError as error:
         raise InputError(f"cannot be written: {reason(error)}", file=path) from error
@@ -208,9 +208,9 @@ def probe(path: Path) -> None:
 
 
 def final(path: Path) -> Path:
-    """Return the file that a write to `path` replaces: behind a link, what it names.
+    """Return the file that a write to `path` replaces: the target of a link.
 
-    A link in a folder that the run writes is replaced itself: what it names belongs to somebody else.
+    A link in a folder that the run writes is replaced itself, as its target belongs to somebody else.
     """
     folders = [place.path for place in (*_written, *_read) if place.writes not in (None, "file") or place.updates]
     if path.is_symlink() and not any(_inside(path.parent / "x", folder) for folder in folders):
@@ -219,7 +219,7 @@ def final(path: Path) -> Path:
 
 
 def refuse_input(path: Path) -> None:
-    """Raise InputError if the run reads the file that is about to be replaced."""
+    """Raise InputError if the run reads the file `path`, which is about to be replaced."""
     for place in _read:
         if not place.updates and not place.path.is_dir() and os.path.lexists(path) and _same(path, place.path):
-            raise InputError(f"is read ({place.name}): it is not written over", file=path)
+            raise InputError(f"is read ({place.name}) and is not overwritten", file=path)

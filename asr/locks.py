@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.errors import InputError
-from asr.parallel.signals import unbroken
+from asr.parallel.signals import signals_deferred
 
 #: seconds to wait for what a killed holder leaves: its last process may still be ending
 PATIENCE_S = 10.0
@@ -74,7 +74,7 @@ class Lock:
         """Give the lock back, if this process has it, and remove the folders made for it that are still empty."""
         if self._number is None:
             return
-        with unbroken():
+        with signals_deferred():
             if self._owner == os.getpid():  # not a copy that was forked off
                 self.path.unlink(missing_ok=True)
                 os.close(self._number)
@@ -100,7 +100,7 @@ def hold_while(owner: object, path: Path, what: str) -> Callable[[], None]:
 
     def release() -> None:
         if _held.get(path, (None, None))[1] is mark:
-            with unbroken():
+            with signals_deferred():
                 _held.pop(path)[0].release()
 
     weakref.finalize(owner, release)
@@ -121,7 +121,7 @@ def hold(number: int, path: Path, pid: int, what: str, keep: Callable[[int], obj
     """
     end = time.monotonic() + PATIENCE_S
     while True:
-        with unbroken():
+        with signals_deferred():
             if (taken := _flock(number)) is not False:
                 if held := _claim(number, path, pid, what, locks=taken is True):
                     keep(number)

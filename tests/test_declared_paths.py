@@ -1,4 +1,4 @@
-"""No run writes over a file that it reads, and one without room ends before any work."""
+"""Declared paths: a run overwrites no file that it reads, and ends before any work if it cannot write."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def data(tmp_path):
 
 
 def refusal(settings, log=None):
+    """Return the error of declaring `settings`."""
     with pytest.raises(InputError) as caught:
         declared_paths.declare(settings, log)
     return str(caught.value)
@@ -69,28 +70,28 @@ def test_a_file_that_is_read_is_not_written_by_any_name(data, tmp_path):
     assert table.read_text() == "a b\n"
 
 
-def test_a_file_within_a_folder_that_is_read_is_not_written_unless_it_is_of_the_verb_s_kind(data):
+def test_a_file_in_a_folder_that_is_read_is_written_only_if_its_name_is_one_that_the_verb_makes(data):
     assert "is part of --data" in refusal(Example(data, page=data / "text"))
     assert "is part of --data" in refusal(Example(data), log=data / "text")
     declared_paths.declare(Example(data, page=data / "old.html"))
     declared_paths.declare(Example(data, page=data / "new"), log=data / "new.log")
 
 
-def test_a_file_of_another_kind_is_not_written_over(data, tmp_path):
+def test_a_file_that_is_not_text_is_not_overwritten(data, tmp_path):
     (tmp_path / "sound").write_bytes(b"RIFF\0\0")
-    assert "is no text: --page does not write over it" in refusal(Example(data, page=tmp_path / "sound"))
+    assert "is not text: --page does not overwrite it" in refusal(Example(data, page=tmp_path / "sound"))
 
 
-def test_an_input_that_lies_where_the_verb_writes_it(data, tmp_path):
+def test_an_input_in_the_output_folder_with_a_name_that_the_verb_makes_is_refused(data, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     for name in ("words.txt", "mine"):
         (out / name).write_text("a\n")
-    assert "would be written over by --out" in refusal(Example(data, out / "words.txt", out=out))
+    assert "would be overwritten by --out" in refusal(Example(data, out / "words.txt", out=out))
     declared_paths.declare(Example(data, out / "mine", out=out))
 
 
-def test_two_outputs_in_one_place(data, tmp_path):
+def test_two_outputs_with_one_path_are_refused(data, tmp_path):
     message = refusal(Example(data, page=tmp_path / "x"), log=tmp_path / "y" / ".." / "x")
     assert "is named by --page and by --log" in message
 
@@ -99,27 +100,27 @@ def test_a_folder_that_is_updated_may_be_the_output(data):
     declared_paths.declare(InPlace(data, data))
 
 
-def test_the_wrong_kind_of_place(data, tmp_path):
+def test_a_file_for_a_folder_and_a_folder_for_a_file_are_refused(data, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "is no folder; --out names a folder" in refusal(Example(data, out=tmp_path / "file"))
+    assert "is not a folder; --out names a folder" in refusal(Example(data, out=tmp_path / "file"))
     assert "is a folder; --page names a file" in refusal(Example(data, page=tmp_path))
 
 
 @pytest.mark.parametrize("name", ["/proc/yibian/out", "/dev/null/out", "x" * 300, "loop/out"])
-def test_no_place_to_write_is_known_before_any_work(data, tmp_path, name, monkeypatch):
+def test_a_path_that_cannot_be_written_is_refused_before_any_work(data, tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("loop").symlink_to("loop")
     assert refusal(Example(data, out=Path(name))).startswith(f"{name}: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "loop"]
 
 
-def test_the_probe_leaves_nothing(data, tmp_path):
+def test_the_probe_leaves_no_file(data, tmp_path):
     declared_paths.declare(Example(data, out=tmp_path / "a" / "b", page=tmp_path / "page"))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_the_last_guard_knows_what_is_read(data, tmp_path):
-    """A file in the output folder that is a link to an input: seen only when it is about to be replaced."""
+def test_a_link_in_the_output_folder_to_an_input_is_not_overwritten(data, tmp_path):
+    """It is noticed only when the file is about to be replaced."""
     table, out = tmp_path / "table", tmp_path / "out"
     table.write_text("a b\n")
     out.mkdir()

@@ -1,7 +1,7 @@
-"""How a command ends: its exit status, and one line on stderr for what a user or the machine did wrong.
+"""The end of a command: its exit status, and one line on stderr for an error of the user or the machine.
 
-0    done
-1    a fault of this program (a traceback), a worker process that was killed, or the reader of its output left
+0    success
+1    a fault of this program (a traceback), a killed worker process, or a reader of the output that has left
 2    wrong input, or no room: one line
 130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
@@ -17,24 +17,23 @@ from collections.abc import Callable
 from asr import console, locks
 from asr.errors import InputError, WorkerLost, of_file_system
 from asr.parallel import signals
-from asr.parallel.signals import Ended, heeded
 
 
 def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str] = str) -> int:
-    """Run `work` and return the exit status, 0 if it returns None. `refusal` turns an InputError into its line."""
-    with heeded():
+    """Run `work` and return the exit status, 0 if it returns None. `refusal` returns the line of an InputError."""
+    with signals.handling_signals():
         try:
             return _status_of(work, refusal)
         except KeyboardInterrupt as error:
-            signals.end()
-            locks.release_all()  # before the last words: who hears them may start anew
-            if said := _last_words(error):
-                _say_last(said)
+            signals.ignore_further_signals()
+            locks.release_all()  # before the message: its reader may start the command again
+            if message := _final_message(error):
+                _print_last(message)
             return signals.status_after(error)
 
 
 def _status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str]) -> int:
-    """Return the status of everything but a signal, which raises KeyboardInterrupt."""
+    """Return the exit status of any end but a signal. A signal raises KeyboardInterrupt."""
     try:
         try:
             status = work() or 0
@@ -42,10 +41,10 @@ def _status_of(work: Callable[[], int | None], refusal: Callable[[InputError], s
         except InputError as error:
             return _refused(refusal(error))
         except WorkerLost as error:
-            _say_last(f"{error}; the same command goes on from here")
+            _print_last(f"{error}; the same command goes on from here")
             return 1
         except BrokenPipeError:
-            _close_stdout()  # the reader of our output left, as `| head` does
+            _close_stdout()  # the reader of our output has left, as `| head` does
             return 1
         except OSError as error:
             line = of_file_system(error)
@@ -66,34 +65,34 @@ def _status_of(work: Callable[[], int | None], refusal: Callable[[InputError], s
     return status
 
 
-def _last_words(error: KeyboardInterrupt) -> str:
-    """Return what is said of an interrupt; nothing where run.sh says it, or the verb has: KeyboardInterrupt("")."""
-    if signals.of_run_sh():
+def _final_message(error: KeyboardInterrupt) -> str:
+    """Return the line for an interrupt; empty if run.sh prints it, or the verb has: KeyboardInterrupt("")."""
+    if signals.started_by_run_sh():
         return ""
-    if isinstance(error, Ended) or not error.args:
+    if isinstance(error, signals.SignalReceived) or not error.args:
         return "interrupted; the same command goes on from here"
     return str(error)
 
 
 def is_memory(error: BaseException) -> bool:
-    """Whether the machine has too little memory: Python's error, or torch's, which on a CPU is a RuntimeError."""
-    torch_s = isinstance(error, RuntimeError) and re.search(r"can't allocate memory|out of memory", str(error))
-    return isinstance(error, MemoryError) or bool(torch_s)
+    """Return whether an error is one of too little memory: Python's, or torch's, which is a RuntimeError."""
+    of_torch = isinstance(error, RuntimeError) and re.search(r"can't allocate memory|out of memory", str(error))
+    return isinstance(error, MemoryError) or bool(of_torch)
 
 
 def _refused(line: str) -> int:
-    _say_last(line)
+    _print_last(line)
     return 2
 
 
-def _say_last(line: str) -> None:
+def _print_last(line: str) -> None:
     console.wipe()
     print(line, file=sys.stderr)
     console.log_only(line)
 
 
 def _flush() -> None:
-    """Flush stdout. Raises InputError if what stands behind it is full."""
+    """Flush stdout. Raises InputError if its device is full."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -104,5 +103,5 @@ def _flush() -> None:
 
 
 def _close_stdout() -> None:
-    """Let what is still to be printed go nowhere, so that the interpreter's last flush does not fail."""
+    """Send further output to /dev/null, so that the interpreter's last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from asr.errors import WorkerLost
 from asr.parallel.processes import end_with_parent, how_it_ended, remove_temporary, without_interrupts
-from asr.parallel.signals import unbroken
+from asr.parallel.signals import signals_deferred
 
 R = TypeVar("R")
 #: seconds that a worker may take to end and to remove its temporary files
@@ -60,7 +60,7 @@ class WorkerProcesses:
         number = next(self._numbers)
         starting = len(self.processes) < self.count
         before = {process.pid for process in multiprocessing.active_children()} if starting else set()
-        with unbroken():  # no worker is started that `close` does not know
+        with signals_deferred():  # no worker is started that `close` does not know
             with without_interrupts(), _environment(ONE_THREAD if starting else {}):  # a call may start a worker
                 try:
                     future = self._executor.submit(_work, number, function, arguments)

@@ -19,7 +19,7 @@ from asr.parallel import signals
 VERB = """
 import sys, time
 from asr import cli
-from asr.parallel.signals import leave
+from asr.parallel.signals import exit_with
 from asr.files import atomic
 from pathlib import Path
 def work(verb, arguments):
@@ -28,7 +28,7 @@ def work(verb, arguments):
         handle.flush()
         time.sleep(3600)
 cli._run = work
-leave(cli.main(["lang"]))
+exit_with(cli.main(["lang"]))
 """
 
 
@@ -49,7 +49,7 @@ ENDING = """
 import os, signal, sys
 from asr.command import exits
 from asr import locks
-from asr.parallel.signals import leave, outside
+from asr.parallel.signals import exit_with, install_quiet_handlers
 from pathlib import Path
 class Owner: pass
 def work():
@@ -60,11 +60,11 @@ def work():
 def say(error):
     os.kill(os.getpid(), signal.SIGTERM)
     return str(list(Path(sys.argv[1]).iterdir()))
-exits._last_words = say
-outside()
+exits._final_message = say
+install_quiet_handlers()
 status = exits.status_of(work)
 os.kill(os.getpid(), signal.SIGTERM)
-leave(status)
+exit_with(status)
 """
 
 
@@ -75,7 +75,7 @@ def test_a_second_signal_does_not_break_the_end_of_the_first(tmp_path):
     assert (done.returncode, done.stderr) == (130, "[]\n")
 
 
-def test_under_run_sh_the_last_words_are_run_sh_s(monkeypatch, capsys):
+def test_under_run_sh_the_final_message_are_run_sh_s(monkeypatch, capsys):
     monkeypatch.setenv("YIBIAN_RUN", str(os.getppid()))
     assert exits.status_of(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
     assert exits.status_of(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
@@ -88,15 +88,15 @@ def test_a_signal_in_a_destructor_which_python_ignores_counts_behind_it():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0)
 
-    with pytest.raises(signals.Ended), signals.heeded():
+    with pytest.raises(signals.SignalReceived), signals.handling_signals():
         Owner()
         time.sleep(60)
 
 
 def test_a_block_that_must_be_whole_ends_before_the_signal_counts():
     done = []
-    with pytest.raises(signals.Ended) as caught, signals.heeded():
-        with signals.unbroken(), signals.unbroken():
+    with pytest.raises(signals.SignalReceived) as caught, signals.handling_signals():
+        with signals.signals_deferred(), signals.signals_deferred():
             os.kill(os.getpid(), signal.SIGHUP)
             done.append("block")
         done.append("more")
@@ -148,13 +148,13 @@ def alive(pid: int) -> bool:
 
 
 def test_one_wish_is_heard_once_and_handlers_are_given_back():
-    before = [signal.getsignal(number) for number in signals.HEEDED]
-    with pytest.raises(signals.Ended) as caught, signals.heeded():
+    before = [signal.getsignal(number) for number in signals.SIGNALS]
+    with pytest.raises(signals.SignalReceived) as caught, signals.handling_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)  # what follows at once is the same wish
             cleaned = True
     assert cleaned and signals.status_after(caught.value) == 143
-    assert [signal.getsignal(number) for number in signals.HEEDED] == before
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
     assert signals.status_after(KeyboardInterrupt()) == 130

@@ -220,7 +220,7 @@ def test_packaging_writes_over_nothing_that_it_reads_or_that_is_not_its_own(
     data = f"--train-data={trained / 'train'}"
     for out in (model, "exp/net", "exp", "link", model / "graph" / ".."):
         line = refused(["package", f"--model={model}", data, f"--out={out}"])
-        said = f"is read (--model) and would be written over by --out {out}"
+        said = f"is read (--model) and would be overwritten by --out {out}"
         said = said if out == "exp" else "is also the directory that is read (--model); write to another one"
         assert line.endswith(f": {said}")
     shutil.copytree(packaged, tmp_path / "mine")

@@ -373,7 +373,7 @@ def test_places_to_write_to_are_checked_first(decoded, capsys):
     folder = decoded / "dnn" / "decode_test"
     text, hyp = decoded / "data/test/text", folder / "hyp.txt"
     for place, message in (
-        (hyp, f"{hyp}: is no folder; --out names a folder\n"),
+        (hyp, f"{hyp}: is not a folder; --out names a folder\n"),
         (hyp / "below" / "it", f"{hyp}/below/it: not a directory\n"),
     ):
         assert main(["score", "--ref", str(text), "--hyp", str(hyp), "--out", str(place)]) == 2
