@@ -1,7 +1,10 @@
-"""What a verb says while it works: plain lines, and progress bars where the output is a terminal.
+"""The output of a verb: lines of information, warnings and progress.
 
-Lines go to stdout and, when `open_log` was called, to the log file as well. Progress on a terminal is a
-rich bar; elsewhere a plain line every ten seconds.
+    say("features: 120 utterances")                                  # a line on stdout
+    for item in progress(items, len(items), "features: train"): ...  # a bar, or a line every ten seconds
+
+Lines go to stdout, warnings to stderr and, after `open_log`, both to the log file. Progress is a rich bar on a
+terminal and a plain line every ten seconds elsewhere.
 """
 
 from __future__ import annotations
@@ -19,34 +22,34 @@ from asr.errors import reason
 
 T = TypeVar("T")
 PLAIN_PERIOD_S = 10.0
-STDOUT = "standard output"  # as an error names it
+STDOUT = "standard output"  # its name in an error
 _log: IO[str] | None = None
-_shown = False  # a status line stands on the terminal
+_shown = False  # whether the terminal shows a status line
 
 
 def open_log(path: Path) -> None:
-    """Copy every following line to the end of `path`."""
+    """Append every following line to the file `path`."""
     global _log
     path.parent.mkdir(parents=True, exist_ok=True)
     _log = open(path, "a", encoding="utf-8", errors="surrogateescape", buffering=1)
 
 
 def log_only(text: str) -> None:
-    """A line (or a traceback) for the log file alone."""
+    """Write a line, or a traceback, to the log file alone."""
     global _log
     if _log is None:
         return
     try:
         _log.write(_encodable(text.rstrip("\n")) + "\n")
-    except OSError as error:  # the work is worth more than its log
+    except OSError as error:  # the work is more important than its log
         log, _log = _log, None
         with contextlib.suppress(OSError):
             log.close()
-        warn(f"{log.name}: {reason(error)}; what follows is not in this log")
+        warn(f"{log.name}: {reason(error)}; this log ends here, the work continues")
 
 
 def say(text: str) -> None:
-    """A line of information on stdout."""
+    """Print a line of information on stdout, and write it to the log."""
     wipe()
     try:
         print(_encodable(text), flush=True)
@@ -59,29 +62,29 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """A line that the user should see on stderr; the verb goes on."""
+    """Print a warning on stderr, and write it to the log."""
     wipe()
     print(f"warning: {text}", file=sys.stderr, flush=True)
     log_only(f"warning: {text}")
 
 
 def _encodable(text: str) -> str:
-    """`text` with the bytes of a path that are no UTF-8 written out, as stderr has them."""
+    """Return `text` with the bytes of a path that are not UTF-8 as escapes, as on stderr."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def status(text: str, short: str = "") -> None:
-    """A line that the next one overwrites; only on a terminal. `short`: where that is too narrow for the text."""
+    """Show a line that the next one overwrites, on a terminal only. `short`: replaces a text that is too wide."""
     global _shown
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        width = shutil.get_terminal_size().columns - 1  # a cursor in the last column would go on to the next line
+        width = shutil.get_terminal_size().columns - 1  # a cursor in the last column would move to the next line
         line = text if len(text) <= width or not short else short
         print(f"\r{line[:width]}\033[K", end="", flush=True)
         _shown = True
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 14 min`."""
+    """Return a duration as text: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 14 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -93,7 +96,7 @@ def duration(seconds: float) -> str:
 
 
 def wipe() -> None:
-    """Take the status line away, before something else is written to the terminal."""
+    """Remove the status line before other output to the terminal."""
     global _shown
     if _shown:
         _shown = False
@@ -105,12 +108,12 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     if sys.stdout.isatty():
         yield from _bar(items, total, what)
         return
-    start = said = time.monotonic()
+    start = last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - said >= PLAIN_PERIOD_S and done < total:
-            said = now
+        if now - last >= PLAIN_PERIOD_S and done < total:
+            last = now
             left = (now - start) / done * (total - done)
             say(f"{what}: {done}/{total}, {left:.0f} s left")
 

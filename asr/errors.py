@@ -1,6 +1,8 @@
 """The errors that a user sees, each as one line: InputError (exit status 2) and WorkerLost (exit status 1).
 
-raise InputError("is not UTF-8", file="data/train/text", line=17, key="u1")    # data/train/text:17: u1: is not UTF-8
+    raise InputError("is not UTF-8", file="train/text", line=17, key="u1")    # train/text:17: u1: is not UTF-8
+
+An error of the file system becomes an InputError in asr/command/exits.py.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""One run in a folder at a time: a lock file that the kernel frees when its holder ends, however it ends.
+"""Locks of folders, so that one run at a time works in a folder. The kernel frees the lock of a run that ends.
 
     with Lock(out / ".lock", "asr train"): ...
 
-The lock is flock's; what the file holds (JSON: process, its start, host, boot, what, since) names the holder. It also
-decides where flock cannot: after a holder on another host, and on file systems without flock. The file is there only
-while it is held, or after a holder that was killed.
+The lock is a flock on a file. The file's record (JSON: pid, start, host, boot, what, since) names the holder. The
+record also decides where flock cannot: after a holder on another host, and on file systems without flock. The file
+exists only while it is held, or after its holder was killed.
 
-run.sh holds one for all its stages, on a descriptor that its verbs inherit:
+run.sh holds one lock for all its stages, on a descriptor that its verbs inherit:
 
     python -m asr.locks FD FILE PID WHAT       exit status 0: held, 2: refused, 3: open the file again
 """
@@ -29,13 +29,13 @@ from typing import Any
 from asr.errors import InputError
 from asr.parallel.signals import signals_deferred
 
-#: seconds to wait for what a killed holder leaves: its last process may still be ending
+#: seconds to wait for the lock of a killed holder: its last process may still be ending
 PATIENCE_S = 10.0
 AGAIN = 3
 
 
 class Lock:
-    """The lock of this process on `path`. what: the work, for the line that another one is refused with."""
+    """The lock of this process on the file `path`. what: the work, for the error that another process gets."""
 
     def __init__(self, path: Path, what: str) -> None:
         self.path, self.what = Path(path), what
@@ -51,8 +51,8 @@ class Lock:
         self.release()
 
     def acquire(self) -> None:
-        """Take the lock. Raises InputError, which names the holder, where another process has it."""
-        if self._number is not None and self._owner != os.getpid():  # a copy that was forked off
+        """Take the lock. Raises InputError, which names the holder, if another process has it."""
+        if self._number is not None and self._owner != os.getpid():  # this process was forked off the owner
             self._number = None
         while self._number is None:
             try:
@@ -71,14 +71,14 @@ class Lock:
         self._number, self._owner = number, os.getpid()
 
     def release(self) -> None:
-        """Give the lock back, if this process has it, and remove the folders made for it that are still empty."""
+        """Release the lock, if this process has it, and remove the empty folders that were made for it."""
         if self._number is None:
             return
         with signals_deferred():
-            if self._owner == os.getpid():  # not a copy that was forked off
+            if self._owner == os.getpid():  # not a process that was forked off the owner
                 self.path.unlink(missing_ok=True)
                 os.close(self._number)
-                with contextlib.suppress(OSError):  # one that holds files stays
+                with contextlib.suppress(OSError):  # a folder with files stays
                     for folder in self._made:
                         folder.rmdir()
             self._number = None
@@ -89,9 +89,9 @@ _held: dict[Path, tuple[Lock, object]] = {}
 
 
 def hold_while(owner: object, path: Path, what: str) -> Callable[[], None]:
-    """Take the lock on `path` until the returned function is called, or until `owner` is gone.
+    """Take the lock on `path` until the returned function is called, or until `owner` is deleted.
 
-    A later owner of this process takes the lock over: one whose work failed does not stand in its way.
+    A later owner in this process takes the lock over, also from an owner whose work failed.
     """
     path, mark = Path(path).absolute(), object()
     lock, _ = _held.setdefault(path, (Lock(path, what), None))
@@ -108,16 +108,16 @@ def hold_while(owner: object, path: Path, what: str) -> Callable[[], None]:
 
 
 def release_all() -> None:
-    """Give back all locks of `hold_while`: a signal ends this process."""
+    """Release all locks of `hold_while`, when a signal ends this process."""
     while _held:
         _held.popitem()[1][0].release()
 
 
 def hold(number: int, path: Path, pid: int, what: str, keep: Callable[[int], object] = lambda number: None) -> bool:
-    """Lock the open file `number` at `path` for process `pid`; False where the file is another one by now.
+    """Lock the open file `number` at `path` for process `pid`. Returns False if `path` is another file by now.
 
-    keep: called with `number` before a signal can end this process with the lock. Raises InputError where another
-    process holds the lock.
+    keep: called with `number` before a signal can end this process. Raises InputError if another process holds the
+    lock.
     """
     end = time.monotonic() + PATIENCE_S
     while True:
@@ -135,7 +135,7 @@ def hold(number: int, path: Path, pid: int, what: str, keep: Callable[[int], obj
 
 
 def _claim(number: int, path: Path, pid: int, what: str, *, locks: bool) -> bool:
-    """Write who holds the file now; False where the file is another one by now. Raises InputError like `hold`."""
+    """Write the record of `pid`. Returns False if `path` is another file by now. Raises InputError like `hold`."""
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(os.fstat(number), os.stat(path)):
             holder = _read(number)
@@ -147,39 +147,39 @@ def _claim(number: int, path: Path, pid: int, what: str, *, locks: bool) -> bool
 
 
 def _flock(number: int) -> bool | None:
-    """True: locked; False: another process has it; None: this file system has no locks."""
+    """Return True if the file was locked, False if another process has it, None if the file system has no locks."""
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # ENOLCK, ENOSYS, ...: as the file system has it
+    except OSError:  # ENOLCK, ENOSYS, ...: it depends on the file system
         return None
     return True
 
 
 def _may_break(holder: dict[str, Any], *, locks: bool) -> bool:
-    """Return whether the record is left by a holder that is gone. locks: flock gave us the file."""
-    if locks and holder.get("boot") == _boot():  # the same kernel: its flock is the truth
+    """Return whether the holder of a record has ended. locks: flock locked the file for us."""
+    if locks and holder.get("boot") == _boot():  # the same kernel: its flock decides
         return True
     return _runs(holder) is False
 
 
 def _runs(holder: dict[str, Any]) -> bool | None:
-    """Return whether the holder runs; None where this host cannot tell. A reused process id has another start."""
+    """Return whether the holder runs, None if this host cannot know. A reused process id has another start."""
     if holder.get("boot") == _boot():
         return _start(holder.get("pid", 0)) == holder.get("start") is not None
     return False if holder.get("host") == socket.gethostname() else None
 
 
 def _still_ours(number: int, pid: int) -> bool:
-    """Without flock two may write at once: the later one has the file."""
+    """Return whether our record stayed. Without flock, two processes may write at once, and the later one wins."""
     time.sleep(0.2)
     holder = _read(number)
     return holder is not None and holder.get("pid") == pid and holder.get("host") == socket.gethostname()
 
 
 def _read(number: int) -> dict[str, Any] | None:
-    with contextlib.suppress(ValueError):  # not written yet, or cut short
+    with contextlib.suppress(ValueError):  # not written yet, or incomplete
         content = json.loads(os.pread(number, 65536, 0))
         if isinstance(content, dict):
             return content
@@ -197,12 +197,12 @@ def _refused(path: Path, holder: dict[str, Any]) -> InputError:
     who = f"process {holder.get('pid')} on {holder.get('host')} ({holder.get('what')}, since {holder.get('since')})"
     wait = "wait until it ends, or name another folder"
     if _runs(holder) is None:
-        wait += f"; if it does not run any more, remove {path}"
+        wait += f"; if it no longer runs, remove {path}"
     return InputError(f"in use by {who}: {wait}", file=path.parent)
 
 
 def _start(pid: int) -> int | None:
-    """When a process of this host began, in clock ticks since the boot; None for one that is not there."""
+    """Return when a process of this host began, in clock ticks since the boot, None if it does not exist."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -211,7 +211,7 @@ def _start(pid: int) -> int | None:
 
 
 def _boot() -> str:
-    """What distinguishes this run of the kernel; the host's name where the system does not say."""
+    """Return the id of this boot of the kernel, or the host's name if the system has no such id."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -219,7 +219,7 @@ def _boot() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Lock a descriptor that the caller has open: FD FILE PID WHAT."""
+    """Lock a descriptor that the caller has open. arguments: FD FILE PID WHAT. Returns the exit status."""
     number, path, pid, what = arguments
     try:
         return 0 if hold(int(number), Path(path), int(pid), what) else AGAIN

@@ -1,4 +1,4 @@
-"""What makes a stage skip itself: a stamp beside its outputs with the hash of settings and inputs.
+"""The stamp of a stage: a file beside its outputs with the hash of its settings and inputs. A fresh stage is skipped.
 
     REVISION = 1     # raised whenever the stage's results change
 
@@ -8,10 +8,10 @@
     ... work ...
     stamp.record(outputs=[data / "feats.scp"])
 
-Inputs are hashed by content; files over 32 MiB by size, time and their two ends. For a folder every file
-directly in it counts, hidden ones left out. An output that is gone or has another size makes the stage run again.
-A stage's stamp is removed before it works, so a killed stage is never taken for a finished one. While it works it
-holds a lock in the stamp's folder: a second process that would write there is refused.
+An input file is hashed by its content, or over 32 MiB by its size, time and two ends. An input folder is hashed by
+the files directly in it, without hidden ones. The stage runs again if an output is missing or has another size. The
+stamp is removed before the stage works, so a killed stage never looks finished. While the stage works, it holds a
+lock in the stamp's folder, and a second process that would write there is refused.
 
 A stamp also records the project's version and commit, and when the stage ended.
 """
@@ -35,16 +35,16 @@ from asr.version import commit
 
 WHOLE_LIMIT_BYTES = 32 << 20
 LOCK = ".lock"
-#: whether stages run although nothing changed: the option --force
+#: whether stages run although nothing changed. The option --force sets it.
 force = False
 
 
 class Stamp:
     """The stamp of one stage.
 
-    settings: the verb's dataclass; extra: anything else that the results depend on.
-    revision: the verb's REVISION, a number that is raised whenever the same inputs give other results.
-    locks: False for a stage that only writes a file of its own, beside another stage's.
+    settings: the verb's dataclass. extra: anything else that the results depend on.
+    revision: the verb's REVISION, a number that is raised whenever the same inputs lead to other results.
+    locks: False for a stage that only writes one file of its own beside the files of another stage.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class Stamp:
         self.key = digest.hexdigest()
 
     def fresh(self) -> bool:
-        """Return True, and say so, if nothing changed and --force is not given.
+        """Return True, and print it, if nothing changed and --force is not given.
 
-        Otherwise locks the folder and removes the old stamp. Raises InputError if another process has the folder.
+        Otherwise lock the folder and remove the old stamp. Raises InputError if another process works there.
         """
         if self._same():
             say(f"{self.verb}: up to date")
             return True
         release = hold_while(self, self.path.with_name(LOCK), f"asr {self.verb}") if self.locks else None
-        if release is not None and self._same():  # another process has just ended here
+        if release is not None and self._same():  # another process has just finished this stage
             release()
             say(f"{self.verb}: up to date")
             return True
@@ -93,10 +93,10 @@ class Stamp:
                 Path(name).is_file() and Path(name).stat().st_size == size for name, size in record["outputs"].items()
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return False  # no stamp, or not one of ours: the stage runs
+            return False  # no stamp, or a damaged one: the stage runs
 
     def record(self, outputs: Iterable[Path]) -> None:
-        """Write the stamp: these files are what the hashed inputs and settings give. Frees the folder."""
+        """Write the stamp: the hashed inputs and settings have led to these files. Release the lock of the folder."""
         sizes = {str(Path(name)): Path(name).stat().st_size for name in outputs}
         content = {"verb": self.verb, "key": self.key, "version": __version__, "commit": commit()}
         content["finished"] = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
@@ -107,9 +107,9 @@ class Stamp:
 
 
 def digest_of(path: Path) -> bytes:
-    """The SHA-256 of a file's content or of a folder's files; InputError where there is neither."""
+    """Return the SHA-256 of a file's content or of a folder's files. Raises InputError if it cannot be read."""
     digest = hashlib.sha256()
-    if path.name.startswith(".done."):  # the same work done once more has another time, but the same key
+    if path.name.startswith(".done."):  # the same work, done again, has another time but the same key
         digest.update(_key_of(path).encode())
         return digest.digest()
     if path.is_dir():
@@ -132,7 +132,7 @@ def digest_of(path: Path) -> bytes:
 
 
 def _key_of(path: Path) -> str:
-    """Return the key that a stamp records; its text where it is damaged. Raises InputError."""
+    """Return the key of a stamp, or its text if it is damaged. Raises InputError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which version of the project this is, and which commit of its checkout."""
+"""The commit of the checkout that runs, for stamps and records."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ UNKNOWN = "unknown"
 
 @functools.cache
 def commit() -> str:
-    """Return the commit of the checkout that this package lies in, with a `+` where files differ from it.
+    """Return the commit of the checkout that contains this package, with a `+` if files differ from it.
 
-    `unknown` where there is no checkout or no git.
+    Returns `unknown` if there is no checkout or no git.
     """
     root = Path(asr.__file__).resolve().parents[1]
-    if not (root / ".git").exists():  # an installed package may lie in a checkout of something else
+    if not (root / ".git").exists():  # an installed package may lie in a checkout of another project
         return UNKNOWN
     command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
     try:

@@ -79,7 +79,7 @@ def test_a_record_that_was_left_is_broken_only_where_its_holder_is_known_to_be_g
         return
     with pytest.raises(InputError, match="in use by process") as refused, Lock(tmp_path / ".lock", "asr lang"):
         pass
-    assert (f"if it does not run any more, remove {tmp_path / '.lock'}" in str(refused.value)) == ("host" in changes)
+    assert (f"if it no longer runs, remove {tmp_path / '.lock'}" in str(refused.value)) == ("host" in changes)
     assert (tmp_path / ".lock").exists()
 
 

@@ -1,10 +1,10 @@
-"""Settings that recipe.cfg or `--set VERB.KEY=VALUE` assign: read, and checked against every verb that they name.
+"""The settings that recipe.cfg and `--set VERB.KEY=VALUE` assign, checked against the verbs that they name.
 
     given = [*from_config(Path("recipe.cfg"), VERBS), *from_set(["train.width=64"])]
     check(given, lambda verb: settings_class(verb, script), VERBS)
 
-Each verb checks all assignments of its command line, also those of other verbs: the first verb that sees a misspelled
-one refuses it. recipe.cfg is an INI file with a section per verb.
+Each verb checks all assignments of its command line, also those to other verbs, so the first stage refuses a
+misspelled one. recipe.cfg is an INI file with a section per verb.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from asr.settings import convert
 
 @dataclass(frozen=True)
 class Assignment:
-    """One setting. `source` says where it stands, for messages; `key` has underscores."""
+    """One assignment. `source`: its place, for messages. `key`: the name of the field, with underscores."""
 
     source: str
     verb: str
@@ -33,7 +33,7 @@ class Assignment:
 
 
 def from_set(texts: Iterable[str]) -> list[Assignment]:
-    """Parse the values of --set; the last one for a setting counts. Raises InputError if one is no assignment."""
+    """Parse the values of --set. The last one for a setting counts. Raises InputError if one is no assignment."""
     found: dict[tuple[str, str], Assignment] = {}
     for given in texts:
         name, equals, text = given.partition("=")
@@ -46,7 +46,7 @@ def from_set(texts: Iterable[str]) -> list[Assignment]:
 
 
 def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
-    """Read a recipe.cfg, whose sections are some of `verbs`. Raises InputError with the line of what is wrong."""
+    """Read a recipe.cfg, whose sections are some of `verbs`. Raises InputError with the line of an error."""
     reader = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="")
     reader.optionxform = lambda name: name.strip().lower().replace("-", "_")  # type: ignore[assignment, method-assign]
     try:
@@ -54,11 +54,11 @@ def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
         reader.read_string("\n".join(lines))
     except (configparser.DuplicateOptionError, configparser.DuplicateSectionError) as error:
         what = f"{error.option} of [{error.section}]" if hasattr(error, "option") else f"[{error.section}]"
-        raise InputError(f"{what} stands here twice", file=path, line=error.lineno) from error
+        raise InputError(f"{what} is given twice", file=path, line=error.lineno) from error
     except configparser.MissingSectionHeaderError as error:
-        raise InputError("stands before the first [VERB]", file=path, line=error.lineno) from error
+        raise InputError("precedes the first [VERB]", file=path, line=error.lineno) from error
     except configparser.ParsingError as error:
-        raise InputError("is no `key = value`", file=path, line=error.errors[0][0]) from error
+        raise InputError("is not `key = value`", file=path, line=error.errors[0][0]) from error
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise InputError(f"not a readable settings file: {error}", file=path) from error
     given = []
@@ -73,7 +73,7 @@ def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
 
 
 def _line(lines: list[str], pattern: str, start: int) -> int:
-    """Return the number, from 1, of the first line after `start` lines that begins with `pattern`."""
+    """Return the number, from 1, of the first line behind the first `start` that begins with `pattern`."""
     matches = (
         n for n, line in enumerate(lines[start:], start + 1) if re.match(rf"\s*{pattern}", line, re.IGNORECASE)
     )
@@ -81,16 +81,16 @@ def _line(lines: list[str], pattern: str, start: int) -> int:
 
 
 def check(given: Iterable[Assignment], class_of: Callable[[str], type], verbs: Collection[str]) -> None:
-    """Raise InputError at the first assignment that no verb has, or whose value is not of its type."""
+    """Raise InputError for the first assignment that no verb has, or whose value is not of its type."""
     for one in given:
         if one.verb not in verbs:
-            others = f"; there are: {', '.join(verbs)}"
+            others = f"; the verbs are: {', '.join(verbs)}"
             raise InputError(f"{one.source}: no verb '{one.verb}'{nearest(one.verb, verbs) or others}")
         value_of(one, class_of(one.verb))
 
 
 def value_of(one: Assignment, cls: type) -> object:
-    """Return the typed value of an assignment to a field of `cls`. Raises InputError if there is none such."""
+    """Return the typed value of an assignment to a field of `cls`. Raises InputError if `cls` has no such field."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
     if one.key not in fields:
         known = [name.replace("_", "-") for name in sorted(fields)]

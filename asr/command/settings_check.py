@@ -1,7 +1,7 @@
 """Check the settings that a recipe.cfg and --set assign, before any work is done.
 
-Reads the assignments to all verbs and refuses the first one that no verb has, or whose value is not of its type, with
-the nearest name. run.sh calls it before its first stage. Writes nothing.
+Reads the assignments to all verbs and refuses the first one that no verb has, or whose value is not of its type. The
+error suggests the nearest name. run.sh calls it before its first stage. Writes nothing.
 
     python -m asr settings --script recipes/folder/prepare.py --config recipes/folder/recipe.cfg --set train.width=512
 """
@@ -24,12 +24,12 @@ from asr.settings import option
 @dataclass(frozen=True)
 class Settings:
     script: Path | None = option(None, help="script of the recipe, whose settings are those of prepare")
-    runs: tuple[str, ...] = option((), help="verbs that the caller runs; none: any. Others are warned of")
+    runs: tuple[str, ...] = option((), help="verbs that the caller runs; none: any. It warns of --set for others")
     fixed: tuple[str, ...] = option((), help="VERB.KEY that the caller passes itself, above --set")
 
 
 def settings_of(arguments: list[str]) -> tuple[Settings, Callable[[Settings], None]]:
-    """Check `arguments`. Raises InputError; returns the settings and what remains to be done, which is nothing."""
+    """Resolve and check `arguments`. Returns the settings and `run`. Raises InputError for the first wrong one."""
     settings = resolve(Settings, "settings", arguments, __doc__ or "")
     if settings.script is not None:
         settings_class("prepare", settings.script)
@@ -38,9 +38,9 @@ def settings_of(arguments: list[str]) -> tuple[Settings, Callable[[Settings], No
     fixed = {name.replace("-", "_") for name in settings.fixed}
     for one in from_set(parser.parse_known_args(arguments)[0].set):
         if f"{one.verb}.{one.key}".replace("-", "_") in fixed:
-            raise InputError(f"{one.source}: run.sh passes this one itself, above --set; see ./run.sh --help")
+            raise InputError(f"{one.source}: run.sh sets this itself and overrides --set; see ./run.sh --help")
         if settings.runs and one.verb not in settings.runs:
-            warn(f"{one.source}: nothing reads it in this run, which has no {one.verb}")
+            warn(f"{one.source}: has no effect, as this run has no {one.verb}")
     return settings, run
 
 

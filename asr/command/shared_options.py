@@ -1,7 +1,9 @@
 """The options that every verb has beside its own settings: --config, --set, --force, --log.
 
-rest, log = take(["--data", "d", "--log=x.log", "--force"])
-# ["--data", "d"], Path("x.log"); asr.stamp.force is True
+    rest, log = take(["--data", "d", "--log=x.log", "--force"])
+    # ["--data", "d"], Path("x.log"); asr.stamp.force is True
+
+They are parsed before the settings, so the log gets the errors of the settings too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Which stage makes which file: what to run first where a file is missing.
+"""The files that each stage makes, to name the stage that has to run before a missing file can be read.
 
-print(with_maker(error))     # exp/x/data/train/feats.scp: cannot be read: ...; stage 2 (asr features) makes it
+    print(with_maker(error))     # exp/x/data/train/feats.scp: cannot be read: ...; stage 2 (asr features) makes it
+
+Used by the command line for every InputError.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ MAKER = {name: stage for stage, names in MADE_BY.items() for name in names}
 
 
 def with_maker(error: InputError) -> str:
-    """Return the line of an error; where a file is missing that a stage makes, with that stage."""
+    """Return the line of an error. If its file is missing and a stage makes that file, the line names the stage."""
     line = str(error)
     path = None if error.file is None else Path(error.file)
     if path is None or error.line is not None or path.name not in MAKER or not _is_missing(path):
@@ -36,11 +38,9 @@ def with_maker(error: InputError) -> str:
 
 
 def _is_missing(path: Path) -> bool:
-    """Return whether a file is not there, as opposed to one that cannot be looked at."""
+    """Return whether a file does not exist, unlike one that cannot be examined."""
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False

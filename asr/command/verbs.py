@@ -1,8 +1,10 @@
-"""The verbs of `python -m asr`, the module of each, and the class of each verb's settings.
+"""The verbs of `python -m asr`, their modules, and the classes of their settings.
+
+    settings_class("train").__name__    # "Settings"
 
 A verb is a module with a docstring (its usage), a dataclass `Settings` and a function `run(settings)`. A module with
-`settings_of(arguments)` resolves its settings itself, as prepare does, whose settings are a recipe script's. This
-table imports nothing by itself, so that the help and the checks of settings load no more than they need.
+`settings_of(arguments)` resolves its settings itself: those of prepare are declared by a recipe's script. This module
+imports a verb only when it is asked for, so the help and the checks of settings load no more than they need.
 """
 
 from __future__ import annotations
@@ -46,13 +48,14 @@ def module_of(verb: str) -> ModuleType:
 
 
 def settings_class(verb: str, script: Path | None = None) -> type:
-    """Return the dataclass of a verb's settings; those of prepare are those of a recipe's `script`."""
+    """Return the dataclass of a verb's settings. A recipe's `script` declares those of prepare."""
     module = module_of(verb)
-    return module.Settings if hasattr(module, "Settings") else module.settings_class(script)
+    found: type = module.Settings if hasattr(module, "Settings") else module.settings_class(script)
+    return found
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the name of `known` that resembles `name` most, or the empty string."""
+    """Return `; did you mean 'x'?` for the name of `known` that is most similar to `name`, or an empty string."""
     import difflib
 
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""The machine that a stage runs on: the cores and the memory that it may use, and its record beside a result.
+"""The machine that a stage runs on: the cores and the memory that it may use, and its description for a result.
 
     cores()         # 2
     describe()      # {"cpu": "AMD EPYC 9B14", "cores": 2, "memory_gb": 16.4, "python": "3.11.2", ...}
@@ -18,7 +18,7 @@ MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
-    """Return how many cores this process may use: its affinity, and the time that its control group grants."""
+    """Return how many cores this process may use, by its affinity and by the quota of its control group."""
     may_use = len(os.sched_getaffinity(0))
     quota, _, period = _read(CGROUP / "cpu.max").partition(" ")
     if quota.isdecimal() and period.isdecimal() and int(period):
@@ -27,7 +27,7 @@ def cores() -> int:
 
 
 def free_bytes() -> float:
-    """Return the memory that this process may still use; infinity if the system does not say."""
+    """Return the memory in bytes that this process may still use, infinity if the system does not report it."""
     limits = [math.inf]
     for line in _read(MEMINFO).splitlines():
         if line.startswith("MemAvailable:"):
@@ -39,9 +39,9 @@ def free_bytes() -> float:
 
 
 def _read(path: Path) -> str:
-    """Return the text of a file of the kernel, empty if it is not there."""
+    """Return the text of a file of the kernel, empty if there is none."""
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
 
@@ -49,7 +49,7 @@ def _read(path: Path) -> str:
 def describe() -> dict[str, str | int | float]:
     """Return the CPU, the cores that this process may use, memory in GB (10^9 bytes), system, Python and torch.
 
-    What the system does not tell is left out.
+    Facts that the system does not report are left out.
     """
     found: dict[str, str | int | float] = {
         "cpu": cpu_model(),
@@ -63,10 +63,7 @@ def describe() -> dict[str, str | int | float]:
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the CPU's name; empty where the kernel does not tell it, as on many ARM machines."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    names = [line.partition(":")[2] for line in lines if line.partition(":")[0].strip() == "model name"]
+    """Return the CPU's name, empty if the kernel does not report it, as on many ARM machines."""
+    lines = [line.partition(":") for line in _read(cpuinfo).splitlines()]
+    names = [name for key, _, name in lines if key.strip() == "model name"]
     return " ".join(names[0].split()) if names else ""

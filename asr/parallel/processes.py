@@ -1,6 +1,9 @@
-"""Processes: how many a verb starts, how a worker ends with its parent, and how the end of a process is described.
+"""Processes of a verb: their number, their end with their parent, and the description of an end.
 
-context.Process(...) started in `without_interrupts()`; its first call is end_with_parent()
+    with without_interrupts():
+        context.Process(target=work).start()    # work() calls end_with_parent() first
+
+Also the list of files that a process is writing, for a process that has to end at once.
 """
 
 from __future__ import annotations
@@ -19,19 +22,19 @@ from multiprocessing import resource_tracker
 from asr.parallel.machine import cores
 
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)  # here: a process that was just forked must not load anything
+_libc = ctypes.CDLL(None)  # loaded here: a process that was just forked must not load anything
 _temporary: set[str] = set()
 
 
 def processes_for(nj: int, most: int) -> int:
-    """How many processes: `nj`, or one a core for 0; not more than there are pieces of work, `most`."""
+    """Return how many processes to start: `nj`, or one per core for 0, but at most `most`, the pieces of work."""
     return max(1, min(nj or cores(), most))
 
 
 def end_with_parent() -> None:
     """Make this worker end when its parent is killed, and leave Ctrl-C to the parent. A worker calls it first.
 
-    The kernel ends the worker (Linux); elsewhere a thread does, as soon as no long call holds the interpreter.
+    The kernel ends the worker on Linux. Elsewhere a thread does, as soon as no long call holds the interpreter.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and not killed_with(parent.pid):
@@ -40,14 +43,14 @@ def end_with_parent() -> None:
 
 
 def killed_with(parent: int | None) -> bool:
-    """Let the kernel send SIGKILL to this process when its parent ends; False where the system cannot do that.
+    """Let the kernel send SIGKILL to this process when its parent ends. Returns False if the system cannot.
 
-    Ends the process at once if `parent` is its parent no longer.
+    Ends the process at once if its parent is not `parent` any more.
     """
     if sys.platform != "linux":
         return False
-    done = _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
-    if parent is not None and os.getppid() != parent:  # it ended before the kernel was told
+    done = bool(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0)
+    if parent is not None and os.getppid() != parent:  # the parent ended before the call above
         os._exit(1)
     return done
 
@@ -58,7 +61,7 @@ def with_this_one() -> Callable[[], object]:
 
 
 def _wait_for_parent() -> None:
-    """A parent that was killed cannot end its workers, and they would wait for work for ever."""
+    """End this process when its parent has ended, which cannot end its workers after a SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -67,7 +70,7 @@ def _wait_for_parent() -> None:
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Block Ctrl-C, also for the processes that are started within: loading modules, they would print a traceback."""
+    """Block Ctrl-C, also in processes that are started in this block: they would print a traceback of imports."""
     resource_tracker.ensure_running()  # it unblocks SIGINT when it starts its process
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -77,7 +80,7 @@ def without_interrupts() -> Iterator[None]:
 
 
 def how_it_ended(exitcode: int | None) -> str:
-    """Describe an exit code of multiprocessing: `was killed by SIGKILL (out of memory?)`, `ended with status 1`."""
+    """Return the meaning of an exit code: `was killed by SIGKILL (out of memory?)`, `ended with status 1`."""
     if exitcode is None:
         return "ended"
     if exitcode >= 0:
@@ -91,7 +94,7 @@ def how_it_ended(exitcode: int | None) -> str:
 
 @contextlib.contextmanager
 def temporary(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Note that this process is writing the file `path`, which nobody wants half."""
+    """Note that this process is writing the file `path`, which is useless until it is complete."""
     name = os.fspath(path)
     _temporary.add(name)
     try:
@@ -101,7 +104,7 @@ def temporary(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def remove_temporary() -> None:
-    """Remove the files that this process is writing: it ends now."""
+    """Remove the files that this process is writing, before it ends."""
     for name in list(_temporary):
         with contextlib.suppress(OSError):
             os.unlink(name)

@@ -1,4 +1,4 @@
-"""What recipe.cfg and --set assign: the line of what is wrong, and the nearest name."""
+"""The assignments of recipe.cfg and --set: the line of an error, and the nearest name."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from asr.errors import InputError
     [
         ("[train]\nwidht = 3\n", ":2: [train] widht: train has no such setting; did you mean 'width'?"),
         ("[trian]\n", ":1: no verb 'trian'; did you mean 'train'?"),
-        ("# a remark\n\n[train]\nwidth = 3\nwidth = 4\n", ":5: width of [train] stands here twice"),
-        ("[decode]\ntune-minutes = 3\ntune_minutes = 3\n", ":3: tune_minutes of [decode] stands here twice"),
-        ("[train]\n[decode]\n[train]\n", ":3: [train] stands here twice"),
-        ("width = 3\n[train]\n", ":1: stands before the first [VERB]"),
-        ("[train]\nwidth\n", ":2: is no `key = value`"),
+        ("# a remark\n\n[train]\nwidth = 3\nwidth = 4\n", ":5: width of [train] is given twice"),
+        ("[decode]\ntune-minutes = 3\ntune_minutes = 3\n", ":3: tune_minutes of [decode] is given twice"),
+        ("[train]\n[decode]\n[train]\n", ":3: [train] is given twice"),
+        ("width = 3\n[train]\n", ":1: precedes the first [VERB]"),
+        ("[train]\nwidth\n", ":2: is not `key = value`"),
         ("[train]\nwidth = wide\n", ":2: [train] width: 'wide' is not an int"),
         ("[DEFAULT]\nwidth = 3\n", ":1: no verb 'DEFAULT'"),
     ],
@@ -32,16 +32,16 @@ def test_a_wrong_recipe_cfg_is_refused_by_line(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("text", ["eta0", "=5", "train.=5", ".width=5", "train=5", "train.width", ""])
-def test_what_is_no_assignment(text):
+def test_a_set_that_is_no_assignment_is_refused(text):
     with pytest.raises(InputError, match=r"write --set VERB.KEY=VALUE"):
         from_set([text])
 
 
-def test_of_a_setting_given_twice_the_later_counts():
+def test_the_later_of_two_assignments_counts():
     assert [one.text for one in from_set(["train.max-norm=64", "train.max_norm=128"])] == ["128"]
 
 
-def test_every_recipe_cfg_of_the_project_is_right():
+def test_every_recipe_cfg_of_the_project_is_valid():
 
     for config in sorted((ROOT / "recipes").glob("*/recipe.cfg")):
         script = config.with_name("prepare.py")

@@ -202,7 +202,7 @@ def test_a_failing_stage_ends_the_run_with_its_status_and_log(undisturbed, stage
         ("graph.max-memory-gb=abc", "--set graph.max-memory-gb: 'abc' is not a float"),
         ("features.kind=mfc", "--set features.kind: 'mfc' is not one of fbank, mfcc"),
         ("prepare.hour=3", "--set prepare.hour: prepare has no such setting; did you mean 'hours'?"),
-        ("train.workers=3", "--set train.workers: run.sh passes this one itself"),
+        ("train.workers=3", "--set train.workers: run.sh sets this itself"),
     ],
 )
 def test_a_setting_that_nothing_reads_ends_the_run_before_its_first_stage(tmp_path, setting, message):
