@@ -40,7 +40,6 @@ class Lock:
     def __init__(self, path: Path, what: str) -> None:
         self.path, self.what = Path(path), what
         self._number: int | None = None
-        self._owner = 0
         self._made: list[Path] = []  # folders that were made for the lock, innermost first
 
     def __enter__(self) -> Lock:
@@ -52,8 +51,6 @@ class Lock:
 
     def acquire(self) -> None:
         """Take the lock. Raises InputError, which names the holder, if another process has it."""
-        if self._number is not None and self._owner != os.getpid():  # this process was forked off the owner
-            self._number = None
         while self._number is None:
             try:
                 self._made += [folder for folder in self.path.parents if not folder.exists()]
@@ -68,19 +65,18 @@ class Lock:
                     os.close(number)
 
     def _keep(self, number: int) -> None:
-        self._number, self._owner = number, os.getpid()
+        self._number = number
 
     def release(self) -> None:
         """Release the lock, if this process has it, and remove the empty folders that were made for it."""
         if self._number is None:
             return
         with signals_deferred():
-            if self._owner == os.getpid():  # not a process that was forked off the owner
-                self.path.unlink(missing_ok=True)
-                os.close(self._number)
-                with contextlib.suppress(OSError):  # a folder with files stays
-                    for folder in self._made:
-                        folder.rmdir()
+            self.path.unlink(missing_ok=True)
+            os.close(self._number)
+            with contextlib.suppress(OSError):  # a folder with files stays
+                for folder in self._made:
+                    folder.rmdir()
             self._number = None
 
 

@@ -1,4 +1,4 @@
-"""The command line: exit statuses, one line for wrong input, the log, and which way the imports point."""
+"""The command line: its verbs and their help, one line for wrong input, and the log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_verb_has_settings_run_and_usage(verb):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_number_has_a_bound(verb):
-    """So that a number that no verb can use is refused before the first stage, whichever stage it belongs to."""
+    """A number that no verb can use is then refused before the first stage, whichever stage it belongs to."""
     cls = settings_class(verb)
     hints = typing.get_type_hints(cls)
     numbers = [field for field in dataclasses.fields(cls) if base(hints[field.name]) in (int, float)]
@@ -45,7 +45,7 @@ def test_unknown_verb(refused):
     assert refused(["fly"]).startswith("no verb 'fly'; the verbs are: prepare, ")
 
 
-def test_a_verb_s_nearest_name(refused):
+def test_an_unknown_verb_suggests_the_nearest_one(refused):
     assert refused(["trian"]) == "no verb 'trian'; did you mean 'train'?"
 
 
@@ -77,7 +77,7 @@ def test_every_verb_lists_the_options_of_every_verb(verb, capsys):
 
 
 @pytest.mark.parametrize("given", [["--log=x.log"], ["--log", "x.log"]])
-def test_the_log_is_named_either_way(given, tmp_path, refused, monkeypatch):
+def test_both_forms_of_log_are_accepted_and_the_log_gets_the_error(given, tmp_path, refused, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console, "_log", None)
     assert "--ref is required" in refused(["score", *given])
@@ -86,14 +86,7 @@ def test_the_log_is_named_either_way(given, tmp_path, refused, monkeypatch):
     assert refused(["score", "--log"]) == "--log: needs a value"
 
 
-def test_help_costs_no_torch():
+def test_help_does_not_import_torch():
     code = "import sys; from asr.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
     code += "assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-
-
-def test_log_gets_the_error_line(tmp_path, refused, monkeypatch):
-    monkeypatch.setattr(console, "_log", None)
-    refused(["train", "--log", tmp_path / "x.log"])
-    assert "--train-data is required" in (tmp_path / "x.log").read_text()
-    monkeypatch.setattr(console, "_log", None)

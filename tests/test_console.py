@@ -1,4 +1,4 @@
-"""The live line on a real pseudo-terminal: overwritten, never mixed with lines, and nowhere but on a terminal."""
+"""The console on a pseudo-terminal: the status line is overwritten, never mixed with lines, and in no log or pipe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHORT = re.compile(
 
 
 def on_terminal(code: str, arguments: list[str] = (), *, columns: int = 80, term: str = "xterm") -> tuple[int, str]:
-    """(exit status, what came out) of Python code whose input, output and errors are a terminal."""
+    """Return (exit status, output) of Python code whose input, output and errors are a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
@@ -44,14 +44,14 @@ def on_terminal(code: str, arguments: list[str] = (), *, columns: int = 80, term
     try:
         while data := os.read(ours, 65536):
             written += data
-    except OSError:  # how Linux says that the other side was closed
+    except OSError:  # Linux raises it when the other side is closed
         pass
     os.close(ours)
     return process.wait(timeout=60), written.decode()
 
 
 def screen(written: str, columns: int = 80) -> list[str]:
-    """The lines that a terminal shows in the end; a line that is too long goes on in the next."""
+    """Return the lines that a terminal shows in the end. A line that is too long wraps."""
     lines: list[list[str]] = [[]]
     row = column = 0
     for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|[^\x1b]", written):
@@ -78,7 +78,7 @@ def screen(written: str, columns: int = 80) -> list[str]:
     return shown
 
 
-def test_the_next_line_overwrites_and_lines_do_not_mix(tmp_path):
+def test_a_status_line_is_overwritten_and_other_lines_stay_whole(tmp_path):
     log = tmp_path / "x.log"
     code = f"""
 from pathlib import Path
@@ -103,7 +103,7 @@ status("the last")
 @pytest.mark.parametrize(
     ("columns", "shown"), [(80, "long " * 15), (76, "long " * 15), (75, "short"), (40, "short"), (4, "sho")]
 )
-def test_a_line_never_wraps(columns, shown):
+def test_a_status_line_never_wraps(columns, shown):
     code = "from asr.console import say, status\nfor _ in range(3): status('long ' * 15, 'short')"
     _, written = on_terminal(code, columns=columns)
     assert screen(written, columns) == [shown]
@@ -111,12 +111,12 @@ def test_a_line_never_wraps(columns, shown):
     assert screen(written, columns) == ["y" * (columns - 1)]
 
 
-def test_a_terminal_that_cannot_overwrite_is_left_alone():
+def test_a_terminal_that_cannot_overwrite_gets_no_status_line():
     _, written = on_terminal("from asr.console import say, status\nstatus('x'); say('said')", term="dumb")
     assert written == "said\r\n"
 
 
-def test_nothing_of_it_in_a_pipe_or_a_log(tmp_path, capsys, monkeypatch):
+def test_a_pipe_and_a_log_get_no_status_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(console, "_log", None)
     console.open_log(tmp_path / "x.log")
     console.status("live")
@@ -135,7 +135,7 @@ def test_nothing_of_it_in_a_pipe_or_a_log(tmp_path, capsys, monkeypatch):
         ("RuntimeError('fault')", 1, "Traceback (most recent call last):"),
     ],
 )
-def test_an_error_takes_the_live_line_away(error, status, line):
+def test_an_error_removes_the_status_line(error, status, line):
     code = f"""
 import sys, types
 from asr import cli
@@ -159,7 +159,7 @@ sys.exit(cli.main(["verb"]))
     assert screen(written)[0] == line
 
 
-# one thread: waiting for each other costs the threads of a tiny network more than they save
+# one core: a second thread costs a tiny network more time than it saves
 TRAIN = """
 import os, sys
 os.sched_getaffinity = lambda _: {0}
@@ -182,7 +182,7 @@ def test_training_on_a_terminal(problem, columns, pattern):
     assert all(pattern.fullmatch(line.removesuffix("\x1b[K")) for line in live), live
     assert len({line[:20] for line in live}) > 20  # it moves
     said = log.read_text().splitlines()
-    assert screen(written, 10**6) == said, "what is left on the screen is what was said"
+    assert screen(written, 10**6) == said, "the screen shows the lines of the log"
     assert "\x1b" not in log.read_text() and len(said) == 10
     assert sum(LIVE.fullmatch(line) is not None for line in said) == 5  # one for each held-out figure
     assert b"\x1b" not in (folder / "model" / "log" / "train.jsonl").read_bytes()
@@ -203,7 +203,7 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
-def test_bytes_of_a_path_that_are_no_utf_8_are_written_out(tmp_path, capsys, monkeypatch):
+def test_bytes_of_a_path_that_are_not_utf_8_are_escaped(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(console, "_log", None)
     console.open_log(tmp_path / "log")
     console.say("caf\udce9.wav: 3 sounds")

@@ -1,4 +1,4 @@
-"""The lock of a folder: who holds it is named, and a holder that was killed holds it no longer."""
+"""The lock of a folder: its holder is named, and a killed holder holds it no longer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOLD += "with Lock(Path(sys.argv[1]), 'asr train'): print('held', flush=True); t
 
 @pytest.fixture
 def holder(tmp_path):
-    """A process that holds the lock of `tmp_path`."""
+    """Yield a process that holds the lock of `tmp_path`."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path / ".lock"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -34,7 +34,7 @@ def holder(tmp_path):
     process.communicate()
 
 
-def test_a_second_one_is_refused_by_the_holders_name_until_it_is_killed(holder, tmp_path):
+def test_a_second_process_is_refused_until_the_holder_is_killed(holder, tmp_path):
     with pytest.raises(InputError) as refused, Lock(tmp_path / ".lock", "asr train"):
         pass
     host = socket.gethostname()
@@ -56,24 +56,24 @@ def record(**changes) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changes", "flock", "broken"),
+    ("changes", "flock", "taken"),
     [
-        ({"pid": 1, "start": -1}, True, True),  # the number is another process's by now
+        ({"pid": 1, "start": -1}, True, True),  # the process id belongs to another process by now
         ({"pid": 1, "start": -1}, False, True),
-        ({}, True, True),  # flock knows better: nobody holds the file
+        ({}, True, True),  # flock decides: nobody holds the file
         ({}, False, False),
         ({"boot": "before", "pid": 1}, True, True),  # this host has been started again since
         ({"boot": "b", "host": "elsewhere"}, True, False),
         ({"boot": "b", "host": "elsewhere"}, False, False),
     ],
 )
-def test_a_record_that_was_left_is_broken_only_where_its_holder_is_known_to_be_gone(
-    tmp_path, monkeypatch, changes, flock, broken
+def test_a_lock_with_a_record_is_taken_only_if_the_holder_is_known_to_have_ended(
+    tmp_path, monkeypatch, changes, flock, taken
 ):
     (tmp_path / ".lock").write_text(record(**changes))
     if not flock:  # a file system that has none
         monkeypatch.setattr(locks, "_flock", lambda number: None)
-    if broken:
+    if taken:
         with Lock(tmp_path / ".lock", "asr lang"):
             assert json.loads((tmp_path / ".lock").read_text())["what"] == "asr lang"
         return
@@ -83,14 +83,14 @@ def test_a_record_that_was_left_is_broken_only_where_its_holder_is_known_to_be_g
     assert (tmp_path / ".lock").exists()
 
 
-def test_a_damaged_record_holds_nobody_up(tmp_path):
+def test_a_damaged_record_is_ignored(tmp_path):
     for content in (b"", b"{", b"\xff\xfe\0", b"[1]"):
         (tmp_path / ".lock").write_bytes(content)
         with Lock(tmp_path / ".lock", "asr lang"):
             pass
 
 
-def test_of_several_that_break_a_stale_lock_one_wins(tmp_path):
+def test_one_of_several_threads_takes_a_stale_lock(tmp_path):
     (tmp_path / ".lock").write_text(record(pid=1, start=-1))
     held, refused, start = [], [], threading.Barrier(8)
 
@@ -112,7 +112,7 @@ def test_of_several_that_break_a_stale_lock_one_wins(tmp_path):
     held[0].release()
 
 
-def test_what_a_killed_holder_leaves_running_is_waited_for(tmp_path):
+def test_a_process_that_a_killed_holder_started_is_waited_for(tmp_path):
     """The holder is dead, but a process that it started still has the descriptor, for a moment."""
     (tmp_path / ".lock").write_text(record(pid=1, start=-1))
     other = os.open(tmp_path / ".lock", os.O_RDWR)
@@ -147,7 +147,7 @@ def test_a_later_owner_of_the_same_process_takes_over(tmp_path):
     assert not (tmp_path / ".lock").exists()
 
 
-def test_the_shells_lock_is_its_descriptors(tmp_path):
+def test_the_lock_of_a_shell_belongs_to_its_descriptor(tmp_path):
     script = f"""
     exec {{fd}}<>{tmp_path}/.lock
     {sys.executable} -m asr.locks $fd {tmp_path}/.lock $$ run.sh && echo held
@@ -160,6 +160,6 @@ def test_the_shells_lock_is_its_descriptors(tmp_path):
     assert done.stderr.startswith(f"run.sh: {tmp_path}: in use by process 1 on")
 
 
-def test_start_tells_a_reused_number(tmp_path):
+def test_the_start_of_a_process_that_does_not_exist_is_none(tmp_path):
     assert locks._start(os.getpid()) == locks._start(os.getpid()) is not None
     assert locks._start(2**22 + 1) is None

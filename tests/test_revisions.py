@@ -1,6 +1,6 @@
-"""Results of stages, bit for bit or to four digits: who changes them raises the stage's REVISION.
+"""Results of stages, bit for bit or to four digits: a change of them has to raise the stage's REVISION.
 
-Without that an upgraded project calls the old results up to date. Where a test here fails and the change is meant,
+Otherwise an upgraded project takes the old results for up to date. If a test fails here and the change is intended,
 raise REVISION in the stage's module, and put both new values into the table.
 """
 
@@ -36,7 +36,7 @@ def lang(folder) -> str:
 
 
 def features(folder) -> str:
-    """Four digits of sums over a sweep: bits differ from one processor to the next."""
+    """Return four digits of sums over a sweep: the bits depend on the processor."""
     time_s = np.arange(16000) / 16000
     sweep = (8000 * np.sin(2 * np.pi * (200 + 600 * time_s) * time_s)).astype(np.float32)
     sums = [float(np.abs(statistics(compute(sweep, FeatureConfig(kind=kind)))).sum()) for kind in ("fbank", "mfcc")]

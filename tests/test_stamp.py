@@ -70,7 +70,7 @@ def test_missing_input_is_named(tmp_path):
         Stamp(tmp_path / "s", "verb", Example(), [tmp_path / "nowhere"], revision=1)
 
 
-def test_a_stamp_says_which_version_made_it_and_when(folder):
+def test_a_stamp_records_version_commit_and_time(folder):
     content = json.loads((folder / "s").read_text())
     assert content["version"] == asr.__version__
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False).stdout
@@ -84,8 +84,8 @@ def test_an_installed_package_has_no_commit(folder, monkeypatch):
     assert commit.__wrapped__() == "unknown"
 
 
-def test_work_done_once_more_is_the_same_input(folder):
-    """A stage that reads another's stamp sees its key, not when it was written."""
+def test_a_stamp_as_an_input_counts_by_its_key(folder):
+    """A stage that reads the stamp of another stage depends on its key, not on its time."""
     stamp = Stamp(folder / ".done.a.json", "a", Example(), [folder / "in"], revision=1)
     stamp.record([folder / "out"])
     first = digest_of(folder / ".done.a.json")
@@ -113,7 +113,7 @@ sys.stdin.readline()
 """
 
 
-def test_two_processes_do_not_work_in_one_folder(tmp_path, monkeypatch):
+def test_two_processes_do_not_work_in_one_folder_and_force_makes_a_stage_run_again(tmp_path, monkeypatch):
     @dataclass(frozen=True)
     class Nothing:
         pass
@@ -149,7 +149,7 @@ def test_a_stage_that_failed_leaves_no_lock(tmp_path):
 
 
 def test_every_stamp_has_the_revision_of_its_module():
-    """REVISION is what makes a stage run again after its code has changed: no stage may be without."""
+    """A stage runs again after its code has changed only if REVISION is part of its stamp."""
     found = {}
     for path in (ROOT / "asr").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -164,8 +164,3 @@ def test_every_stamp_has_the_revision_of_its_module():
             found[ast.literal_eval(call.args[1])] = path
     stages = {"prepare", "features", "lang", "align", "train", "graph", "decode", "score", "report"}
     assert stages | {"perturb", "realign", "rescore"} <= set(found)
-
-
-def test_force_makes_every_stage_run(folder, monkeypatch):
-    monkeypatch.setattr(stamp, "force", True)
-    assert not fresh(folder)

@@ -35,34 +35,27 @@ def status_of(work: Callable[[], int | None], refusal: Callable[[InputError], st
 def _status_of(work: Callable[[], int | None], refusal: Callable[[InputError], str]) -> int:
     """Return the exit status of any end but a signal. A signal raises KeyboardInterrupt."""
     try:
-        try:
-            status = work() or 0
-            _flush()
-        except InputError as error:
-            return _refused(refusal(error))
-        except WorkerLost as error:
-            _print_last(f"{error}; the same command goes on from here")
-            return 1
-        except BrokenPipeError:
-            _close_stdout()  # the reader of our output has left, as `| head` does
-            return 1
-        except OSError as error:
-            line = of_file_system(error)
-            if line is None:
-                raise
-            console.log_only(traceback.format_exc())
-            if error.filename == console.STDOUT:
-                _close_stdout()
-            return _refused(refusal(line))
+        status = work() or 0
+        _flush()
+        return status
+    except InputError as error:
+        return _refused(refusal(error))
+    except WorkerLost as error:
+        _print_last(f"{error}; the same command goes on from here")
+    except BrokenPipeError:
+        _close_stdout()  # the reader of our output has left, as `| head` does
     except Exception as error:
         console.wipe()
-        if is_memory(error):
-            console.log_only(traceback.format_exc())
-            return _refused("not enough memory for this; choose smaller sizes, or fewer processes")
-        traceback.print_exc()
         console.log_only(traceback.format_exc())
-        return 1
-    return status
+        if is_memory(error):
+            return _refused("not enough memory for this; choose smaller sizes, or fewer processes")
+        line = of_file_system(error) if isinstance(error, OSError) else None
+        if line is not None:
+            if isinstance(error, OSError) and error.filename == console.STDOUT:
+                _close_stdout()
+            return _refused(refusal(line))
+        traceback.print_exc()
+    return 1
 
 
 def _final_message(error: KeyboardInterrupt) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -91,7 +92,8 @@ class Pool:
         name: returns the name of an item, for WorkerLost. chunk: items that a worker takes at a time.
         """
         waiting: collections.deque[concurrent.futures.Future[list[R]]] = collections.deque()
-        for some in _chunks(items, chunk):
+        rest = iter(items)
+        while some := list(itertools.islice(rest, chunk)):
             if len(waiting) >= AHEAD * self.processes:
                 yield from self.result(waiting.popleft())
             named = name(some[0]) + (f" to {name(some[-1])}" if len(some) > 1 else "")
@@ -152,17 +154,6 @@ def _close(groups: Sequence[Workers], at_once: bool) -> None:
                 workers.terminate()
             for workers in groups:
                 workers.close()
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    some: list[T] = []
-    for item in items:
-        some.append(item)
-        if len(some) == size:
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def _apply(function: Callable[[T], R], items: list[T]) -> list[R]:

@@ -1,4 +1,4 @@
-"""Exit statuses: one line for what the machine lacks, and output that cannot be printed."""
+"""Exit statuses: one line for an error of the user or the machine, a traceback for a fault of the program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from asr.errors import InputError, shown
         ),
     ],
 )
-def test_what_the_machine_lacks_is_one_line(error, line, capsys):
+def test_an_error_of_the_file_system_is_one_line(error, line, capsys):
     def work():
         raise error
 
@@ -36,7 +36,7 @@ def test_what_the_machine_lacks_is_one_line(error, line, capsys):
     assert capsys.readouterr().err == line + "\n"
 
 
-def test_a_fault_of_ours_is_a_traceback(capsys):
+def test_a_fault_of_the_program_is_a_traceback(capsys):
     assert status_of(lambda: 1 // 0) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
 
@@ -60,7 +60,7 @@ def test_a_full_standard_output_is_one_line():
     assert (done.returncode, done.stderr) == (2, "standard output: no space left on device\n")
 
 
-def test_what_cannot_be_seen_is_shown():
+def test_invisible_characters_are_written_out():
     assert shown("a\u200bb\u3000c\ufeff\td e") == "a<U+200B>b<U+3000>c<U+FEFF>\td e"
     assert shown("今天 é") == "今天 é"
     assert str(InputError("wrong", file="f", line=3, key="S1\u200b")) == "f:3: S1<U+200B>: wrong"

@@ -1,4 +1,4 @@
-"""Every option that a message names is one of the verb that says it, or of run.sh where the message says so."""
+"""Every option that a message names belongs to the verb that raises it, or to run.sh if the message names run.sh."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STYLE = re.compile(r"var\(--|:root")
 
 
 def literals(path: Path):
-    """(line, text) of every string that is no docstring; an f-string's pieces are joined."""
+    """Yield (line, text) of every string except docstrings. The pieces of an f-string are joined."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = set()
     for node in ast.walk(tree):
@@ -45,15 +45,15 @@ def literals(path: Path):
 
 
 def known_to(path: Path, text: str) -> set[str]:
-    """The options that a message of this file may name."""
+    """Return the options that a message of this file may name."""
     if "run.sh" in text or "--recipe" in text:
         return RUN_SH | EVERY_VERB
     parts = path.relative_to(ROOT).parts
     if parts[0] == "recipes":
         return OF_RECIPE[parts[1]] | EVERY_VERB
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    homes = {verb: (module, settings_class(verb).__module__) for verb, module in VERBS.items() if verb != "prepare"}
-    verbs = [verb for verb, modules in homes.items() if name in modules]
+    sources = {verb: (module, settings_class(verb).__module__) for verb, module in VERBS.items() if verb != "prepare"}
+    verbs = [verb for verb, modules in sources.items() if name in modules]
     if verbs:
         return OF_VERB[verbs[0]] | EVERY_VERB
     # a module that several verbs use: asr.command.hints leaves the advice out where the verb has no such option
@@ -81,7 +81,7 @@ def test_every_option_of_run_sh_s_help_is_parsed():
 
 
 def test_every_option_that_shell_names_exists():
-    """What run.sh passes to a verb, and what its messages name."""
+    """These are the options that run.sh passes to a verb, and those that its messages name."""
     wrong = []
     text = (ROOT / "run.sh").read_text(encoding="utf-8").replace("\\\n", " ")
     for line in text.splitlines():
@@ -110,7 +110,7 @@ def test_every_option_that_shell_names_exists():
         ("no option at all", [], "f: no option at all"),
     ],
 )
-def test_run_sh_is_told_what_it_takes(message, arguments, line, monkeypatch):
+def test_under_run_sh_a_message_names_the_option_as_run_sh_takes_it(message, arguments, line, monkeypatch):
     error = InputError(message, file="f")
     monkeypatch.delenv(CALLER, raising=False)
     assert line_of(error, "align", arguments) == f"f: {message}"
@@ -133,6 +133,6 @@ def test_run_sh_is_told_what_it_takes(message, arguments, line, monkeypatch):
         ("align", "are longer; --length-tolerance 4 would take them", None),
     ],
 )
-def test_a_verb_advises_only_what_it_has(verb, message, line, monkeypatch):
+def test_a_message_advises_only_options_of_the_verb(verb, message, line, monkeypatch):
     monkeypatch.delenv(CALLER, raising=False)
     assert line_of(InputError(message, file="f", line=3, key="k"), verb, []) == f"f:3: k: {line or message}"

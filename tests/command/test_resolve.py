@@ -63,7 +63,7 @@ class Placed:
     nj: int = option(0, help="processes")
 
 
-def test_what_has_no_name_goes_to_the_positional_fields_in_their_order():
+def test_words_without_an_option_fill_the_positional_fields_in_order():
     expected = Placed(Path("m"), (Path("a, b.wav"), Path("-")), 2)
     assert resolve(Placed, "v", ["m", "a, b.wav", "--nj", "2", "-"]) == expected
     assert resolve(Placed, "v", ["--model", "m", "a, b.wav", "-", "--nj=2"]) == expected
@@ -73,7 +73,7 @@ def test_what_has_no_name_goes_to_the_positional_fields_in_their_order():
 
 
 @dataclass(frozen=True)
-class Switched:
+class Flagged:
     model: Path = option(help="folder", positional=True)
     files: tuple[Path, ...] = option((), help="files", positional=True)
     partials: bool = option(True, help="say")
@@ -95,16 +95,16 @@ class Switched:
         (["--kept", "m", "./--partials"], True, True, ["--partials"]),
     ],
 )
-def test_a_switch_takes_the_next_word_only_where_it_is_true_or_false(argv, partials, kept, files):
-    got = resolve(Switched, "v", argv)
-    assert got == Switched(Path("m"), tuple(map(Path, files)), partials, kept)
+def test_a_flag_takes_the_next_word_only_if_it_is_true_or_false(argv, partials, kept, files):
+    got = resolve(Flagged, "v", argv)
+    assert got == Flagged(Path("m"), tuple(map(Path, files)), partials, kept)
 
 
-def test_a_switch_of_a_verb_without_words_says_what_its_value_is_not():
+def test_a_flag_of_a_verb_without_words_refuses_another_value():
     assert resolve(Example, "example", ["--data=d", "--pitch", "--eta0", "2"]).pitch is True
     assert resolve(Example, "example", ["--pitch", "false", "--data=d"]).pitch is False
     with pytest.raises(InputError, match="--partials: 'maybe' is neither true nor false"):
-        resolve(Switched, "v", ["m", "--partials=maybe"])
+        resolve(Flagged, "v", ["m", "--partials=maybe"])
 
 
 def test_a_verb_without_positional_fields_refuses_words():

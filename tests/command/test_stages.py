@@ -1,4 +1,4 @@
-"""A file that is missing is named with the stage that makes it."""
+"""A message about a missing file names the stage that makes the file."""
 
 from __future__ import annotations
 

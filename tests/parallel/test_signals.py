@@ -1,4 +1,4 @@
-"""A verb that a signal ends: in order, with the status that a shell expects, and with the run.sh that started it."""
+"""A signal ends a verb in order, with the status that a shell expects, and the verb ends with its run.sh."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repository import ROOT
 from asr.command import exits
 from asr.parallel import signals
 
-#: a verb that works for an hour; what it is told first shows whether it ended in order
+#: a verb that works for an hour; its temporary file shows whether it ended in order
 VERB = """
 import sys, time
 from asr import cli
@@ -33,7 +33,7 @@ exit_with(cli.main(["lang"]))
 
 
 def start(folder: Path, *, shell: str = "", **options) -> subprocess.Popen:
-    """The verb, or a shell that starts it, once the verb works."""
+    """Start the verb, or a shell that starts it, and return its process once the verb works."""
     verb = [sys.executable, "-c", VERB, str(folder)]
     command = ["bash", "-c", shell, *verb] if shell else verb
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
@@ -44,7 +44,7 @@ def start(folder: Path, *, shell: str = "", **options) -> subprocess.Popen:
     return process
 
 
-#: a verb that ends; run.sh's SIGTERM comes while it does, and once more when it has given its handlers back
+#: a verb that ends; a SIGTERM of run.sh arrives while it does, and another after its handlers are restored
 ENDING = """
 import os, signal, sys
 from asr.command import exits
@@ -75,14 +75,14 @@ def test_a_second_signal_does_not_break_the_end_of_the_first(tmp_path):
     assert (done.returncode, done.stderr) == (130, "[]\n")
 
 
-def test_under_run_sh_the_final_message_are_run_sh_s(monkeypatch, capsys):
+def test_under_run_sh_a_verb_prints_no_final_message(monkeypatch, capsys):
     monkeypatch.setenv("YIBIAN_RUN", str(os.getppid()))
     assert exits.status_of(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
     assert exits.status_of(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 143
     assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
 
 
-def test_a_signal_in_a_destructor_which_python_ignores_counts_behind_it():
+def test_a_signal_in_a_destructor_is_raised_after_it():
     class Owner:
         def __del__(self) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -93,7 +93,7 @@ def test_a_signal_in_a_destructor_which_python_ignores_counts_behind_it():
         time.sleep(60)
 
 
-def test_a_block_that_must_be_whole_ends_before_the_signal_counts():
+def test_a_deferred_signal_is_raised_after_the_block():
     done = []
     with pytest.raises(signals.SignalReceived) as caught, signals.handling_signals():
         with signals.signals_deferred(), signals.signals_deferred():
@@ -106,7 +106,7 @@ def test_a_block_that_must_be_whole_ends_before_the_signal_counts():
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
 )
-def test_a_signal_is_its_own_exit_status_and_leaves_nothing_half(tmp_path, number, status):
+def test_each_signal_has_its_exit_status_and_leaves_no_temporary_file(tmp_path, number, status):
     process = start(tmp_path)
     process.send_signal(number)
     said = process.communicate(timeout=60)[1]
@@ -114,7 +114,7 @@ def test_a_signal_is_its_own_exit_status_and_leaves_nothing_half(tmp_path, numbe
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_nohup_ignores_stays_ignored(tmp_path):
+def test_a_signal_that_nohup_ignores_stays_ignored(tmp_path):
     process = start(tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)
     time.sleep(0.2)
@@ -147,13 +147,13 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_one_wish_is_heard_once_and_handlers_are_given_back():
+def test_signals_in_quick_succession_count_once_and_handlers_are_restored():
     before = [signal.getsignal(number) for number in signals.SIGNALS]
     with pytest.raises(signals.SignalReceived) as caught, signals.handling_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
-            os.kill(os.getpid(), signal.SIGTERM)  # what follows at once is the same wish
+            os.kill(os.getpid(), signal.SIGTERM)  # it follows at once: the same request
             cleaned = True
     assert cleaned and signals.status_after(caught.value) == 143
     assert [signal.getsignal(number) for number in signals.SIGNALS] == before

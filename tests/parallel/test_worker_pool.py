@@ -1,4 +1,4 @@
-"""The pool of worker processes: results in order, and no waiting for a worker that is gone."""
+"""The pools of worker processes: results in order, and no waiting for a worker that has ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asr.errors import InputError, WorkerLost
 from asr.files import atomic
 from asr.parallel.pool import Pool, StatefulPool
 
-HOUR_S = 3600.0  # a pool that waits for the others meets the test's timeout
+HOUR_S = 3600.0  # a pool that waits for the other workers exceeds the test's timeout
 
 
 def square(number: int) -> int:
@@ -65,7 +65,7 @@ def test_results_come_in_the_order_of_the_items():
     assert multiprocessing.active_children() == []
 
 
-def test_a_killed_worker_is_named_with_what_it_worked_at():
+def test_a_killed_worker_is_named_with_its_call():
     with pytest.raises(WorkerLost) as caught, Pool(2, what="features") as pool:
         list(pool.map(die_at_five, range(20), name="utterance {}".format))
     pids = "|".join(map(str, pool.workers.processes))
@@ -114,7 +114,7 @@ def test_a_worker_that_dies_while_it_starts():
         pool.result(pool.submit(square, 1))
 
 
-def test_what_the_initializer_raises_is_raised_by_the_call():
+def test_the_first_call_raises_what_the_initializer_raises():
     with pytest.raises(InputError, match="net: no such model"), Pool(1, refuse) as pool:
         list(pool.map(square, [1]))
 
