@@ -16,12 +16,12 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from asr.errors import InputError
-from asr.files import atomic
+from asr.files import atomic, naming
 
 #: standard input among the files, standard output as --out
 DASH = "-"
@@ -72,7 +72,7 @@ class StandardOutput:
 class OneFile:
     """Writes records to one file, which appears under its name at the end, whatever ends the run.
 
-    A file that is there already stays as it is where nothing was written. Raises InputError: it cannot be written.
+    A file that is there already stays as it is where nothing was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,15 +83,14 @@ class OneFile:
         self._regular = not _is_device(path)  # not /dev/stdout or a FIFO: those are written into, never replaced
 
     def __enter__(self) -> OneFile:
-        with writing(self.path):
-            opened = atomic(self.path, "wb") if self._regular else open(self.path, "wb")
-            self._handle = self._stack.enter_context(opened)
+        opened = atomic(self.path, "wb") if self._regular else open(self.path, "wb")
+        self._handle = self._stack.enter_context(opened)
         return self
 
     def write(self, record: bytes) -> None:
         """Write a record, UTF-8."""
         assert self._handle is not None
-        with writing(self.path):
+        with naming(self.path):
             rest = memoryview(record)
             while rest:  # not by the handle, whose buffer would hold what a full disk did not take
                 rest = rest[os.write(self._handle.fileno(), rest) :]
@@ -101,7 +100,7 @@ class OneFile:
         if kind is not None and not self._whole:
             self._stack.__exit__(kind, error, trace)
             return
-        with writing(self.path):
+        with naming(self.path):
             if kind is not None and self._handle is not None and self._regular:
                 os.ftruncate(self._handle.fileno(), self._whole)
             self._stack.__exit__(None, None, None)
@@ -110,13 +109,13 @@ class OneFile:
 class Folder:
     """Writes one file for each sound, `SOUND.SUFFIX`, into a folder, and records which files it wrote.
 
-    Raises InputError: the folder cannot be written, or a file is there that this class did not write.
+    Raises InputError where a file is there that this class did not write.
     """
 
     def __init__(self, folder: Path, sounds: Sequence[Path], suffix: str, *, force: bool) -> None:
         self.targets = [folder / f"{name}.{suffix}" for name in distinct_names(sounds)]
         self.record = folder / RECORD
-        with writing(folder):
+        with naming(folder):
             folder.mkdir(parents=True, exist_ok=True)
             known = _read_record(self.record)
             if not force:
@@ -127,13 +126,13 @@ class Folder:
     def write(self, place: int, content: bytes) -> None:
         """Write the file of sound number `place`."""
         target = self.targets[place]
-        with writing(target), atomic(target, "wb") as handle:
+        with atomic(target, "wb") as handle:
             handle.write(content)
         self.note(target)
 
     def note(self, target: Path) -> None:
         """Record that a file of the folder is ours; one that is not there is not."""
-        with writing(self.record):
+        with naming(self.record):
             if target.is_file():
                 line = f"{_digest(target)}  {target.name}\n"
                 with open(self.record, "ab") as record:
@@ -197,15 +196,6 @@ def _plain(name: str) -> str:
 
 def _is_device(path: Path) -> bool:
     return path.is_char_device() or path.is_fifo() or path.is_socket()
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError within the block into one line about `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", file=path) from error
 
 
 class Unheard:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr.cli import main
-from asr.errors import InputError
+from asr.errors import InputError, of_file_system
 from asr.recognition.output import Folder, OneFile, distinct_names
 
 
@@ -61,12 +61,10 @@ def test_a_full_disk_is_one_line_and_keeps_what_fitted(tmp_path, monkeypatch):
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", full)
-    with (
-        pytest.raises(InputError, match=r"out.txt: cannot be written: No space left on device"),
-        OneFile(out) as file,
-    ):
+    with pytest.raises(OSError) as caught, OneFile(out) as file:
         file.write("甲\n".encode())
         file.write(b"1234\0\0")
+    assert str(of_file_system(caught.value)) == f"{out}: no space left on device"
     assert out.read_text("utf-8") == "甲\n"
 
 
@@ -90,11 +88,9 @@ def test_a_pipe_and_a_device_are_written_into(tmp_path):
 def test_an_output_that_cannot_be_is_one_line(tmp_path, kind):
     (tmp_path / "folder").write_text("a file")
     (tmp_path / "a folder").mkdir()
-    with (
-        pytest.raises(InputError, match=r"cannot be written|is a (folder|directory)"),
-        OneFile(tmp_path / kind) as file,
-    ):
+    with pytest.raises(OSError) as caught, OneFile(tmp_path / kind) as file:
         file.write(b"x")
+    assert str(of_file_system(caught.value)).startswith(f"{tmp_path}/{'folder' if '/' in kind else kind}")
 
 
 def test_a_folder_keeps_what_it_did_not_write(tmp_path):
