@@ -1,13 +1,11 @@
-"""Read and write files: whole bytes, JSON, tensors. A written file or folder appears whole or not at all.
+"""Read and write files: bytes, JSON, tensors. A written file or folder appears whole or not at all.
 
-    with atomic("data/train/text") as handle: ...             # write beside, fsync, rename
-    with folder_beside(Path("lang")) as work: ...             # a hidden folder, removed at the end
-    config = read_json(Path("exp/net/config.json"))           # {"network": ...}; InputError names the file
+    with atomic("data/train/text") as handle: ...                    # writes beside, then fsync and rename
+    with replace_files(Path("lang"), stale=("G.fst",)) as work: ...  # the files in `work` replace those in lang/
+    config = read_json(Path("exp/net/config.json"))                  # {"network": ...}; InputError names the file
 
-A written file has the rights that the umask leaves.
-
-A device, a FIFO and a descriptor (/dev/stdout) are written into. A link stays; what it names is replaced. An error of
-the file system names the file.
+A new file has the rights that the umask leaves. A device, a FIFO and a descriptor (/dev/stdout) are written into. A
+link stays, and the file that it points to is replaced. An error of the file system names the file.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ import secrets
 import shutil
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -32,15 +30,15 @@ from asr.parallel.processes import temporary
 if TYPE_CHECKING:
     import torch
 
-KEPT_OF_NAME = 60  # characters: the name of the file beside has to be shorter than the file system's limit
+KEPT_OF_NAME = 60  # bytes: the name of the temporary file stays below the limit of the file system
+BUILDING = ".building."  # how the folder of replace_files begins
 
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file beside `path`; on success fsync and rename it onto `path`, on failure remove it.
 
-    A new file has the rights that the umask leaves, a replaced one keeps its own. Raises InputError if the run reads
-    the file at `path`.
+    A replaced file keeps its rights. Raises InputError if the run reads the file at `path`.
     """
     if not declared_paths.is_regular(Path(path)):
         with _opened_as_it_is(path, mode) as handle:
@@ -60,7 +58,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
             os.replace(beside, target)
-            sync_directory(target.parent)
+            sync(target.parent)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)
@@ -86,7 +84,7 @@ def _opened_as_it_is(path: str | os.PathLike[str], mode: str) -> Iterator[IO[Any
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Give an OSError of the block, where it names no file or a hidden one, the name of `path`."""
+    """Put `path` into an OSError of the block that names no file, or a temporary one."""
     try:
         yield
     except OSError as error:
@@ -98,12 +96,55 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def folder_beside(target: Path, prefix: str, *, within: bool = False) -> Iterator[Path]:
-    """Make a hidden folder beside (or `within`) `target`, with the umask's rights, and remove what is left of it."""
+def replace_files(folder: Path, *, stale: Iterable[str] = ()) -> Iterator[Path]:
+    """Yield an empty folder; when the block ends, the files in it replace those in `folder`, each of them whole.
+
+    Removes the files that `stale` names (relative to `folder`) and that the block did not make. All other files stay.
+    If the block fails, `folder` keeps the files that it had, or is not created. Raises InputError if the run reads a
+    file that would be replaced.
+    """
+    work = folder / f"{BUILDING}{secrets.token_hex(4)}.tmp"
+    try:
+        with naming(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f"{BUILDING}*"):  # by a run that was killed
+                shutil.rmtree(left)
+            work.mkdir()
+            yield work
+            _move_files(work, folder, stale)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        with contextlib.suppress(OSError):  # an empty folder is not left behind
+            folder.rmdir()
+
+
+def _move_files(work: Path, folder: Path, stale: Iterable[str]) -> None:
+    made = sorted(item.relative_to(work) for item in work.rglob("*") if item.is_file())
+    for name in made:
+        reads.refuse_input(folder / name)
+        sync(work / name)
+    for name in {Path(name) for name in stale}.difference(made):
+        (folder / name).unlink(missing_ok=True)
+    for name in made:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(work / name, folder / name)
+    for parent in {(folder / name).parent for name in made}:
+        sync(parent)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file in a folder of `replace_files`, which makes it durable. Creates the folder of `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _handle(path, "w") as handle:
+        handle.writelines(f"{line}\n" for line in lines)
+
+
+@contextlib.contextmanager
+def folder_beside(target: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new hidden folder beside `target`, and remove what is left of it at the end."""
     with naming(target):
-        home = target if within else target.parent
-        home.mkdir(parents=True, exist_ok=True)
-        folder = home / f"{prefix}{secrets.token_hex(4)}.tmp"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = target.parent / f"{prefix}{secrets.token_hex(4)}.tmp"
         folder.mkdir()
     try:
         with naming(target):
@@ -114,7 +155,7 @@ def folder_beside(target: Path, prefix: str, *, within: bool = False) -> Iterato
 
 @contextlib.contextmanager
 def atomic_packed(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
-    """`atomic` for bytes, packed by gzip, with no time stamp, where `path` ends in .gz."""
+    """Open a binary file as `atomic` does, compressed by gzip without a time stamp if `path` ends in .gz."""
     with contextlib.ExitStack() as stack:
         handle: IO[Any] = stack.enter_context(atomic(path, "wb"))
         if os.fspath(path).endswith(".gz"):
@@ -129,8 +170,8 @@ def copy_whole(source: str | os.PathLike[str], target: str | os.PathLike[str]) -
         shutil.copyfileobj(reader, writer)
 
 
-def sync_directory(path: Path) -> None:
-    """Make a rename in `path` durable."""
+def sync(path: Path) -> None:
+    """Make a file, or the renames in a folder, durable."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -152,7 +193,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the JSON object that a file holds. Raises InputError if there is none, or the file cannot be read."""
+    """Return the JSON object that a file holds. Raises InputError if it cannot be read or holds no object."""
     try:
         content = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
@@ -170,7 +211,7 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], *, inde
 
 
 def read_tensors(path: str | os.PathLike[str], sha256: str | None = None) -> dict[str, torch.Tensor]:
-    """Return the tensors of a safetensors file. Raises InputError if it is damaged or its SHA-256 is another one."""
+    """Return the tensors of a safetensors file. Raises InputError if it is damaged or has another SHA-256."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 

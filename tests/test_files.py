@@ -1,4 +1,4 @@
-"""Whole files: rights, links, devices, and disks that are full."""
+"""Whole-or-absent files and folders: rights, links, devices, full disks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from asr import declared_paths
 from asr.errors import of_file_system
-from asr.files import atomic, copy_whole, folder_beside
+from asr.files import atomic, copy_whole, folder_beside, replace_files
 
 
 def rights(path: Path) -> int:
@@ -134,3 +134,27 @@ def test_atomic_leaves_the_old_file_when_writing_fails(tmp_path):
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "old"
+
+
+def test_new_files_replace_those_of_a_folder_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "lang"
+    with replace_files(out) as work:
+        (work / "phones").mkdir()
+        for name in ("words.txt", "old.txt", "phones/a.int"):
+            (work / name).write_text("first")
+    with pytest.raises(RuntimeError), replace_files(out, stale=("old.txt",)) as work:
+        (work / "words.txt").write_text("second")
+        raise RuntimeError
+    assert (out / "words.txt").read_text() == (out / "old.txt").read_text() == "first"
+    (out / ".building.killed").mkdir()
+    with replace_files(out, stale=("old.txt", "words.txt", "never")) as work:
+        (work / "words.txt").write_text("third")
+    assert sorted(str(item.relative_to(out)) for item in out.rglob("*")) == ["phones", "phones/a.int", "words.txt"]
+    assert (out / "words.txt").read_text() == "third"
+
+
+def test_a_folder_that_could_not_be_filled_is_not_left_behind(tmp_path):
+    with pytest.raises(OSError) as caught, replace_files(tmp_path / "a" / "lang") as work:
+        raise OSError(28, "No space left on device", str(work / "G.fst"))
+    assert str(of_file_system(caught.value)) == f"{tmp_path}/a/lang: no space left on device"
+    assert not (tmp_path / "a" / "lang").exists()

@@ -115,7 +115,7 @@ def run(settings: Settings) -> None:
 def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Path:
     """OUT/imported: the monophone system of phone times. Utterances that cannot be used are in its unaligned.txt."""
     from asr.alignment.formats.imported import import_intervals
-    from asr.lang.phone_classes import optional_silence, read_phone_classes
+    from asr.lang.phone_classes import read_phone_classes
 
     known: dict[str, Any] = {"phones": None}
     if settings.lang is not None:
@@ -123,7 +123,7 @@ def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Pa
         known = {
             "phones": {name: number for number, name in classes.names.items()},
             "silence_phones": [classes.names[number] for number in sorted(classes.silence)],
-            "optional_silence": optional_silence(settings.lang, classes),
+            "optional_silence": classes.optional_silence,
             "phones_file": settings.lang / "phones.txt",
         }
     folder = settings.out / "imported"

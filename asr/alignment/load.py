@@ -26,7 +26,7 @@ from asr.kaldi.archives import write_int_vectors
 from asr.kaldi.counts import write_counts
 from asr.kaldi.transition_model import TransitionModel, read_transition_model, tuples_of
 from asr.kaldi.tree import ContextTree, read_tree
-from asr.tables import read_counts_of, read_symbols, read_table
+from asr.tables import read_frame_counts, read_symbols, read_table
 
 #: what else of an alignment directory Kaldi's next step reads where it is there: how the features are made
 KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")
@@ -151,7 +151,7 @@ def frames_file(folder: Path) -> Path:
 def num_frames(folder: Path) -> dict[str, int]:
     """{utterance: frames of its features}. Raises InputError."""
     path = frames_file(folder)
-    frames = read_counts_of(path, "frames", least=1)
+    frames = read_frame_counts(folder, least=1)
     if not frames:
         raise InputError("holds no utterance", file=path)
     return frames

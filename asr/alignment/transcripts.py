@@ -17,7 +17,7 @@ from asr.kaldi.topology import Topology, read_topology
 from asr.lang.given import oov_of
 from asr.lang.lexicon import check_phones, read_lexicon, with_specials
 from asr.lang.lexicon_fst import check_fst, lexicon_fst, write_fst
-from asr.lang.phone_classes import PhoneClasses, optional_silence, read_phone_classes
+from asr.lang.phone_classes import PhoneClasses, read_phone_classes
 from asr.lang.pieces import units_of
 from asr.tables import read_symbols, read_table
 
@@ -101,8 +101,7 @@ def _make_lexicon(lang: Path, work: Path, classes: PhoneClasses, words: dict[str
     if lacking := next((word for word, _ in lexicon if word not in words), None):
         raise InputError(f"has the word {lacking}, which words.txt lacks", file=source)
     phones = {name: number for number, name in classes.names.items()}
-    silence = optional_silence(lang, classes)
-    fst = lexicon_fst(lexicon, phones, words, silence=silence, silence_probability=0.5)
+    fst = lexicon_fst(lexicon, phones, words, silence=classes.optional_silence, silence_probability=0.5)
     work.mkdir(parents=True, exist_ok=True)
     write_fst(fst, work / "L.fst")
     return work / "L.fst"

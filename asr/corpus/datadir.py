@@ -23,7 +23,7 @@ from asr.console import warn
 from asr.corpus.problems import faults
 from asr.declared_paths import refuse_input
 from asr.errors import InputError
-from asr.files import folder_beside, sync_directory
+from asr.files import folder_beside, sync
 from asr.sound.file import located
 from asr.sound.perturbation import Perturbation
 from asr.tables import write_table
@@ -167,7 +167,7 @@ class DataDir:
                     os.replace(beside / name, target / name)
                 else:
                     (target / name).unlink(missing_ok=True)
-            sync_directory(target)
+            sync(target)
         return [target / name for name in tables]
 
 

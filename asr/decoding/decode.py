@@ -41,7 +41,7 @@ from asr.parallel.machine import describe
 from asr.parallel.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
-from asr.tables import read_counts_of, read_table
+from asr.tables import read_frame_counts, read_table
 
 FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
 
@@ -219,11 +219,10 @@ def _lattices(pool: SearchPool, source: AcousticSource, near: Weights, tune_set:
 
 def _frames(data: Path) -> dict[str, int]:
     """How many frames each utterance with features has; 1 where nothing says it."""
-    path = data / "utt2num_frames"
     features = read_table(data / "feats.scp") if (data / "feats.scp").is_file() else {}
-    if not path.is_file():
+    if not (data / "utt2num_frames").is_file():
         return dict.fromkeys(features or read_table(data / "utt2spk"), 1)
-    return read_counts_of(path, "frames")
+    return read_frame_counts(data)
 
 
 def _tuning_record(

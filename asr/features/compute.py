@@ -1,4 +1,4 @@
-"""Filter banks, MFCC and pitch of one utterance, equal to Kaldi's with dither 0.
+"""Compute filter banks, MFCC and pitch of one utterance, equal to Kaldi's with dither 0.
 
     config = FeatureConfig(kind="fbank", mel_bins=40, pitch=True)
     matrix = compute(samples, config)      # (frames, 43) float32
@@ -18,16 +18,16 @@ from asr.errors import InputError
 FRAME_SHIFT_MS = 10.0
 FRAME_LENGTH_MS = 25.0
 PITCH_DIM = 3
-#: paste-feats' --length-tolerance in Kaldi's scripts: how many frames pitch and filter banks may differ by
+#: the most frames by which pitch and filter banks may differ: paste-feats --length-tolerance in Kaldi's scripts
 PITCH_LENGTH_TOLERANCE = 2
 
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """What the numbers in a feature matrix mean; saved as features.json beside feats.scp."""
+    """How a feature matrix is computed; saved in features.json beside feats.scp. high_hz: 0 is half the rate."""
 
     kind: str = "fbank"
-    mel_bins: int = 40  # Kaldi: 23 by default, both kinds; its recipes take 40 for filter banks and 23 for MFCC
+    mel_bins: int = 40  # 23 is Kaldi's default; its recipes use 40 for filter banks and 23 for MFCC
     num_ceps: int = 13
     pitch: bool = True
     rate_hz: int = 16000
@@ -36,21 +36,22 @@ class FeatureConfig:
 
     @property
     def dim(self) -> int:
-        """Columns of a feature matrix."""
+        """Return the number of columns of a feature matrix."""
         base = self.mel_bins if self.kind == "fbank" else self.num_ceps
         return base + (PITCH_DIM if self.pitch else 0)
 
 
 def num_frames(samples: int, rate_hz: int) -> int:
-    """Frames of `samples` samples with snip-edges, as Kaldi counts them."""
+    """Return the number of frames of that many samples, with Kaldi's snip-edges."""
     window, shift = int(rate_hz * FRAME_LENGTH_MS / 1000), int(rate_hz * FRAME_SHIFT_MS / 1000)
     return 0 if samples < window else 1 + (samples - window) // shift
 
 
 def compute(samples: np.ndarray, config: FeatureConfig, *, key: str | None = None) -> np.ndarray:
-    """Feature matrix (frames, config.dim), float32, of `samples`: float32 in int16 scale at config.rate_hz.
+    """Return the feature matrix (frames, config.dim), float32.
 
-    Raises InputError when the sound is shorter than one window.
+    samples: float32 in the range of int16, at config.rate_hz; key: the utterance, for errors. Raises InputError if
+    the sound is shorter than one window.
     """
     if num_frames(len(samples), config.rate_hz) == 0:
         raise InputError(f"{len(samples)} samples are shorter than one {FRAME_LENGTH_MS:g} ms window", key=key)
@@ -82,8 +83,8 @@ def _spectral(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).unsqueeze(0)
     kaldi = torchaudio.compliance.kaldi
     if config.kind == "fbank":
-        return kaldi.fbank(wave, **options).numpy()
-    return kaldi.mfcc(wave, num_ceps=config.num_ceps, **options).numpy()
+        return np.asarray(kaldi.fbank(wave, **options))
+    return np.asarray(kaldi.mfcc(wave, num_ceps=config.num_ceps, **options))
 
 
 def _pitch(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -93,5 +94,6 @@ def _pitch(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     options.samp_freq = float(config.rate_hz)
     options.frame_length_ms, options.frame_shift_ms = FRAME_LENGTH_MS, FRAME_SHIFT_MS
     process = kaldi_native_fbank.ProcessPitchOptions()
-    process.delta_pitch_noise_stddev = 0.0  # Kaldi adds noise here; the same sound must give the same numbers
-    return kaldi_native_fbank.compute_and_process_kaldi_pitch(options, process, samples.astype(np.float32))
+    process.delta_pitch_noise_stddev = 0.0  # Kaldi adds noise; here the result must be reproducible
+    pitch = kaldi_native_fbank.compute_and_process_kaldi_pitch(options, process, samples.astype(np.float32))
+    return np.asarray(pitch)

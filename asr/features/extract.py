@@ -1,9 +1,9 @@
-"""Features of a data directory: filter banks or MFCC, pitch, and normalisation statistics.
+"""Compute the features of a data directory: filter banks or MFCC, pitch, and normalisation statistics.
 
 Reads   --data: wav.scp [segments] utt2spk [perturb]
 Writes  --out: feats.N.ark feats.N.scp stats.N.ark (a shard of utterances each) cmvn.ark
         --data: feats.scp cmvn.scp utt2num_frames features.json
-A killed run goes on with the shards that are not there yet. The numbers do not depend on --nj.
+After a killed run, the same command computes the missing shards. The numbers do not depend on --nj.
 
     python -m asr features --data exp/mini/data/train --out exp/mini/features/train
 """
@@ -22,11 +22,12 @@ import numpy as np
 
 from asr.console import progress, say, warn
 from asr.corpus.datadir import DataDir, Utterance
+from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import DESCRIPTION
-from asr.files import atomic
+from asr.files import write_json
 from asr.kaldi.archives import read_matrices, write_matrices
 from asr.parallel.pool import Pool
 from asr.parallel.processes import processes_for
@@ -35,17 +36,15 @@ from asr.sound.file import located
 from asr.stamp import Stamp
 from asr.tables import read_table, write_table
 
-#: utterances a shard; fixed, so that the archives are the same whatever --nj is
+#: utterances in a shard; a constant, so that the archives do not depend on --nj
 SHARD_UTTERANCES = 250
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: raised when the same inputs lead to other results, so that old results are made again
 REVISION = 1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the feature stage."""
-
     data: Path = option(help="data directory", updates=True)
     out: Path = option(help="folder for the archives", writes="folder")
     kind: str = option("fbank", help="kind of features", choices=("fbank", "mfcc"))
@@ -55,24 +54,28 @@ class Settings:
     num_ceps: int = option(13, help="cepstra, for mfcc", least=1, most=1000)
     pitch: bool = option(True, help="append Kaldi's three pitch features")
     rate_hz: int = option(16000, help="sample rate of the sound", least=1000, most=10**6)
-    resample: bool = option(False, help="bring sound of a higher rate down to --rate-hz")
-    norm: str = option("speaker", help="whose statistics normalise", choices=("speaker", "utterance", "none"))
+    resample: bool = option(False, help="resample sound of a higher rate to --rate-hz")
+    norm: str = option(
+        "speaker",
+        help="normalise by the statistics of",
+        choices=("speaker", "utterance", "none"),
+    )
     norm_vars: bool = option(True, help="normalise the variance too")
     compress: bool = option(False, help="write Kaldi's compressed archives: a quarter of the size")
     max_missing: float = option(0.05, help="largest share of the utterances that may be left out", least=0, most=1)
-    allow_pipes: bool = option(False, help="run the commands that wav.scp may hold", affects=False)
+    allow_pipes: bool = option(False, help="run commands in wav.scp", affects=False)
     nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
     @property
     def config(self) -> FeatureConfig:
-        """What `compute` is told."""
+        """Return the configuration for `compute`."""
         bins = self.mel_bins or (40 if self.kind == "fbank" else 23)
         return FeatureConfig(self.kind, bins, self.num_ceps, self.pitch, self.rate_hz)
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """The work of one process at a time: some utterances and the files to write."""
+    """The work of one call in a process: some utterances and the files to write."""
 
     utterances: tuple[Utterance, ...]
     features: Path
@@ -81,16 +84,16 @@ class _Shard:
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
-        """All that the shard writes."""
+        """Return the files that the shard writes."""
         return self.features, self.features.with_suffix(".scp"), self.statistics
 
     def name(self) -> str:
-        """What an error calls it."""
+        """Return the name of the shard in error messages."""
         return f"{self.features.name} ({self.utterances[0].key} to {self.utterances[-1].key})"
 
 
 def run(settings: Settings) -> None:
-    """The feature stage for one data directory."""
+    """Run the feature stage for one data directory."""
     tables = [settings.data / name for name in ("wav.scp", "segments", "utt2spk", "perturb")]
     tables = [path for path in tables if path.is_file()]
     files = _sound_files(settings.data / "wav.scp")
@@ -108,7 +111,7 @@ def run(settings: Settings) -> None:
 
 
 def _sound_files(scp: Path) -> list[tuple[str, list[int]]]:
-    """(path, [size, time]) of every sound file: what the stamp knows them by. Pipes have neither."""
+    """Return (source, [size, modification time]) of every sound, for the stamp; zeros for a pipe."""
     result = []
     for source in sorted(set(read_table(scp).values())):
         state = [0, 0]
@@ -121,7 +124,7 @@ def _sound_files(scp: Path) -> list[tuple[str, list[int]]]:
 
 
 def _shards(settings: Settings, utterances: list[Utterance], files: dict[str, list[int]]) -> list[_Shard]:
-    """Split into shards whose names carry a hash of all that their content depends on."""
+    """Return shards, whose file names contain a hash of everything that their content depends on."""
     shards = []
     for start in range(0, len(utterances), SHARD_UTTERANCES):
         some = tuple(utterances[start : start + SHARD_UTTERANCES])
@@ -132,7 +135,7 @@ def _shards(settings: Settings, utterances: list[Utterance], files: dict[str, li
     return shards
 
 
-#: an archive of this stage, and what a killed run had begun to write of one
+#: an archive of this stage, or the temporary file of one, left by a killed run
 STALE = re.compile(
     r"(feats|stats)\.\d+\.[0-9a-f]{10}\.(ark|scp)|\.(feats|stats)\.\d+\.[0-9a-f]{10}\.(ark|scp)\..+\.tmp"
 )
@@ -140,16 +143,16 @@ STALE = re.compile(
 
 def _remove_stale(out: Path, wanted: set[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for path in out.iterdir():  # only names that this stage makes: the folder may hold archives of others
+    for path in out.iterdir():  # removes only names that this stage makes: other archives may be in the folder
         if STALE.fullmatch(path.name) and path.name not in wanted:
             path.unlink()
 
 
 def _extract(settings: Settings, shards: list[_Shard], total: int) -> None:
-    """Make the shards that are not there. Raises InputError when more utterances fail than --max-missing."""
+    """Compute the missing shards. Raises InputError if more utterances fail than --max-missing allows."""
     missing = [shard for shard in shards if not shard.statistics.is_file()]
     if len(missing) < len(shards):
-        say(f"features: {len(shards) - len(missing)} of {len(shards)} archives are there already")
+        say(f"features: {len(shards) - len(missing)} of {len(shards)} archives are already there")
     if not missing:
         return
     failed: dict[_Shard, list[InputError]] = {}
@@ -170,7 +173,7 @@ def _one_thread() -> None:
 
 
 def _make_shard(shard: _Shard) -> list[InputError]:
-    """Write the two archives of a shard; the statistics, written last, say that it is whole."""
+    """Write the archives of a shard, and last the statistics, which mark it as complete. Return the faults."""
     from asr.sound import audio
 
     settings, failed = shard.settings, []
@@ -199,7 +202,7 @@ def _make_shard(shard: _Shard) -> list[InputError]:
 
 
 def _judge(settings: Settings, failed: dict[_Shard, list[InputError]], total: int) -> None:
-    """Bound the loss; past the bound the shards with a failure go, so that the next run meets it again."""
+    """Warn of each fault. Raises InputError, after marking the shards as incomplete, if there are too many."""
     errors = [error for some in failed.values() for error in some]
     for error in errors:
         warn(f"{error}; the utterance is left out")
@@ -215,20 +218,21 @@ def _judge(settings: Settings, failed: dict[_Shard, list[InputError]], total: in
 
 
 def _lost(settings: Settings, shards: list[_Shard], data: DataDir) -> list[str]:
-    """Return the utterances without features, also those that an earlier run left out; InputError: too many."""
+    """Return the utterances without features, those that an earlier run left out included. Raises InputError."""
     there = {key for shard in shards for key in read_table(shard.features.with_suffix(".scp"))}
     lost = [key for key in data.keys if key not in there]
     if len(lost) > settings.max_missing * len(data.keys):
         for shard in shards:
             if any(item.key not in there for item in shard.utterances):
-                shard.statistics.unlink()  # so that the next run names what is wrong with them
-        said = f"{len(lost)} of {len(data.keys)} utterances have no features, --max-missing allows"
-        raise InputError(f"{said} {settings.max_missing:g}; run again to see why", file=settings.data, key=lost[0])
+                shard.statistics.unlink()  # so that the next run names their faults
+        allowed = f"--max-missing allows {settings.max_missing:g}; run again to see why"
+        message = f"{len(lost)} of {len(data.keys)} utterances have no features, {allowed}"
+        raise InputError(message, file=settings.data, key=lost[0])
     return lost
 
 
 def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir, lost: list[str]) -> list[Path]:
-    """feats.scp, utt2num_frames, cmvn.ark and cmvn.scp, features.json."""
+    """Write the tables of the data directory and cmvn.ark, and return the tables."""
     where: dict[str, str] = {}
     frames: dict[str, str] = {}
     sums: dict[str, np.ndarray] = {}
@@ -247,11 +251,9 @@ def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir, lost:
         names.append("cmvn.scp")
     description = {**dataclasses.asdict(settings.config), "dim": settings.config.dim}
     description.update(norm=settings.norm, norm_vars=settings.norm_vars, compress=settings.compress)
-    with atomic(settings.data / DESCRIPTION) as handle:
-        json.dump(description, handle, indent=2)
-        handle.write("\n")
+    write_json(settings.data / DESCRIPTION, description, indent=2)
     total = sum(int(count) for count in frames.values())
-    missing = f"; {len(lost)} left out: {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}" if lost else ""
+    missing = f"; {len(lost)} left out: {named_first(lost)}" if lost else ""
     say(
         f"features: {settings.data.name}: {len(frames)} utterances, {total:,} frames ({total / 360000:.2f} h), "
         f"{settings.config.dim} columns, normalised by {settings.norm}{missing}"

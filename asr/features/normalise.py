@@ -1,6 +1,8 @@
-"""Mean and variance normalisation with Kaldi's statistics: matrices (2, dim + 1), float64.
+"""Normalise mean and variance by Kaldi's statistics: matrices (2, dim + 1), float64, as of compute-cmvn-stats.
 
-Row 0 holds the sums and, last, the number of frames; row 1 the sums of squares and a zero (compute-cmvn-stats).
+Row 0 holds the sums and, last, the number of frames. Row 1 holds the sums of squares and a zero.
+
+    apply(features, statistics(features))
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ VARIANCE_FLOOR = 1e-20
 
 
 def statistics(features: np.ndarray) -> np.ndarray:
-    """Statistics (2, dim + 1) of a feature matrix (frames, dim)."""
+    """Return the statistics (2, dim + 1), float64, of a feature matrix (frames, dim)."""
     wide = features.astype(np.float64)
     stats = np.zeros((2, features.shape[1] + 1))
     stats[0, :-1], stats[0, -1] = wide.sum(axis=0), len(wide)
@@ -21,10 +23,10 @@ def statistics(features: np.ndarray) -> np.ndarray:
 
 
 def apply(features: np.ndarray, stats: np.ndarray, *, variance: bool = True) -> np.ndarray:
-    """Features (frames, dim), float32, with zero mean and, with `variance`, unit variance under `stats`."""
+    """Return features (frames, dim), float32, with zero mean and, if `variance`, unit variance, by `stats`."""
     count = stats[0, -1]
     mean = stats[0, :-1] / count
     if not variance:
-        return (features - mean).astype(np.float32)
+        return np.asarray(features - mean, dtype=np.float32)
     spread = np.maximum(stats[1, :-1] / count - np.square(mean), VARIANCE_FLOOR)
-    return ((features - mean) / np.sqrt(spread)).astype(np.float32)
+    return np.asarray((features - mean) / np.sqrt(spread), dtype=np.float32)

@@ -1,12 +1,13 @@
-"""Normalised features of a data directory, one utterance at a time, as a network is given them.
+"""Read the normalised features of a data directory, one utterance at a time, as a network needs them.
 
-reader = FeatureReader(Path("exp/mini/data/test"), model.config["features"])
-reader["utt"]        # (frames, dim) float32
+    reader = FeatureReader(Path("exp/mini/data/test"), model.config["features"])
+    reader["utt"]        # (frames, dim) float32
+
+Reads feats.scp and features.json, and, depending on the normalisation, cmvn.scp and utt2spk.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,25 @@ import numpy as np
 
 from asr.errors import InputError
 from asr.features import normalise
-from asr.files import read_bytes
+from asr.files import read_json
 from asr.kaldi.archives import MatrixReader
 from asr.tables import read_table
 
 DESCRIPTION = "features.json"
-#: no log filter bank, cepstrum or pitch is so large; one value beyond spoils the statistics of a whole set
+#: above every log filter bank, cepstrum and pitch; one larger value would spoil the statistics of a whole set
 LARGEST = 1e6
 
 
 def describe(data: Path, *needed: str) -> dict[str, Any]:
-    """Return what the feature stage wrote about the features of `data`: kind, dimension, normalisation.
+    """Return features.json of a data directory: kind, dimension, normalisation, as the feature stage wrote it.
 
-    Raises InputError where it is not there, or says nothing of the dimension or of what is `needed`.
+    Raises InputError if it is missing, or lacks the dimension or one of the keys `needed`.
     """
     path = Path(data) / DESCRIPTION
     if not path.is_file():
         raise InputError("no such file; run the feature stage on this folder first", file=path)
-    try:
-        description = json.loads(read_bytes(path))
-    except ValueError as error:
-        raise InputError(f"is not JSON: {error}", file=path) from error
-    if not isinstance(description, dict) or "dim" not in description:
+    description = read_json(path)
+    if "dim" not in description:
         raise InputError("does not describe features", file=path)
     if lacking := [name for name in needed if name not in description]:
         raise InputError(f"does not say {lacking[0]}; run the feature stage on this folder again", file=path)
@@ -44,7 +42,7 @@ def describe(data: Path, *needed: str) -> dict[str, Any]:
 
 
 def refuse_others(data: Path, description: Mapping[str, Any], expected: Mapping[str, Any], who: str) -> None:
-    """Raise InputError where the features of `data` differ from what `who` was trained with."""
+    """Raise InputError if the features of `data` differ from those that `who` was trained with."""
     for name, value in expected.items():
         if description.get(name) != value:
             raise InputError(
@@ -53,7 +51,7 @@ def refuse_others(data: Path, description: Mapping[str, Any], expected: Mapping[
 
 
 def check_matrix(matrix: np.ndarray, columns: int, *, file: Path, key: str) -> None:
-    """Raise InputError where `matrix` is no features of so many columns: no frame, other columns, absurd values."""
+    """Raise InputError if a feature matrix has no frames, not this number of columns, or a value above LARGEST."""
     if len(matrix) == 0:
         raise InputError("holds no frame", file=file, key=key)
     if matrix.shape[1] != columns:
@@ -65,7 +63,7 @@ def check_matrix(matrix: np.ndarray, columns: int, *, file: Path, key: str) -> N
 class FeatureReader(Mapping[str, np.ndarray]):
     """Mapping from utterance to its normalised features (frames, dim), float32.
 
-    `expected` is what the features must be (a model's config["features"]); a difference is an InputError.
+    expected: a model's config["features"], which features.json must match. Raises InputError.
     """
 
     def __init__(self, data: Path, expected: dict[str, Any] | None = None) -> None:
@@ -82,14 +80,14 @@ class FeatureReader(Mapping[str, np.ndarray]):
         self._kept: dict[str, np.ndarray] = {}
 
     def __getitem__(self, utterance: str) -> np.ndarray:
-        """Read one utterance, as an array that can be written to. Raises InputError where it cannot be used."""
+        """Return the features of one utterance, as a writable array. Raises InputError if they are unusable."""
         features = self._read(utterance)
         if self.stats is None:
             return np.array(features, dtype=np.float32)  # the matrix itself may be float64, and is read-only
         return normalise.apply(features, self._stats_of(utterance), variance=self.description["norm_vars"])
 
     def fault(self, utterance: str, frames: int) -> str | None:
-        """Return why an utterance that should have `frames` frames cannot be used, None where it can be."""
+        """Return why an utterance that should have `frames` frames cannot be used; None if it can."""
         try:
             found = len(self._read(utterance))
             if self.stats is not None:
@@ -113,7 +111,7 @@ class FeatureReader(Mapping[str, np.ndarray]):
                 self._kept.clear()
             stats = self.stats[owner]
             if stats.shape != (2, self.description["dim"] + 1) or stats[0, -1] <= 0:
-                raise InputError("are no statistics of these features", file=self.stats.scp, key=owner)
+                raise InputError("does not match these features", file=self.stats.scp, key=owner)
             self._kept[owner] = stats
         return self._kept[owner]
 

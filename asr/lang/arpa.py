@@ -1,4 +1,4 @@
-"""Read and write ARPA files of back-off language models, plain or gzipped.
+"""Read and write ARPA files of back-off language models, gzipped if the name ends in .gz.
 
 write_arpa("lang/lm.arpa", model)
 model = read_arpa("lm.arpa.gz")
@@ -6,7 +6,6 @@ model = read_arpa("lm.arpa.gz")
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 import re
@@ -15,27 +14,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from asr.errors import InputError
-from asr.files import atomic
+from asr.files import atomic_packed
+from asr.lang.lexicon import reserved
 from asr.lang.ngram import BEGIN, END, NEVER, Ngram, Order
 from asr.tables import read_lines
 
 _COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)")
 _SECTION = re.compile(r"\\(\d+)-grams:")
-_RESERVED = re.compile(r"#\d+|#nonterm\S*|<eps(?:ilon)?>", re.IGNORECASE)  # <s> and </s> have their place here
 _LOG10 = math.log(10)
-BLOCK = 65536  # n-grams that are split and looked up together
+BLOCK = 65536  # n-grams that are parsed together
 
 
 def write_arpa(path: str | os.PathLike[str], model: Ngram) -> None:
-    """Write `model`, base-10 logarithms with seven digits; gzip by `.gz`. The same model gives the same bytes."""
-    with atomic(path, "wb") as raw:
-        if os.fspath(path).endswith(".gz"):
-            with gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packer:
-                for block in _blocks(model):
-                    packer.write(block.encode())
-        else:
-            for block in _blocks(model):
-                raw.write(block.encode())
+    """Write a model, with base-10 logarithms of seven digits. The same model makes the same bytes."""
+    with atomic_packed(path) as handle:
+        for block in _blocks(model):
+            handle.write(block.encode())
 
 
 def _blocks(model: Ngram) -> Iterator[str]:
@@ -56,10 +50,10 @@ def _blocks(model: Ngram) -> Iterator[str]:
     yield "\n\\end\\\n"
 
 
-class _Reader:
-    """The state of one reading; every complaint names the file and the line.
+class _ArpaReader:
+    """The state of reading one file; its errors name the file and the line.
 
-    Entries are gathered into blocks, and a block becomes arrays: no n-gram is a Python object for longer than that.
+    Entries are gathered into blocks of lines, which become arrays: few n-grams are Python objects at any time.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -67,7 +61,7 @@ class _Reader:
         self.words: dict[str, int] = {}
         self.declared: dict[int, int] = {}
         self.orders: list[Order] = []
-        self.length = 0  # of the section's n-grams; 0 before the first
+        self.length = 0  # of the n-grams of this section; 0 before the first section
         self.lines: list[int] = []
         self.texts: list[str] = []
         self.blocks: list[tuple[np.ndarray, ...]] = []
@@ -88,7 +82,7 @@ class _Reader:
         self.length = length
 
     def close(self) -> None:
-        """End a section: its n-grams are sorted, so that the next one's find their prefixes."""
+        """End a section: sort its n-grams, so that those of the next section find their prefixes."""
         if not self.length:
             return
         self._pack_block()
@@ -124,11 +118,13 @@ class _Reader:
             prefix = order.find(np.where(prefix >= 0, prefix * len(self.words) + word, -1))
         if (lost := np.flatnonzero(prefix < 0)).size:
             words = " ".join(fields[lost[0]][1 : self.length + 1])
-            raise self.fail(f"the first {self.length - 1} word(s) of '{words}' are no n-gram", int(lines[lost[0]]))
+            raise self.fail(
+                f"the first {self.length - 1} word(s) of '{words}' are not an n-gram", int(lines[lost[0]])
+            )
         self.blocks.append((prefix, grams[:, -1], logp, backoff, lines))
 
     def _numbers(self, fields: list[list[str]], texts: list[str], lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Natural logarithms: probabilities and back-off weights."""
+        """Return the probabilities and the back-off weights, natural logarithms, float64 (n-grams,) each."""
         n = self.length
         numbers = np.empty((len(fields), 2))
         for row, (items, text) in enumerate(zip(fields, texts, strict=True)):
@@ -140,7 +136,7 @@ class _Reader:
                 message = f"'{text}' is not `log10-probability {n} word(s) [back-off]`"
                 raise self.fail(message, int(lines[row])) from error
         logp, backoff = numbers.T
-        # some estimators round up to just above 0; some write a weight of 0 as -inf
+        # some tools round up to just above 0; some write a weight of 0 as -inf
         wrong = ~(logp <= 1e-6) | np.isnan(backoff) | (backoff == np.inf)
         if (bad := np.flatnonzero(wrong)).size:
             message = f"'{texts[bad[0]]}': the base-10 logarithm of a probability is at most 0"
@@ -148,12 +144,12 @@ class _Reader:
         return np.maximum(logp, NEVER) * _LOG10, np.maximum(backoff, NEVER) * _LOG10
 
     def _words(self, fields: list[list[str]], lines: np.ndarray) -> np.ndarray:
-        """int64 (n-grams, words)."""
+        """Return the indices of the words, int64 (n-grams, length)."""
         n, known = self.length, self.words
         if n == 1:
             for items, line in zip(fields, lines, strict=True):
-                if _RESERVED.fullmatch(items[1]):
-                    message = f"the word {items[1]} is a symbol of Kaldi's own: G would be wrong with it"
+                if reserved(items[1]) and items[1].lower() not in (BEGIN, END):
+                    message = f"the word {items[1]} is a symbol of Kaldi's own"
                     raise self.fail(message, int(line))
                 known.setdefault(items[1], len(known))
         grams = np.array([[known.get(word, -1) for word in items[1 : n + 1]] for items in fields], dtype=np.int64)
@@ -165,8 +161,8 @@ class _Reader:
 
 
 def read_arpa(path: str | os.PathLike[str]) -> Ngram:
-    """Read and check an ARPA file. Raises InputError with file and line for whatever is wrong with it."""
-    reader = _Reader(path)
+    """Return the model in an ARPA file. Raises InputError with file and line."""
+    reader = _ArpaReader(path)
     ended = begun = False
     for reader.line, raw in read_lines(path):
         text = raw.strip()
@@ -187,7 +183,7 @@ def read_arpa(path: str | os.PathLike[str]) -> Ngram:
         else:
             raise reader.fail(f"'{text}' is not `ngram N=COUNT`")
     if not begun:
-        raise InputError("no \\data\\: this is no ARPA file", file=path)
+        raise InputError("is not an ARPA file: there is no \\data\\", file=path)
     if not ended:
         raise reader.fail("the file ends without \\end\\")
     if len(reader.orders) != len(reader.declared) or not reader.orders:

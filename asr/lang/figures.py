@@ -1,8 +1,10 @@
-"""What a lang directory is like: its words and pronunciations, unknown words by frequency, perplexity of a dev text.
+"""Report figures of a lang directory: words and pronunciations, unknown words by frequency, perplexity of a dev text.
 
-facts = lexicon_facts(vocabulary, phones=191, lexicon=None)
-unknown = write_oov_counts(Path("lang/oov_counts.txt"), words, train, dev, made)
-facts["dev"] = dev_figures(dev, words, model)
+    facts = lexicon_facts(vocabulary, phones=191, lexicon=None)
+    write_oov_counts(Path("lang/oov_counts.txt"), words, train, dev, made)
+    facts["dev"] = dev_figures(dev, words, model)
+
+Each function prints its figures; the results are parts of lang.json.
 """
 
 from __future__ import annotations
@@ -15,23 +17,24 @@ from typing import Any
 
 from asr.console import say
 from asr.corpus.transcript import characters
+from asr.files import write_lines
 from asr.lang.lexicon import words_of
 from asr.lang.ngram import Ngram, perplexity
+from asr.lang.text_lexicon import UNREAD
 from asr.lang.units import WordUnits, is_special
 from asr.lang.vocabulary import Vocabulary
-from asr.lang.words import UNREAD
 
 
 def lexicon_facts(vocabulary: Vocabulary, phones: int, lexicon: Path | None) -> dict[str, Any]:
-    """How many words, pronunciations and phones; says it, and what was added to the user's `lexicon`."""
+    """Print and return the numbers of words, pronunciations, phones, and of words added to the `lexicon`."""
     words, unread = len(words_of(vocabulary.lexicon)), vocabulary.unread
     line = f"lang: {words:,} words, {len(vocabulary.lexicon):,} pronunciations, {phones} phones"
     added = Counter(vocabulary.made.values()) if lexicon is not None else Counter()
     if added:
         ways = ", ".join(f"{how} {count:,}" for how, count in sorted(added.items()))
-        line += f"; {added.total():,} of the words are not in {lexicon} and were added ({ways})"
+        line += f"; {added.total():,} words that {lexicon} lacks were added ({ways})"
     if unread:
-        line += f"; {len(unread)} without a known reading, said as SPN: {' '.join(unread[:10])}"
+        line += f"; {len(unread)} without a known reading, pronounced SPN: {' '.join(unread[:10])}"
     if vocabulary.fitted:
         whose = "lexicon" if lexicon is not None else "alignment"
         line += f"; {vocabulary.fitted} pronunciations fitted to the {whose}'s phones"
@@ -49,9 +52,9 @@ def lexicon_facts(vocabulary: Vocabulary, phones: int, lexicon: Path | None) -> 
 def write_oov_counts(
     path: Path, words: WordUnits, train: Sequence[str], dev: Sequence[str], made: Mapping[str, str]
 ) -> None:
-    """`word count how` of the words in `made` and of those that `words` lacks, most frequent first.
+    """Write `word count how` of the words in `made` and of those that `words` lacks, most frequent first.
 
-    `how` the word got its sound: `made` says it (pypinyin, letters, lexicon), and `noise` is what unknown words are.
+    how: the way in which the word was pronounced (pypinyin, letters, lexicon), from `made`; noise for unknown words.
     """
     counts: Counter[str] = Counter()
     unknown = 0
@@ -62,18 +65,17 @@ def write_oov_counts(
                 unknown += word is None
     for sentence in dev:
         counts.update(surface for surface, word in words.pairs(sentence) if word is None or word in made)
-    with open(path, "w", encoding="utf-8") as handle:
-        for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            handle.write(f"{word} {count} {made.get(word, UNREAD)}\n")
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    write_lines(path, (f"{word} {count} {made.get(word, UNREAD)}" for word, count in rows))
     if unknown:
         say(f"lang: {unknown} words of the training text are not in words.txt; see {path.name}")
 
 
 def dev_figures(dev: Sequence[str], words: WordUnits, model: Ngram | None) -> dict[str, Any]:
-    """Says and returns the sizes of a dev text, its unknown words, and its perplexity where there is a model.
+    """Print and return the sizes of a dev text, its unknown words and, with a model, its perplexity.
 
-    Perplexity a word depends on what a word is. So it is also given a character, exp(-log p / (characters +
-    sentences)): the same text is worth comparing in different units where none of it is unknown.
+    The perplexity per word depends on the word units. The perplexity per character, exp(-log p / (characters +
+    sentences)), can be compared between units if no word is unknown.
     """
     if not dev:
         return {}
@@ -95,7 +97,7 @@ def dev_figures(dev: Sequence[str], words: WordUnits, model: Ngram | None) -> di
 
 
 def characters_scored(sentences: Sequence[Sequence[str]], model: Ngram) -> int:
-    """Characters, letters and digits of the words that `model` knows, and a sentence end for every sentence."""
+    """Return the number of characters, letters and digits of the words that `model` has, plus the sentence ends."""
     known = set(model.words)
     lengths = {word: 1 if is_special(word) else len(characters(word, latin="letter")) for word in known}
     return len(sentences) + sum(lengths[word] for sentence in sentences for word in sentence if word in known)

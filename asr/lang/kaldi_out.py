@@ -1,12 +1,12 @@
-"""Write a data directory that Kaldi's own steps take as it is: text in words, sounds that Kaldi can read.
+"""Write a data directory for Kaldi's own scripts: text in words, sounds that Kaldi can read.
 
-The text is split into the words of LANG/words.txt, as the lang stage splits it; a word that is not there becomes the
-word of oov.txt. Sounds other than 16-bit wav come through a pipe (flac, sph2pipe or ffmpeg) where its program is
-installed, else as wav files in OUT/wav; perturbed copies and several channels of a recording come as wav files.
+The text is split into the words of LANG/words.txt, as the stage lang splits it; the word of oov.txt replaces unknown
+ones. Sounds other than 16-bit wav are written as a pipe (flac, sph2pipe or ffmpeg) if its program is installed, else
+as wav files in OUT/wav. Perturbed copies are always wav files.
 
-Reads   --data: a data directory, with its features where there are any; --lang: words.txt oov.txt [pieces.model]
+Reads   --data: a data directory, with or without features; --lang: words.txt oov.txt [pieces.model]
 Writes  --out: wav.scp text utt2spk spk2utt utt2dur [segments reco2file_and_channel utt2uniq] [feats.scp cmvn.scp
-        utt2num_frames frame_shift], in C order with absolute paths, as utils/validate_data_dir.sh wants them; wav/
+        utt2num_frames frame_shift], in C order with absolute paths, as utils/validate_data_dir.sh checks; wav/
 
     python -m asr kaldi-out --data exp/data/train --lang exp/lang --out kaldi/data/train
     steps/train_deltas.sh 2500 15000 kaldi/data/train exp/lang exp/ali/tri exp/tri2         # in Kaldi
@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import progress, say, warn
-from asr.corpus.datadir import FILES, DataDir, Segment, Utterance, is_pipe, refuse_same
+from asr.corpus.datadir import FILES, DataDir, Segment, Utterance, c_sorted, is_pipe, refuse_same
 from asr.corpus.kaldi_sound import command, in_archive, installed, pipe, reads_directly, write_wav
 from asr.corpus.problems import named_first
 from asr.errors import InputError
@@ -29,11 +29,11 @@ from asr.lang.pieces import units_of
 from asr.parallel.processes import processes_for
 from asr.settings import option
 from asr.sound import audio
-from asr.tables import is_count, read_scp, read_symbols, read_table, write_table
+from asr.tables import read_frame_counts, read_scp, read_symbols, read_table, write_table
 
 SHIFT_S = 0.01
-NAMED = 5
-#: what this verb writes beside the tables of DataDir.write
+NAMED = 5  # unknown words in a warning
+#: files that this verb writes beside the tables of DataDir.write
 MORE = ("feats.scp", "cmvn.scp", "utt2num_frames", "reco2file_and_channel", "frame_shift")
 
 
@@ -44,37 +44,33 @@ class Settings:
     out: Path = option(help="data directory to write", writes="folder", makes=(*FILES, *MORE))
     sound: str = option(
         "auto",
-        help="what Kaldi cannot read: through a pipe, as wav files, or pipes where their program is installed",
+        help="sounds that Kaldi cannot read: pipes, wav files, or pipes whose program is installed",
         choices=("auto", "pipe", "wav"),
     )
-    rate_hz: int = option(
-        16000, help="sample rate that Kaldi is to get; higher ones are brought down to it", least=1000
-    )
-    features: bool = option(True, help="take feats.scp and cmvn.scp along where they are there")
-    max_missing: float = option(0.0, help="largest share of utterances that may be left out", least=0, most=1)
-    allow_pipes: bool = option(False, help="the pipes of wav.scp are kept, and run where that is needed")
+    rate_hz: int = option(16000, help="sample rate for Kaldi; higher ones are resampled to it", least=1000)
+    features: bool = option(True, help="write feats.scp and cmvn.scp too, if they are there")
+    max_missing: float = option(0.0, help="largest share of the utterances that may be left out", least=0, most=1)
+    allow_pipes: bool = option(False, help="keep the commands in wav.scp, and run them if needed")
     nj: int = option(0, help="threads; 0: one per core", affects=False, least=0)
 
 
 def run(settings: Settings) -> None:
-    """Write the directory. Raises InputError and leaves the old one where too much would be left out."""
+    """Write the directory. Raises InputError, and keeps the old one, if too many utterances would be left out."""
     refuse_same(settings.out, settings.data)
     data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
     symbols = read_symbols(settings.lang / "words.txt")
     feats = _scp(settings, "feats.scp")
+    frames = read_frame_counts(settings.data) if feats and (settings.data / "utt2num_frames").is_file() else {}
     data, faults = _with_sounds(data, settings)
     if feats:
         faults |= {key: "has no features" for key in data.keys if key not in feats}
     _judge(settings, faults, len(read_table(settings.data / "utt2spk")) if faults else 0)
     data = data.restricted(key for key in data.keys if key not in faults)
     data.with_text(_in_words(data.text, settings.lang, symbols)).write(settings.out)
-    _write_more(data, feats, settings)
-    if [speaker for _, speaker in sorted(data.utt2spk.items(), key=lambda item: item[0].encode())] != sorted(
-        data.utt2spk.values(), key=str.encode
-    ):
-        warn(
-            f"{settings.out}: speakers do not begin the names of their utterances; Kaldi's checks want --no-spk-sort"
-        )
+    _write_more(data, feats, frames, settings)
+    speakers = [data.utt2spk[key] for key in data.keys]
+    if speakers != c_sorted(speakers):
+        warn(f"{settings.out}: utterance names do not begin with their speaker; Kaldi's checks need --no-spk-sort")
     say(f"kaldi-out: {settings.out}: {len(data.utt2spk)} utterances of {len(data.spk2utt)} speakers")
 
 
@@ -84,19 +80,20 @@ def _scp(settings: Settings, name: str) -> dict[str, str]:
 
 
 def _judge(settings: Settings, faults: dict[str, str], total: int) -> None:
-    """Name the utterances that are left out. Raises InputError where they are too many."""
+    """Warn of the utterances that are left out. Raises InputError if they are too many."""
     if not faults:
         return
-    names = sorted(faults, key=str.encode)
-    some = named_first(names)
-    message = f"{len(faults)} of {total} utterances cannot be written ({some}); the first: {faults[names[0]]}"
+    names = c_sorted(faults)
+    message = (
+        f"{len(faults)} of {total} utterances cannot be written ({named_first(names)}); the first: {faults[names[0]]}"
+    )
     if len(faults) > settings.max_missing * total or len(faults) == total:
         raise InputError(f"{message}; --max-missing allows {settings.max_missing:g}", file=settings.data)
     warn(f"{settings.data}: {message}; they are left out")
 
 
 def _in_words(text: dict[str, str], lang: Path, symbols: dict[str, int]) -> dict[str, str]:
-    """Split transcripts into the words of words.txt; says which they lack."""
+    """Return the transcripts in the words of words.txt; warn of unknown words."""
     units = units_of(lang, symbols, oov_of(lang, symbols))
     unknown: Counter[str] = Counter()
     result = {}
@@ -110,15 +107,12 @@ def _in_words(text: dict[str, str], lang: Path, symbols: dict[str, int]) -> dict
     return result
 
 
-# ---------------------------------------------------------------- sounds
-
-
 def _with_sounds(data: DataDir, settings: Settings) -> tuple[DataDir, dict[str, str]]:
     """Return `data` with wav.scp entries for Kaldi, and {utterance: why its sound cannot be used}.
 
-    A recording of which segments name a channel becomes one recording a channel.
+    A recording with channels in `segments` becomes one recording per channel.
     """
-    if data.perturb:  # no command makes these: a wav file an utterance, cut and perturbed
+    if data.perturb:  # no command can do this: one wav file per utterance, cut and perturbed
         work = {item.key: (item, [item.key]) for item in data.utterances()}
         data = replace(data, segments=None, perturb=None)
     else:
@@ -147,7 +141,7 @@ def _with_sounds(data: DataDir, settings: Settings) -> tuple[DataDir, dict[str, 
 
 
 def _closed(segment: Segment, recording: str, lengths: dict[str, float]) -> Segment:
-    """Return the segment with start and end in seconds, which Kaldi wants, within its recording."""
+    """Return the segment with start and end in seconds, as Kaldi needs them, within its recording."""
     length = lengths.get(recording, 0.0)
     end = length if segment.end_s is None or segment.end_s < 0 else min(segment.end_s, length)
     return Segment(recording, segment.start_s or 0.0, end)
@@ -165,7 +159,7 @@ def _sound(name: str, item: Utterance, settings: Settings) -> tuple[str, float] 
 
 
 def _entry(name: str, item: Utterance, settings: Settings) -> tuple[str, float]:
-    """Return (wav.scp entry, seconds) of a sound that is no pipe to be kept; writes a wav file where it has to."""
+    """Return (wav.scp entry, seconds) of a sound, after writing it as a wav file if necessary."""
     rate, channels, frames = audio.info(item.source, allow_pipes=settings.allow_pipes, key=name)
     if item.perturb is None and not is_pipe(item.source):
         if reads_directly(item.source, settings.rate_hz):
@@ -187,13 +181,13 @@ def _entry(name: str, item: Utterance, settings: Settings) -> tuple[str, float]:
         samples = item.perturb.apply(samples, settings.rate_hz)
     target = settings.out.absolute() / "wav" / (name.replace("%", "%25").replace("/", "%2F") + ".wav")
     if target.resolve() == Path(item.source).resolve():
-        raise InputError("would be written over; name another --out", file=item.source)
+        raise InputError("would be overwritten; name another --out", file=item.source)
     write_wav(target, samples, settings.rate_hz)
     return str(target), len(samples) / settings.rate_hz
 
 
 def _command(item: Utterance, rate: int, channels: int, settings: Settings) -> list[str]:
-    """Return the words of the command that writes a sound as wav; nothing where it is to be a wav file."""
+    """Return the words of the command that writes a sound as wav; [] if it is to be a wav file."""
     if settings.sound == "wav" or in_archive(item.source):
         return []
     import soundfile
@@ -205,11 +199,8 @@ def _command(item: Utterance, rate: int, channels: int, settings: Settings) -> l
     return words if settings.sound == "pipe" or installed(words) else []
 
 
-# ---------------------------------------------------------------- tables
-
-
-def _write_more(data: DataDir, feats: dict[str, str], settings: Settings) -> None:
-    """Write the tables of the features and channels; what an earlier run left of them goes first."""
+def _write_more(data: DataDir, feats: dict[str, str], frames: dict[str, int], settings: Settings) -> None:
+    """Write the tables of features and channels, after removing those of an earlier run."""
     out = settings.out
     for name in MORE:
         (out / name).unlink(missing_ok=True)
@@ -219,17 +210,10 @@ def _write_more(data: DataDir, feats: dict[str, str], settings: Settings) -> Non
         return
     write_table(out / "feats.scp", {key: feats[key] for key in data.keys})
     (out / "frame_shift").write_text(f"{SHIFT_S}\n", encoding="utf-8")
-    if frames := _frames(settings, data):
-        write_table(out / "utt2num_frames", frames)
+    if frames.keys() >= data.utt2spk.keys():
+        write_table(out / "utt2num_frames", {key: str(frames[key]) for key in data.keys})
     cmvn = _scp(settings, "cmvn.scp")
     if data.spk2utt.keys() <= cmvn.keys():
         write_table(out / "cmvn.scp", {speaker: cmvn[speaker] for speaker in data.spk2utt})
     else:
-        say("kaldi-out: no cmvn.scp by speaker: run steps/compute_cmvn_stats.sh before the next step")
-
-
-def _frames(settings: Settings, data: DataDir) -> dict[str, str]:
-    """Return utt2num_frames, empty where it is not there for every utterance."""
-    path = settings.data / "utt2num_frames"
-    table = read_table(path) if path.is_file() else {}
-    return {key: table[key] for key in data.keys} if all(is_count(table.get(key, "")) for key in data.keys) else {}
+        say("kaldi-out: there is no cmvn.scp by speaker: run steps/compute_cmvn_stats.sh before the next step")

@@ -1,22 +1,21 @@
-"""Write a Kaldi lang directory: symbol tables, topology, phone classes, L; and the folder that is whole or absent.
+"""Write a Kaldi lang directory, but for the language model: symbol tables, topology, phone classes, lexicon and L.
 
-with building(out) as folder:
-    symbols = write_lang(folder, lexicon)        # all but lm.arpa and G.fst
+    with replace_files(out) as folder:
+        symbols = write_lang(folder, lexicon)
+
+The files are those of Kaldi's prepare_lang.sh, byte for byte.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.declared_paths import refuse_input
 from asr.errors import InputError
-from asr.files import folder_beside, sync_directory
+from asr.files import write_lines
 from asr.lang.lexicon import (
     Lexicon,
     check_phones,
@@ -38,7 +37,7 @@ LEFT_TO_RIGHT = """\
 <State> 2 <PdfClass> 2 <Transition> 2 0.75 <Transition> 3 0.25 </State>
 <State> 3 </State>
 """
-# Five states; the middle three reach each other, so that silences of any length and kind fit.
+# five states, of which the middle three reach each other: it fits silences of any length and kind
 _QUARTERS = "<Transition> {} 0.25 <Transition> {} 0.25 <Transition> {} 0.25 <Transition> {} 0.25 </State>\n"
 ERGODIC_SILENCE = (
     "<State> 0 <PdfClass> 0 "
@@ -50,68 +49,28 @@ ERGODIC_SILENCE = (
 
 @dataclass(frozen=True)
 class Symbols:
-    """phones.txt and words.txt of a lang directory, {symbol: id} each."""
+    """{symbol: id} of phones.txt and of words.txt."""
 
     phones: dict[str, int]
     words: dict[str, int]
 
     @property
     def real_phones(self) -> list[str]:
-        """All phones but <eps> and the disambiguation symbols, by id."""
+        """Return the phones in the order of their ids, without <eps> and the disambiguation symbols."""
         return [phone for phone, number in self.phones.items() if number and not is_disambiguation(phone)]
 
     @property
     def disambiguation(self) -> list[str]:
-        """#0, #1, ... of phones.txt, by id."""
+        """Return #0, #1, ... of phones.txt in the order of their ids."""
         return [phone for phone in self.phones if is_disambiguation(phone)]
-
-
-# ---------------------------------------------------------------- a folder that is whole or as it was
-
-
-@contextlib.contextmanager
-def building(out: Path, stale: Sequence[str] = ()) -> Iterator[Path]:
-    """A hidden folder beside the files of `out`; on success its files move there, on failure it goes away.
-
-    Files move one by one, each as a whole; `stale` names what an earlier run may have left and this one did not make.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(".building.*"):  # of a run that was killed
-        shutil.rmtree(left)
-    try:
-        with folder_beside(out, ".building.", within=True) as folder:
-            yield folder
-            made = sorted(item.relative_to(folder) for item in folder.rglob("*") if item.is_file())
-            for name in made:
-                refuse_input(out / name)
-                _sync(folder / name)
-            for old in stale:
-                if Path(old) not in made:
-                    (out / old).unlink(missing_ok=True)
-            for name in made:
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(folder / name, out / name)
-            for parent in {(out / name).parent for name in made}:
-                sync_directory(parent)
-    finally:
-        with contextlib.suppress(OSError):  # nothing was made: leave no empty folder either
-            out.rmdir()
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb") as handle:
-        os.fsync(handle.fileno())
-
-
-# ---------------------------------------------------------------- symbols
 
 
 def phone_table(
     disambiguation: int, given: Mapping[str, int] | None = None, source: Path | None = None
 ) -> dict[str, int]:
-    """phones.txt as {phone: id}: <eps>, SIL, SPN, ALL_PHONES, #0 ... #`disambiguation`.
+    """Return {phone: id} for phones.txt: <eps>, SIL, SPN, ALL_PHONES, #0 ... #`disambiguation`.
 
-    `given`: an alignment's table, whose ids stay as they are; the symbols it lacks go after its last one.
+    given: the table of an alignment, of the file `source`, which keeps its ids; missing symbols are appended.
     """
     table = dict(given) if given is not None else _numbered(["<eps>", *SILENCE_PHONES, *ALL_PHONES])
     if table.get("<eps>") != 0:
@@ -124,15 +83,12 @@ def phone_table(
 
 
 def word_table(lexicon: Lexicon) -> dict[str, int]:
-    """words.txt as {word: id}: <eps>, the words by code point, #0, <s>, </s>."""
+    """Return {word: id} for words.txt: <eps>, the words in code-point order, #0, <s>, </s>."""
     return _numbered(["<eps>", *words_of(lexicon), "#0", "<s>", "</s>"])
 
 
 def _numbered(symbols: Iterable[str]) -> dict[str, int]:
     return {symbol: number for number, symbol in enumerate(symbols)}
-
-
-# ---------------------------------------------------------------- the directory
 
 
 def write_lang(
@@ -144,11 +100,11 @@ def write_lang(
     oov: str = "<SPN>",
     lexicon_source: Path | None = None,
 ) -> Symbols:
-    """Write everything but the language model into `folder`; returns the symbols.
+    """Write the directory without its language model into `folder`, and return the symbols.
 
-    `phones`: phones.txt of an alignment, whose ids are kept. Where they are position-dependent, the phones of L.fst
-    and phones/ are too; lexicon.txt has them without their marks. Every phone of `lexicon` must be known, else
-    InputError that names `lexicon_source` and the word.
+    phones: phones.txt of an alignment, whose ids are kept. If its phones depend on the position in a word, so do
+    those of L.fst and phones/, while lexicon.txt has them without their marks. Raises InputError, which names the
+    file `lexicon_source` and the word, for a phone that phones.txt lacks.
     """
     check_words(lexicon, lexicon_source)
     given = read_symbols(phones) if phones is not None else None
@@ -158,43 +114,30 @@ def write_lang(
     symbols = Symbols(phone_table(highest + 1, given, phones), word_table(lexicon))
     check_phones(spoken, lexicon_source, symbols.real_phones)
     if oov not in symbols.words:
-        raise InputError(f"the lexicon lacks {oov}, the word that stands for unknown ones", file=lexicon_source)
+        raise InputError(f"the lexicon lacks {oov}, which replaces unknown words", file=lexicon_source)
     write_lexicon(folder / "lexicon.txt", lexicon)
-    _write_table(folder / "phones.txt", symbols.phones)
-    _write_table(folder / "words.txt", symbols.words)
-    _write(folder / "oov.txt", [oov])
-    _write(folder / "oov.int", [str(symbols.words[oov])])
+    for name, table in (("phones.txt", symbols.phones), ("words.txt", symbols.words)):
+        write_lines(folder / name, (f"{symbol} {number}" for symbol, number in table.items()))
+    write_lines(folder / "oov.txt", [oov])
+    write_lines(folder / "oov.int", [str(symbols.words[oov])])
     _write_classes(folder / "phones", symbols)
     write_word_alignment(folder, spoken, symbols.phones, symbols.words, silence=SILENCE)
     _write_topology(folder / "topo", symbols)
-    without_symbols = lexicon_fst(
-        spoken, symbols.phones, symbols.words, silence=SILENCE, silence_probability=silence_probability
-    )
-    write_fst(without_symbols, folder / "L.fst")
-    determinisable = lexicon_fst(
-        with_symbols,
-        symbols.phones,
-        symbols.words,
-        silence=SILENCE,
-        silence_probability=silence_probability,
-        silence_disambiguation=silence_symbol,
-    )
-    write_fst(determinisable, folder / "L_disambig.fst")
+    for name, entries, symbol in (("L.fst", spoken, None), ("L_disambig.fst", with_symbols, silence_symbol)):
+        fst = lexicon_fst(
+            entries,
+            symbols.phones,
+            symbols.words,
+            silence=SILENCE,
+            silence_probability=silence_probability,
+            silence_disambiguation=symbol,
+        )
+        write_fst(fst, folder / name)
     return symbols
 
 
-def _write(path: Path, lines: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="\n") as handle:
-        handle.writelines(line + "\n" for line in lines)
-
-
-def _write_table(path: Path, table: Mapping[str, int]) -> None:
-    _write(path, (f"{symbol} {number}" for symbol, number in table.items()))
-
-
 def _write_classes(folder: Path, symbols: Symbols) -> None:
-    """phones/: the classes of phones, as symbols, as ids a line, and as ids joined by colons."""
+    """Write phones/: each class as symbols (.txt), as one id a line (.int) and as ids joined by colons (.csl)."""
     real = symbols.real_phones
     silence = [phone for phone in real if _is_silence(phone)]
     classes = {
@@ -206,12 +149,12 @@ def _write_classes(folder: Path, symbols: Symbols) -> None:
     }
     for name, members in classes.items():
         numbers = [str(symbols.phones[phone]) for phone in members]
-        _write(folder / f"{name}.txt", members)
-        _write(folder / f"{name}.int", numbers)
-        _write(folder / f"{name}.csl", [":".join(numbers)])
-    _write(folder / "wdisambig.txt", ["#0"])
-    _write(folder / "wdisambig_phones.int", [str(symbols.phones["#0"])])
-    _write(folder / "wdisambig_words.int", [str(symbols.words["#0"])])
+        write_lines(folder / f"{name}.txt", members)
+        write_lines(folder / f"{name}.int", numbers)
+        write_lines(folder / f"{name}.csl", [":".join(numbers)])
+    write_lines(folder / "wdisambig.txt", ["#0"])
+    write_lines(folder / "wdisambig_phones.int", [str(symbols.phones["#0"])])
+    write_lines(folder / "wdisambig_words.int", [str(symbols.words["#0"])])
     sets = phone_sets(real)
     _write_both(folder, "sets", "", sets, symbols.phones)
     _write_both(folder, "roots", "shared split ", sets, symbols.phones)
@@ -231,14 +174,14 @@ def _is_silence(phone: str) -> bool:
 
 def _write_both(folder: Path, name: str, lead: str, rows: Iterable[Sequence[str]], phones: Mapping[str, int]) -> None:
     rows = list(rows)
-    _write(folder / f"{name}.txt", (lead + " ".join(row) for row in rows))
-    _write(folder / f"{name}.int", (lead + " ".join(str(phones[phone]) for phone in row) for row in rows))
+    write_lines(folder / f"{name}.txt", (lead + " ".join(row) for row in rows))
+    write_lines(folder / f"{name}.int", (lead + " ".join(str(phones[phone]) for phone in row) for row in rows))
 
 
 def phone_sets(phones: Iterable[str]) -> list[list[str]]:
-    """Group the phones that share a tree root: a final in all its tones, every initial by itself (`n` joins n1, n2).
+    """Return the groups of phones that share a tree root: a final in all its tones and positions, or an initial.
 
-    Position-dependent phones share theirs in all positions.
+    The initial `n` and the hummed syllable n1, n2, ... are one group.
     """
     phones = list(phones)
     base = plain if has_positions(phones) else str
@@ -249,10 +192,10 @@ def phone_sets(phones: Iterable[str]) -> list[list[str]]:
 
 
 def _write_topology(path: Path, symbols: Symbols) -> None:
-    entries = ["<Topology>\n"]
     silences = [symbols.phones[phone] for phone in symbols.real_phones if _is_silence(phone)]
     others = [symbols.phones[phone] for phone in symbols.real_phones if not _is_silence(phone)]
+    lines = ["<Topology>"]
     for numbers, states in ((others, LEFT_TO_RIGHT), (silences, ERGODIC_SILENCE)):
         listed = " ".join(str(number) for number in numbers)
-        entries.append(f"<TopologyEntry>\n<ForPhones>\n{listed}\n</ForPhones>\n{states}</TopologyEntry>\n")
-    _write(path, ["".join(entries) + "</Topology>"])
+        lines.append(f"<TopologyEntry>\n<ForPhones>\n{listed}\n</ForPhones>\n{states}</TopologyEntry>")
+    write_lines(path, [*lines, "</Topology>"])

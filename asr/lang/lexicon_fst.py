@@ -1,7 +1,10 @@
-"""The lexicon and the grammar as transducers: L, L with disambiguation symbols, G; OpenFst files as Kaldi's.
+"""Make the transducers of a lexicon (L, L_disambig) and of a language model (G), as OpenFst files like Kaldi's.
 
-kaldifst builds L. G is made by kaldilm in a process of its own: it ends the process on a file that it does not
-like, and in one process with kaldifst (both carry OpenFst) the import of the second can hang.
+    write_fst(lexicon_fst(lexicon, phones, words), folder / "L.fst")
+    write_grammar(folder / "lm.arpa", folder / "words.txt", folder / "G.fst")
+
+kaldifst builds L. kaldilm makes G in a process of its own: it ends the process on a faulty file, and importing it
+beside kaldifst can hang, since both carry OpenFst.
 """
 
 from __future__ import annotations
@@ -30,11 +33,11 @@ def lexicon_fst(
     silence_probability: float = 0.5,
     silence_disambiguation: str | None = None,
 ) -> Any:
-    """L as a kaldifst.StdVectorFst, sorted by word; the structure of Kaldi's make_lexicon_fst.py.
+    """Return L as a kaldifst.StdVectorFst, sorted by word, with the structure of Kaldi's make_lexicon_fst.py.
 
-    Silence may stand at the beginning and after every word, with probability `silence_probability` (0: never).
-    `silence_disambiguation`: the symbol after an optional silence. With symbols in the lexicon #0 also loops, so
-    that G's back-off arcs pass. Words are on the first arc of their pronunciation.
+    silence_probability: of the phone `silence` at the beginning and after every word; 0: never.
+    silence_disambiguation: the symbol after an optional silence; if it is given, a loop of #0 lets G's back-off arcs
+    pass. The word is on the first arc of its pronunciation.
     """
     import kaldifst
 
@@ -60,7 +63,7 @@ def lexicon_fst(
 def _silence_part(
     fst: Any, phones: Mapping[str, int], silence: str, probability: float, disambiguation: str | None
 ) -> tuple[int, int | None]:
-    """The states that every lexicon has; returns where words start and where an optional silence does."""
+    """Add the states that every lexicon has; return the start of the words and that of the optional silence."""
     import kaldifst
 
     start = fst.add_state()
@@ -82,16 +85,16 @@ def _silence_part(
 
 
 def write_fst(fst: Any, path: Path) -> None:
-    """Write a kaldifst transducer. `path` lies in a folder that is being built: see langdir.building."""
+    """Write a kaldifst transducer in a folder of asr.files.replace_files. Raises OSError."""
     if not fst.write(os.fspath(path)):
-        raise OSError(f"{path}: could not be written")
+        raise OSError(f"{path}: cannot be written")
 
 
 def write_grammar(arpa: Path, words: Path, out: Path, source: Path | None = None) -> None:
-    """Make G.fst of an ARPA file that read_arpa accepts. `source`: the file to blame, when `arpa` is a copy.
+    """Write G.fst, made from an ARPA file that read_arpa accepts. Raises InputError, of `source` if `arpa` is a copy.
 
-    As Kaldi's format_lm.sh: back-off arcs carry #0, <s> and </s> become epsilon, n-grams with words that are not in
-    words.txt are left out.
+    Matches Kaldi's format_lm.sh: back-off arcs have #0, <s> and </s> become epsilon, and n-grams with words that are
+    not in words.txt are dropped.
     """
     command = [sys.executable, "-m", "kaldilm", "--disambig-symbol", "#0", "--max-arpa-warnings", "0"]
     command += ["--read-symbol-table", os.fspath(words), os.fspath(arpa), os.fspath(out)]
@@ -99,18 +102,18 @@ def write_grammar(arpa: Path, words: Path, out: Path, source: Path | None = None
     done = subprocess.run(command, text=True, errors="replace", **options)
     if done.returncode != 0 or not out.is_file():
         reason = " ".join(re.findall(r"\[E\]\s*(.*)", done.stderr)) or f"status {done.returncode}"
-        raise InputError(f"kaldilm could not make G.fst of it: {reason}", file=source or arpa)
+        raise InputError(f"kaldilm cannot make G.fst from it: {reason}", file=source or arpa)
     check_fst(out)
 
 
 def check_fst(path: Path) -> None:
-    """Refuse what is no OpenFst file over the tropical semiring; the content is checked by who composes it."""
+    """Raise InputError for a file that is not an OpenFst file over the tropical semiring, by its header alone."""
     try:
         with open(path, "rb") as handle:
             head = handle.read(64)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     if not head.startswith(MAGIC.to_bytes(4, "little")):
-        raise InputError("is no OpenFst file (wrong first bytes)", file=path)
+        raise InputError("is not an OpenFst file (wrong first bytes)", file=path)
     if b"standard" not in head or not (b"vector" in head or b"const" in head):
         raise InputError("is neither a vector nor a const transducer with standard arcs", file=path)

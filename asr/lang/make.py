@@ -1,19 +1,19 @@
 """Make the lexicon, the language model and their transducers L and G, or take over a Kaldi lang directory.
 
-Two ways. With --text: pypinyin gives the words their pronunciations, and a Kneser-Ney model is estimated from the
-transcripts and --lm-text; or taken from --arpa; or mixed of several, each by its worth for the dev text; and pruned.
-With --lang-dir: a complete Kaldi lang directory is checked and copied; --tune-text then makes a second grammar,
-tune/G.fst, of the training text alone: it serves to choose the language-model weight on sentences that the given one
-has already seen.
+With --text, pypinyin pronounces the words, and a Kneser-Ney model is estimated from the transcripts and --lm-text.
+The model can also be read from --arpa, or mixed from several by their weights for the dev text, and it can be
+pruned. With --lang-dir, a complete Kaldi lang directory is checked and copied; --tune-text then makes a second
+grammar, tune/G.fst, of the training text alone. It serves to choose the LM weight on sentences that the given G has
+already seen.
 
-The words (--units) are characters and Latin letters; or `spm`, the pieces of one to four characters by which
-sentencepiece's unigram model finds the text most probable; or `own`, what spaces part in the text. A --lexicon of
-the user's is completed by what the text needs. In every way all characters, letters and digits of the text are words
-too, or can be spelled, so that no transcript is lost: letters by name, what nobody can read as spoken noise.
+The words (--units) are characters and Latin letters; or `spm`, sentencepiece's unigram pieces of one to four
+characters; or `own`, the words between spaces in the text. The missing words of the text are added to a --lexicon.
+All characters, letters and digits of the text are words too, or can be spelled, so that every transcript can be
+aligned: letters are pronounced by name, characters without a known reading as spoken noise.
 
-reads   TEXT (`utterance transcript`), LM_TEXT (a sentence a line), PHONES (phones.txt of an alignment: ids stay)
-writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
-        pieces.model (spm) lang.json (sizes, dev, and left_out: words that the language model never gives);
+reads   TEXT (`utterance transcript`), LM_TEXT (a sentence per line), PHONES (phones.txt of an alignment, whose ids
+stay) writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
+        pieces.model (spm) lang.json (sizes, dev, and left_out: words that the language model lacks);
         OUT/tune/G.fst lm.arpa; oov_counts.txt: `word count how` of the words that LEXICON or words.txt lacks, most
         frequent first; how: pypinyin, letters, lexicon (by its characters), noise
 
@@ -23,13 +23,12 @@ writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst 
 
 from __future__ import annotations
 
-import json
-
+from asr.files import replace_files, write_json
 from asr.lang.settings import Settings, check
 from asr.settings import as_dict
 from asr.stamp import Stamp
 
-# What one way writes and the other does not.
+# files of which a run with other settings makes none
 OPTIONAL = (
     "lexicon.txt",
     "topo",
@@ -41,10 +40,11 @@ OPTIONAL = (
     "oov_counts.txt",
     "pieces.model",
     *(f"phones/{name}.{kind}" for name in ("word_boundary", "align_lexicon") for kind in ("txt", "int")),
+    "tune/G.fst",
+    "tune/lm.arpa",
 )
-TUNE = ("tune/G.fst", "tune/lm.arpa")
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: raised when the same inputs lead to other results, so that old results are made again
 REVISION = 1
 
 
@@ -59,15 +59,10 @@ def run(settings: Settings) -> None:
     stamp = Stamp(settings.out / ".done.lang.json", "lang", settings, inputs, revision=REVISION)
     if stamp.fresh():
         return
-    from asr.lang.langdir import building
-    from asr.lang.ways import make_lang, take_over
+    from asr.lang.build import make_lang, take_over
 
-    with building(settings.out, stale=(*OPTIONAL, *TUNE)) as folder:
+    with replace_files(settings.out, stale=OPTIONAL) as folder:
         facts = take_over(settings, folder) if settings.lang_dir is not None else make_lang(settings, folder)
-        with open(folder / "lang.json", "w", encoding="utf-8") as handle:
-            json.dump(
-                {"settings": as_dict(settings, affecting_only=True), **facts}, handle, ensure_ascii=False, indent=1
-            )
-            handle.write("\n")
+        write_json(folder / "lang.json", {"settings": as_dict(settings, affecting_only=True), **facts})
         made = sorted(item.relative_to(folder) for item in folder.rglob("*") if item.is_file())
     stamp.record(settings.out / name for name in made)

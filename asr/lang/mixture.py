@@ -1,4 +1,4 @@
-"""One language model of two: p(w|h) = weight p1(w|h) + (1 - weight) p2(w|h), the weight chosen on a dev text.
+"""Mix two language models: p(w|h) = weight p1(w|h) + (1 - weight) p2(w|h), with the best weight for a dev text.
 
 weight = best_weight(first, second, dev_sentences)
 model = interpolated(first, second, weight)
@@ -12,23 +12,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from asr.errors import InputError
-from asr.lang.backoff import LEAST, log_conditional, with_backoffs
-from asr.lang.ngram import Ngram, Order, word_log_probabilities
+from asr.lang.backoff import LEAST, with_backoffs
+from asr.lang.ngram import Ngram, Order, log_conditional, word_log_probabilities
 
 MOST_ITERATIONS = 1000
 CLOSE = 1e-6
-LEAST_WEIGHT = 0.01  # a model that a dev text has no use for still keeps its words
+LEAST_WEIGHT = 0.01  # so that a model that is useless for the dev text keeps its words
 
 
 def best_weight(first: Ngram, second: Ngram, sentences: Sequence[Sequence[str]]) -> float:
-    """The weight of `first` that makes `sentences` most probable, by expectation maximisation; within 0.01 ... 0.99.
+    """Return the weight of `first` that makes `sentences` most probable, by expectation maximisation; 0.01 to 0.99.
 
-    Words that neither model knows are left out. Raises InputError where none is left.
+    Words that neither model has are left out. Raises InputError if no word is left.
     """
     (one, one_lacks), (two, two_lacks) = (word_log_probabilities(model, sentences) for model in (first, second))
     known = ~(one_lacks & two_lacks)
     if not known.any():
-        raise InputError("no word of the dev text is in the language models that are to be mixed")
+        raise InputError("no word of the dev text is in the language models to be mixed")
     p, q = (np.where(lacks, 0.0, np.exp(logs))[known] for logs, lacks in ((one, one_lacks), (two, two_lacks)))
     weight = 0.5
     for _ in range(MOST_ITERATIONS):
@@ -40,20 +40,18 @@ def best_weight(first: Ngram, second: Ngram, sentences: Sequence[Sequence[str]])
 
 
 def interpolated(first: Ngram, second: Ngram, weight: float) -> Ngram:
-    """A back-off model with the n-grams of both, each as probable as the mixture has it; sums to one.
+    """Return a back-off model with the n-grams of both, each with its probability in the mixture; it sums to one.
 
-    What neither has seen backs off, which the true mixture would do in each model by itself: SRILM's `-mix-lm`
-    without `-bayes` does the same. `weight`: of `first`, in (0, 1). Words keep the ids that they have in `first`.
+    An n-gram that neither has backs off in the result, not in each model by itself, as in SRILM's `-mix-lm` without
+    `-bayes`. weight: of `first`, in (0, 1). Words keep the ids that they have in `first`.
     """
-    if not 0 < weight < 1:
-        raise InputError(f"the weight of a mixed language model, {weight}, is not in (0, 1)")
     known = set(first.words)
     words = [*first.words, *(word for word in second.words if word not in known)]
     ids = {word: number for number, word in enumerate(words)}
     models = (first, second)
     into = [np.array([ids[word] for word in model.words]) for model in models]
     back = [_inverse(mapping, len(words)) for mapping in into]
-    rows = [np.zeros(1, dtype=np.int64)] * 2  # in the mixture, of each model's n-grams an order lower
+    rows = [np.zeros(1, dtype=np.int64)] * 2  # of each model's n-grams, an order lower, in the mixture
     logs = (math.log(weight), math.log1p(-weight))
     orders: list[Order] = []
     for length in range(1, max(len(model.orders) for model in models) + 1):

@@ -1,6 +1,8 @@
-"""The language model of a lang directory: estimated of its texts, mixed with others, pruned.
+"""Make the language model of a lang directory: estimated from its texts, mixed with others, pruned.
 
-model = language_model(words, [transcripts, lm_text], order=3, mix=True, dev=dev, weight=0, prune=1e-8)
+    model = language_model(settings, words, [transcripts], dev=dev)
+
+Prints the sizes and, with a dev text, the perplexities.
 """
 
 from __future__ import annotations
@@ -9,46 +11,72 @@ import time
 from collections.abc import Sequence
 
 from asr.console import say
+from asr.lang.kneser_ney import estimate
 from asr.lang.mixture import best_weight, interpolated
-from asr.lang.ngram import Ngram, estimate, perplexity
+from asr.lang.ngram import Ngram, perplexity
 from asr.lang.prune import pruned
+from asr.lang.settings import Settings
 from asr.lang.units import WordUnits
 from asr.lang.unseen import with_words
+
+
+def language_model(
+    settings: Settings,
+    words: WordUnits,
+    texts: Sequence[Sequence[str]],
+    *,
+    ready: Ngram | None = None,
+    dev: Sequence[str] = (),
+    spelling: Sequence[str] = (),
+) -> Ngram:
+    """Return the user's model (--arpa), or the mixture of one model per text and --mix-arpa; pruned by --prune.
+
+    texts: sentences, of the transcripts first; ready: the model in --arpa or --mix-arpa; dev: the text that the
+    mixture is fitted to; spelling: what the model of the transcripts must contain even if they do not.
+    """
+    if settings.arpa is not None:
+        assert ready is not None
+        model = ready
+    else:
+        names = ["the transcripts", "--lm-text"][: len(texts)]
+        models = [estimated(texts[0], words, settings.order, "lang", spelling)]
+        models += [estimated(text, words, settings.order, "lang: --lm-text") for text in texts[1:]]
+        if ready is not None:
+            models, names = [*models, ready], [*names, str(settings.mix_arpa)]
+        model = _mixed(models, names, [words.tokenise(sentence) for sentence in dev], settings.mix_weight)
+    return _pruned(model, settings.prune) if settings.prune else model
 
 
 def estimated(
     sentences: Sequence[str], words: WordUnits, order: int, what: str, spelling: Sequence[str] = ()
 ) -> Ngram:
-    """A model of the sentences in `words`; `spelling`: what must be in it, though the sentences may not show it."""
+    """Return a model of sentences, split into `words`, to which the words of `spelling` are added."""
     tokens = [words.tokenise(sentence) for sentence in sentences]
     model = with_words(estimate(tokens, order), [word for unit in spelling for word in words.tokenise(unit)])
     total = sum(len(sentence) for sentence in tokens)
-    say(f"{what}: {order}-gram model of {len(tokens):,} sentences, {total:,} words: {sizes(model)} n-grams")
+    say(f"{what}: {order}-gram model of {len(tokens):,} sentences, {total:,} words: {_sizes(model)} n-grams")
     return model
 
 
-def sizes(model: Ngram) -> str:
-    """`1,204 + 9,310 + 12,877`."""
+def _sizes(model: Ngram) -> str:
     return " + ".join(f"{len(order):,}" for order in model.orders)
 
 
-def mixed(models: Sequence[Ngram], names: Sequence[str], dev: Sequence[Sequence[str]], weight: float) -> Ngram:
-    """All `models` in one, the next mixed into what the ones before it gave.
+def _mixed(models: Sequence[Ngram], names: Sequence[str], dev: Sequence[Sequence[str]], weight: float) -> Ngram:
+    """Return all models in one; each is mixed into the mixture of those before it.
 
-    `weight`: of what stands before, in (0, 1); 0: what makes `dev`, sentences of words, most probable.
+    weight: of that mixture, in (0, 1); 0: the weight that makes `dev`, sentences of words, most probable.
     """
     result = models[0]
     for model, name in zip(models[1:], names[1:], strict=True):
         chosen = weight or best_weight(result, model, dev)
         how = "given" if weight else "best on dev"
-        line = f"lang: {chosen:.2f} of the language model before and {1 - chosen:.2f} of {name} ({how})"
+        line = f"lang: weight {chosen:.2f} for the language model so far, {1 - chosen:.2f} for {name} ({how})"
+        apart = result, model
+        result = interpolated(result, model, chosen)
         if dev:
-            apart = f"{_on(dev, result)} and {_on(dev, model)}"
-            result = interpolated(result, model, chosen)
-            line += f"; perplexity of dev {apart}, together {_on(dev, result)}"
-        else:
-            result = interpolated(result, model, chosen)
-        say(f"{line}; {sizes(result)} n-grams")
+            line += f"; perplexity of dev {' and '.join(_on(dev, each) for each in apart)}, mixed {_on(dev, result)}"
+        say(f"{line}; {_sizes(result)} n-grams")
     return result
 
 
@@ -57,9 +85,8 @@ def _on(dev: Sequence[Sequence[str]], model: Ngram) -> str:
     return f"{measured.perplexity:.1f}" + (f" ({measured.oov} unknown)" if measured.oov else "")
 
 
-def smaller(model: Ngram, threshold: float) -> Ngram:
-    """`model` pruned; says what is left."""
-    started, before = time.monotonic(), sizes(model)
+def _pruned(model: Ngram, threshold: float) -> Ngram:
+    started, before = time.monotonic(), _sizes(model)
     result = pruned(model, threshold)
-    say(f"lang: pruned at {threshold:g}: {sizes(result)} of {before} n-grams, {time.monotonic() - started:.1f} s")
+    say(f"lang: pruned at {threshold:g}: {_sizes(result)} of {before} n-grams, {time.monotonic() - started:.1f} s")
     return result

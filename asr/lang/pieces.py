@@ -1,11 +1,11 @@
-"""Word units that the text itself suggests: sentencepiece's unigram pieces of at most four characters.
+"""Learn word units from a text: sentencepiece's unigram pieces of at most four characters (`asr lang --units spm`).
 
-A piece never crosses a space, and holds Han characters alone: Latin letters and digits stay units by themselves.
-Every single character of the text is a piece too, so that there is nothing that cannot be spelled.
+A piece is a sequence of Han characters without a space; Latin letters and digits are units by themselves. Every
+single character of the text is a piece too, so that every sentence can be spelled.
 
     model = train(["打开北京地图", "北京天气"], 14)      # bytes, for OUT/pieces.model
     pieces_of(model)                                   ["北京", "打", "开", ...]
-    units_of(Path("lang"), words, "<SPN>").tokenise("北京天气")      by lang/pieces.model, if there is one
+    units_of(Path("lang"), words, "<SPN>").tokenise("北京天气")      by lang/pieces.model if there is one
 
 Source: Kudo, Subword Regularization (2018), section 3.2; the words of a sentence are the Viterbi path of equation 4.
 """
@@ -30,12 +30,12 @@ _RUN = re.compile(f"[{HAN}]+")
 
 
 def train(sentences: Sequence[str], vocabulary: int) -> bytes:
-    """A sentencepiece model of normalised sentences; the same sentences give the same bytes.
+    """Return a sentencepiece model of normalised sentences, as bytes; the same sentences make the same bytes.
 
-    `vocabulary`: how many different words the text is to have, single characters, letters and digits included; less,
-    after saying so, where the text does not yield as many; 0: a tenth more than it has characters, which on an
-    hour of transcripts and a word list gave the least perplexity. Raises
-    InputError where it is less than the characters of the text, or where there is no Han character.
+    vocabulary: number of different words, single characters, letters and digits included; if the text yields fewer,
+    this is printed. 0: a tenth more than the text has characters, which had the lowest perplexity on an hour of
+    transcripts and a word list. Raises InputError if it is less than the number of characters, or without Han
+    characters.
     """
     runs = [run for sentence in sentences for run in _RUN.findall(sentence)]
     if not runs:
@@ -45,12 +45,12 @@ def train(sentences: Sequence[str], vocabulary: int) -> bytes:
     asked = vocabulary or len(every) * 11 // 10
     if asked < len(every):
         raise InputError(
-            f"--vocab {asked} is too little: the text's {len(every)} different characters and letters are all words"
+            f"--vocab {asked} is too small: the text's {len(every)} different characters and letters are all words"
         )
     model = _trained(runs, asked - len(every) + len(han))
     got = len(pieces_of(model)) + len(every) - len(han)
     if vocabulary and got < asked:
-        say(f"lang: of --vocab {asked} words the text yields {got:,}")
+        say(f"lang: the text yields {got:,} words, fewer than --vocab {asked}")
     return model
 
 
@@ -65,13 +65,13 @@ def _trained(runs: list[str], pieces: int) -> bytes:
             model_writer=model,
             model_type="unigram",
             vocab_size=pieces + 1,  # and <unk>
-            hard_vocab_limit=False,  # fewer where the text has no more
+            hard_vocab_limit=False,  # fewer if the text does not yield as many
             character_coverage=1.0,
             max_sentencepiece_length=MOST_CHARACTERS,
-            max_sentence_length=max(len(run.encode()) for run in runs),  # longer ones would be left out
+            max_sentence_length=max(len(run.encode()) for run in runs),  # longer ones would be dropped
             shuffle_input_sentence=False,
             num_threads=1,  # sums in one order
-            # the text is normalised and cut already, and no mark of a space may become part of a word
+            # the text is already normalised and cut, and a mark for a space must not become part of a word
             normalization_rule_name="identity",
             add_dummy_prefix=False,
             remove_extra_whitespaces=False,
@@ -93,19 +93,19 @@ def _loaded(model: bytes, source: Path | None = None) -> Any:
     try:
         return sentencepiece.SentencePieceProcessor(model_proto=model)
     except RuntimeError as error:
-        raise InputError("is no sentencepiece model", file=source) from error
+        raise InputError("is not a sentencepiece model", file=source) from error
 
 
 def pieces_of(model: bytes) -> list[str]:
-    """All pieces of a model but <unk>, the most probable first."""
+    """Return the pieces of a model without <unk>, the most probable first."""
     processor = _loaded(model)
     return [processor.id_to_piece(number) for number in range(len(processor)) if not processor.is_unknown(number)]
 
 
 class PieceUnits(WordUnits):
-    """WordUnits that cut a run of Han characters where a unigram model finds it most probable, not longest match.
+    """WordUnits that cut a run of Han characters by the most probable split of a unigram model, not by longest match.
 
-    `model`: the bytes of pieces.model; `source`: its file, for complaints.
+    model: the bytes of pieces.model; source: its file, for error messages.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class PieceUnits(WordUnits):
         for run in _RUN.finditer(piece):
             result += super()._piece(piece[end : run.start()])
             for part in self._model.encode(run[0], out_type=str):
-                # what the model does not know it gives in one piece, however long
+                # the model returns a run that it does not know as one piece, however long
                 result += [(part, part)] if part in self._words else super()._piece(part)
             end = run.end()
         return result + super()._piece(piece[end:])
 
 
 def units_of(lang: Path, symbols: Mapping[str, int], oov: str) -> WordUnits:
-    """What splits text as lang directory `lang` was made: by its pieces.model if it has one, else longest match."""
+    """Return the splitter of a lang directory: by its pieces.model if it has one, else by longest match."""
     path = lang / MODEL
     if not path.is_file():
         return WordUnits(symbols, oov)

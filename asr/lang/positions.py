@@ -1,9 +1,9 @@
-"""Position-dependent phones: a_B begins a word, a_I is inside it, a_E ends it, and a_S is a whole word.
+"""Add and remove the marks of position-dependent phones: a_B begins a word, a_I is inside, a_E ends it, a_S is one.
 
-Kaldi's prepare_lang.sh makes them of every phone unless told otherwise. lexicon.txt has the phones without their
-marks; L.fst and the alignments have them with their marks.
+Kaldi's prepare_lang.sh makes such phones by default. lexicon.txt has the phones without marks; L.fst and the
+alignments have them with marks.
 
-    has_positions(read_symbols("tri1_ali/phones.txt"))                    # True where a_B a_E a_I a_S stand there
+    has_positions(read_symbols("tri1_ali/phones.txt"))                    # True if it has a_B a_E a_I a_S
     positioned([("好", ("h", "ao3"))], table)                             # [("好", ("h_B", "ao3_E"))]
 """
 
@@ -25,12 +25,12 @@ def plain(phone: str) -> str:
 
 
 def mark_of(phone: str) -> str:
-    """Return B, E, I or S; nothing where the phone has no mark."""
+    """Return B, E, I or S; "" for a phone without a mark."""
     return phone[-1] if _MARK.search(phone) else ""
 
 
 def has_positions(phones: Collection[str]) -> bool:
-    """Return whether phones have positions: one of them stands there with all four marks."""
+    """Return whether the phones depend on positions: at least one of them has all four marks."""
     return bool(_with_all_marks(phones))
 
 
@@ -40,13 +40,13 @@ def _with_all_marks(phones: Collection[str]) -> set[str]:
 
 
 def pronounceable(phones: Collection[str]) -> set[str]:
-    """Return the phones that a lexicon may name: all of a table; with positions those without a mark or with all."""
+    """Return the phones that a lexicon may use: all; of marked ones, without the mark, those that have all marks."""
     marked = _with_all_marks(phones)
     return marked | {phone for phone in phones if not mark_of(phone)} if marked else set(phones)
 
 
 def positioned(lexicon: Lexicon, phones: Collection[str]) -> Lexicon:
-    """Return the lexicon with a mark on every phone; a phone that has no such mark in `phones` stays as it is."""
+    """Return the lexicon with a mark on every phone, except on phones that lack this mark in `phones`."""
     known = set(phones)
 
     def marked(phone: str, mark: str) -> str:

@@ -1,5 +1,6 @@
-"""Take out of a language model the n-grams that it would hardly miss (Stolcke, "Entropy-based pruning of backoff
-language models", 1998); as SRILM's `ngram -prune`.
+"""Prune a language model by relative entropy (Stolcke, "Entropy-based pruning of backoff language models", 1998).
+
+Matches SRILM's `ngram -prune`.
 
     smaller = pruned(model, 1e-7)
 """
@@ -8,19 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from asr.errors import InputError
-from asr.lang.backoff import log_conditional, unseen_mass, with_backoffs, without
-from asr.lang.ngram import BEGIN, END, Ngram
+from asr.lang.backoff import unseen_mass, with_backoffs, without
+from asr.lang.ngram import BEGIN, END, Ngram, log_conditional
 
 
 def pruned(model: Ngram, threshold: float) -> Ngram:
-    """`model` without the n-grams whose loss raises its perplexity by less than a fraction `threshold`.
+    """Return `model` without the n-grams whose removal raises its perplexity by less than a fraction `threshold`.
 
-    From the longest n-grams to bigrams; one that still begins a longer one stays. Every n-gram is judged as if it
-    alone were taken out. Probabilities of what stays are as before; all back-off weights are computed anew.
+    Goes from the longest n-grams to bigrams, and keeps one with which a longer one begins. Judges each n-gram as if
+    it alone were removed. The others keep their probabilities; all back-off weights are computed anew.
     """
-    if not 0 <= threshold < 1:
-        raise InputError(f"the threshold of pruning, {threshold}, is not in [0, 1)")
     keep = [np.ones(len(order), dtype=bool) for order in model.orders]
     histories = history_log_probabilities(model)
     begins_longer = np.zeros(len(model.orders[-1]), dtype=bool)
@@ -33,9 +31,9 @@ def pruned(model: Ngram, threshold: float) -> Ngram:
 
 
 def history_log_probabilities(model: Ngram) -> list[np.ndarray]:
-    """Natural log p of every n-gram's words as a history, an array an order: the product of its words' p.
+    """Return natural log p of every n-gram as a history, an array for each order: the product of its words' p.
 
-    <s> is as probable as </s>, without which no sentence is.
+    <s> has the probability of </s>: each sentence has one of both.
     """
     unigrams = model.orders[0]
     ids = {word: number for number, word in enumerate(model.words)}
@@ -48,9 +46,9 @@ def history_log_probabilities(model: Ngram) -> list[np.ndarray]:
 
 
 def divergences(model: Ngram, length: int, history: np.ndarray) -> np.ndarray:
-    """D(p || p') in nats a word, p' the model without that n-gram, for every n-gram of a length (ibid., equation 4).
+    """Return D(p || p') in nats for every n-gram of a length, where p' is the model without it (ibid., equation 4).
 
-    -p(h) (p(w|h) (log p(w|h') + log alpha'(h) - log p(w|h)) + left (log alpha'(h) - log alpha(h))), where left is
+    D = -p(h) (p(w|h) (log p(w|h') + log alpha'(h) - log p(w|h)) + left (log alpha'(h) - log alpha(h))), where left is
     the probability of all words not seen after h, and alpha'(h) its back-off weight without w.
     """
     order, weights = model.orders[length - 1], model.orders[length - 2].backoff
@@ -58,7 +56,7 @@ def divergences(model: Ngram, length: int, history: np.ndarray) -> np.ndarray:
     left = unseen_mass(order, order.logp, len(weights))[order.prefix]
     left_below = unseen_mass(order, lower, len(weights))[order.prefix]
     p = np.exp(order.logp)
-    with np.errstate(divide="ignore"):  # p 0 and p(w|h') 0: nothing changes when it goes
+    with np.errstate(divide="ignore"):  # p and p(w|h') are 0: its removal changes nothing
         alpha = np.log(left + p) - np.log(left_below + np.exp(lower))
     spread = np.where(left > 0, left * (alpha - weights[order.prefix]), 0.0)
-    return -np.exp(history[order.prefix]) * (p * (lower + alpha - order.logp) + spread)
+    return np.asarray(-np.exp(history[order.prefix]) * (p * (lower + alpha - order.logp) + spread))

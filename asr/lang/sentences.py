@@ -1,4 +1,4 @@
-"""The text that words and language model are made of: normalised sentences, empty ones left out.
+"""Read the text that words and language model are made from: normalised sentences, without empty ones.
 
 sentences = read_transcripts(Path("data/train/text")) + read_plain(Path("more_text.txt"))
 """
@@ -17,16 +17,16 @@ from asr.tables import read_lines, read_table
 
 
 def read_transcripts(path: Path) -> list[str]:
-    """The normalised sentences of a Kaldi text file, empty ones left out; InputError when none is left."""
-    # spoken=False: preparation has decided whether digits stay digits
+    """Return the normalised sentences of a Kaldi text file. Raises InputError if all are empty."""
+    # spoken=False: `prepare` has decided whether digits stay digits
     return _not_empty([normalise(line, spoken=False) for line in read_table(path, allow_empty=True).values()], path)
 
 
 def read_plain(path: Path, *, spaced: bool = False, written: Callable[[str], str] = normalise) -> list[str]:
-    """Return the normalised sentences of a plain text file, one a line. Raises InputError when none is left.
+    """Return the normalised sentences of a text file, one per line. Raises InputError if all are empty.
 
-    written: what normalises a sentence and says its numbers, see asr.corpus.transcript.normaliser. spaced: the spaces
-    are the user's own segmentation and all stay, but numbers are then read without the words beside them.
+    written: normalises a sentence and writes out its numbers, see asr.corpus.transcript.normaliser. spaced: the
+    spaces are the user's word boundaries and all stay; numbers are then read without the words beside them.
     """
     lines = list(read_lines(path))
     reading = partial(_word_by_word, written) if spaced else written
@@ -35,7 +35,7 @@ def read_plain(path: Path, *, spaced: bool = False, written: Callable[[str], str
 
 def _word_by_word(written: Callable[[str], str], line: str) -> str:
     if not re.search("[0-9]", line):
-        return written(line)  # only speaking numbers out moves spaces: 100 块 becomes 一百块
+        return written(line)  # only writing out a number moves spaces: 100 块 becomes 一百块
     return " ".join(filter(None, map(written, line.split())))
 
 

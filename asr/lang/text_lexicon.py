@@ -1,10 +1,10 @@
-"""How the words of a text sound: a lexicon made of the text, in which every word has a pronunciation.
+"""Make a lexicon from a text, in which every word has a pronunciation.
 
-A character, or a word of several, gets the readings that it has in context in the text (pypinyin's phrases), most
-frequent first, and those that are common elsewhere, or that it has by itself. Latin letters get Mandarin letter
-names, digits the Mandarin digits, and whatever has no known reading the noise phone: no word is without phones.
+A character or word gets the readings that it has in context in the text (by pypinyin's phrases), the most frequent
+first, and those that are common elsewhere or that it has by itself. Latin letters get Mandarin letter names, digits
+the Mandarin digits, and a word without a known reading gets the noise phone.
 
-    lexicon, how = build(["银行行长去KTV"], ["银", "银行", "长", "KTV"])
+    lexicon, how = text_lexicon(["银行行长去KTV"], ["银", "银行", "长", "KTV"])
     lexicon[2:]      [("KTV", ("k", "ei4", "t", "i4", "w", "ei1")), ("银", ("y", "in2")), ("银行", ("y", "in2", ...
     how["KTV"]       "letters"
 """
@@ -18,13 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from asr.lang.lexicon import OOV_WORD, SILENCE_WORD, Lexicon
 from asr.lang.pronunciation import NOISE, SILENCE, is_han, pronunciations, readings, syllable_phones
 
-Sounds = tuple[str, ...]
+Sounds = tuple[str, ...]  # the phones of one pronunciation
 
-# How a pronunciation came about: read by pypinyin, as letters are to be said, by the characters of a lexicon that was
-# given, or for want of a reading.
+# how a pronunciation was found: by pypinyin, by letter names, by the characters of a given lexicon, or not at all
 PINYIN, LETTERS, LEXICON, UNREAD = "pypinyin", "letters", "lexicon", "noise"
-# The Latin alphabet as Mandarin speakers name it, in Mandarin syllables (the usual transliterations: 诶 逼 西 ...).
-# Only phones that occur in common characters, so that any alignment knows them.
+# the Latin alphabet as Mandarin speakers name it (诶 逼 西 ...), with phones of common characters alone, so that any
+# alignment knows them
 LETTER_NAMES = {
     "A": "ei1", "B": "bi4", "C": "sei1", "D": "di4", "E": "yi4", "F": "ai2 fu2", "G": "ji4", "H": "ei2 chi1",
     "I": "ai4", "J": "zhei4", "K": "kei4", "L": "ai2 lou2", "M": "ai2 mu3", "N": "en1", "O": "ou1", "P": "pi4",
@@ -32,12 +31,12 @@ LETTER_NAMES = {
     "X": "ai2 ke4 si1", "Y": "wai4", "Z": "zei4",
 }  # fmt: skip
 _DIGITS = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
-# A reading that the text does not show is added when at least this share of pypinyin's phrases has it; a reading of a
-# word of several characters counts when the word has it at least this often.
+# a reading that is not in the text is added if at least this share of pypinyin's phrases has it; a reading of a word
+# of several characters counts if the word has it at least this often
 LEAST_SHARE = 0.1
 
 
-def build(
+def text_lexicon(
     sentences: Iterable[str],
     units: Iterable[str],
     *,
@@ -46,12 +45,13 @@ def build(
     split: Callable[[str], Sequence[str]] | None = None,
     given: Mapping[str, Sequence[Sounds]] | None = None,
 ) -> tuple[Lexicon, dict[str, str]]:
-    """A lexicon of `units` (characters, letters, digits, words), by code point after <SIL> and <SPN>.
+    """Return a lexicon of `units`, and {unit: how its first pronunciation was found}.
 
-    `sentences` show the readings in context; at most `most` pronunciations a unit; `letters`: "names" or "noise".
-    `split` gives the words of a sentence as they stand in it, without which the readings of characters alone are
-    counted. `given`: a lexicon that is only being completed; a character of a word then sounds as it does there,
-    unless pypinyin's reading is one of those. Returns the lexicon and {unit: how its first pronunciation was made}.
+    units: characters, letters, digits, words; in the lexicon they follow <SIL> and <SPN> in code-point order.
+    sentences: show the readings in context. letters: "names" or "noise". most: pronunciations per unit. split:
+    returns the words of a sentence as they stand in it; without it the readings of single characters alone are
+    counted. given: {word: pronunciations} of a lexicon to be completed; a character of a word is pronounced as it is
+    there, unless pypinyin's reading is one of those.
     """
     seen = _readings_in(sentences, split)
     lexicon: Lexicon = [(SILENCE_WORD, (SILENCE,)), (OOV_WORD, (NOISE,))]
@@ -69,7 +69,7 @@ def build(
 def _readings_in(
     sentences: Iterable[str], split: Callable[[str], Sequence[str]] | None
 ) -> dict[str, Counter[tuple[str, ...]]]:
-    """For every character, and every word that `split` gives: how often it is read as which syllables ("": none)."""
+    """Return {character or word of `split`: Counter of its readings}, each a tuple of syllables ("": unknown)."""
     seen: dict[str, Counter[tuple[str, ...]]] = {}
     for sentence in sentences:
         words = split(sentence) if split else ()
@@ -101,8 +101,8 @@ def _word(
 ) -> tuple[list[Sounds], str]:
     by_itself = tuple(syllable or "" for _, syllable in readings(unit))
     found: dict[Sounds, str] = {}
-    # pypinyin cuts 进行业务 into 进 行业 务; so what it reads a word as but rarely does not count, and the word by
-    # itself counts as much as once in a sentence, and more than any other reading that occurs as often
+    # pypinyin cuts 进行业务 into 进 行业 务: so rare readings of a word do not count, and the reading of the word by
+    # itself counts as one occurrence, and precedes other readings that occur as often
     least = LEAST_SHARE * in_context.total()
     counts = Counter({reading: count for reading, count in in_context.items() if count >= least})
     counts[by_itself] += 1
@@ -117,14 +117,14 @@ def _word(
 
 
 def _ordered(counts: Counter[tuple[str, ...]], first: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The readings, most frequent first; among equals `first`."""
+    """Return the readings, the most frequent first; `first` precedes those of equal count."""
     return sorted(counts, key=lambda reading: (-counts[reading], reading != first, reading))
 
 
 def _part(
     part: str, syllable: str, letters: str, given: Mapping[str, Sequence[Sounds]]
 ) -> tuple[Sequence[Sounds], str]:
-    """The sounds that one character of a word may have, and how they were found."""
+    """Return the pronunciations of one character of a word, and how they were found."""
     if part in LETTER_NAMES:
         sounds, how = _letter(part, letters), LETTERS
     elif part in _DIGITS:
@@ -144,6 +144,6 @@ def _letter(letter: str, letters: str) -> Sounds:
 
 
 def _joined(parts: Iterable[Sounds]) -> Sounds:
-    """All phones in a row; noise beside noise is one noise."""
+    """Return all phones in a row, with adjacent noise phones as one."""
     row = [phone for part in parts for phone in part]
     return tuple(phone for at, phone in enumerate(row) if not (at and phone == row[at - 1] == NOISE))

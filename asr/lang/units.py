@@ -1,9 +1,9 @@
-"""Words of a text as words.txt knows them: Mandarin has no spaces, so the word list decides where words end.
+"""Split text into the words of a word list: Mandarin has no spaces, so the list decides where words end.
 
     units = WordUnits(read_symbols("lang/words.txt"), oov="<SPN>")
-    units.tokenise("去KTV唱歌")          ["去", "K", "T", "V", "唱", "歌"], or [..., "唱歌"] where that is a word
+    units.tokenise("去KTV唱歌")          ["去", "K", "T", "V", "唱", "歌"], or [..., "唱歌"] if that is a word
 
-Used alike for the text of the language model, for G and for the reference of the word error rate.
+The text of the language model, the transcripts and the reference of the word error rate are split in this one way.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import re
 from collections.abc import Iterable, Mapping
 
 _SPECIAL = re.compile(r"#\d+|<.*>|\[.*\]|!SIL")
-# Latin letters (any script that is not Han's), or digits
+# letters of any script but Han, or digits
 LATIN_RUN = re.compile(r"[^\W\d_\u2e80-\U0003ffff]+|[0-9]+")
-# What recipes call the word that stands for all unknown ones, where a lang directory has no oov.txt.
+# usual names of the word that replaces unknown ones, for a lang directory without oov.txt
 OOV_NAMES = ("<SPN>", "<SPOKEN_NOISE>", "<UNK>", "<unk>", "[UNK]")
 
 
 def is_special(word: str) -> bool:
-    """True for what words.txt holds besides words: <eps>, <s>, <UNK>, [NOISE], !SIL, #0."""
+    """Return whether a symbol of words.txt is not a spoken word: <eps>, <s>, <UNK>, [NOISE], !SIL, #0."""
     return _SPECIAL.fullmatch(word) is not None
 
 
 class WordUnits:
-    """Splits text into the words of a word list; built once, used for many sentences.
+    """Splits text into the words of a word list.
 
-    `symbols`: the words (words.txt as read by asr.tables.read_symbols, or any iterable of words). Upper and lower
-    case are one where the list does not tell them apart.
+    symbols: the words, or words.txt as read by asr.tables.read_symbols. oov: the word that replaces unknown ones.
+    Upper and lower case are equal unless the list distinguishes them.
     """
 
     def __init__(self, symbols: Mapping[str, int] | Iterable[str], oov: str = "<SPN>") -> None:
@@ -40,24 +40,24 @@ class WordUnits:
         return unit in self._words or unit.upper() in self._words
 
     def tokenise(self, text: str) -> list[str]:
-        """The words of one (normalised) sentence, in the list's own spelling.
+        """Return the words of one normalised sentence, in the spelling of the list.
 
-        Spaces always end a word. From left to right the longest word of the list is taken; a Latin word (or a
-        number) that is not in the list becomes its letters when all of them are, else the one word `oov`; so does
-        any other unknown character. Words of the list never cut a Latin word in pieces.
+        A space always ends a word. From left to right the longest word of the list is taken. A Latin word or number
+        that is not in the list becomes its letters if the list has all of them, else one `oov`; any other unknown
+        character becomes `oov`. Words of the list never cut a Latin word.
         """
         return [word or self.oov for _, word in self.pairs(text)]
 
     def unknown(self, text: str) -> list[str]:
-        """What `tokenise` would turn into `oov`, as it stands in the text."""
+        """Return the words that `tokenise` replaces by `oov`, as they stand in the text."""
         return [surface for surface, word in self.pairs(text) if word is None]
 
     def surfaces(self, text: str) -> list[str]:
-        """The words, known or not, as they stand in the text."""
+        """Return all words as they stand in the text."""
         return [surface for surface, _ in self.pairs(text)]
 
     def pairs(self, text: str) -> list[tuple[str, str | None]]:
-        """`tokenise` with what every word was in the text; None for an unknown one."""
+        """Return (word in the text, word of the list or None) for each word of `tokenise`."""
         return [pair for piece in text.split() for pair in self._piece(piece)]
 
     def _piece(self, piece: str) -> list[tuple[str, str | None]]:
@@ -86,9 +86,3 @@ class WordUnits:
 
     def _find(self, unit: str) -> str | None:
         return self._words.get(unit) or self._words.get(unit.upper())
-
-
-def tokenise(text: str, symbols: Mapping[str, int] | Iterable[str] | WordUnits, oov: str = "<SPN>") -> list[str]:
-    """The words of one sentence; see WordUnits, which is the faster way for many sentences over one list."""
-    units = symbols if isinstance(symbols, WordUnits) else WordUnits(symbols, oov)
-    return units.tokenise(text)

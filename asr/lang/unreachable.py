@@ -1,15 +1,15 @@
-"""Words that a language model can never give: counted and named, since nothing can ever recognise them.
+"""Count and name the words that a language model lacks, and that recognition can therefore never output.
 
-left_out = NeverGiven("x.arpa", can=model.words)
-left_out.of_text("dev", dev, words, max_missing=0.2)      warns: 4 of 7 words of dev are not in x.arpa ...
-left_out.of_table(symbols.words)                          says how many words of words.txt it lacks
-facts["left_out"] = left_out.facts
+unreachable = UnreachableWords("x.arpa", known=model.words)
+unreachable.check_text("dev", dev, words, max_missing=0.2)      warns: 4 of 7 words of dev are not in x.arpa ...
+unreachable.check_table(symbols.words)                          prints how many words of words.txt it lacks
+facts["left_out"] = unreachable.facts
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,21 @@ from asr.lang.units import WordUnits, is_special
 NAMED_AT_MOST = 5
 
 
-class NeverGiven:
-    """What is found missing in one language model. `source`: its name in messages; `can`: the words it can give.
+class UnreachableWords:
+    """The words that one language model lacks. source: its name in messages; known: the words that it has.
 
-    `facts`: what was left out, for lang.json: {"what", "count", "of", "first"} each.
+    facts: for lang.json, a {"what", "count", "of", "first"} for each check that found some.
     """
 
-    def __init__(self, source: Path | str, can: Collection[str]) -> None:
-        self.source, self.can = source, frozenset(can)
+    def __init__(self, source: Path | str, known: Iterable[str]) -> None:
+        self.source, self.known = source, frozenset(known)
         self.facts: list[dict[str, Any]] = []
 
-    def of_text(self, name: str, sentences: Sequence[str], words: WordUnits, max_missing: float = 1.0) -> None:
-        """Warn of the known words of a text that the model lacks, by occurrence.
+    def check_text(self, name: str, sentences: Sequence[str], words: WordUnits, max_missing: float = 1.0) -> None:
+        """Warn of the words of a text that the lexicon has and the model lacks, counted by occurrence.
 
-        Raises InputError where these and the unknown words are all words of the text, or more than `max_missing`.
+        Raises InputError if these and the unknown words are all words of the text, or a larger share than
+        `max_missing`.
         """
         lacking: Counter[str] = Counter()
         total = unknown = 0
@@ -44,46 +45,40 @@ class NeverGiven:
             for surface, word in words.pairs(sentence):
                 total += 1
                 unknown += word is None
-                if word is not None and word not in self.can:
+                if word is not None and word not in self.known:
                     lacking[surface] += 1
         missed = lacking.total() + unknown
         if total and lacking and (missed == total or missed > max_missing * total):
             first = self._named(lacking)
             raise InputError(
                 f"{missed} of {total} words of {name} cannot be recognised: {lacking.total()} are not in this "
-                f"language model ({first}), {unknown} not in words.txt; take another model, or raise --max-missing",
+                f"language model ({first}), {unknown} not in words.txt; use another model, or raise --max-missing",
                 file=self.source,
             )
-        if lacking:
-            self._note(f"words of {name} that the language model lacks", lacking, total)
-            warn(
-                f"lang: {lacking.total():,} of {total:,} words of {name} are not in {self.source}, so that they "
-                f"can never be recognised: {self._named(lacking)}"
-            )
+        self._report(warn, name, lacking, total)
 
-    def of_table(self, table: Iterable[str]) -> None:
-        """Say how many words of words.txt the model lacks."""
+    def check_table(self, table: Iterable[str]) -> None:
+        """Print how many words of words.txt the model lacks."""
         words = [word for word in table if not is_special(word)]
-        lacking = Counter(word for word in words if word not in self.can)
-        if lacking:
-            self._note("words of words.txt that the language model lacks", lacking, len(words))
-            say(
-                f"lang: {len(lacking):,} of {len(words):,} words of words.txt are not in {self.source}, so that "
-                f"they can never be recognised: {self._named(lacking)}"
-            )
+        self._report(say, "words.txt", Counter(word for word in words if word not in self.known), len(words))
 
-    def not_in(self, table: Collection[str], source: Path, given: Iterable[str]) -> None:
-        """Warn of words that words.txt lacks, of those `given` by the user's model: G has none of their n-grams."""
-        own = [word for word in given if not is_special(word)]
+    def check_model(self, table: Collection[str], source: Path, model_words: Iterable[str]) -> None:
+        """Warn of the words of a model, read from the file `source`, that words.txt lacks."""
+        own = [word for word in model_words if not is_special(word)]
         lacking = Counter(word for word in own if word not in table)
         if lacking:
-            self._note("words of the language model that words.txt lacks", lacking, len(own))
-            warn(
-                f"lang: {len(lacking):,} of {len(own):,} words of {source} are not in the lexicon, so that G "
-                f"has none of their n-grams: {self._named(lacking)}"
-            )
+            self._note("the language model", "words.txt", lacking, len(own))
+            effect = f"are not in the lexicon, so G has none of their n-grams: {self._named(lacking)}"
+            warn(f"lang: {len(lacking):,} of {len(own):,} words of {source} {effect}")
 
-    def _note(self, what: str, lacking: Counter[str], total: int) -> None:
+    def _report(self, tell: Callable[[str], None], name: str, lacking: Counter[str], total: int) -> None:
+        if lacking:
+            self._note(name, "the language model", lacking, total)
+            effect = f"are not in {self.source}, so they can never be recognised: {self._named(lacking)}"
+            tell(f"lang: {lacking.total():,} of {total:,} words of {name} {effect}")
+
+    def _note(self, name: str, lacker: str, lacking: Counter[str], total: int) -> None:
+        what = f"words of {name} that {lacker} lacks"
         self.facts.append({"what": what, "count": lacking.total(), "of": total, "first": _first(lacking)})
 
     @staticmethod
@@ -93,11 +88,11 @@ class NeverGiven:
 
 
 def _first(lacking: Counter[str]) -> list[str]:
-    """Return the most frequent, at most NAMED_AT_MOST."""
+    """Return the most frequent words, at most NAMED_AT_MOST."""
     return sorted(lacking, key=lambda word: (-lacking[word], word))[:NAMED_AT_MOST]
 
 
 def words_in_grammar(path: Path, symbols: Mapping[str, int]) -> list[str]:
-    """Return the words that are on an arc of G.fst. Raises InputError for a damaged one."""
+    """Return the words that are on an arc of G.fst. Raises InputError if it is damaged."""
     labels = set(np.unique(read_fst(path).arcs["ilabel"]).tolist())
     return [word for word, number in symbols.items() if number in labels]

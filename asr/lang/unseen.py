@@ -1,8 +1,8 @@
-"""Words that the text of a language model does not show: they get a place in it, so that they can be recognised.
+"""Add words to a language model whose text does not contain them, so that they can be recognised.
 
     model = with_words(estimate(sentences, 3), ["犀", "牛"])
 
-Where words are longer than a character, some characters never stand alone in the text; and what is not in G is never
+If words are longer than a character, some characters never stand alone in the text. A word that is not in G is never
 recognised.
 """
 
@@ -17,11 +17,11 @@ from asr.lang.ngram import NEVER, Ngram, Order
 
 
 def with_words(model: Ngram, words: Iterable[str]) -> Ngram:
-    """`model` with those of `words` that it lacks, each as probable after nothing as the rarest word that it has.
+    """Return `model` with those of `words` that it lacks, each with the unigram probability of the rarest known word.
 
-    `model` must be one of asr.lang.ngram.estimate, interpolated and not pruned: p(w|h) holds gamma(h) p(w|h'), where
-    gamma is the back-off weight. All unigrams are scaled down to make room, and what that takes from p(w|h') is taken
-    gamma(h) times from p(w|h); so probabilities sum to one after every history, as before.
+    `model` must be interpolated and not pruned, as kneser_ney.estimate returns it: p(w|h) includes gamma(h) p(w|h'),
+    where gamma is the back-off weight. All unigrams are scaled down. What p(w|h') loses, p(w|h) loses gamma(h) times,
+    so that the probabilities still sum to one after every history.
     """
     added = sorted(set(words) - set(model.words))
     if not added:
@@ -32,7 +32,7 @@ def with_words(model: Ngram, words: Iterable[str]) -> Ngram:
     rarest = float(unigrams.logp[real].min())
     scale = -math.log1p(len(added) * math.exp(rarest))
     ids = np.arange(len(model.words), size)
-    # the new words have the highest ids: the rows of the others stay
+    # the new words have the highest ids, so that the rows of the others stay
     taken = np.where(real, np.exp(unigrams.logp) * -math.expm1(scale), 0.0)
     orders = [
         Order(

@@ -1,10 +1,10 @@
-"""Which words a lang directory gets, and how they sound: characters, sentencepiece's pieces, or the user's own.
+"""Choose the words of a lang directory and their pronunciations: characters, sentencepiece's pieces, or own words.
 
     vocabulary = choose("own", ["银行 在 KTV 对面"], lexicon=Path("my_lexicon.txt"))
-    vocabulary.lexicon      my_lexicon.txt's, and 银行, 在, KTV, 对面 and their characters as far as it lacks them
+    vocabulary.lexicon      my_lexicon.txt, and those of 银行, 在, KTV, 对面 and of their characters that it lacks
 
-Every character that occurs in the text is a word by itself or can be spelled, so no transcript is lost: not to the
-alignment, and not as something that cannot be recognised.
+Every character of the text is a word by itself or can be spelled, so that every transcript can be aligned and
+recognised.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ from asr.lang import pieces
 from asr.lang.lexicon import Lexicon, by_word, fit_phones, fitted, read_lexicon, with_specials, words_of
 from asr.lang.positions import pronounceable
 from asr.lang.pronunciation import ALL_PHONES, NOISE, SILENCE_PHONES
+from asr.lang.text_lexicon import UNREAD, text_lexicon
 from asr.lang.units import WordUnits, is_special
-from asr.lang.words import UNREAD, build
 from asr.tables import read_symbols
-
-UNITS = ("chars", "spm", "own")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`made`: {word that no given lexicon had: how it got its sound (asr.lang.words)}; `fitted`: how many changed.
+    """The words of a lang directory.
 
-    `spelling`: characters, letters and pieces that must be recognised though the text may never show them so;
-    `model`: a sentencepiece model that splits text, b"" where longest match does.
+    made: {word that a given lexicon lacks: how its pronunciation was found (text_lexicon)}. spelling: characters,
+    letters and pieces that must be recognised even if the text does not contain them as words. model: a sentencepiece
+    model that splits text; b"" for longest match. fitted: number of pronunciations that were fitted to given phones.
     """
 
     lexicon: Lexicon
@@ -40,12 +39,12 @@ class Vocabulary:
     fitted: int = 0
 
     def units(self, symbols: dict[str, int], oov: str) -> WordUnits:
-        """What splits text into these words."""
+        """Return the object that splits text into these words."""
         return pieces.PieceUnits(symbols, oov, model=self.model) if self.model else WordUnits(symbols, oov)
 
     @property
     def unread(self) -> list[str]:
-        """The words that are noise, or have noise in them."""
+        """Return the words without a known reading, which are pronounced as noise or contain noise."""
         return [word for word, how in self.made.items() if how == UNREAD]
 
 
@@ -60,11 +59,11 @@ def choose(
     most: int = 3,
     phones: Path | None = None,
 ) -> Vocabulary:
-    """The words of normalised `sentences`, in `units` of UNITS, and of `more_words`, those of a language model.
+    """Return the vocabulary of normalised sentences. Raises InputError.
 
-    `lexicon`: a file whose words all stay, and which is completed by what the text needs, not by `more_words`.
-    `vocabulary`, `letters`, `most`: see pieces.train and words.build. `phones`: phones.txt of an alignment, to whose
-    phones what is made here is fitted. Raises InputError.
+    units: one of `asr lang --units`. lexicon: a file whose words are all kept, and to which the missing words of the
+    text are added. more_words: the words of a language model, added if there is no `lexicon`. vocabulary, letters,
+    most: see pieces.train and text_lexicon. phones: phones.txt of an alignment, to which pronunciations are fitted.
     """
     letterwise = {unit for sentence in sentences for unit in characters(sentence, latin="letter")}
     model = pieces.train(sentences, vocabulary) if units == "spm" else b""
@@ -79,21 +78,21 @@ def choose(
     spelling = sorted(wanted if model else letterwise) if split else []
     if lexicon is None:
         wanted |= {word for word in more_words if not is_special(word)}
-        made, how = build(sentences, wanted, letters=letters, most=most, split=split)
+        made, how = text_lexicon(sentences, wanted, letters=letters, most=most, split=split)
         changed = 0
         if phones is not None:
             made, changed = fit_phones(made, pronounceable(read_symbols(phones)), phones)
         return Vocabulary(made, how, spelling, model, changed)
     theirs = with_specials(read_lexicon(lexicon))
     wanted = _lacking(theirs, sentences, wanted, whole=units == "own")
-    made, how = build(sentences, wanted, letters=letters, most=most, split=split, given=by_word(theirs))
+    made, how = text_lexicon(sentences, wanted, letters=letters, most=most, split=split, given=by_word(theirs))
     known = pronounceable(read_symbols(phones)) if phones is not None else {*SILENCE_PHONES, *ALL_PHONES}
     added, changed = _completing([entry for entry in made if entry[0] in wanted], how, known)
     return Vocabulary(theirs + added, how, spelling, model, changed)
 
 
 def _lacking(lexicon: Lexicon, sentences: Iterable[str], wanted: set[str], *, whole: bool) -> set[str]:
-    """What of `wanted` the lexicon lacks; not `whole`: of the text only what longest match cannot spell with it."""
+    """Return the words that the lexicon lacks: of `wanted` if `whole`, else the characters that it cannot spell."""
     known = WordUnits(words_of(lexicon))
     if not whole:
         unknown = {surface for sentence in sentences for surface in known.unknown(sentence)}
@@ -102,7 +101,10 @@ def _lacking(lexicon: Lexicon, sentences: Iterable[str], wanted: set[str], *, wh
 
 
 def _completing(made: Lexicon, how: dict[str, str], known: Collection[str]) -> tuple[Lexicon, int]:
-    """`made` over the phones of a given lexicon, noise where that cannot be (noted in `how`); how many changed."""
+    """Return `made` over the phones `known` of a given lexicon, and how many words changed.
+
+    A word that these phones cannot pronounce gets noise, which is noted in `how`.
+    """
     changed = 0
     result: Lexicon = []
     for word, ways in by_word(made).items():

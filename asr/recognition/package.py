@@ -24,7 +24,7 @@ from asr.errors import InputError
 from asr.files import copy_whole, folder_beside, read_bytes
 from asr.kaldi.archives import MatrixReader
 from asr.settings import option
-from asr.tables import decode_or_refuse, read_counts_of
+from asr.tables import decode_or_refuse, read_frame_counts
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
@@ -159,8 +159,8 @@ def training_statistics(data: Path) -> np.ndarray:
 
 def _seconds(data: Path) -> float | None:
     """Seconds of speech of a data directory, where it says."""
-    path = data / "utt2num_frames"
-    return sum(read_counts_of(path, "frames").values()) * 0.01 if path.is_file() else None
+    known = (data / "utt2num_frames").is_file()
+    return sum(read_frame_counts(data).values()) * 0.01 if known else None
 
 
 def _onnx(model: Any, path: Path) -> float:

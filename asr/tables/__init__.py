@@ -1,4 +1,4 @@
-"""Text tables, scp files and symbol tables. The readers are strict: they name file, line and key.
+"""Read and write text tables, scp files and symbol tables. The readers name file, line and key of an error.
 
 table = read_table("data/train/text")                       # {utterance: rest of line}
 """
@@ -7,11 +7,10 @@ from asr.tables.text import (
     decode_or_refuse,
     is_count,
     is_decimal,
-    read_counts_of,
+    read_frame_counts,
     read_lines,
     read_parsed,
     read_scp,
-    read_seconds,
     read_symbols,
     read_table,
     seconds,
@@ -22,11 +21,10 @@ __all__ = [
     "decode_or_refuse",
     "is_count",
     "is_decimal",
-    "read_counts_of",
+    "read_frame_counts",
     "read_lines",
     "read_parsed",
     "read_scp",
-    "read_seconds",
     "read_symbols",
     "read_table",
     "seconds",

@@ -1,10 +1,10 @@
-"""Names that look alike: why `S00U000` is not found although it seems to be there.
+"""Find names that look alike, to explain why `S00U000` is not found although the table seems to hold it.
 
     known = LookAlikes(table)
     known.hint(key, "wav.scp")          "; it differs from S00U000 in wav.scp only by U+200B at its end"
 
-Two names look alike when they are equal without characters that cannot be seen, in one Unicode form and one case,
-with Cyrillic and Greek letters as the Latin ones of the same shape, and with every dash as `-`.
+Two names look alike if they are equal after these changes: invisible characters are removed, the Unicode form and the
+case are unified, Cyrillic and Greek letters become Latin ones of the same shape, and every dash becomes `-`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _SHAPES = str.maketrans(
 
 
 def skeleton(name: str) -> str:
-    """Return what all names that look like `name` have in common."""
+    """Return the form that is equal for all names that look alike."""
     plain = unicodedata.normalize("NFKD", name)
     seen = (char for char in plain if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Mn", "Zs", "Zl", "Zp"))
     return "".join(seen).translate(_SHAPES).casefold()
 
 
 class LookAlikes:
-    """Names that are known, by what they look like. The index is made when it is first asked for."""
+    """An index of known names by their `skeleton`, built at the first look-up."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names: Iterable[str] = names
         self._index: dict[str, str] | None = None
 
     def find(self, name: str) -> str | None:
-        """Return the first known name that looks like `name` and is another one."""
+        """Return the first known name that looks like `name`; None if there is none or it is `name` itself."""
         if self._index is None:
             self._index = {}
             for known in self._names:
@@ -46,7 +46,7 @@ class LookAlikes:
         return None if found == name else found
 
     def hint(self, name: str, where: str | os.PathLike[str] = "") -> str:
-        """Return the end of a message: which known name looks like `name`, and how they differ; or nothing."""
+        """Return the end of a message, which names a known name that looks like `name`; empty if there is none."""
         found = self.find(name)
         if found is None:
             return ""
@@ -55,7 +55,7 @@ class LookAlikes:
 
 
 def difference(name: str, other: str) -> str:
-    """Say how two names that look alike differ: `only by U+200B at its end`."""
+    """Return how two names that look alike differ: `only by U+200B at its end`."""
     if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other):
         return "only in its Unicode form (NFC, NFD)"
     if name.casefold() == other.casefold():
@@ -71,13 +71,13 @@ def difference(name: str, other: str) -> str:
 
 
 def _common(one: str, other: str) -> int:
-    """Return how many characters both begin with."""
+    """Return the length of the common beginning of two strings."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _codes(text: str) -> str:
-    """Return the characters as U+200B, with the letter where it can be seen."""
+    """Return characters as `U+200B`, each with its letter if that is visible."""
     return " ".join(
         f"U+{ord(char):04X}" + (f" ({char})" if shown(char) == char and not char.isspace() else "") for char in text
     )

@@ -1,4 +1,7 @@
-"""Text tables (`key value...` lines), scp files and symbol tables; gzip by `.gz`."""
+"""Read and write text tables (`key value...` lines), scp files and symbol tables, gzipped if a name ends in .gz.
+
+The readers are strict: InputError names file, line and key. See asr.tables for an example.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,16 @@ from asr.errors import InputError, shown
 from asr.files import atomic, read_bytes
 
 T = TypeVar("T")
-BLANKS = " \t\r\v\f"  # what parts a key from its value: Kaldi knows no other white space
+BLANKS = " \t\r\v\f"  # between a key and its value: all that Kaldi takes for white space
 _TABS = re.compile("[ \t\r\v\f]+")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 
 
 def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", allow_empty: bool = False) -> dict[str, str]:
-    """Read `key value...` lines. Values are stripped; a key alone needs `allow_empty`.
+    """Return {key: stripped value} of `key value...` lines; a key without a value needs `allow_empty`.
 
-    Raises InputError naming file, line and key: missing file, wrong encoding, empty line, duplicate key, a key with a
-    character that cannot be seen. A byte-order mark at the start of the file and CRLF line ends are tolerated here
-    (validation names them).
+    Raises InputError for a missing file, a wrong encoding, an empty line, a duplicate key, and an invisible character
+    in a key. Accepts a byte-order mark at the start of the file and CRLF line ends, of which `asr validate` warns.
     """
     return read_parsed(path, str, encoding=encoding, allow_empty=allow_empty)
 
@@ -31,7 +33,7 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", allow_e
 def read_parsed(
     path: str | os.PathLike[str], parse: Callable[[str], T], *, encoding: str = "utf-8", allow_empty: bool = False
 ) -> dict[str, T]:
-    """Read `key value` lines as `read_table` does, each value by `parse`; its ValueError becomes the line's error."""
+    """Return {key: parse(value)}, read as by `read_table`. Its ValueError becomes an InputError."""
     table: dict[str, T] = {}
     for number, line in read_lines(path, encoding=encoding):
         parts = line.strip(BLANKS).split(" ", 1) if "\t" not in line else _TABS.split(line.strip(BLANKS), maxsplit=1)
@@ -39,10 +41,8 @@ def read_parsed(
         if not key:
             raise InputError("empty line", file=path, line=number)
         if not (key.isascii() and key.isprintable()) and (seen := shown(key)) != key:
-            hidden = ", ".join(dict.fromkeys(re.findall(r"U\+[0-9A-F]{4,}", seen))) or "bytes that are no UTF-8"
-            raise InputError(
-                f"its key holds {hidden}, which cannot be seen; remove it", file=path, line=number, key=key
-            )
+            hidden = ", ".join(dict.fromkeys(re.findall(r"U\+[0-9A-F]{4,}", seen))) or "bytes that are not UTF-8"
+            raise InputError(f"the key contains invisible {hidden}; remove it", file=path, line=number, key=key)
         if key in table:
             raise InputError("this key has occurred before", file=path, line=number, key=key)
         if not value and not allow_empty:
@@ -54,23 +54,15 @@ def read_parsed(
     return table
 
 
-def read_counts_of(path: str | os.PathLike[str], what: str, *, least: int = 0) -> dict[str, int]:
-    """Read `key number` lines, such as utt2num_frames. `what` is counted, at least `least` of it by each key.
-
-    Raises InputError with file, line and key, as for any table, and for what is no whole number from `least` on.
-    """
+def read_frame_counts(data: str | os.PathLike[str], *, least: int = 0) -> dict[str, int]:
+    """Return {utterance: frames} of DATA/utt2num_frames. Raises InputError, also for a count below `least`."""
 
     def count(text: str) -> int:
         if not is_count(text) or int(text) < least:
-            raise ValueError(f"'{text}' is not a number of {what}")
+            raise ValueError(f"'{text}' is not a number of frames")
         return int(text)
 
-    return read_parsed(path, count)
-
-
-def read_seconds(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Read `key seconds` lines, such as utt2dur and reco2dur. Raises InputError as `read_counts_of` does."""
-    return read_parsed(path, seconds)
+    return read_parsed(os.path.join(data, "utt2num_frames"), count)
 
 
 def seconds(text: str) -> float:
@@ -81,7 +73,7 @@ def seconds(text: str) -> float:
 
 
 def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line without its end); gzip by `.gz`. Undecodable bytes are an InputError."""
+    """Yield (line number from 1, line without its end). Raises InputError for bytes that are not `encoding`."""
     data = read_bytes(path)
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
@@ -102,14 +94,11 @@ def read_lines(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Iter
 def decode_or_refuse(
     data: bytes, encoding: str, path: str | os.PathLike[str], line: int | None, key: str | None
 ) -> str:
-    """Decode, or say which encoding this looks like (GB18030 is tried) and what to do.
-
-    Raises InputError, also for a NUL: a file that holds one is no text, or is UTF-16.
-    """
+    """Return decoded text. Raises InputError for a NUL or a wrong encoding, and guesses whether it is GB18030."""
     try:
         text = data.decode(encoding)
         if "\0" in text:
-            raise InputError("holds a NUL: this is no text, or UTF-16", file=path, line=line, key=key)
+            raise InputError("contains a NUL: not a text file, or UTF-16", file=path, line=line, key=key)
         return text
     except LookupError as error:
         raise InputError(f"unknown encoding {encoding}") from error
@@ -130,7 +119,7 @@ def write_table(path: str | os.PathLike[str], table: Mapping[str, str]) -> None:
 
 
 def read_scp(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> dict[str, str]:
-    """Read an scp; an entry that is a pipe (`... |`) is refused unless `allow_pipes`."""
+    """Return {key: source} of an scp file. Raises InputError for a pipe (`... |`) unless `allow_pipes`."""
     table = read_table(path)
     if not allow_pipes:
         for number, (key, value) in enumerate(table.items(), 1):
@@ -145,17 +134,17 @@ def read_scp(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> dict
 
 
 def is_count(text: str) -> bool:
-    """Whether `text` is a decimal number of at most 18 digits; str.isdigit also takes `²`, which int() does not."""
+    """Return whether `text` is a whole number of at most 18 digits; str.isdigit also accepts `²`."""
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def is_decimal(text: str) -> bool:
-    """Return whether `text` is a decimal number without a sign; float() also takes `1_0`, `nan` and ١٢."""
+    """Return whether `text` is a decimal number without a sign; float() also accepts `1_0`, `nan` and ١٢."""
     return _DECIMAL.fullmatch(text) is not None
 
 
 def read_symbols(path: str | os.PathLike[str]) -> dict[str, int]:
-    """Read words.txt or phones.txt: {symbol: id}, ids unique."""
+    """Return {symbol: id} of words.txt or phones.txt. Raises InputError for a duplicate symbol or id."""
     table: dict[str, int] = {}
     ids: set[int] = set()
     for number, line in read_lines(path):

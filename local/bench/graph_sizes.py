@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.files import replace_files
 from asr.lang.arpa import write_arpa
-from asr.lang.langdir import building, write_lang
+from asr.lang.kneser_ney import estimate
+from asr.lang.langdir import write_lang
 from asr.lang.lexicon import Lexicon, read_lexicon
 from asr.lang.lexicon_fst import write_grammar
-from asr.lang.ngram import estimate
 
 VOCABULARY = 20_000
 SUCCESSORS = 150  # words that may follow a word: a text whose trigrams repeat, as those of real text do
@@ -59,7 +60,7 @@ def main() -> None:
     words = sorted({word for word, _ in lexicon if not word.startswith("<")})
     rng.shuffle(words)
     model = estimate(sentences(words, total, rng), order=3)
-    with building(out) as folder:
+    with replace_files(out) as folder:
         write_lang(folder, lexicon, phones=source / "phones.txt")
         write_arpa(folder / "lm.arpa", model)
         write_grammar(folder / "lm.arpa", folder / "words.txt", folder / "G.fst")

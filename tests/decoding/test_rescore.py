@@ -9,8 +9,9 @@ from test_lattice_files import compact
 from asr.cli import main
 from asr.decoding.lattices.files import read_lattices, write_lattices
 from asr.lang.arpa import read_arpa, write_arpa
+from asr.lang.kneser_ney import estimate
 from asr.lang.lexicon_fst import write_grammar
-from asr.lang.ngram import estimate, word_log_probabilities
+from asr.lang.ngram import word_log_probabilities
 from asr.tables import read_table
 
 WORDS = ["<eps>", "<SIL>", "甲", "乙", "丙", "#0"]

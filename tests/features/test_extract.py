@@ -79,7 +79,7 @@ def test_killed_run_goes_on_with_what_is_missing(data, monkeypatch, capsys):
     next((data.parent / "out").glob("stats.2.*")).unlink()  # the second shard was not finished
     capsys.readouterr()
     assert run(data) == 0
-    assert "2 of 3 archives are there already" in capsys.readouterr().out
+    assert "2 of 3 archives are already there" in capsys.readouterr().out
     changed = [path.name.split(".")[1] for path in archives if path.stat().st_mtime_ns != before[path]]
     assert changed == ["2"]
     assert tables == {path.name: path.read_bytes() for path in data.iterdir() if path.name != ".done.features.json"}

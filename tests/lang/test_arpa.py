@@ -1,15 +1,14 @@
 import gzip
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asr.errors import InputError
 from asr.lang.arpa import read_arpa, write_arpa
-from asr.lang.ngram import estimate, perplexity, word_log_probabilities
+from asr.lang.kneser_ney import estimate
+from asr.lang.ngram import perplexity, word_log_probabilities
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 GOOD = """\
 some words before it
 
@@ -72,7 +71,7 @@ def test_a_broken_file_is_refused_by_line(tmp_path, old, new, line, complaint):
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "no ARPA file"), (GOOD.replace("</s>", "们们"), "lack </s>")],
+    [("", "is not an ARPA file"), (GOOD.replace("</s>", "们们"), "lack </s>")],
 )
 def test_a_file_that_is_no_model(tmp_path, text, complaint):
     with pytest.raises(InputError, match=complaint):
@@ -102,10 +101,8 @@ def test_what_is_written_is_read_again(tmp_path, name):
         assert again.orders[length - 1].backoff == pytest.approx(model.orders[length - 1].backoff, abs=2e-7)
 
 
-def test_kaldis_model_is_scored_as_by_plain_back_off():
-    path = SHARED / "kaldi_aishell_sample/lang/lm.arpa.gz"
-    if not path.is_file():
-        pytest.skip(f"{path} is absent")
+def test_kaldis_model_is_scored_as_by_plain_back_off(kaldi_sample):
+    path = kaldi_sample / "lang/lm.arpa.gz"
     grams: dict[tuple[str, ...], tuple[float, float]] = {}
     with gzip.open(path, "rt", encoding="utf-8") as handle:
         for line in handle:

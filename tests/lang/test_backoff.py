@@ -5,8 +5,9 @@ import pytest
 from lm_oracles import PlainBackoff, random_sentences
 
 from asr.lang.arpa import read_arpa, write_arpa
-from asr.lang.backoff import log_conditional, rows_of, with_backoffs, without
-from asr.lang.ngram import Ngram, Order, estimate
+from asr.lang.backoff import with_backoffs, without
+from asr.lang.kneser_ney import estimate
+from asr.lang.ngram import Ngram, Order, log_conditional, rows_of
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])

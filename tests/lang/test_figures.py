@@ -3,7 +3,8 @@ import math
 import pytest
 
 from asr.lang.figures import characters_scored, dev_figures, write_oov_counts
-from asr.lang.ngram import estimate, perplexity
+from asr.lang.kneser_ney import estimate
+from asr.lang.ngram import perplexity
 from asr.lang.units import WordUnits
 
 WORDS = WordUnits(["银行", "我", "去", "KTV", "K"])

@@ -165,7 +165,7 @@ def test_what_cannot_be_written_is_named_and_bounded(data, refused):
 def test_speakers_that_are_no_prefixes_are_said(data, capsys):
     write_table(data / "data/utt2spk", {key: f"z{9 - number}" for number, key in enumerate(TEXTS)})
     assert kaldi_out(data) == 0
-    assert "speakers do not begin the names of their utterances" in capsys.readouterr().err
+    assert "utterance names do not begin with their speaker" in capsys.readouterr().err
 
 
 def test_what_kaldis_wave_reader_takes(tmp_path):

@@ -82,9 +82,9 @@ def test_symbols_of_kaldis_own_are_neither_words_nor_phones(tmp_path, symbol):
     with pytest.raises(InputError) as caught:
         read_lexicon(path)
     assert (caught.value.line, caught.value.key) == (2, symbol)
-    assert caught.value.message.startswith("is a symbol of Kaldi's own and no word")
+    assert caught.value.message.startswith("is a symbol of Kaldi's own, not a word")
     path.write_text(f"行 h {symbol}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"lexicon\.txt:1: 行: '.+' is a symbol of Kaldi's own and no phone"):
+    with pytest.raises(InputError, match=r"lexicon\.txt:1: 行: '.+' is a symbol of Kaldi's own, not a phone"):
         read_lexicon(path)
     with pytest.raises(InputError, match="is a symbol of Kaldi's own"):
         check_words([(symbol, ("h",))], None)
@@ -102,5 +102,5 @@ def test_probabilities_are_no_phones(tmp_path):
 
 
 def test_unknown_phones_are_refused_by_name():
-    with pytest.raises(InputError, match=r"^my\.txt: 走: names phones that are not in phones\.txt: zz ou9"):
+    with pytest.raises(InputError, match=r"^my\.txt: 走: has phones that are not in phones\.txt: zz ou9"):
         check_phones([("行", ("h",)), ("走", ("zz", "ou9"))], "my.txt", ["h"])

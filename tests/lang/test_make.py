@@ -14,10 +14,9 @@ from asr.cli import main
 from asr.errors import InputError
 from asr.kaldi.fst import read_fst
 from asr.lang.arpa import read_arpa
-from asr.lang.ngram import estimate, perplexity, word_log_probabilities
+from asr.lang.kneser_ney import estimate
+from asr.lang.ngram import perplexity, word_log_probabilities
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
-KALDI = SHARED / "kaldi_aishell_sample"
 TEXT = "u1 银行行长去KTV\nu2 我去中国银行\nu3 长江很长\nu4 我们行走\n"
 
 
@@ -31,10 +30,8 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def kaldi_lang(here):
-    if not KALDI.is_dir():
-        pytest.skip(f"{KALDI} is absent")
-    shutil.copytree(KALDI / "lang", "theirs", copy_function=shutil.copyfile)
+def kaldi_lang(kaldi_sample, here):
+    shutil.copytree(kaldi_sample / "lang", "theirs", copy_function=shutil.copyfile)
     for folder in ("theirs", "theirs/phones"):
         os.chmod(folder, 0o755)
     return Path("theirs")
@@ -131,13 +128,11 @@ def test_other_orders_give_a_grammar(here, order):
     assert f"ngram {order}=" in Path("lang/lm.arpa").read_text(encoding="utf-8")
 
 
-def test_the_ids_of_an_alignment_are_kept(here):
-    if not KALDI.is_dir():
-        pytest.skip(f"{KALDI} is absent")
-    phones = KALDI / "tri1_ali/phones.txt"
+def test_the_ids_of_an_alignment_are_kept(kaldi_sample, here):
+    phones = kaldi_sample / "tri1_ali/phones.txt"
     assert lang(f"--text text --phones {phones} --out lang") == 0
     assert Path("lang/phones.txt").read_text() == phones.read_text()
-    assert Path("lang/topo").read_text() == (KALDI / "lang/topo").read_text()
+    assert Path("lang/topo").read_text() == (kaldi_sample / "lang/topo").read_text()
 
 
 def test_ready_lexicon_and_language_model(here, capsys):
@@ -154,7 +149,7 @@ def test_ready_lexicon_and_language_model(here, capsys):
     assert words == ["<eps>", "<SIL>", "<SPN>", *sorted([*added, "中国", "去", "我们"]), "#0", "<s>", "</s>"]
     said = capsys.readouterr().out
     assert "4 words, 2 unknown" in said
-    assert "; 10 of the words are not in my.txt and were added (letters 3, pypinyin 7)" in said
+    assert "; 10 words that my.txt lacks were added (letters 3, pypinyin 7)" in said
     lexicon = Path("lang/lexicon.txt").read_text(encoding="utf-8").splitlines()
     assert lexicon[2:5] == ["我们 w o3 m en5", "去 q u4", "中国 zh ong1 g uo2"] and "江 j iang1" in lexicon
     counts = Path("lang/oov_counts.txt").read_text(encoding="utf-8").splitlines()
@@ -184,7 +179,7 @@ def test_no_transcript_is_ever_lost(here, options, capsys):
     from asr.corpus.transcript import characters, normalise
     from asr.lang.lexicon import by_word, read_lexicon
     from asr.lang.pieces import units_of
-    from asr.lang.text import read_transcripts
+    from asr.lang.sentences import read_transcripts
     from asr.tables import read_symbols
 
     Path("my.txt").write_text("我们 w o3 m en5\n去 q u4\n银行 y in2 h ang2\n", encoding="utf-8")
@@ -280,9 +275,9 @@ def test_the_users_words_are_taken_as_they_stand(here, capsys):
     assert Path("lang/oov_counts.txt").read_text() == ""
 
 
-def test_a_given_directory_is_taken_over_and_gets_a_grammar_for_tuning(kaldi_lang, capsys):
+def test_a_given_directory_is_taken_over_with_a_grammar_for_tuning(kaldi_sample, kaldi_lang, capsys):
     assert lang("--text text --out lang") == 0
-    command = f"--lang-dir theirs --out lang --phones {KALDI}/tri1_ali/phones.txt --dev-text dev --text text"
+    command = f"--lang-dir theirs --out lang --phones {kaldi_sample}/tri1_ali/phones.txt --dev-text dev --text text"
     assert lang(f"{command} --tune-text text --lm-text more.txt") == 0
     said = capsys.readouterr().out
     assert "lang: theirs: 2,956 words, 36 files taken over" in said
@@ -296,13 +291,13 @@ def test_a_given_directory_is_taken_over_and_gets_a_grammar_for_tuning(kaldi_lan
     assert not Path("lang/tune/G.fst").exists()
 
 
-def test_class_files_are_completed(kaldi_lang):
+def test_class_files_are_completed(kaldi_sample, kaldi_lang):
     Path("theirs/phones/silence.int").unlink()
     Path("theirs/phones/silence.csl").unlink()
     Path("theirs/phones/disambig.int").unlink()
     assert lang("--lang-dir theirs --out lang") == 0
     for name in ("silence.int", "disambig.int"):
-        assert Path("lang/phones", name).read_text() == (KALDI / "lang/phones" / name).read_text()
+        assert Path("lang/phones", name).read_text() == (kaldi_sample / "lang/phones" / name).read_text()
 
 
 def broken(folder, name, content=None):
@@ -318,20 +313,23 @@ def broken(folder, name, content=None):
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        (broken("theirs", "G.fst"), "theirs: is not a complete lang directory: G.fst is missing; a lang directory"),
+        (
+            broken("theirs", "G.fst"),
+            "theirs: is not a complete lang directory: G.fst is missing; utils/format_lm.sh adds",
+        ),
         (broken("theirs", "words.txt"), "theirs: is not a complete lang directory: words.txt is missing"),
-        (broken("theirs", "G.fst", b"0 1 2 2 0.5\n"), "theirs/G.fst: is no OpenFst file"),
+        (broken("theirs", "G.fst", b"0 1 2 2 0.5\n"), "theirs/G.fst: is not an OpenFst file"),
         (broken("theirs", "words.txt", b"<eps> 0\na 1\na 2\n"), "theirs/words.txt:3: a: symbol or id has occurred"),
         (broken("theirs", "words.txt", b"<eps> 0\na 1\n"), "theirs/words.txt: lacks #0"),
         (broken("theirs", "words.txt", b"a 0\n<eps> 1\n#0 2\n"), "theirs/words.txt: <eps> must have the id 0"),
-        (broken("theirs", "phones/disambig.int", b"169\n1\n"), "disambig.int: 'SIL' is no disambiguation symbol"),
+        (broken("theirs", "phones/disambig.int", b"169\n1\n"), "disambig.int: 'SIL' is not a disambiguation symbol"),
         (broken("theirs", "phones/silence.int", b"1\n169\n"), "silence.int: '#0' is a symbol of Kaldi's own"),
         (broken("theirs", "phones/disambig.int", b"169\n999\n"), "theirs/phones/disambig.int:2: '999' is not in"),
         (broken("theirs", "phones/silence.int", b""), "theirs/phones/silence.int: is empty"),
         (broken("theirs", "phones.txt", b"<eps> 0\nSIL 1\nSPN 2\nb 3\n"), "theirs/phones/disambig.int:1: '169'"),
         (broken("theirs", "oov.txt", b"<nothing>\n"), "theirs/oov.txt: '<nothing>' is not in words.txt"),
         (lambda: shutil.rmtree("theirs/phones"), "lang directory: phones/disambig.int is missing"),
-        (lambda: shutil.rmtree("theirs"), "theirs: is no folder"),
+        (lambda: shutil.rmtree("theirs"), "theirs: is not a folder"),
     ],
 )
 def test_an_incomplete_directory_is_refused(kaldi_lang, capsys, fault, complaint):
@@ -346,7 +344,9 @@ def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
     table = Path("theirs/phones.txt").read_text().replace("a1 3\na2 4", "a2 3\na1 4")
     Path("ali_phones.txt").write_text(table)
     assert lang("--lang-dir theirs --phones ali_phones.txt --out lang") == 2
-    assert "theirs/phones.txt: is not the phone table of ali_phones.txt (see phone a1)" in capsys.readouterr().err
+    assert (
+        "theirs/phones.txt: differs from the phone table of ali_phones.txt (see phone a1)" in capsys.readouterr().err
+    )
 
 
 def test_models_are_mixed_as_dev_likes_it_and_pruned(here, capsys):
@@ -356,13 +356,13 @@ def test_models_are_mixed_as_dev_likes_it_and_pruned(here, capsys):
     assert lang(f"{options} --mix true") == 0
     said = capsys.readouterr().out
     found = re.search(
-        r"lang: (0\.\d+) of the language model before and (0\.\d+) of --lm-text \(best on dev\); (.*)", said
+        r"lang: weight (0\.\d+) for the language model so far, (0\.\d+) for --lm-text \(best on dev\); (.*)", said
     )
     assert found and float(found[2]) > 0.6
     mixed = read_arpa("lang/lm.arpa")
     assert set("爱你他和走") <= set(mixed.words)
     dev = [list("我去长江"), [*"我爱", "<SPN>", "和", *"KTV"]]
-    together = f"together {perplexity(mixed, dev).perplexity:.1f} (1 unknown); "
+    together = f"mixed {perplexity(mixed, dev).perplexity:.1f} (1 unknown); "
     assert re.match(
         r"perplexity of dev [\d.]+ \(3 unknown\) and [\d.]+ \(4 unknown\), " + re.escape(together), found[3]
     )
@@ -378,7 +378,7 @@ def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
     Path("text2").write_text("u1 走走走\n", encoding="utf-8")
     assert lang("--text text2 --mix-arpa other/lm.arpa --mix-weight 0.25 --out lang") == 0
     said = capsys.readouterr().out
-    assert "lang: 0.25 of the language model before and 0.75 of other/lm.arpa (given); " in said
+    assert "lang: weight 0.25 for the language model so far, 0.75 for other/lm.arpa (given); " in said
     logs, _ = word_log_probabilities(read_arpa("lang/lm.arpa"), [["走"]])
     one, two = (
         word_log_probabilities(model, [["走"]])[0]
@@ -401,29 +401,29 @@ def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
         ("--text text --phones english", "english: lacks the phones "),
         ("--text text --phones empty", "empty: lacks the phones SIL SPN "),
         ("--text text --phones silent", "silent:1: 'u1' is not `symbol id`"),
-        ("--text text --lexicon lexicon", "lexicon: 我: names phones that are not in phones.txt: ow3"),
+        ("--text text --lexicon lexicon", "lexicon: 我: has phones that are not in phones.txt: ow3"),
         ("--text text --arpa arpa", "arpa:5: '-0.3' is not `log10-probability 1 word(s) [back-off]`"),
         ("--text text --arpa eps", "eps:5: the word <eps> is a symbol of Kaldi's own"),
         ("--text text --arpa cut.arpa.gz", "cut.arpa.gz: cannot be read"),
         ("--text text --order 0", "--order: '0' is less than 1"),
         ("--text text --silence-prob 1", "--silence-prob: '1' is not less than 1"),
         ("--text text --most-pronunciations 0", "--most-pronunciations: '0' is less than 1"),
-        ("--text text --units spm --vocab 3", "--vocab 3 is too little: the text's 14 different characters"),
+        ("--text text --units spm --vocab 3", "--vocab 3 is too small: the text's 14 different characters"),
         ("--text letters --units spm", "--units spm: the text has no Han characters"),
-        ("--text text --units spm --lexicon lexicon", "--lexicon, --arpa and --mix-arpa cannot go with it"),
+        ("--text text --units spm --lexicon lexicon", "it excludes --lexicon, --arpa and --mix-arpa"),
         ("--text text --units words", "--units: 'words' is not one of chars, spm, own"),
-        ("--text text --vocab 300", "--vocab goes with --units spm, not chars"),
-        ("--lang-dir . --units own", "--units own cannot go with --lang-dir"),
-        ("--text text --tune-text text", "--tune-text goes with --lang-dir"),
+        ("--text text --vocab 300", "--vocab needs --units spm, not chars"),
+        ("--lang-dir . --units own", "it excludes --units own"),
+        ("--text text --tune-text text", "--tune-text needs --lang-dir"),
         ("--lang-dir lang", "is also the directory that is read"),
-        ("--lang-dir . --arpa arpa", "cannot go with --lang-dir"),
-        ("--lang-dir . --prune 0.1", "--mix, --mix-arpa and --prune cannot go with --lang-dir"),
+        ("--lang-dir . --arpa arpa", "it excludes --arpa and --lexicon"),
+        ("--lang-dir . --prune 0.1", "it excludes --mix, --mix-arpa and --prune"),
         ("--text text --prune 1", "--prune: '1' is not less than 1"),
-        ("--text text --mix true --dev-text dev", "pass --lm-text"),
-        ("--text text --mix true --lm-text more.txt", "chosen on --dev-text: pass it, or --mix-weight"),
-        ("--text text --mix-weight 0.5", "--mix-weight goes with --mix or --mix-arpa"),
+        ("--text text --mix true --dev-text dev", "--mix needs --lm-text"),
+        ("--text text --mix true --lm-text more.txt", "a mixture needs --dev-text"),
+        ("--text text --mix-weight 0.5", "--mix-weight needs --mix or --mix-arpa"),
         ("--text text --mix-arpa arpa --mix-weight 1", "--mix-weight: '1' is not less than 1"),
-        ("--text text --mix-arpa arpa --mix-weight 0.5 --arpa arpa", "--arpa takes the place of the estimated model"),
+        ("--text text --mix-arpa arpa --mix-weight 0.5 --arpa arpa", "--arpa replaces the estimated model"),
         ("--text text --mix-arpa arpa --mix-weight 0.5", "arpa:5: '-0.3' is not `log10-probability"),
     ],
 )

@@ -5,8 +5,9 @@ import pytest
 from lm_oracles import PlainBackoff, random_sentences
 
 from asr.errors import InputError
+from asr.lang.kneser_ney import estimate
 from asr.lang.mixture import best_weight, interpolated
-from asr.lang.ngram import estimate, perplexity
+from asr.lang.ngram import perplexity
 
 
 @pytest.mark.parametrize(("first_order", "second_order"), [(3, 3), (1, 3), (4, 2)])
@@ -65,10 +66,3 @@ def test_words_that_neither_knows_are_left_out_of_the_weight():
     assert best_weight(first, second, [["b"] * 50]) == 0.01  # the first gives b nothing, and keeps its least
     with pytest.raises(InputError, match="no word of the dev text"):
         best_weight(first, second, [])
-
-
-@pytest.mark.parametrize("weight", [0, 1, math.nan])
-def test_no_weight(weight):
-    model = estimate([["a"]], 1)
-    with pytest.raises(InputError, match=r"not in \(0, 1\)"):
-        interpolated(model, model, weight)

@@ -38,7 +38,7 @@ def test_more_than_the_text_yields_is_lowered_and_said(capsys):
     model = train(TEXT, 5000)
     got = len(pieces_of(model)) + len(LETTERS)
     assert 38 < got < 200
-    assert capsys.readouterr().out == f"lang: of --vocab 5000 words the text yields {got}\n"
+    assert capsys.readouterr().out == f"lang: the text yields {got} words, fewer than --vocab 5000\n"
 
 
 def test_the_same_text_gives_the_same_bytes(model):
@@ -56,7 +56,7 @@ def test_a_long_line_is_not_left_out():
 @pytest.mark.parametrize(
     ("text", "vocabulary", "complaint"),
     [
-        (TEXT, 5, r"--vocab 5 is too little: the text's 30 different characters and letters are all words"),
+        (TEXT, 5, r"--vocab 5 is too small: the text's 30 different characters and letters are all words"),
         (["KTV"], 0, "the text has no Han characters"),
     ],
 )
@@ -105,5 +105,5 @@ def test_a_lang_directory_splits_text_by_its_model_or_by_longest_match(model, tm
     assert "北京地图" not in pieces_of(model)
     assert units_of(tmp_path, symbols, "<SPN>").tokenise("北京地图")[0] == "北京"
     (tmp_path / "pieces.model").write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match=r"pieces\.model: is no sentencepiece model"):
+    with pytest.raises(InputError, match=r"pieces\.model: is not a sentencepiece model"):
         units_of(tmp_path, symbols, "<SPN>")

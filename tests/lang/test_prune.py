@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from lm_oracles import PlainBackoff, random_sentences
 
-from asr.errors import InputError
 from asr.lang.backoff import with_backoffs, without
-from asr.lang.ngram import estimate, perplexity
+from asr.lang.kneser_ney import estimate
+from asr.lang.ngram import perplexity
 from asr.lang.prune import divergences, history_log_probabilities, pruned
 
 
@@ -67,9 +67,3 @@ def test_more_is_pruned_the_higher_the_threshold_and_what_stays_has_its_prefix_a
     assert [sum(size) for size in sizes] == sorted((sum(size) for size in sizes), reverse=True)
     assert losses == sorted(losses) and losses[0] == pytest.approx(perplexity(model, sentences).perplexity)
     assert sizes[-1] == [len(model.words), 0, 0]
-
-
-@pytest.mark.parametrize("threshold", [-1e-9, 1.0, math.nan])
-def test_no_threshold(threshold):
-    with pytest.raises(InputError, match=r"not in \[0, 1\)"):
-        pruned(estimate([["a"]], 2), threshold)

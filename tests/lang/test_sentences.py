@@ -1,7 +1,7 @@
 import pytest
 
 from asr.errors import InputError
-from asr.lang.text import read_plain, read_transcripts
+from asr.lang.sentences import read_plain, read_transcripts
 
 
 def test_transcripts_are_normalised_and_digits_stay(tmp_path):

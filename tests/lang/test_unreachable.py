@@ -1,4 +1,4 @@
-"""Words that a language model can never give."""
+"""Words that that a language model lacks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from asr.cli import main
 from asr.errors import InputError
-from asr.lang.never_given import NeverGiven, words_in_grammar
 from asr.lang.units import WordUnits
+from asr.lang.unreachable import UnreachableWords, words_in_grammar
 
 WORDS = WordUnits(["今", "天", "好", "股", "票"])
 ARPA = """\\data\\
@@ -42,30 +42,30 @@ def here(tmp_path, monkeypatch):
 
 
 def test_words_of_a_text_are_counted_by_occurrence_and_named(capsys):
-    never = NeverGiven("x.arpa", ["今", "天", "<s>"])
-    never.of_text("dev", ["今天好股票股海"], WORDS)
+    unreachable = UnreachableWords("x.arpa", ["今", "天", "<s>"])
+    unreachable.check_text("dev", ["今天好股票股海"], WORDS)
     assert capsys.readouterr().err == (
-        "warning: lang: 4 of 7 words of dev are not in x.arpa, so that they can never be recognised: 股 好 票\n"
+        "warning: lang: 4 of 7 words of dev are not in x.arpa, so they can never be recognised: 股 好 票\n"
     )
-    assert never.facts == [
+    assert unreachable.facts == [
         {"what": "words of dev that the language model lacks", "count": 4, "of": 7, "first": ["股", "好", "票"]}
     ]
-    never.of_text("dev", ["今天"], WORDS)
-    assert len(never.facts) == 1 and capsys.readouterr().err == ""
+    unreachable.check_text("dev", ["今天"], WORDS)
+    assert len(unreachable.facts) == 1 and capsys.readouterr().err == ""
 
 
 def test_too_many_are_refused():
-    never = NeverGiven(Path("x.arpa"), ["今"])
-    never.of_text("dev", ["今今好"], WORDS, max_missing=0.34)
+    unreachable = UnreachableWords(Path("x.arpa"), ["今"])
+    unreachable.check_text("dev", ["今今好"], WORDS, max_missing=0.34)
     with pytest.raises(InputError, match=r"^x\.arpa: 1 of 3 words of dev cannot be recognised: 1 are not in this"):
-        never.of_text("dev", ["今今好"], WORDS, max_missing=0.3)
+        unreachable.check_text("dev", ["今今好"], WORDS, max_missing=0.3)
     with pytest.raises(InputError, match=r"2 of 2 words of dev cannot be recognised: 1 .* \(好\), 1 not in words"):
-        never.of_text("dev", ["好海"], WORDS)
+        unreachable.check_text("dev", ["好海"], WORDS)
 
 
 def test_five_are_named(capsys):
-    never = NeverGiven("the language model", ["a"])
-    never.of_table(["<eps>", *"abcdefg", "<SPN>", "#0", "<s>"])
+    unreachable = UnreachableWords("the language model", ["a"])
+    unreachable.check_table(["<eps>", *"abcdefg", "<SPN>", "#0", "<s>"])
     said = capsys.readouterr().out
     assert said.startswith("lang: 6 of 7 words of words.txt are not in the language model")
     assert said.endswith(": b c d e f and 1 more\n")
@@ -75,7 +75,7 @@ def test_a_given_model_that_lacks_words_of_dev_and_train(here, capsys):
     assert lang("--text text --dev-text dev --arpa x.arpa --out lang") == 0
     error = capsys.readouterr().err
     assert "warning: lang: 7 of 11 words of the training text are not in x.arpa" in error
-    assert "warning: lang: 5 of 7 words of dev are not in x.arpa, so that they can never be recognised: 好 " in error
+    assert "warning: lang: 5 of 7 words of dev are not in x.arpa, so they can never be recognised: 好 " in error
     facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
     counts = {item["what"]: (item["count"], item["of"]) for item in facts["left_out"]}
     assert counts["words of dev that the language model lacks"] == (5, 7)
@@ -110,7 +110,7 @@ def test_the_bound_is_a_setting(here, capsys):
 def test_words_of_the_model_that_the_lexicon_lacks(here, capsys):
     Path("lex").write_text("今 j in1\n天 t ian1\n气 q i4\n好 h ao3\n", encoding="utf-8")
     assert lang("--text text --lexicon lex --arpa x.arpa --out lang") == 0
-    assert "1 of 4 words of x.arpa are not in the lexicon, so that G has none of their n-grams: 犀" in (
+    assert "1 of 4 words of x.arpa are not in the lexicon, so G has none of their n-grams: 犀" in (
         capsys.readouterr().err
     )
 

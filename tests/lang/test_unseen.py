@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from asr.lang.ngram import estimate, perplexity, word_log_probabilities
+from asr.lang.kneser_ney import estimate
+from asr.lang.ngram import perplexity, word_log_probabilities
 from asr.lang.unseen import with_words
 
 SENTENCES = [list(s) for s in ("abcab", "abd", "cabd", "bca", "d", "abab")]

@@ -20,9 +20,9 @@ from asr.features.compute import FeatureConfig, compute
 from asr.features.normalise import statistics
 from asr.kaldi.archives import write_matrices
 from asr.lang.arpa import write_arpa
+from asr.lang.kneser_ney import estimate
 from asr.lang.langdir import write_lang
 from asr.lang.lexicon_fst import write_grammar
-from asr.lang.ngram import estimate
 
 LEXICON = [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",)), ("乙", ("i1",)), ("甲", ("a1",))]
 

@@ -1,4 +1,4 @@
-"""What a user is told of names that look alike, and of characters that cannot be seen."""
+"""Messages about names that look alike, and about invisible characters."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def test_a_name_is_no_hint_to_itself() -> None:
         ("今天，Ａ b\tc-é", "今天，Ａ b\tc-é"),
     ],
 )
-def test_what_cannot_be_seen_is_written_out(text: str, as_shown: str) -> None:
+def test_invisible_characters_are_written_out(text: str, as_shown: str) -> None:
     assert shown(text) == as_shown
     assert str(InputError("is wrong", file="text", line=3, key=text)) == f"text:3: {as_shown}: is wrong"

@@ -1,4 +1,4 @@
-"""Text tables: what they hold, and what is refused with file, line and key."""
+"""Reading and writing of text tables; errors name file, line and key."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_symbols(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("b x", "'x' is not a number of frames"),
         ("b -1", "'-1' is not a number of frames"),
@@ -66,28 +66,28 @@ def test_symbols(tmp_path):
         ("b " + "9" * 5000, f"'{'9' * 5000}' is not a number of frames"),
         ("b", "nothing after the key"),
         ("a 7", "this key has occurred before"),
-        ("b\u200b 7", "its key holds U+200B, which cannot be seen; remove it"),
-        ("b\u00a07", "its key holds U+00A0, which cannot be seen; remove it"),
-        ("\ufeffb 7", "its key holds U+FEFF, which cannot be seen; remove it"),
-        ("b\x007", "b<U+0000>7: holds a NUL: this is no text, or UTF-16"),
+        ("b\u200b 7", "the key contains invisible U+200B; remove it"),
+        ("b\u00a07", "the key contains invisible U+00A0; remove it"),
+        ("\ufeffb 7", "the key contains invisible U+FEFF; remove it"),
+        ("b\x007", "b<U+0000>7: contains a NUL: not a text file, or UTF-16"),
     ],
 )
-def test_a_count_that_is_none_names_file_line_and_key(tmp_path, line, said):
+def test_a_wrong_frame_count_is_refused_with_file_line_and_key(tmp_path, line, message):
     (tmp_path / "utt2num_frames").write_text(f"a 3\n{line}\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        tables.read_counts_of(tmp_path / "utt2num_frames", "frames", least=1)
-    assert str(caught.value).startswith(f"{tmp_path}/utt2num_frames:2: ") and str(caught.value).endswith(said)
+        tables.read_frame_counts(tmp_path, least=1)
+    assert str(caught.value).startswith(f"{tmp_path}/utt2num_frames:2: ") and str(caught.value).endswith(message)
 
 
-def test_counts_and_seconds(tmp_path):
-    (tmp_path / "t").write_text("a 3\r\nb\t12\n")
-    assert tables.read_counts_of(tmp_path / "t", "frames") == {"a": 3, "b": 12}
-    (tmp_path / "t").write_text("a 3.25\nb .5\nc 1e1\n")
-    assert tables.read_seconds(tmp_path / "t") == {"a": 3.25, "b": 0.5, "c": 10.0}
+def test_frame_counts_and_seconds(tmp_path):
+    (tmp_path / "utt2num_frames").write_text("a 3\r\nb\t12\n")
+    assert tables.read_frame_counts(tmp_path) == {"a": 3, "b": 12}
+    (tmp_path / "utt2dur").write_text("a 3.25\nb .5\nc 1e1\n")
+    assert tables.read_parsed(tmp_path / "utt2dur", tables.seconds) == {"a": 3.25, "b": 0.5, "c": 10.0}
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "0", "nan", "inf", "1e999", "1_0", "1,5", "²"])
-def test_a_time_that_is_none(tmp_path, value):
+def test_a_wrong_time_is_refused(tmp_path, value):
     (tmp_path / "utt2dur").write_text(f"a 1.0\nb {value}\n", encoding="utf-8")
     with pytest.raises(InputError, match=f"utt2dur:2: b: '{value}' is not a time in seconds"):
-        tables.read_seconds(tmp_path / "utt2dur")
+        tables.read_parsed(tmp_path / "utt2dur", tables.seconds)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from asr.console import duration, say, warn
 from asr.errors import InputError
-from asr.files import atomic, read_bytes, sync_directory
+from asr.files import atomic, read_bytes, sync
 
 #: seconds before each further try at one address; a server that says nothing for so long is given up
 WAITS_S = (1.0, 5.0, 20.0)
@@ -67,7 +67,7 @@ def fetch(remote: Remote, folder: Path, *, unpacked: float = 0.0) -> Path:
     os.replace(part, target)
     _mark(target)
     _tag(part).unlink(missing_ok=True)
-    sync_directory(folder)
+    sync(folder)
     return target
 
 

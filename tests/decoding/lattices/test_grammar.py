@@ -10,7 +10,7 @@ from asr.decoding.lattices.grammar import Grammar
 from asr.errors import InputError
 from asr.kaldi.fst import ARC, Fst, write_const
 from asr.lang.arpa import read_arpa
-from asr.lang.ngram import estimate
+from asr.lang.kneser_ney import estimate
 from asr.tables import read_symbols
 
 BACK = 9  # the id of #0 in what is written by hand

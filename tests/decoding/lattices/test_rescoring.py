@@ -8,7 +8,7 @@ from test_lattice_files import compact
 from asr.decoding.lattices.grammar import Grammar
 from asr.decoding.lattices.rescoring import Rescorer, path_costs, within_beam
 from asr.errors import InputError
-from asr.lang.ngram import estimate
+from asr.lang.kneser_ney import estimate
 
 NAMES = [f"w{i}" for i in range(7)]
 
