@@ -104,8 +104,7 @@ def run(settings: Settings) -> None:
     shards = _shards(settings, list(data.utterances()), dict(files))
     wanted = {path.name for shard in shards for path in shard.files}
     _remove_stale(settings.out, wanted)
-    _extract(settings, shards, len(data.keys))
-    lost = _lost(settings, shards, data)
+    lost = _left_out(settings, shards, data, _extract(settings, shards))
     outputs = _write_tables(settings, shards, data, lost)
     stamp.record([*outputs, *(shard.features for shard in shards)])
 
@@ -148,22 +147,23 @@ def _remove_stale(out: Path, wanted: set[str]) -> None:
             path.unlink()
 
 
-def _extract(settings: Settings, shards: list[_Shard], total: int) -> None:
-    """Compute the missing shards. Raises InputError if more utterances fail than --max-missing allows."""
+def _extract(settings: Settings, shards: list[_Shard]) -> list[InputError]:
+    """Compute the missing shards. Warn of the utterances that fail, and return their errors."""
     missing = [shard for shard in shards if not shard.statistics.is_file()]
     if len(missing) < len(shards):
         say(f"features: {len(shards) - len(missing)} of {len(shards)} archives are already there")
     if not missing:
-        return
-    failed: dict[_Shard, list[InputError]] = {}
+        return []
+    errors: list[InputError] = []
     processes = processes_for(settings.nj, len(missing))
     what = f"features: {settings.data.name}"
     with Pool(processes, _one_thread, what=what) as pool:
-        done = zip(missing, pool.map(_make_shard, missing, name=_Shard.name), strict=True)
-        for shard, errors in progress(done, len(missing), f"{what}, archives"):
-            if errors:
-                failed[shard] = errors
-    _judge(settings, failed, total)
+        done = pool.map(_make_shard, missing, name=_Shard.name)
+        for found in progress(done, len(missing), f"{what}, archives"):
+            errors += found
+    for error in errors:
+        warn(f"{error}; the utterance is left out")
+    return errors
 
 
 def _one_thread() -> None:
@@ -201,34 +201,23 @@ def _make_shard(shard: _Shard) -> list[InputError]:
     return failed
 
 
-def _judge(settings: Settings, failed: dict[_Shard, list[InputError]], total: int) -> None:
-    """Warn of each fault. Raises InputError, after marking the shards as incomplete, if there are too many."""
-    errors = [error for some in failed.values() for error in some]
-    for error in errors:
-        warn(f"{error}; the utterance is left out")
-    if len(errors) <= settings.max_missing * total:
-        return
-    for shard in failed:
-        shard.statistics.unlink()
-    first = errors[0]
-    message = (
-        f"{first.message} ({len(errors)} of {total} utterances fail, --max-missing allows {settings.max_missing:g})"
-    )
-    raise InputError(message, file=first.file, key=first.key)
+def _left_out(settings: Settings, shards: list[_Shard], data: DataDir, errors: list[InputError]) -> list[str]:
+    """Return the utterances without features, those that an earlier run left out included.
 
-
-def _lost(settings: Settings, shards: list[_Shard], data: DataDir) -> list[str]:
-    """Return the utterances without features, those that an earlier run left out included. Raises InputError."""
+    Raises InputError, after marking their shards as incomplete, if they are too many. errors: the faults of this run.
+    """
     there = {key for shard in shards for key in read_table(shard.features.with_suffix(".scp"))}
     lost = [key for key in data.keys if key not in there]
-    if len(lost) > settings.max_missing * len(data.keys):
-        for shard in shards:
-            if any(item.key not in there for item in shard.utterances):
-                shard.statistics.unlink()  # so that the next run names their faults
-        allowed = f"--max-missing allows {settings.max_missing:g}; run again to see why"
-        message = f"{len(lost)} of {len(data.keys)} utterances have no features, {allowed}"
-        raise InputError(message, file=settings.data, key=lost[0])
-    return lost
+    if len(lost) <= settings.max_missing * len(data.keys):
+        return lost
+    for shard in shards:
+        if any(item.key not in there for item in shard.utterances):
+            shard.statistics.unlink()  # so that the next run names their faults
+    count, allowed = f"{len(lost)} of {len(data.keys)} utterances", f"--max-missing allows {settings.max_missing:g}"
+    if errors:
+        first = errors[0]
+        raise InputError(f"{first.message} ({count} fail, {allowed})", file=first.file, key=first.key)
+    raise InputError(f"{count} have no features, {allowed}; run again to see why", file=settings.data, key=lost[0])
 
 
 def _write_tables(settings: Settings, shards: list[_Shard], data: DataDir, lost: list[str]) -> list[Path]:

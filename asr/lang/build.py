@@ -25,7 +25,7 @@ from asr.lang.settings import Settings
 from asr.lang.text_lexicon import UNREAD
 from asr.lang.units import WordUnits
 from asr.lang.unreachable import UnreachableWords, words_in_grammar
-from asr.lang.vocabulary import Vocabulary, choose
+from asr.lang.vocabulary import choose
 
 
 def make_lang(settings: Settings, folder: Path) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def make_lang(settings: Settings, folder: Path) -> dict[str, Any]:
     sentences = [sentence for text in texts for sentence in text]
     given = settings.arpa or settings.mix_arpa
     ready = read_arpa(given) if given is not None else None
-    vocabulary = _vocabulary(settings, sentences, ready)
+    vocabulary = choose(settings, sentences, ready.words if ready else ())
     if vocabulary.model:
         (folder / MODEL).write_bytes(vocabulary.model)
     symbols = write_lang(
@@ -88,19 +88,6 @@ def take_over(settings: Settings, folder: Path) -> dict[str, Any]:
     write_oov_counts(folder / "oov_counts.txt", words, train, dev, {})
     facts["dev"] = dev_figures(dev, words, model)
     return facts
-
-
-def _vocabulary(settings: Settings, sentences: list[str], ready: Ngram | None) -> Vocabulary:
-    return choose(
-        settings.units,
-        sentences,
-        lexicon=settings.lexicon,
-        more_words=ready.words if ready else (),
-        vocabulary=settings.vocab,
-        letters=settings.letters,
-        most=settings.most_pronunciations,
-        phones=settings.phones,
-    )
 
 
 def _write_model(model: Ngram, folder: Path, words: Path, source: Path | None = None) -> list[int]:

@@ -87,22 +87,19 @@ def estimate(sentences: Sequence[Sequence[str]], order: int = 3) -> Ngram:
     tokens, ends = flat_ids(sentences, ids)
     counted = _count(tokens, ends, order, len(words), ids[BEGIN])
     orders: list[Order] = []
-    discounts = []
     probability = np.full(1, 1.0 / (len(words) - 1))  # of the order below; uniform below one word
     for length, grams in enumerate(counted, 1):
         above = counted[length] if length < order else None
         adjusted = _adjusted(grams, above, length)
-        used = discounts_of(adjusted)
-        discounts.append(used)
         histories = len(counted[length - 2].key) if length > 1 else 1
-        gamma, discounted = _smooth(grams, adjusted, used, histories)
+        gamma, discounted = _smooth(grams, adjusted, discounts_of(adjusted), histories)
         if length > 1:
             orders[-1].backoff[:] = np.log(gamma, where=gamma > 0, out=np.zeros_like(gamma))
         probability = discounted + gamma[grams.prefix] * probability[grams.suffix]
         logp = np.full(len(probability), NEVER * math.log(10))
         np.log(probability, where=adjusted > 0, out=logp)
         orders.append(Order(grams.prefix, grams.word, logp, np.zeros(len(logp)), grams.key))
-    return Ngram(words, orders, tuple(discounts))
+    return Ngram(words, orders)
 
 
 def _adjusted(grams: _Counted, above: _Counted | None, length: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from asr.declared_paths import refuse_input
 from asr.errors import InputError
 from asr.files import write_lines
 from asr.lang.lexicon import (
+    OOV_WORD,
     Lexicon,
     check_phones,
     check_words,
@@ -97,7 +98,6 @@ def write_lang(
     *,
     phones: Path | None = None,
     silence_probability: float = 0.5,
-    oov: str = "<SPN>",
     lexicon_source: Path | None = None,
 ) -> Symbols:
     """Write the directory without its language model into `folder`, and return the symbols.
@@ -113,13 +113,13 @@ def write_lang(
     silence_symbol = f"#{highest + 1}"
     symbols = Symbols(phone_table(highest + 1, given, phones), word_table(lexicon))
     check_phones(spoken, lexicon_source, symbols.real_phones)
-    if oov not in symbols.words:
-        raise InputError(f"the lexicon lacks {oov}, which replaces unknown words", file=lexicon_source)
+    if OOV_WORD not in symbols.words:
+        raise InputError(f"the lexicon lacks {OOV_WORD}, which replaces unknown words", file=lexicon_source)
     write_lexicon(folder / "lexicon.txt", lexicon)
     for name, table in (("phones.txt", symbols.phones), ("words.txt", symbols.words)):
         write_lines(folder / name, (f"{symbol} {number}" for symbol, number in table.items()))
-    write_lines(folder / "oov.txt", [oov])
-    write_lines(folder / "oov.int", [str(symbols.words[oov])])
+    write_lines(folder / "oov.txt", [OOV_WORD])
+    write_lines(folder / "oov.int", [str(symbols.words[OOV_WORD])])
     _write_classes(folder / "phones", symbols)
     write_word_alignment(folder, spoken, symbols.phones, symbols.words, silence=SILENCE)
     _write_topology(folder / "topo", symbols)

@@ -47,11 +47,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Ngram:
-    """A back-off model. orders[k - 1]: the k-grams; words: with <s> and </s>; discounts: per order, if known."""
+    """A back-off model. orders[k - 1]: the k-grams; words: with <s> and </s>."""
 
     words: list[str]
     orders: list[Order]
-    discounts: tuple[tuple[float, float, float], ...] = ()
 
     def tokens(self, length: int) -> np.ndarray:
         """Return the words of all n-grams of a length, int64 (n-grams, length)."""
@@ -109,7 +108,6 @@ def log_conditional(model: Ngram, grams: np.ndarray) -> np.ndarray:
 class Perplexity:
     """Figures of a text. words: scored, every </s> included; oov: left out; log_probability: natural, the sum."""
 
-    sentences: int
     words: int
     oov: int
     log_probability: float
@@ -142,7 +140,7 @@ def perplexity(model: Ngram, sentences: Sequence[Sequence[str]]) -> Perplexity:
     """Return the perplexity over words and sentence ends; unknown words are counted and left out."""
     logs, unknown = word_log_probabilities(model, sentences)
     oov = int(np.count_nonzero(unknown))
-    return Perplexity(len(sentences), len(logs) - oov, oov, float(logs.sum()))
+    return Perplexity(len(logs) - oov, oov, float(logs.sum()))
 
 
 def value_at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -52,37 +52,24 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Raise InputError for settings that contradict one another."""
-    if settings.text is None and settings.lang_dir is None:
-        raise InputError("lang: pass --text to make a lang directory or --lang-dir to use a ready one")
-    if settings.lang_dir is not None:
-        _check_given(settings, settings.lang_dir)
-    elif settings.tune_text:
-        raise InputError("lang: --tune-text needs --lang-dir")
-    if settings.units == "spm" and (settings.lexicon or settings.arpa or settings.mix_arpa):
-        raise InputError("lang: --units spm makes its own words: it excludes --lexicon, --arpa and --mix-arpa")
-    if settings.vocab and settings.units != "spm":
-        raise InputError(f"lang: --vocab needs --units spm, not {settings.units}")
-    _check_model(settings)
-
-
-def _check_given(settings: Settings, lang_dir: Path) -> None:
-    if lang_dir.resolve() == settings.out.resolve():
-        raise InputError("lang: --lang-dir and --out are the same folder")
-    if settings.units != "chars":
-        raise InputError(f"lang: --lang-dir has its own words: it excludes --units {settings.units}")
-    if settings.arpa or settings.lexicon:
-        raise InputError("lang: --lang-dir has its own G.fst and L.fst: it excludes --arpa and --lexicon")
-    if settings.mix or settings.mix_arpa or settings.prune:
-        raise InputError("lang: --lang-dir has its own G.fst: it excludes --mix, --mix-arpa and --prune")
-
-
-def _check_model(settings: Settings) -> None:
-    mixes = settings.mix or settings.mix_arpa is not None
-    if settings.mix_weight and not mixes:
-        raise InputError("lang: --mix-weight needs --mix or --mix-arpa")
-    if mixes and settings.arpa:
-        raise InputError("lang: --arpa replaces the estimated model; to mix both, pass it as --mix-arpa")
-    if settings.mix and not settings.lm_text:
-        raise InputError("lang: --mix needs --lm-text, whose model it mixes with that of the transcripts")
-    if mixes and not settings.mix_weight and settings.dev_text is None:
-        raise InputError("lang: a mixture needs --dev-text, on which its weight is chosen, or --mix-weight")
+    given, own, spm = settings.lang_dir is not None, settings.units != "chars", settings.units == "spm"
+    mix, weight, files = settings.mix or settings.mix_arpa, settings.mix_weight, settings.lexicon or settings.arpa
+    faults: dict[str, object] = {
+        "pass --text to make a lang directory or --lang-dir to use a ready one": not (given or settings.text),
+        f"--lang-dir has its own words: it excludes --units {settings.units}": given and own,
+        "--lang-dir has its own G.fst and L.fst: it excludes --arpa and --lexicon": given and files,
+        "--lang-dir has its own G.fst: it excludes --mix, --mix-arpa and --prune": given and (mix or settings.prune),
+        "--tune-text needs --lang-dir": settings.tune_text and not given,
+        "--units spm makes its own words: it excludes --lexicon, --arpa and --mix-arpa": spm
+        and (files or settings.mix_arpa),
+        f"--vocab needs --units spm, not {settings.units}": settings.vocab and not spm,
+        "--mix-weight needs --mix or --mix-arpa": weight and not mix,
+        "--arpa replaces the estimated model; to mix both, pass it as --mix-arpa": mix and settings.arpa,
+        "--mix needs --lm-text, whose model it mixes with that of the transcripts": settings.mix
+        and not settings.lm_text,
+        "a mixture needs --dev-text, on which its weight is chosen, or --mix-weight": mix
+        and not (weight or settings.dev_text),
+    }
+    for message, wrong in faults.items():
+        if wrong:
+            raise InputError(f"lang: {message}")

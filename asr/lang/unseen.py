@@ -51,4 +51,4 @@ def with_words(model: Ngram, words: Iterable[str]) -> Ngram:
         taken = np.exp(below.backoff)[order.prefix] * taken[suffix]
         logp = np.log(np.exp(order.logp) - taken)
         orders.append(Order(order.prefix, order.word, logp, order.backoff, order.prefix * size + order.word))
-    return Ngram([*model.words, *added], orders, model.discounts)
+    return Ngram([*model.words, *added], orders)

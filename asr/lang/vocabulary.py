@@ -1,6 +1,6 @@
 """Choose the words of a lang directory and their pronunciations: characters, sentencepiece's pieces, or own words.
 
-    vocabulary = choose("own", ["银行 在 KTV 对面"], lexicon=Path("my_lexicon.txt"))
+    vocabulary = choose(settings, ["银行 在 KTV 对面"])      # --units own --lexicon my_lexicon.txt
     vocabulary.lexicon      my_lexicon.txt, and those of 银行, 在, KTV, 对面 and of their characters that it lacks
 
 Every character of the text is a word by itself or can be spelled, so that every transcript can be aligned and
@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 from asr.corpus.transcript import characters
 from asr.lang import pieces
 from asr.lang.lexicon import Lexicon, by_word, fit_phones, fitted, read_lexicon, with_specials, words_of
 from asr.lang.positions import pronounceable
 from asr.lang.pronunciation import ALL_PHONES, NOISE, SILENCE_PHONES
+from asr.lang.settings import Settings
 from asr.lang.text_lexicon import UNREAD, text_lexicon
 from asr.lang.units import WordUnits, is_special
 from asr.tables import read_symbols
@@ -48,25 +49,16 @@ class Vocabulary:
         return [word for word, how in self.made.items() if how == UNREAD]
 
 
-def choose(
-    units: str,
-    sentences: Sequence[str],
-    *,
-    lexicon: Path | None = None,
-    more_words: Iterable[str] = (),
-    vocabulary: int = 0,
-    letters: str = "names",
-    most: int = 3,
-    phones: Path | None = None,
-) -> Vocabulary:
+def choose(settings: Settings, sentences: Sequence[str], more_words: Iterable[str] = ()) -> Vocabulary:
     """Return the vocabulary of normalised sentences. Raises InputError.
 
-    units: one of `asr lang --units`. lexicon: a file whose words are all kept, and to which the missing words of the
-    text are added. more_words: the words of a language model, added if there is no `lexicon`. vocabulary, letters,
-    most: see pieces.train and text_lexicon. phones: phones.txt of an alignment, to which pronunciations are fitted.
+    All words of --lexicon are kept, and the missing words of the text are added. more_words: the words of a language
+    model, added if there is no --lexicon. Pronunciations are fitted to the phones of --phones.
     """
+    units, phones = settings.units, settings.phones
+    by_settings = partial(text_lexicon, sentences, letters=settings.letters, most=settings.most_pronunciations)
     letterwise = {unit for sentence in sentences for unit in characters(sentence, latin="letter")}
-    model = pieces.train(sentences, vocabulary) if units == "spm" else b""
+    model = pieces.train(sentences, settings.vocab) if units == "spm" else b""
     wanted = set(letterwise)
     split: Callable[[str], list[str]] | None = None
     if units == "own":
@@ -76,16 +68,16 @@ def choose(
         wanted |= set(pieces.pieces_of(model))
         split = pieces.PieceUnits(wanted, model=model).surfaces
     spelling = sorted(wanted if model else letterwise) if split else []
-    if lexicon is None:
+    if settings.lexicon is None:
         wanted |= {word for word in more_words if not is_special(word)}
-        made, how = text_lexicon(sentences, wanted, letters=letters, most=most, split=split)
+        made, how = by_settings(wanted, split=split)
         changed = 0
         if phones is not None:
             made, changed = fit_phones(made, pronounceable(read_symbols(phones)), phones)
         return Vocabulary(made, how, spelling, model, changed)
-    theirs = with_specials(read_lexicon(lexicon))
+    theirs = with_specials(read_lexicon(settings.lexicon))
     wanted = _lacking(theirs, sentences, wanted, whole=units == "own")
-    made, how = text_lexicon(sentences, wanted, letters=letters, most=most, split=split, given=by_word(theirs))
+    made, how = by_settings(wanted, split=split, given=by_word(theirs))
     known = pronounceable(read_symbols(phones)) if phones is not None else {*SILENCE_PHONES, *ALL_PHONES}
     added, changed = _completing([entry for entry in made if entry[0] in wanted], how, known)
     return Vocabulary(theirs + added, how, spelling, model, changed)

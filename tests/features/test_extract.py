@@ -131,10 +131,10 @@ def test_a_killed_run_does_not_lose_count_of_what_was_left_out(data, monkeypatch
     settings = extract.Settings(data=data, out=data.parent / "out", nj=1, max_missing=0.2)
     tables = DataDir.read(data)
     shards = extract._shards(settings, list(tables.utterances()), dict(extract._sound_files(data / "wav.scp")))
-    assert extract._lost(settings, shards, tables) == ["s0-u0"]
+    assert extract._left_out(settings, shards, tables, []) == ["s0-u0"]
     strict = dataclasses.replace(settings, max_missing=0.1)
     with pytest.raises(InputError, match=r"s0-u0: 1 of 5 utterances have no features, --max-missing allows 0\.1"):
-        extract._lost(strict, shards, tables)
+        extract._left_out(strict, shards, tables, [])
     assert sorted(path.name[:8] for path in archives if not path.exists()) == ["stats.1."]
 
 

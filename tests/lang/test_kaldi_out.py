@@ -1,4 +1,4 @@
-"""`asr kaldi-out`: data directories that Kaldi's own checks accept, in words, with sounds that it can read."""
+"""`asr kaldi-out`: data directories that pass Kaldi's own checks, in words, with sounds that Kaldi can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tone(seconds, rate=16000, seed=0):
 
 @pytest.fixture
 def data(tmp_path):
-    """Four utterances: wav, flac, mp3 and wav of floats, one in a folder with a blank and a quote in its name."""
+    """Four utterances: wav, flac, mp3 and wav of floats, in a folder with a blank and a quote in its name."""
     folder = tmp_path / "it's a corpus"
     folder.mkdir()
     paths = {}
@@ -85,8 +85,8 @@ def test_sounds_through_pipes(data):
     assert words["s2-b"][:6] == ["ffmpeg", "-nostdin", "-v", "error", "-i", sources["s2-b"]]
 
 
-def test_a_pipe_that_is_installed_is_taken_and_works(data, monkeypatch):
-    """A program called flac that writes the file which is its last word: quoting has to survive a real shell."""
+def test_a_pipe_whose_program_is_installed_is_written_and_works(data, monkeypatch):
+    """A program called flac that prints the file named by its last argument: a real shell tests the quoting."""
     programs = data / "bin"
     programs.mkdir()
     (programs / "flac").write_text('#!/bin/sh\nfor last; do :; done\ncat "$last"\n')
@@ -101,7 +101,7 @@ def test_a_pipe_that_is_installed_is_taken_and_works(data, monkeypatch):
     assert read_table(data / "again/wav.scp") == read_table(data / "out/wav.scp")
 
 
-def test_features_come_along(data):
+def test_features_are_written_too(data):
     options = ["--data", data / "data", "--out", data / "features", "--pitch", "false", "--nj", "1"]
     assert main(["features", *map(str, options)]) == 0
     assert kaldi_out(data) == 0
@@ -118,7 +118,7 @@ def test_features_come_along(data):
 
 
 def test_segments_of_channels(data):
-    """A call of two speakers at 8 kHz more than is wanted: a recording for each channel, closed segments."""
+    """A call of two speakers at a higher rate: one recording per channel, segments with ends."""
     soundfile.write(data / "call.wav", np.stack([tone(2, 24000, 1), tone(2, 24000, 2)], axis=1), 24000)
     (data / "data/wav.scp").write_text(f"call {data / 'call.wav'}\n")
     (data / "data/segments").write_text(
@@ -136,7 +136,7 @@ def test_segments_of_channels(data):
     assert entry[6:10] == ["-af", "pan=mono|c0=c1", "-ac", "1"]
 
 
-def test_perturbed_copies_come_as_wav(data):
+def test_perturbed_copies_are_written_as_wav(data):
     given = ["--data", data / "data", "--out", data / "more", "--seed", "1"]
     assert main(["perturb", *map(str, given)]) == 0
     given = ["--data", data / "more", "--lang", data / "lang", "--out", data / "out"]
@@ -146,7 +146,7 @@ def test_perturbed_copies_come_as_wav(data):
     assert len(audio.read(read_table(data / "out/wav.scp")["sp0.9-s1-a"])) == pytest.approx(8000 / 0.9, abs=2)
 
 
-def test_what_cannot_be_written_is_named_and_bounded(data, refused):
+def test_unusable_sounds_are_named_and_bounded(data, refused):
     table = read_table(data / "data/wav.scp")
     with open(table["s1-b"], "r+b") as handle:
         handle.truncate(60)
@@ -162,13 +162,13 @@ def test_what_cannot_be_written_is_named_and_bounded(data, refused):
     assert "no such file" in refused([*given[:4], data, *given[5:]])
 
 
-def test_speakers_that_are_no_prefixes_are_said(data, capsys):
+def test_speakers_that_are_not_prefixes_are_reported(data, capsys):
     write_table(data / "data/utt2spk", {key: f"z{9 - number}" for number, key in enumerate(TEXTS)})
     assert kaldi_out(data) == 0
     assert "utterance names do not begin with their speaker" in capsys.readouterr().err
 
 
-def test_what_kaldis_wave_reader_takes(tmp_path):
+def test_files_that_kaldis_wave_reader_accepts(tmp_path):
     samples = np.array([0, 1, -32768, 40000.0, 2.4])
     write_wav(tmp_path / "a.wav", samples, 16000)
     found, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")

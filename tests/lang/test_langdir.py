@@ -2,6 +2,7 @@ import gzip
 import math
 from pathlib import Path
 
+import kaldifst
 import pytest
 
 from asr.errors import InputError
@@ -13,20 +14,13 @@ SMALL = [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",)), ("一", ("y", "i1")), ("衣",
 
 
 def arcs(path):
-    """Start state, and for every state its final cost and its arcs in a fixed order."""
-    import kaldifst
-
+    """Return the start state, and for every state its final cost and its arcs in a fixed order."""
     fst = kaldifst.StdVectorFst.read(str(path))
-    states = [
-        (
-            str(fst.final(state)),
-            sorted(
-                (arc.ilabel, arc.olabel, round(arc.weight.value, 5) + 0.0, arc.nextstate)
-                for arc in kaldifst.ArcIterator(fst, state)
-            ),
-        )
-        for state in range(fst.num_states)
-    ]
+    states = []
+    for state in range(fst.num_states):
+        found = kaldifst.ArcIterator(fst, state)
+        rows = sorted((arc.ilabel, arc.olabel, round(arc.weight.value, 5) + 0.0, arc.nextstate) for arc in found)
+        states.append((str(fst.final(state)), rows))
     return fst.start, states
 
 
@@ -59,24 +53,13 @@ def test_without_an_alignment_the_phones_are_the_whole_inventory(tmp_path):
     assert list(symbols.phones)[:4] == ["<eps>", "SIL", "SPN", "a1"]
     assert len(symbols.real_phones) == 191
     assert symbols.disambiguation == ["#0", "#1", "#2", "#3"]  # #3 follows an optional silence
-    assert symbols.words == {
-        "<eps>": 0,
-        "<SIL>": 1,
-        "<SPN>": 2,
-        "一": 3,
-        "衣": 4,
-        "饿": 5,
-        "#0": 6,
-        "<s>": 7,
-        "</s>": 8,
-    }
+    words = ["<eps>", "<SIL>", "<SPN>", "一", "衣", "饿", "#0", "<s>", "</s>"]
+    assert symbols.words == {word: number for number, word in enumerate(words)}
     assert (tmp_path / "oov.int").read_text() == "2\n"
     assert (tmp_path / "phones/silence.csl").read_text() == "1:2\n"
 
 
-def test_path_costs_of_the_lexicon_by_hand(tmp_path):
-    import kaldifst
-
+def test_path_costs_of_the_lexicon_equal_those_by_hand(tmp_path):
     phones, words = phone_table(3), word_table(SMALL)
 
     def cost(sounds, spoken):
@@ -102,9 +85,7 @@ def test_path_costs_of_the_lexicon_by_hand(tmp_path):
     assert cost(["y", "e4"], ["一", "饿"]) == math.inf
 
 
-def test_no_silence_at_all():
-    import kaldifst
-
+def test_a_lexicon_without_silence():
     phones, words = phone_table(3), word_table(SMALL)
     fst = lexicon_fst(SMALL[2:], phones, words, silence_probability=0.0, silence_disambiguation="#3")
     labels = {arc.ilabel for state in range(fst.num_states) for arc in kaldifst.ArcIterator(fst, state)}
@@ -132,22 +113,19 @@ def test_given_phones_keep_their_ids_and_new_symbols_go_last(tmp_path):
         ("<eps> 0\nSIL 1\nSPN one\n", r"phones.txt:3: 'SPN one' is not"),
     ],
 )
-def test_phones_that_do_not_serve(tmp_path, table, complaint):
+def test_unusable_phones_are_refused(tmp_path, table, complaint):
     (tmp_path / "phones.txt").write_text(table)
     with pytest.raises(InputError, match=complaint):
         write_lang(tmp_path / "lang", SMALL, phones=tmp_path / "phones.txt")
     assert [item.name for item in tmp_path.iterdir()] == ["phones.txt"]
 
 
-def test_phone_sets_join_the_tones_of_a_final():
-    assert phone_sets(["SIL", "a1", "a2", "ai1", "b", "n", "n2", "v3"]) == [
-        ["SIL"],
-        ["a1", "a2"],
-        ["ai1"],
-        ["b"],
-        ["n", "n2"],
-        ["v3"],
+def test_phones_share_a_root_in_all_tones_and_positions():
+    assert [" ".join(group) for group in phone_sets(["SIL", "a1", "a2", "ai1", "b", "n", "n2", "v3"])] == [
+        *("SIL", "a1 a2", "ai1", "b", "n n2", "v3")
     ]
+    marked = ["SIL", "SIL_B", "SIL_E", "SIL_I", "SIL_S", "a1_B", "a1_E", "a1_I", "a1_S", "a2_B"]
+    assert phone_sets(marked) == [marked[:5], marked[5:]]
 
 
 def test_a_grammar_that_kaldilm_refuses_is_one_line(tmp_path):
@@ -162,7 +140,7 @@ def test_a_grammar_that_kaldilm_refuses_is_one_line(tmp_path):
     ("content", "complaint"),
     [(b"", "is not an OpenFst"), (b"text", "is not an OpenFst"), (b"\xd6\xfd\xb2~\0\0", "neither")],
 )
-def test_what_is_no_transducer(tmp_path, content, complaint):
+def test_a_file_that_is_not_a_transducer_is_refused(tmp_path, content, complaint):
     (tmp_path / "G.fst").write_bytes(content)
     with pytest.raises(InputError, match=complaint):
         check_fst(tmp_path / "G.fst")

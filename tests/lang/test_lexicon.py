@@ -21,7 +21,7 @@ def test_a_lexicon_is_fitted_to_the_phones_of_an_alignment():
     assert changed == 2
 
 
-def test_what_cannot_be_fitted_is_left():
+def test_a_phone_without_a_replacement_stays():
     assert fitted(("b", "ian5", "x1"), ["b", "ian1", "ian4"]) == ("b", "ian4", "x1")
 
 
@@ -30,24 +30,11 @@ def test_other_phones_are_refused_by_name():
         fit_phones([("x", ("b", "iy1")), ("y", ("k",))], ["B_S", "k"], "ali/phones.txt")
 
 
-def test_disambiguation_as_kaldis():
-    lexicon = [
-        ("一", ("y", "i1")),
-        ("衣", ("y", "i1")),
-        ("a", ("a1",)),
-        ("b", ("a1", "n")),
-        ("c", ("a1", "n", "x")),
-        ("d", ("d",)),
-    ]
+def test_disambiguation_equals_kaldis():
+    sounds = ("y i1", "y i1", "a1", "a1 n", "a1 n x", "d")
+    lexicon = [(word, tuple(phones.split())) for word, phones in zip("一衣abcd", sounds, strict=True)]
     with_symbols, highest = disambiguated(lexicon)
-    assert [" ".join(phones) for _, phones in with_symbols] == [
-        "y i1 #1",
-        "y i1 #2",
-        "a1 #1",
-        "a1 n #1",
-        "a1 n x",
-        "d",
-    ]
+    assert [" ".join(phones) for _, phones in with_symbols] == ["y i1 #1", "y i1 #2", "a1 #1", "a1 n #1", *sounds[4:]]
     assert highest == 2
     assert disambiguated([("d", ("d",))]) == ([("d", ("d",))], 0)
 
@@ -66,6 +53,7 @@ def test_reading_and_writing(tmp_path):
         ("行 h ang2\n走\n", r"lexicon\.txt:2: '走' is not"),
         ("行 h ang2\n\n走 z ou3\n", r"lexicon\.txt:2: '' is not"),
         ("行 h ang2\n行 h ang2\n", r"lexicon\.txt:2: 行: this pronunciation has occurred"),
+        ("行 0.75 h ang2\n", r"lexicon\.txt:1: 行: '0\.75' is a probability"),
         ("", r"lexicon\.txt: is empty"),
     ],
 )
@@ -76,7 +64,7 @@ def test_a_broken_lexicon_is_refused(tmp_path, text, complaint):
 
 
 @pytest.mark.parametrize("symbol", ["#0", "#1", "#12", "<eps>", "<s>", "</s>", "<EPS>", "#nonterm:call"])
-def test_symbols_of_kaldis_own_are_neither_words_nor_phones(tmp_path, symbol):
+def test_symbols_of_kaldis_own_are_refused_as_words_and_phones(tmp_path, symbol):
     path = tmp_path / "lexicon.txt"
     path.write_text(f"行 h ang2\n{symbol} SIL\n", encoding="utf-8")
     with pytest.raises(InputError) as caught:
@@ -90,15 +78,9 @@ def test_symbols_of_kaldis_own_are_neither_words_nor_phones(tmp_path, symbol):
         check_words([(symbol, ("h",))], None)
 
 
-def test_words_that_only_look_like_such_symbols_are_read(tmp_path):
+def test_words_that_resemble_such_symbols_are_read(tmp_path):
     (tmp_path / "lexicon.txt").write_text("<SPN> SPN\n# h\n#a h\n<unk> SPN\n[NOISE] SPN\ns S\n", encoding="utf-8")
     assert len(read_lexicon(tmp_path / "lexicon.txt")) == 6
-
-
-def test_probabilities_are_no_phones(tmp_path):
-    (tmp_path / "lexiconp.txt").write_text("行 0.75 h ang2\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"lexiconp\.txt:1: 行: '0\.75' is a probability"):
-        read_lexicon(tmp_path / "lexiconp.txt")
 
 
 def test_unknown_phones_are_refused_by_name():

@@ -6,16 +6,24 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import kaldifst
 import pytest
 
+from asr.alignment.transcripts import Spoken
 from asr.cli import main
+from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
 from asr.kaldi.fst import read_fst
 from asr.lang.arpa import read_arpa
 from asr.lang.kneser_ney import estimate
+from asr.lang.lexicon import by_word, read_lexicon
 from asr.lang.ngram import perplexity, word_log_probabilities
+from asr.lang.pieces import units_of
+from asr.lang.sentences import read_transcripts
+from asr.tables import read_symbols
 
 TEXT = "u1 银行行长去KTV\nu2 我去中国银行\nu3 长江很长\nu4 我们行走\n"
 
@@ -69,12 +77,6 @@ def test_text_becomes_a_whole_lang_directory(here, capsys):
 
 
 def test_sentences_cost_in_g_what_the_model_says(here):
-    import kaldifst
-
-    from asr.lang.arpa import read_arpa
-    from asr.lang.ngram import perplexity
-    from asr.tables import read_symbols
-
     assert lang("--text text --lm-text more.txt --out lang") == 0
     grammar = kaldifst.StdVectorFst.read("lang/G.fst")
     words = read_symbols("lang/words.txt")
@@ -98,17 +100,18 @@ def test_sentences_cost_in_g_what_the_model_says(here):
         assert cost(sentence) == pytest.approx(-perplexity(model, [sentence]).log_probability, abs=1e-3)
 
 
-def test_the_same_bytes_whatever_the_hash_seed(here):
+@pytest.mark.parametrize("options", ["--lm-text more.txt", "--units spm"])
+def test_the_same_bytes_whatever_the_hash_seed(here, options):
     made = []
     for seed in ("1", "77"):
-        command = [sys.executable, "-m", "asr", "lang", "--text", "text", "--lm-text", "more.txt", "--out", "lang"]
+        command = [sys.executable, *f"-m asr lang --text text {options} --out lang --force".split()]
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        subprocess.run([*command, "--force"], check=True, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         made.append(results("lang"))
     assert made[0] == made[1]
 
 
-def test_only_what_changed_runs_again(here, capsys):
+def test_the_stage_runs_again_only_after_a_change(here, capsys):
     command = "--text text --dev-text dev --out lang"
     assert lang(command) == 0
     before = files("lang")
@@ -159,9 +162,6 @@ def test_ready_lexicon_and_language_model(here, capsys):
     assert "犀牛 x i1 n iu2" in Path("lang/lexicon.txt").read_text(encoding="utf-8")
 
 
-# ---------------------------------------------------------------- units
-
-
 NASTY = """n1 😀我❤KTV
 n2 𰻝𬺠行
 n3 カラオケ去银行
@@ -174,14 +174,7 @@ n6 𬺠
 @pytest.mark.parametrize(
     "options", ["", "--units spm", "--units own", "--lexicon my.txt", "--units own --lexicon my.txt"]
 )
-def test_no_transcript_is_ever_lost(here, options, capsys):
-    from asr.alignment.transcripts import Spoken
-    from asr.corpus.transcript import characters, normalise
-    from asr.lang.lexicon import by_word, read_lexicon
-    from asr.lang.pieces import units_of
-    from asr.lang.sentences import read_transcripts
-    from asr.tables import read_symbols
-
+def test_every_transcript_can_be_aligned(here, options, capsys):
     Path("my.txt").write_text("我们 w o3 m en5\n去 q u4\n银行 y in2 h ang2\n", encoding="utf-8")
     Path("text").write_text(TEXT + NASTY, encoding="utf-8")
     assert lang(f"--text text {options} --out lang") == 0
@@ -213,15 +206,15 @@ def test_no_transcript_is_ever_lost(here, options, capsys):
         Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
 
 
-def test_pieces_become_the_words(here, capsys):
+def test_the_words_are_pieces(here, capsys):
     text = "".join(
         f"w{n} {line}KTV\n" for n, line in enumerate(["打开地图", "地图去北京", "北京银行", "银行打开"] * 5)
     )
     Path("text").write_text(text, encoding="utf-8")
     assert lang("--text text --dev-text text --units spm --vocab 16 --out lang") == 0
     said = capsys.readouterr().out
-    characters = 5 * (4 + 5 + 4 + 4) + 20 * 3 + 20
-    assert f" over {characters} characters and sentence ends" in said
+    total = 5 * (4 + 5 + 4 + 4) + 20 * 3 + 20
+    assert f" over {total} characters and sentence ends" in said
     words = Path("lang/words.txt").read_text(encoding="utf-8").split()[::2]
     assert [word for word in words[3:-3] if len(word) > 1] == sorted(["北京", "地图", "打开", "银行"])
     assert set("打开地图去北京银行KTV") <= set(words) and not any("▁" in word for word in words)
@@ -240,29 +233,7 @@ def test_pieces_become_the_words(here, capsys):
     assert not Path("lang/pieces.model").exists()
 
 
-def test_pieces_are_the_same_bytes_whatever_the_hash_seed(here):
-    made = []
-    for seed in ("1", "77"):
-        command = [
-            sys.executable,
-            "-m",
-            "asr",
-            "lang",
-            "--text",
-            "text",
-            "--units",
-            "spm",
-            "--out",
-            "lang",
-            "--force",
-        ]
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-        made.append(results("lang"))
-    assert made[0] == made[1]
-
-
-def test_the_users_words_are_taken_as_they_stand(here, capsys):
+def test_the_words_of_the_user_are_kept(here, capsys):
     Path("text").write_text("u1 银行 行长 去 KTV\nu2 我们 去 中国银行\n", encoding="utf-8")
     Path("more.txt").write_text("花 100 块 钱\n", encoding="utf-8")
     assert lang("--text text --lm-text more.txt --dev-text text --units own --order 2 --out lang") == 0
@@ -291,43 +262,40 @@ def test_a_given_directory_is_taken_over_with_a_grammar_for_tuning(kaldi_sample,
     assert not Path("lang/tune/G.fst").exists()
 
 
-def test_class_files_are_completed(kaldi_sample, kaldi_lang):
-    Path("theirs/phones/silence.int").unlink()
-    Path("theirs/phones/silence.csl").unlink()
-    Path("theirs/phones/disambig.int").unlink()
+def test_missing_files_of_phones_are_made(kaldi_sample, kaldi_lang):
+    made = ["silence.int", "disambig.int", "align_lexicon.txt", "align_lexicon.int"]
+    for name in (*made, "silence.csl"):
+        (kaldi_lang / "phones" / name).unlink()
     assert lang("--lang-dir theirs --out lang") == 0
-    for name in ("silence.int", "disambig.int"):
-        assert Path("lang/phones", name).read_text() == (kaldi_sample / "lang/phones" / name).read_text()
+    for name in made:
+        assert Path("lang/phones", name).read_bytes() == (kaldi_sample / "lang/phones" / name).read_bytes()
 
 
-def broken(folder, name, content=None):
-    def breaking():
-        path = Path(folder, name)
-        path.unlink()
-        if content is not None:
-            path.write_bytes(content)
-
-    return breaking
+def put(name, content=None):
+    """Replace a file of the lang directory `theirs`, or remove it."""
+    Path("theirs", name).unlink()
+    if content is not None:
+        Path("theirs", name).write_bytes(content)
 
 
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
         (
-            broken("theirs", "G.fst"),
+            partial(put, "G.fst"),
             "theirs: is not a complete lang directory: G.fst is missing; utils/format_lm.sh adds",
         ),
-        (broken("theirs", "words.txt"), "theirs: is not a complete lang directory: words.txt is missing"),
-        (broken("theirs", "G.fst", b"0 1 2 2 0.5\n"), "theirs/G.fst: is not an OpenFst file"),
-        (broken("theirs", "words.txt", b"<eps> 0\na 1\na 2\n"), "theirs/words.txt:3: a: symbol or id has occurred"),
-        (broken("theirs", "words.txt", b"<eps> 0\na 1\n"), "theirs/words.txt: lacks #0"),
-        (broken("theirs", "words.txt", b"a 0\n<eps> 1\n#0 2\n"), "theirs/words.txt: <eps> must have the id 0"),
-        (broken("theirs", "phones/disambig.int", b"169\n1\n"), "disambig.int: 'SIL' is not a disambiguation symbol"),
-        (broken("theirs", "phones/silence.int", b"1\n169\n"), "silence.int: '#0' is a symbol of Kaldi's own"),
-        (broken("theirs", "phones/disambig.int", b"169\n999\n"), "theirs/phones/disambig.int:2: '999' is not in"),
-        (broken("theirs", "phones/silence.int", b""), "theirs/phones/silence.int: is empty"),
-        (broken("theirs", "phones.txt", b"<eps> 0\nSIL 1\nSPN 2\nb 3\n"), "theirs/phones/disambig.int:1: '169'"),
-        (broken("theirs", "oov.txt", b"<nothing>\n"), "theirs/oov.txt: '<nothing>' is not in words.txt"),
+        (partial(put, "words.txt"), "theirs: is not a complete lang directory: words.txt is missing"),
+        (partial(put, "G.fst", b"0 1 2 2 0.5\n"), "theirs/G.fst: is not an OpenFst file"),
+        (partial(put, "words.txt", b"<eps> 0\na 1\na 2\n"), "theirs/words.txt:3: a: symbol or id has occurred"),
+        (partial(put, "words.txt", b"<eps> 0\na 1\n"), "theirs/words.txt: lacks #0"),
+        (partial(put, "words.txt", b"a 0\n<eps> 1\n#0 2\n"), "theirs/words.txt: <eps> must have the id 0"),
+        (partial(put, "phones/disambig.int", b"169\n1\n"), "disambig.int: 'SIL' is not a disambiguation symbol"),
+        (partial(put, "phones/silence.int", b"1\n169\n"), "silence.int: '#0' is a symbol of Kaldi's own"),
+        (partial(put, "phones/disambig.int", b"169\n999\n"), "theirs/phones/disambig.int:2: '999' is not in"),
+        (partial(put, "phones/silence.int", b""), "theirs/phones/silence.int: is empty"),
+        (partial(put, "phones.txt", b"<eps> 0\nSIL 1\nSPN 2\nb 3\n"), "theirs/phones/disambig.int:1: '169'"),
+        (partial(put, "oov.txt", b"<nothing>\n"), "theirs/oov.txt: '<nothing>' is not in words.txt"),
         (lambda: shutil.rmtree("theirs/phones"), "lang directory: phones/disambig.int is missing"),
         (lambda: shutil.rmtree("theirs"), "theirs: is not a folder"),
     ],
@@ -340,7 +308,7 @@ def test_an_incomplete_directory_is_refused(kaldi_lang, capsys, fault, complaint
     assert not Path("lang").exists()
 
 
-def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
+def test_a_directory_with_another_phone_table_is_refused(kaldi_lang, capsys):
     table = Path("theirs/phones.txt").read_text().replace("a1 3\na2 4", "a2 3\na1 4")
     Path("ali_phones.txt").write_text(table)
     assert lang("--lang-dir theirs --phones ali_phones.txt --out lang") == 2
@@ -349,8 +317,8 @@ def test_the_directory_of_other_alignments_is_refused(kaldi_lang, capsys):
     )
 
 
-def test_models_are_mixed_as_dev_likes_it_and_pruned(here, capsys):
-    """The extra text is dev's own: it gets nearly all the weight, and its words their place in G."""
+def test_models_are_mixed_with_the_best_weight_for_dev_and_pruned(here, capsys):
+    """The extra text is that of dev: its model has most of the weight, and its words are in G."""
     Path("more.txt").write_text("我去长江\n我爱你和他\n" * 3, encoding="utf-8")
     options = "--text text --lm-text more.txt --dev-text dev --out lang"
     assert lang(f"{options} --mix true") == 0
@@ -373,7 +341,7 @@ def test_models_are_mixed_as_dev_likes_it_and_pruned(here, capsys):
     assert len(smaller.words) < read_fst(Path("lang/G.fst")).num_arcs
 
 
-def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
+def test_a_ready_model_is_mixed_with_a_given_weight(here, capsys):
     assert lang("--text text --out other") == 0
     Path("text2").write_text("u1 走走走\n", encoding="utf-8")
     assert lang("--text text2 --mix-arpa other/lm.arpa --mix-weight 0.25 --out lang") == 0
@@ -427,7 +395,7 @@ def test_a_ready_model_is_mixed_in_with_the_weight_that_is_given(here, capsys):
         ("--text text --mix-arpa arpa --mix-weight 0.5", "arpa:5: '-0.3' is not `log10-probability"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(here, capsys, options, complaint):
+def test_bad_input_is_one_line_and_writes_nothing(here, capsys, options, complaint):
     Path("empty").write_text("")
     Path("silent").write_text("u1\nu2 。。\n")
     Path("twice").write_text("u1 a\nu1 b\n")

@@ -83,27 +83,11 @@ def test_a_given_model_that_lacks_words_of_dev_and_train(here, capsys):
 
 
 def test_the_bound_is_a_setting(here, capsys):
-    assert (
-        main(
-            [
-                "lang",
-                "--text",
-                "text",
-                "--dev-text",
-                "dev",
-                "--arpa",
-                "x.arpa",
-                "--out",
-                "lang",
-                "--max-missing",
-                "0.5",
-            ]
-        )
-        == 2
-    )
+    options = "--text text --dev-text dev --out lang --max-missing"
+    assert lang(f"{options} 0.5 --arpa x.arpa") == 2
     assert "x.arpa: 5 of 7 words of dev cannot be recognised" in capsys.readouterr().err
     assert not Path("lang").exists()
-    assert lang("--text text --dev-text dev --out lang --max-missing 2") == 2
+    assert lang(f"{options} 2") == 2
     assert "--max-missing: '2' is more than 1" in capsys.readouterr().err
 
 

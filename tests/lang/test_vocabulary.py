@@ -1,9 +1,19 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from asr.errors import InputError
 from asr.lang.lexicon import by_word
+from asr.lang.settings import Settings
 from asr.lang.units import WordUnits
-from asr.lang.vocabulary import choose
+from asr.lang.vocabulary import Vocabulary
+from asr.lang.vocabulary import choose as choose_by_settings
+
+
+def choose(units: str, sentences: list[str], more_words: Sequence[str] = (), **options: Any) -> Vocabulary:
+    return choose_by_settings(Settings(Path("lang"), units=units, **options), sentences, more_words)
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def test_where_the_phones_are_others_the_lexicons_own_characters_spell_a_word_or
 
 def test_pieces_and_all_characters_are_words():
     text = ["打开北京地图", "北京天气", "打开音乐", "北京地图KTV"] * 3
-    chosen = choose("spm", text, vocabulary=15)
+    chosen = choose("spm", text, vocab=15)
     words = {word for word, _ in chosen.lexicon[2:]}
     assert len(words) == 15 and set("打开北京地图天气音乐KTV") <= words
     assert chosen.spelling == sorted(words)
