@@ -5,14 +5,11 @@ model = with_backoffs(without(model, keep))
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from asr.lang.ngram import NEVER, Ngram, Order, log_conditional
+from asr.lang.ngram import LOG_NEVER, Ngram, Order, log_conditional
 
 NOTHING_LEFT = 1e-12  # probability: a smaller difference from one is rounding
-LEAST = NEVER * math.log(10)
 
 
 def with_backoffs(model: Ngram) -> Ngram:
@@ -27,7 +24,7 @@ def with_backoffs(model: Ngram) -> Ngram:
         lower = log_conditional(Ngram(model.words, orders), model.tokens(length)[:, 1:])
         seen = np.bincount(order.prefix, minlength=len(below)) > 0
         left, left_below = unseen_mass(order, order.logp, len(below)), unseen_mass(order, lower, len(below))
-        alpha = np.full(len(below), LEAST)
+        alpha = np.full(len(below), LOG_NEVER)
         possible = (left > NOTHING_LEFT) & (left_below > NOTHING_LEFT)
         alpha[possible] = np.log(left[possible] / left_below[possible])
         alpha[~seen] = 0.0

@@ -12,14 +12,13 @@ In the ARPA file gamma(h) is the back-off weight, and p sums to one over the wor
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from asr.errors import InputError
-from asr.lang.ngram import BEGIN, END, NEVER, Ngram, Order, flat_ids
+from asr.lang.ngram import BEGIN, END, LOG_NEVER, Ngram, Order, flat_ids
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # if there is too little text to estimate them
 
@@ -96,7 +95,7 @@ def estimate(sentences: Sequence[Sequence[str]], order: int = 3) -> Ngram:
         if length > 1:
             orders[-1].backoff[:] = np.log(gamma, where=gamma > 0, out=np.zeros_like(gamma))
         probability = discounted + gamma[grams.prefix] * probability[grams.suffix]
-        logp = np.full(len(probability), NEVER * math.log(10))
+        logp = np.full(len(probability), LOG_NEVER)
         np.log(probability, where=adjusted > 0, out=logp)
         orders.append(Order(grams.prefix, grams.word, logp, np.zeros(len(logp)), grams.key))
     return Ngram(words, orders)

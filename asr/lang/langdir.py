@@ -61,6 +61,11 @@ class Symbols:
         return [phone for phone, number in self.phones.items() if number and not is_disambiguation(phone)]
 
     @property
+    def silence(self) -> list[str]:
+        """Return the silence phones, in all positions."""
+        return [phone for phone in self.real_phones if plain(phone) in SILENCE_PHONES]
+
+    @property
     def disambiguation(self) -> list[str]:
         """Return #0, #1, ... of phones.txt in the order of their ids."""
         return [phone for phone in self.phones if is_disambiguation(phone)]
@@ -138,11 +143,11 @@ def write_lang(
 
 def _write_classes(folder: Path, symbols: Symbols) -> None:
     """Write phones/: each class as symbols (.txt), as one id a line (.int) and as ids joined by colons (.csl)."""
-    real = symbols.real_phones
-    silence = [phone for phone in real if _is_silence(phone)]
+    real, silence = symbols.real_phones, symbols.silence
+    spoken = [phone for phone in real if phone not in silence]
     classes = {
         "silence": silence,
-        "nonsilence": [phone for phone in real if not _is_silence(phone)],
+        "nonsilence": spoken,
         "optional_silence": [SILENCE],
         "context_indep": silence,
         "disambig": symbols.disambiguation,
@@ -158,18 +163,12 @@ def _write_classes(folder: Path, symbols: Symbols) -> None:
     sets = phone_sets(real)
     _write_both(folder, "sets", "", sets, symbols.phones)
     _write_both(folder, "roots", "shared split ", sets, symbols.phones)
-    tones = [
-        [p for p in classes["nonsilence"] if re.sub(r"\D", "", p) == tone] for tone in ("1", "2", "3", "4", "5", "")
-    ]
-    places = [[p for p in classes["nonsilence"] if mark_of(p) == mark] for mark in MARKS if has_positions(real)]
+    tones = [[phone for phone in spoken if re.sub(r"\D", "", phone) == tone] for tone in [*"12345", ""]]
+    places = [[phone for phone in spoken if mark_of(phone) == mark] for mark in MARKS if has_positions(real)]
     if places:
-        places += [[p for p in silence if mark_of(p) == mark] for mark in ("", *MARKS)]
+        places += [[phone for phone in silence if mark_of(phone) == mark] for mark in ("", *MARKS)]
     questions = [silence, *filter(None, tones), *filter(None, places)]
     _write_both(folder, "extra_questions", "", questions, symbols.phones)
-
-
-def _is_silence(phone: str) -> bool:
-    return plain(phone) in SILENCE_PHONES
 
 
 def _write_both(folder: Path, name: str, lead: str, rows: Iterable[Sequence[str]], phones: Mapping[str, int]) -> None:
@@ -192,10 +191,9 @@ def phone_sets(phones: Iterable[str]) -> list[list[str]]:
 
 
 def _write_topology(path: Path, symbols: Symbols) -> None:
-    silences = [symbols.phones[phone] for phone in symbols.real_phones if _is_silence(phone)]
-    others = [symbols.phones[phone] for phone in symbols.real_phones if not _is_silence(phone)]
+    others = [phone for phone in symbols.real_phones if phone not in symbols.silence]
     lines = ["<Topology>"]
-    for numbers, states in ((others, LEFT_TO_RIGHT), (silences, ERGODIC_SILENCE)):
-        listed = " ".join(str(number) for number in numbers)
+    for phones, states in ((others, LEFT_TO_RIGHT), (symbols.silence, ERGODIC_SILENCE)):
+        listed = " ".join(str(symbols.phones[phone]) for phone in phones)
         lines.append(f"<TopologyEntry>\n<ForPhones>\n{listed}\n</ForPhones>\n{states}</TopologyEntry>")
     write_lines(path, [*lines, "</Topology>"])

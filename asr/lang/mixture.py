@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from asr.errors import InputError
-from asr.lang.backoff import LEAST, with_backoffs
-from asr.lang.ngram import Ngram, Order, log_conditional, word_log_probabilities
+from asr.lang.backoff import with_backoffs
+from asr.lang.ngram import LOG_NEVER, Ngram, Order, log_conditional, word_log_probabilities
 
 MOST_ITERATIONS = 1000
 CLOSE = 1e-6
@@ -66,7 +66,7 @@ def interpolated(first: Ngram, second: Ngram, weight: float) -> Ngram:
         orders.append(Order(key // len(words), key % len(words), zeros, zeros, key))
         grams = Ngram(words, orders).tokens(length)
         parts = [log + log_conditional(m, own[grams]) for log, m, own in zip(logs, models, back, strict=True)]
-        logp = np.maximum(np.logaddexp(*parts), LEAST)
+        logp = np.maximum(np.logaddexp(*parts), LOG_NEVER)
         orders[-1] = Order(orders[-1].prefix, orders[-1].word, logp, zeros, key)
     return with_backoffs(Ngram(words, orders))
 

@@ -18,6 +18,7 @@ import numpy as np
 
 BEGIN, END = "<s>", "</s>"
 NEVER = -99.0  # log10 probability of what cannot be predicted: <s>, as ARPA files have it
+LOG_NEVER = NEVER * math.log(10)
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,10 @@ class Perplexity:
 
 
 def word_log_probabilities(model: Ngram, sentences: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return natural log p of every word and </s> after its history, sentence by sentence, and which are unknown
-    (bool).
+    """Return natural log p of every word and </s> after its history, and whether it is unknown (bool).
 
-    An unknown word has log p 0 and cuts the history of the words after it.
+    Both have an entry for each word, sentence by sentence. An unknown word has log p 0 and cuts the history of the
+    words after it.
     """
     ids = {word: number for number, word in enumerate(model.words)}
     tokens, ends = flat_ids(sentences, ids)

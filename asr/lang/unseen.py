@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from asr.lang.ngram import NEVER, Ngram, Order
+from asr.lang.ngram import LOG_NEVER, Ngram, Order
 
 
 def with_words(model: Ngram, words: Iterable[str]) -> Ngram:
@@ -28,7 +28,7 @@ def with_words(model: Ngram, words: Iterable[str]) -> Ngram:
         return model
     size = len(model.words) + len(added)
     unigrams = model.orders[0]
-    real = unigrams.logp > NEVER * math.log(10)
+    real = unigrams.logp > LOG_NEVER
     rarest = float(unigrams.logp[real].min())
     scale = -math.log1p(len(added) * math.exp(rarest))
     ids = np.arange(len(model.words), size)

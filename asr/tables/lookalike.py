@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
+from itertools import takewhile
 
 from asr.errors import shown
 
@@ -72,8 +73,7 @@ def difference(name: str, other: str) -> str:
 
 def _common(one: str, other: str) -> int:
     """Return the length of the common beginning of two strings."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _codes(text: str) -> str:

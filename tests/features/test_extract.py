@@ -1,4 +1,4 @@
-"""The feature stage on hand-made sounds: tables, sharding, resuming, and what it refuses."""
+"""The feature stage on made-up sounds: tables, shards, resuming, and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asr.features import extract
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import FeatureReader
 from asr.kaldi.archives import MatrixReader
-from asr.tables import read_table
+from asr.tables import read_table, write_table
 
 
 @pytest.fixture
@@ -26,17 +26,13 @@ def data(tmp_path):
     """Five utterances of two speakers, about half a second each."""
     rng = np.random.default_rng(3)
     folder = tmp_path / "data"
-    folder.mkdir()
-    lines = {"wav.scp": [], "text": [], "utt2spk": []}
-    for number in range(5):
-        key, speaker = f"s{number % 2}-u{number}", f"s{number % 2}"
+    keys = [f"s{number % 2}-u{number}" for number in range(5)]
+    for number, key in enumerate(keys):
         samples = (rng.normal(0, 2000, size=8000 + 160 * number)).astype(np.int16)
         soundfile.write(tmp_path / f"{key}.wav", samples, 16000)
-        lines["wav.scp"].append(f"{key} {tmp_path / key}.wav")
-        lines["text"].append(f"{key} 你好")
-        lines["utt2spk"].append(f"{key} {speaker}")
-    for name, content in lines.items():
-        (folder / name).write_text("\n".join(content) + "\n", encoding="utf-8")
+    write_table(folder / "wav.scp", {key: f"{tmp_path / key}.wav" for key in keys})
+    write_table(folder / "text", dict.fromkeys(keys, "你好"))
+    write_table(folder / "utt2spk", {key: key[:2] for key in keys})
     return folder
 
 
@@ -57,7 +53,7 @@ def test_tables(data, monkeypatch):
     assert read_table(data / "cmvn.scp").keys() == {"s0", "s1"}
 
 
-def test_second_run_does_nothing_and_a_new_sound_is_noticed(data, capsys):
+def test_a_second_run_does_nothing_until_a_sound_changes(data, capsys):
     assert run(data) == 0
     capsys.readouterr()
     assert run(data) == 0
@@ -67,7 +63,7 @@ def test_second_run_does_nothing_and_a_new_sound_is_noticed(data, capsys):
     assert read_table(data / "utt2num_frames")["s0-u2"] == "23"
 
 
-def test_killed_run_goes_on_with_what_is_missing(data, monkeypatch, capsys):
+def test_a_run_after_a_kill_makes_only_the_missing_shards(data, monkeypatch, capsys):
     monkeypatch.setattr(extract, "SHARD_UTTERANCES", 2)
     assert run(data) == 0
     archives = sorted((data.parent / "out").glob("feats.*.ark"))
@@ -85,7 +81,7 @@ def test_killed_run_goes_on_with_what_is_missing(data, monkeypatch, capsys):
     assert tables == {path.name: path.read_bytes() for path in data.iterdir() if path.name != ".done.features.json"}
 
 
-def test_processes_change_nothing(data, monkeypatch):
+def test_the_number_of_processes_changes_nothing(data, monkeypatch):
     assert run(data) == 0
     first = next((data.parent / "out").glob("feats.*.ark")).read_bytes()
     (data / ".done.features.json").unlink()
@@ -108,7 +104,7 @@ def test_other_normalisations(data, norm, keys):
     assert reader["s0-u0"].shape == (48, 40)
 
 
-def test_one_bad_sound_stops_the_stage_unless_it_may_be_missing(data, refused, capsys):
+def test_a_bad_sound_stops_the_stage_unless_max_missing_allows_it(data, refused, capsys):
     path = data.parent / "s1-u3.wav"
     path.write_bytes(path.read_bytes()[:5000])
     argv = ["features", "--data", data, "--out", data.parent / "out", "--nj", "1"]
@@ -121,8 +117,8 @@ def test_one_bad_sound_stops_the_stage_unless_it_may_be_missing(data, refused, c
     assert set(read_table(data / "feats.scp")) == {"s0-u0", "s0-u2", "s0-u4", "s1-u1"}
 
 
-def test_a_killed_run_does_not_lose_count_of_what_was_left_out(data, monkeypatch):
-    """Its first archive was whole, without an utterance that cannot be read; the bound holds for all archives."""
+def test_utterances_that_an_earlier_run_left_out_count_too(data, monkeypatch):
+    """The first shard is complete without an unreadable utterance; the bound holds for all shards."""
     monkeypatch.setattr(extract, "SHARD_UTTERANCES", 2)
     path = data.parent / "s0-u0.wav"
     path.write_bytes(path.read_bytes()[:5000])
@@ -138,7 +134,7 @@ def test_a_killed_run_does_not_lose_count_of_what_was_left_out(data, monkeypatch
     assert sorted(path.name[:8] for path in archives if not path.exists()) == ["stats.1."]
 
 
-def test_features_that_the_model_was_not_trained_on(data, tmp_path):
+def test_features_of_another_kind_than_the_models_are_refused(data, tmp_path):
     assert run(data) == 0
     with pytest.raises(Exception, match=r"features.json: kind is fbank, but the model was trained with mfcc"):
         FeatureReader(data, {"kind": "mfcc"})
@@ -146,16 +142,14 @@ def test_features_that_the_model_was_not_trained_on(data, tmp_path):
     assert content["dim"] == 43 and content["norm"] == "speaker"
 
 
-def test_a_worker_that_is_killed_is_named_and_the_same_command_goes_on(data, monkeypatch, capsys):
-    """The third utterance's sound comes from a command that kills the process that runs it, as the kernel would."""
+def test_a_killed_worker_is_named_and_the_same_command_completes_the_work(data, monkeypatch, capsys):
+    """The sound of the third utterance is a command that kills the process that runs it, as the kernel would."""
     monkeypatch.setattr(extract, "SHARD_UTTERANCES", 2)
     table = (data / "wav.scp").read_text()
     lines = table.splitlines()
     lines[2] = f"{lines[2].split()[0]} kill -9 $PPID |"
     (data / "wav.scp").write_text("\n".join(lines) + "\n")
-    assert (
-        main(["features", "--data", str(data), "--out", str(data.parent / "out"), "--nj", "2", "--allow-pipes"]) == 1
-    )
+    assert run(data, "--nj", "2", "--allow-pipes") == 1
     said = capsys.readouterr().err.strip()
     assert re.fullmatch(
         r"features: data: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked on "

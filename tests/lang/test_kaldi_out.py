@@ -11,7 +11,7 @@ import soundfile
 from kaldi_rules import data_faults, rows
 
 from asr.cli import main
-from asr.corpus.kaldi_sound import in_archive, pipe, reads_directly, write_wav
+from asr.corpus.kaldi_sound import reads_directly
 from asr.sound import audio
 from asr.tables import read_table, write_table
 
@@ -166,35 +166,3 @@ def test_speakers_that_are_not_prefixes_are_reported(data, capsys):
     write_table(data / "data/utt2spk", {key: f"z{9 - number}" for number, key in enumerate(TEXTS)})
     assert kaldi_out(data) == 0
     assert "utterance names do not begin with their speaker" in capsys.readouterr().err
-
-
-def test_files_that_kaldis_wave_reader_accepts(tmp_path):
-    samples = np.array([0, 1, -32768, 40000.0, 2.4])
-    write_wav(tmp_path / "a.wav", samples, 16000)
-    found, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
-    assert found.tolist() == [0, 1, -32768, 32767, 2] and rate == 16000
-    good = (tmp_path / "a.wav").read_bytes()
-    assert reads_directly(tmp_path / "a.wav", 16000) and not reads_directly(tmp_path / "a.wav", 8000)
-    junk = b"JUNK" + (4).to_bytes(4, "little") + b"abcd"
-    listed = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
-    for name, content, taken in (
-        ("junk", good[:12] + junk + good[12:], True),
-        ("list behind fmt", good[:36] + listed + good[36:], True),
-        ("list before fmt", good[:12] + listed + good[12:], False),
-        ("cut", good[:-2], False),
-        ("no samples", good[:40] + bytes(4), False),
-        ("float", good[:20] + b"\3\0" + good[22:], False),
-        ("stereo", good[:22] + b"\2\0" + good[24:], False),
-        ("empty", b"", False),
-        ("text", b"RIFF", False),
-    ):
-        (tmp_path / "x.wav").write_bytes(content)
-        assert reads_directly(tmp_path / "x.wav", 16000) is taken, name
-    assert not reads_directly(tmp_path / "none.wav", 16000)
-    (tmp_path / "x.ark").write_bytes(b"a " + good + b"b " + good[:22] + b"\2\0" + good[24:])
-    assert reads_directly(f"{tmp_path / 'x.ark'}:2", 16000)
-    assert not reads_directly(f"{tmp_path / 'x.ark'}:{len(good) + 4}", 16000)
-    assert in_archive("/x.ark:17") == ("/x.ark", 17) and in_archive("/x.ark:a") is None
-    (tmp_path / "odd:17").write_bytes(good)
-    assert reads_directly(tmp_path / "odd:17", 16000) and in_archive(str(tmp_path / "odd:17")) is None
-    assert pipe(["flac", "a b", "it's"]) == "flac 'a b' 'it'\"'\"'s' |"
