@@ -121,7 +121,7 @@ def replace_files(folder: Path, *, stale: Iterable[str] = ()) -> Iterator[Path]:
 def _move_files(work: Path, folder: Path, stale: Iterable[str]) -> None:
     made = sorted(item.relative_to(work) for item in work.rglob("*") if item.is_file())
     for name in made:
-        reads.refuse_input(folder / name)
+        declared_paths.refuse_input(folder / name)
         sync(work / name)
     for name in {Path(name) for name in stale}.difference(made):
         (folder / name).unlink(missing_ok=True)

@@ -1,10 +1,9 @@
-"""Which columns of a table hold sounds, transcripts and the rest: by their names, else by what they hold.
+"""Find the columns of a table that hold sounds, transcripts and the rest: by their names, else by their content.
 
-    columns_of(records, given={"text": "hanzi"}, is_sound=known.__contains__)     {"sound": "clip", "text": "hanzi"}
+    columns_of(records, given={"text": "hanzi"}, is_sound=known.__contains__)     # {"sound": "clip", "text": "hanzi"}
 
-A table without names of columns is `sound transcript [speaker]`; where `is_sound` can say what names a sound, its
-columns may stand in any order. Nothing is guessed from names that are not known: such a table is refused, and the
-columns that were seen are named.
+A table without names of columns is `sound transcript [speaker]`; with `is_sound` its columns may have any order. A
+table whose columns have unknown names is refused with an error that names them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from asr.corpus.records import Records
 from asr.corpus.transcript import HAN
 from asr.errors import InputError
 
-#: names of columns by what they hold, as corpora have them; the first that is there counts
+#: names of columns in corpora, by what the columns hold; the first one that a table has counts
 NAMES: dict[str, tuple[str, ...]] = {
     "sound": (
         *("path", "audio_filepath", "audio_path", "audio_file", "audio", "wav", "wav_path", "sound"),
@@ -57,15 +56,15 @@ _HAN = re.compile(f"[{HAN}]")
 
 
 class NotUnderstood(InputError):
-    """A table that names sounds, and does not say in a known way which column is the transcript."""
+    """The error for a table that names sounds, but whose column of transcripts is not known."""
 
 
 class NoListing(InputError):
-    """A file that is no table of sounds and transcripts at all."""
+    """The error for a file that is no table of sounds and transcripts."""
 
 
 def names_columns(cells: list[str], given: Mapping[str, str] | None = None) -> bool:
-    """Return whether `cells` are names of columns, a sound's and a transcript's among them."""
+    """Return whether `cells` are names of columns, among them those of the sound and the transcript."""
     wanted, titles = _wanted(given), {plain_title(cell) for cell in cells}
     return all(titles & set(wanted[what]) for what in ("sound", "text"))
 
@@ -73,13 +72,13 @@ def names_columns(cells: list[str], given: Mapping[str, str] | None = None) -> b
 def columns_of(
     records: Records, given: Mapping[str, str] | None = None, is_sound: Callable[[str], bool] | None = None
 ) -> dict[str, str]:
-    """{what: the title of its column}. `given`: {what: title, or its number, or `none`} as the user says.
+    """Return {what: the title of its column}. given: the user's {what: title, or number from 1, or `none`}.
 
-    Raises NotUnderstood or NoListing with the columns that were seen; InputError for a column that is not there.
+    Raises NotUnderstood or NoListing, which name the table's columns, and InputError for a column that is missing.
     """
     wanted = _wanted(given)
     if given and "sound" in given and wanted["sound"] == wanted["text"]:
-        raise InputError(f"--columns: {given['sound']} is to be both sound and text", file=records.path)
+        raise InputError(f"--columns: {given['sound']} cannot be both sound and text", file=records.path)
     known = {plain_title(title): title for title in reversed(records.titles)}
     present = {what: [known[name] for name in names if name in known] for what, names in wanted.items()}
     if given:
@@ -111,7 +110,7 @@ def columns_of(
         hint = f"sound={sound},text={text}"
         hint = f"'{hint}'" if re.search(r"[^\w=,.-]", hint) else hint
         raise NotUnderstood(
-            f"which columns hold what is not known: {records.shown()}; say so, perhaps by --columns {hint}",
+            f"the columns have unknown names: {records.shown()}; name them, perhaps --columns {hint}",
             file=records.path,
             line=records.first_line,
         )
@@ -120,7 +119,7 @@ def columns_of(
 
 
 def plain_title(title: str) -> str:
-    """Return a column's name as it is compared: NFKC, lower case, no quotes or marks around it."""
+    """Return a column's name for comparisons: NFKC, lower case, without quotes and marks around it."""
     return unicodedata.normalize("NFKC", title).strip(" \t\ufeff\u200b'\"#*").lower()
 
 
@@ -137,9 +136,9 @@ def _missing(records: Records, names: str) -> InputError:
 
 
 def _transcript(records: Records, titles: list[str]) -> str:
-    """Return the first of several known columns that holds Chinese text and no class such as a mood, else any text.
+    """Return the first column with varied Chinese text, else the first with any text.
 
-    A `sentence` in English beside a `text` in Chinese is a translation, a `label` beside it the name of a class.
+    A `sentence` in English beside a `text` in Chinese is a translation; a `label` with few values is a class.
     """
     chinese = [title for title in titles if _share(records.values(title), _has_han) >= 0.5]
     filled = [title for title in titles if any(map(str.strip, records.values(title)))]
@@ -147,7 +146,7 @@ def _transcript(records: Records, titles: list[str]) -> str:
 
 
 def _refuse_twins(records: Records, what: str, title: str, given: Mapping[str, str]) -> None:
-    """Raise NotUnderstood where another column has this name and other values, unless the user has named one."""
+    """Raise NotUnderstood if another column has this name and other values, unless the user has chosen one."""
     twin = f"{title}.1"
     if what not in given and twin in records.titles and records.values(title) != records.values(twin):
         message = f"two columns are called {title}; name one of them: --columns {what}={title} or {what}={twin}"
@@ -155,33 +154,33 @@ def _refuse_twins(records: Records, what: str, title: str, given: Mapping[str, s
 
 
 def _varied(records: Records, titles: list[str]) -> list[str]:
-    """Return the columns with at least half as many different values as the one that has most."""
+    """Return the columns with more than half as many different values as the most varied one."""
     variety = {title: len(set(records.values(title))) for title in titles}
     return [title for title in titles if 2 * variety[title] > max(variety.values())]
 
 
 def _by_content(records: Records, is_sound: Callable[[str], bool]) -> tuple[str, str, list[str]]:
-    """(the column of the sounds, that of the transcripts, the others but for a second form of the transcripts)."""
+    """Return the columns of the sounds and of the transcripts, and the others without copies of the transcripts."""
     shares = {title: _share(records.values(title), is_sound) for title in records.titles}
     sound = max(shares, key=lambda title: (shares[title], _share(records.values(title), _has_suffix)), default="")
     if not sound or not shares[sound]:
-        message = f"names no sound of this folder; its columns: {records.shown()}"
+        message = f"names no sound of this folder; its columns are {records.shown()}"
         raise NoListing(message, file=records.path, line=records.first_line)
     texts = [title for title in records.titles if title != sound and _share(records.values(title), _has_han) >= 0.5]
     alike: list[str] = []
     if len(texts) > 1:
         texts, alike = _distinct(records, texts)
     if not texts:
-        message = f"names sounds, but no column holds Chinese text; its columns: {records.shown()}"
+        message = f"names sounds, but no column holds Chinese text; its columns are {records.shown()}"
         raise NoListing(message, file=records.path, line=records.first_line)
     if len(texts) > 1:
-        message = f"columns {', '.join(texts)} hold Chinese text; say which: --columns sound={sound},text={texts[0]}"
+        message = f"columns {', '.join(texts)} hold Chinese text; name one: --columns sound={sound},text={texts[0]}"
         raise NotUnderstood(message, file=records.path, line=records.first_line)
     return sound, texts[0], [title for title in records.titles if title not in (sound, *texts, *alike)]
 
 
 def _distinct(records: Records, texts: list[str]) -> tuple[list[str], list[str]]:
-    """Of several columns with Chinese text: (the transcripts, other forms of them). Names of speakers are neither."""
+    """Return (the transcripts, other forms of them) of columns with Chinese text. Names of speakers are neither."""
     texts = _varied(records, texts) or texts
     pairs = list(zip(*(records.values(title) for title in texts), strict=False))
     same = sum(len({"".join(_HAN.findall(text)) for text in pair}) == 1 for pair in pairs)

@@ -1,8 +1,8 @@
-"""Put several data directories together into one.
+"""Combine several data directories into one.
 
-Reads Kaldi data directories and writes one with all their utterances. An utterance or a recording that is in two
-of them is refused; a speaker may be in several. Where only some have segments, the others' recordings get
-a segment each, from their start to their end.
+Reads Kaldi data directories and writes one with all their utterances. An utterance or a recording may be in only one
+of them, a speaker in several. If only some directories have segments, each recording of the others gets one segment,
+from its start to its end.
 
     python -m asr combine --data data/a,data/b --out data/all
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import FILES, DataDir, Segment, refuse_same
+from asr.corpus.data_tables import Segment
+from asr.corpus.datadir import FILES, DataDir
 from asr.errors import InputError
 from asr.settings import option
 
@@ -26,8 +27,7 @@ class Settings:
 
 
 def run(settings: Settings) -> None:
-    """Write `out`; InputError for whatever is in two directories."""
-    refuse_same(settings.out, *settings.data)
+    """Write `out`. Raises InputError for an utterance or a recording that is in two directories."""
     pieces = {path: DataDir.read(path, allow_pipes=settings.allow_pipes) for path in settings.data}
     whole = combine(pieces)
     whole.write(settings.out)
@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
 
 
 def combine(pieces: dict[Path, DataDir]) -> DataDir:
-    """All of `pieces` in one; the paths are named in errors."""
+    """Return the utterances of all `pieces`. Errors name the paths."""
     with_segments = any(piece.segments is not None for piece in pieces.values())
     whole = DataDir({}, {}, {}, {} if with_segments else None)
     if any(piece.perturb for piece in pieces.values()):

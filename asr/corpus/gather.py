@@ -1,4 +1,4 @@
-"""What a recipe found in a corpus, made into data directories: checked, told apart, normalised.
+"""Make data directories of what a recipe found in a corpus: checked, without overlap, normalised.
 
     class Settings(CorpusSettings): ...                          # of recipes/NAME/prepare.py
     train = Gathered(Path("corpus/train"))
@@ -6,8 +6,9 @@
     train.problems.append(Problem("no transcript", "has no transcript", "corpus/S1/b.wav", None, "S1_b"))
     write_sets({"train": train, "test": test}, settings)         # OUT/{train,dev,test}
 
-Reads the sounds; writes Kaldi data directories with utt2dur. What cannot be used is dropped and named, up to
---max-missing of a set. A set that the corpus does not have is cut from train, by speaker and text.
+Reads the sounds. Writes Kaldi data directories with utt2dur, left_out.tsv and prepared.json. Utterances that cannot
+be used are dropped and named, up to --max-missing of a set. A set that the corpus lacks is cut from train, by speaker
+and text.
 """
 
 from __future__ import annotations
@@ -15,40 +16,36 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asr.console import say, warn
-from asr.corpus.datadir import DataDir, Segment
-from asr.corpus.left_out import write_left_out
-from asr.corpus.prepared import record
+from asr.corpus.data_tables import Segment
+from asr.corpus.datadir import DataDir
+from asr.corpus.prepared import num_characters, record, write_left_out
 from asr.corpus.problems import BOM, Problem, checked_value
 from asr.corpus.repair import settle
 from asr.corpus.same_sound import in_several_sets
-from asr.corpus.soundcheck import check_sounds
+from asr.corpus.soundcheck import SoundChecks, check_sounds
 from asr.corpus.split import split
 from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import transcript_problems
-from asr.corpus.transcript import characters, normaliser, simplified
+from asr.corpus.transcript import normaliser, simplified
 from asr.errors import InputError
 from asr.files import read_bytes
 from asr.settings import option
 from asr.tables import read_lines
 
-#: in this order an utterance that is in several sets stays: what is in test must not be trained on
+SETS = ("train", "dev", "test")
+#: an utterance in several sets stays in the first of these: train must not hold what is in test
 PRECEDENCE = ("test", "dev", "train")
 #: byte-order marks, the longest first: UTF-32's begins with UTF-16's
-MARKS = {
-    b"\xff\xfe\0\0": "utf-32",
-    b"\0\0\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
+MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptSettings:
-    """How every recipe's transcripts are written."""
+    """The settings of every recipe's transcripts."""
 
     spoken: bool = option(True, help="say numbers, dates and units in Han characters")
     latin: str = option("word", help="Latin words whole, or spelled", choices=("word", "letter"))
@@ -58,9 +55,13 @@ class TranscriptSettings:
     spoken_table: Path | None = option(None, help="your own `written<TAB>spoken` pairs, applied before all rules")
 
     def written(self, text: str) -> str:
-        """Return a transcript in its one form. Raises InputError for a faulty --spoken-table."""
+        """Return a transcript in its written form. Raises InputError for a faulty --spoken-table."""
         text = self._one_form(simplified(text) if self.simplified else text)
         return text if self.latin == "word" else re.sub("(?<=[A-Z])(?=[A-Z])", " ", text)
+
+    def rewritten(self, data: DataDir) -> DataDir:
+        """Return `data` with its transcripts in their written form."""
+        return data.with_text({key: self.written(text) for key, text in data.text.items()})
 
     @functools.cached_property
     def _one_form(self) -> Callable[[str], str]:
@@ -68,22 +69,30 @@ class TranscriptSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusSettings(TranscriptSettings):
-    """What every recipe that reads a corpus can be told."""
+class RecipeSettings(TranscriptSettings):
+    """The settings of every recipe that reads recordings."""
 
-    out: Path = option(help="folder to write train, dev and test into", writes="folder")
-    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000, most=10**6)
-    resample: bool = option(False, help="accept higher rates, which are then converted on reading")
-    max_missing: float = option(0.05, help="largest part of a set's utterances that may be dropped", least=0, most=1)
-    dev_fraction: float = option(0.05, help="part of train that dev gets when it is cut from it", above=0, below=1)
-    test_fraction: float = option(0.05, help="part of train that test gets when it is cut from it", above=0, below=1)
+    out: Path = option(help="folder to write train, dev and test into", writes="folder", makes=SETS)
+    rate_hz: int = option(16000, help="sample rate that every sound must have", least=1000, most=10**6)
+    resample: bool = option(False, help="accept higher rates, which are converted on reading")
+    max_missing: float = option(0.05, help="largest share of a set's utterances that may be dropped", least=0, most=1)
+    dev_fraction: float = option(0.05, help="share of train that becomes dev if dev is cut from it", above=0, below=1)
     seed: int = option(1, help="which speakers or sentences a set that is cut from train gets", least=0)
     nj: int = option(0, help="threads; 0: one per core", least=0, affects=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CorpusSettings(RecipeSettings):
+    """The settings of every recipe that may cut dev and test from train."""
+
+    test_fraction: float = option(
+        0.05, help="share of train that becomes test if test is cut from it", above=0, below=1
+    )
+
+
 @dataclass(frozen=True)
 class Found:
-    """An utterance of a corpus. `file` and `line`: where its transcript stands; `segment`: the part of `sound`."""
+    """An utterance of a corpus. file, line: of its transcript. segment: the part of `sound` that it is."""
 
     key: str
     speaker: str
@@ -96,14 +105,14 @@ class Found:
 
 @dataclass
 class Gathered:
-    """One set as it was found; `name` is named in what is said, `problems` are those met on the way."""
+    """One set of a corpus. name: the file or folder that messages name. problems: those found so far."""
 
     name: Path
     found: list[Found] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def collected(self) -> DataDir:
-        """The utterances as tables. Of those that stand twice under a key none is to be trusted."""
+        """Return the utterances as tables. Differing utterances with one key are a problem that drops the key."""
         data = DataDir({}, {}, {}, {} if any(item.segment for item in self.found) else None)
         first: dict[str, Found] = {}
         for item in self.found:
@@ -126,14 +135,19 @@ class Gathered:
 
 
 def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> None:
-    """Write train, dev and test under settings.out; InputError where too much is wrong, or nothing is there."""
+    """Write train, dev and test under settings.out.
+
+    Raises InputError if a set is empty, or too much of it is dropped; nothing is written then.
+    """
     for one in gathered.values():
         if not one.found:
             raise (one.problems[0].error() if one.problems else InputError("no utterance is here", file=one.name))
     durations: dict[str, float] = {}
-    sets = {name: _checked(one, settings, durations) for name, one in gathered.items()}
-    _part(gathered, sets)
-    lost: dict[str, list[Problem]] = {name: [] for name in (*gathered, "train", "dev", "test")}
+    sets = {name: one.collected() for name, one in gathered.items()}
+    for name, one in gathered.items():
+        one.problems += check_sounds(one.name, sets[name], SoundChecks.of(settings), durations)
+    _separate(gathered, sets)
+    lost: dict[str, list[Problem]] = {name: [] for name in SETS}
     kept = {
         name: settle(one.name, sets[name], one.problems, max_missing=settings.max_missing, lost=lost[name])
         for name, one in gathered.items()
@@ -141,40 +155,23 @@ def write_sets(gathered: Mapping[str, Gathered], settings: CorpusSettings) -> No
     sets = _with_cut(kept, gathered["train"].name, settings, lost["train"])
     seconds: dict[str, float | None] = {}
     for name, data in sets.items():
-        written = data.with_text({key: settings.written(text) for key, text in data.text.items()})
-        times = {key: f"{durations[key]:.3f}" for key in written.utt2spk}
-        DataDir(written.recordings, written.text, written.utt2spk, written.segments, times).write(settings.out / name)
+        times = {key: f"{durations[key]:.3f}" for key in data.utt2spk}
+        sets[name] = written = replace(settings.rewritten(data), utt2dur=times)
+        written.write(settings.out / name)
         write_left_out(settings.out / name, lost[name])
-        units = sum(len(characters(text)) for text in written.text.values())
         seconds[name] = total = sum(durations[key] for key in written.utt2spk)
-        size = f"{len(written.utt2spk)} utterances of {len(written.spk2utt)} speakers, {total / 3600:.2f} hours"
-        say(f"{name}: {size}, {units} characters")
-        sets[name] = written
+        say(f"{name}: {written.size}, {total / 3600:.2f} hours, {num_characters(written)} characters")
     record(sets, seconds, settings)
 
 
-def _checked(one: Gathered, settings: CorpusSettings, durations: dict[str, float]) -> DataDir:
-    """The tables of a set, whose sounds are opened; what is wrong goes to `one.problems`."""
-    data = one.collected()
-    one.problems += check_sounds(
-        one.name,
-        data,
-        rate_hz=settings.rate_hz,
-        resample=settings.resample,
-        nj=settings.nj,
-        durations=durations,
-    )
-    return data
-
-
-def _part(gathered: Mapping[str, Gathered], sets: Mapping[str, DataDir]) -> None:
-    """An utterance, or a sound under another name, may be in one set only: it leaves the others."""
+def _separate(gathered: Mapping[str, Gathered], sets: Mapping[str, DataDir]) -> None:
+    """Append a problem for each utterance, or sound of another name, that is in an earlier set of PRECEDENCE too."""
     order = [name for name in PRECEDENCE if name in sets]
     where = {(name, item.key): item for name in order for item in gathered[name].found}
     for (name, key), (other, as_key) in in_several_sets({name: sets[name] for name in order}).items():
         item = where[name, key]
         under = "" if as_key == key else f" as {as_key}"
-        message = f"its sound is in {other} too{under}; it stays there alone"
+        message = f"its sound is in {other} too{under} and is kept only there"
         gathered[name].problems.append(Problem("in two sets", message, item.sound, None, key))
     for place, name in enumerate(order):
         gone = {problem.key for problem in gathered[name].problems if problem.kind == "in two sets"}
@@ -188,7 +185,7 @@ def _part(gathered: Mapping[str, Gathered], sets: Mapping[str, DataDir]) -> None
 def _with_cut(
     sets: dict[str, DataDir], name: Path, settings: CorpusSettings, lost: list[Problem]
 ) -> dict[str, DataDir]:
-    """Return the three sets, those that are missing cut from train. `lost` gets what had to be left out for that."""
+    """Return the three sets; cuts those that are missing from train. lost: receives what this leaves out."""
     total = len(sets["train"].utt2spk)
     for part, share in (("test", settings.test_fraction), ("dev", settings.dev_fraction)):
         if part not in sets:
@@ -201,24 +198,24 @@ def _with_cut(
                 lost=lost,
             )
     _say_leaks(sets)
-    return {part: sets[part] for part in ("train", "dev", "test")}
+    return {part: sets[part] for part in SETS}
 
 
 def _say_leaks(sets: Mapping[str, DataDir]) -> None:
-    """A dev set whose sentences are train's makes the language model look better than it is."""
+    """Warn of a dev or test set whose sentences are in train: the language model looks better than it is."""
     known = set(sets["train"].text.values())
     for name in ("dev", "test"):
         seen = sum(text in known for text in sets[name].text.values())
         if seen > 0.1 * len(sets[name].text):
-            said = f"{seen} of {len(sets[name].text)} sentences of {name} are in train too"
-            warn(f"{said}: the language model knows them")
+            share = f"{seen} of {len(sets[name].text)} sentences of {name}"
+            warn(f"{share} are in train too: the language model knows them")
 
 
 def transcript_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """Yield (line number, line) of a file of transcripts.
 
-    A UTF-16 or UTF-32 byte-order mark has the last word on its encoding. Where no line ends in a line feed, carriage
-    returns end the lines, as spreadsheets on old Macs write them.
+    A UTF-16 or UTF-32 byte-order mark overrides `encoding`. Carriage returns end the lines of a file without line
+    feeds, as spreadsheets on old Macs write it.
     """
     start = read_bytes(path)[:4]
     for mark, of_mark in MARKS.items():

@@ -1,9 +1,9 @@
-"""JSON that lists records, in the forms that corpora have, with the line of each record.
+"""Read JSON that lists records, in the forms that corpora use, with the line number of each record.
 
-    json_items(path, lines, names_columns)    [(2, {"file": "a.wav", "text": "今天"}), (3, Unusable("is not JSON"))]
+    json_items(path, lines, names_columns)    # [(2, {"file": "a.wav", "text": "今天"}), (3, Unusable("is not JSON"))]
 
-An object a line, a list of objects, an object {name: text} or {name: object}, or one list of objects in an object.
-The records after an unusable one are read.
+The forms: an object a line, a list of objects, an object {name: text} or {name: object}, one list of objects in an
+object. The records after an unusable one are read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NEXT_OBJECT = re.compile(r"\n\s*\{")
 
 @dataclass(frozen=True)
 class Unusable:
-    """Stands for a record that cannot be used: why, and by what it can be named."""
+    """A record that cannot be used: the reason, and a name for it."""
 
     reason: str
     name: str = ""
@@ -37,15 +37,15 @@ Item = tuple[int, dict[str, Any] | Unusable]
 
 @dataclass(frozen=True)
 class _Broken:
-    """Stands for a value that is no JSON."""
+    """A value that is no JSON."""
 
     reason: str
 
 
 def json_items(path: Path, lines: list[tuple[int, str]], names_columns: Callable[[list[str]], bool]) -> list[Item]:
-    """Return (line, record) of every record. `names_columns` says whether the keys of an object make it a record.
+    """Return (line, record) of every record. names_columns: whether the keys of an object make it a record.
 
-    Raises InputError where the file as a whole has another form, or is cut.
+    Raises InputError if the file has another form, or is cut.
     """
     text = "\n".join(line for _, line in lines)
     filled = [(number, line) for number, line in lines if line.strip()]
@@ -61,7 +61,7 @@ def json_items(path: Path, lines: list[tuple[int, str]], names_columns: Callable
 def _of_object(
     path: Path, text: str, start: int, first_line: int, names_columns: Callable[[list[str]], bool]
 ) -> list[Item]:
-    """Return the records of the one object that a file holds."""
+    """Return the records of a file that is one object."""
     members = list(_members(path, text, start))
     keys, values = [key for _, key, _ in members], [value for _, _, value in members]
     if names_columns(keys):
@@ -80,10 +80,10 @@ def _of_object(
 
 
 def _members(path: Path, text: str, at: int) -> Iterator[tuple[int, str, Any]]:
-    """(line number, key or nothing, value) of the members of the JSON list or object that begins at `at`.
+    """Yield (line number, key or "", value) of the members of the JSON list or object that begins at `at`.
 
-    A member of a list that is no JSON comes as _Broken, and the next line that begins an object is read on. An object
-    that is no JSON, or JSON that is cut, is an InputError.
+    For a member of a list that is no JSON the value is _Broken, and reading resumes at the next line that begins an
+    object. Raises InputError if an object is no JSON, or the JSON is cut.
     """
     decoder, closing = json.JSONDecoder(object_pairs_hook=_object), {"[": "]", "{": "}"}[text[at]]
     line, counted, parted = 1, 0, True
@@ -118,7 +118,7 @@ def _members(path: Path, text: str, at: int) -> Iterator[tuple[int, str, Any]]:
 
 
 def _key(decoder: json.JSONDecoder, text: str, at: int) -> tuple[str, int]:
-    """Return the name of an object's member, and where its value begins."""
+    """Return the key of an object's member, and where its value begins."""
     key, end = decoder.raw_decode(text, at)
     colon = _COLON.match(text, end)
     if not isinstance(key, str) or colon is None:
@@ -134,11 +134,11 @@ def _parsed(line: str) -> Any:
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these members. Raises ValueError where a key stands twice: Python takes the last."""
+    """Return an object. Raises ValueError if a key occurs twice (Python would take the last)."""
     result = dict(members)
     if len(result) < len(members):
         twice = next(key for place, (key, _) in enumerate(members) if key in dict(members[:place]))
-        raise ValueError(f"{twice[:40]} stands in it twice")
+        raise ValueError(f"{twice[:40]} occurs twice in it")
     return result
 
 
@@ -151,4 +151,4 @@ def _reason(error: Exception) -> str:
 def _record(value: Any) -> dict[str, Any] | Unusable:
     if isinstance(value, _Broken):
         return Unusable(f"is not JSON: {value.reason}")
-    return value if isinstance(value, dict) else Unusable("is no JSON object")
+    return value if isinstance(value, dict) else Unusable("is not a JSON object")

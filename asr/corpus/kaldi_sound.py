@@ -1,8 +1,9 @@
-"""wav.scp entries that Kaldi's own programs can read: wav files, pipes that make one, or wav files written anew.
+"""Make wav.scp entries that Kaldi's programs can read: wav files, pipes that make one, or copies as wav files.
 
-Kaldi reads RIFF wav of 16-bit PCM. Everything else needs a command (`flac -c -d -s x.flac |`) or a copy.
+Kaldi reads RIFF wav of 16-bit PCM. All other sounds need a command (`flac -c -d -s x.flac |`) or a copy.
 
-    entry(Path("a.mp3"), rate_hz=16000, channel=None, form="MP3", channels=1)   # "ffmpeg ... -i a.mp3 ... - |"
+    reads_directly("a.mp3", 16000)                                              # False
+    pipe(command(Path("a.mp3"), form="MP3", rate=44100, channels=1, rate_hz=16000, channel=None))   # "ffmpeg ... - |"
 """
 
 from __future__ import annotations
@@ -14,27 +15,22 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.files import atomic
-from asr.tables import is_count
+from asr.sound.source import located
 
 PCM, EXTENSIBLE = 1, 0xFFFE
 _RIFF, _CHUNK, _FORMAT = struct.Struct("<4sI4s"), struct.Struct("<4sI"), struct.Struct("<HHIIHH")
 
 
-def in_archive(source: str) -> tuple[str, int] | None:
-    """Return (archive, offset) of an entry `x.ark:17`, which Kaldi reads too; None for a file's own name."""
-    path, colon, offset = source.rpartition(":")
-    return (path, int(offset)) if colon and is_count(offset) and not os.path.exists(source) else None
-
-
 def reads_directly(source: str | os.PathLike[str], rate_hz: int) -> bool:
-    """Return whether Kaldi's wave reader takes a wav.scp entry as it is, and finds one channel at `rate_hz` in it."""
-    path, offset = in_archive(os.fspath(source)) or (os.fspath(source), 0)
+    """Return whether Kaldi's wave reader accepts a wav.scp entry, and finds one channel at `rate_hz` in it."""
+    path, offset = located(os.fspath(source))
     try:
         size = os.stat(path).st_size
         with open(path, "rb") as handle:
-            handle.seek(offset)
+            handle.seek(offset or 0)
             kind, _, wave = _RIFF.unpack(handle.read(_RIFF.size))
             if (kind, wave) != (b"RIFF", b"WAVE"):
                 return False
@@ -56,9 +52,9 @@ def reads_directly(source: str | os.PathLike[str], rate_hz: int) -> bool:
 
 
 def command(path: Path, *, form: str, rate: int, channels: int, rate_hz: int, channel: int | None) -> list[str]:
-    """Return the words of a command that writes a sound to standard output, as wav of one channel at `rate_hz`.
+    """Return the words of a command that writes a sound to standard output, as mono wav at `rate_hz`.
 
-    form: soundfile's name of the format; rate, channels: the sound's own; channel: which one, from 0.
+    form: soundfile's name of the format. rate, channels: of the sound. channel: the one to take, from 0.
     """
     if channels == 1 and rate == rate_hz and form == "FLAC":
         return ["flac", "-c", "-d", "-s", str(path)]
@@ -70,7 +66,7 @@ def command(path: Path, *, form: str, rate: int, channels: int, rate_hz: int, ch
 
 
 def pipe(words: list[str]) -> str:
-    """Return a wav.scp entry that runs a command, quoted for the shell that Kaldi starts."""
+    """Return a wav.scp entry that runs a command, quoted for a shell."""
     return f"{shlex.join(words)} |"
 
 
@@ -79,10 +75,15 @@ def installed(words: list[str]) -> bool:
     return shutil.which(words[0]) is not None
 
 
-def write_wav(path: Path, samples: np.ndarray, rate_hz: int) -> None:
-    """Write samples, float (n,) in int16's scale, as 16-bit PCM; the file appears whole or not at all."""
-    data = np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes()
+def write_wav(path: Path, samples: npt.NDArray[np.floating], rate_hz: int) -> None:
+    """Write samples, float (frames,) in int16's scale, as 16-bit PCM. The file appears whole or not at all."""
+    with atomic(path, "wb") as handle:
+        handle.write(wav_bytes(np.clip(np.rint(samples), -32768, 32767).astype("<i2"), rate_hz))
+
+
+def wav_bytes(samples: npt.NDArray[np.int16], rate_hz: int) -> bytes:
+    """Return a mono wav file of 16-bit samples (frames,)."""
+    data = samples.astype("<i2").tobytes()
     head = _RIFF.pack(b"RIFF", 36 + len(data), b"WAVE") + _CHUNK.pack(b"fmt ", 16)
     head += _FORMAT.pack(PCM, 1, rate_hz, 2 * rate_hz, 2, 16) + _CHUNK.pack(b"data", len(data))
-    with atomic(path, "wb") as handle:
-        handle.write(head + data)
+    return head + data

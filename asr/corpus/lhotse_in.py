@@ -1,12 +1,12 @@
-"""Lhotse manifests as a data directory.
+"""Write lhotse manifests as a data directory.
 
 Reads   --recordings and --supervisions, or --cuts: manifests of lhotse (.jsonl .jsonl.gz .json .yaml)
-Writes  --out: wav.scp text utt2spk spk2utt, and segments where an utterance is no whole recording
+Writes  --out: wav.scp text utt2spk spk2utt, and segments if an utterance is not a whole recording
 
     python -m asr lhotse-in --recordings recordings.jsonl.gz --supervisions supervisions.jsonl.gz --out data/train
 
-A relative path is looked for from the current folder, then beside the manifest. What a data directory cannot say is
-refused: sounds that are no files, recordings that lhotse would change on reading, supervisions of several channels.
+A relative path starts from the current folder, else from the manifest's. What a data directory cannot express is
+refused: sounds that are not files, recordings that lhotse changes on reading, supervisions of several channels.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say, warn
-from asr.corpus.datadir import FILES, DataDir, Segment
+from asr.corpus.data_tables import Segment
+from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.lhotse_out import library
 from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.settings import option
 from asr.tables.lookalike import LookAlikes
 
-#: how much of a recording may lie outside an utterance that is all of it, and how far one may reach past the end
+#: seconds of a recording that a whole-recording utterance may omit, and that one may reach past the end
 TOLERANCE_S = 0.005
 
 
@@ -34,11 +35,11 @@ class Settings:
     recordings: Path | None = option(None, help="manifest of recordings")
     supervisions: Path | None = option(None, help="manifest of supervisions")
     cuts: Path | None = option(None, help="manifest of cuts, instead of the other two")
-    allow_pipes: bool = option(False, help="take shell commands as sounds")
+    allow_pipes: bool = option(False, help="accept shell commands as sounds")
 
 
 def run(settings: Settings) -> None:
-    """Write `out`; InputError for the first thing that a data directory cannot say."""
+    """Write `out`. Raises InputError for the first item that a data directory cannot express."""
     if (settings.cuts is None) == (settings.recordings is None or settings.supervisions is None):
         raise InputError("lhotse-in: name --recordings and --supervisions, or --cuts alone")
     recordings: dict[str, tuple[Any, Path]] = {}
@@ -77,7 +78,7 @@ def run(settings: Settings) -> None:
 def _as_data(
     sources: dict[str, str], text: dict[str, str], utt2spk: dict[str, str], segments: dict[str, Segment]
 ) -> DataDir:
-    """With segments only where they say something: else the utterances' keys are the recordings' own."""
+    """Return the tables, without segments if every utterance is a whole recording of its own."""
     plain = all(item.end_s is None and item.channel is None for item in segments.values())
     if plain and len({item.recording for item in segments.values()}) == len(segments):
         own = {key: sources[item.recording] for key, item in segments.items()}
@@ -86,15 +87,15 @@ def _as_data(
 
 
 def _supervised(settings: Settings, unused: list[str]) -> Iterator[tuple[Path, Any, Any, float]]:
-    """(manifest, supervision, its recording, its start in that recording in seconds).
+    """Yield (manifest, supervision, its recording, its start in that recording in seconds).
 
-    `unused` gets the recordings, or cuts, without a supervision.
+    unused: receives the recordings, or cuts, without a supervision.
     """
     lhotse = library()
     if settings.cuts is not None:
         for cut in _load(lhotse.CutSet, settings.cuts):
             if not hasattr(cut, "recording") or cut.recording is None:
-                raise InputError("is no cut of one recording", file=settings.cuts, key=cut.id)
+                raise InputError("is not a cut of one recording", file=settings.cuts, key=cut.id)
             if not cut.supervisions:
                 unused.append(cut.id)
             for item in cut.supervisions:
@@ -120,7 +121,7 @@ def _supervised(settings: Settings, unused: list[str]) -> Iterator[tuple[Path, A
 
 
 def _load(kind: Any, path: Path) -> Iterator[Any]:
-    """The items of a manifest; what lhotse cannot read is an InputError with the number of the item it stopped at."""
+    """Yield the items of a manifest. Raises InputError with the number of the item that lhotse cannot read."""
     if not path.is_file():
         raise InputError("no such manifest", file=path)
     number = 0
@@ -130,7 +131,7 @@ def _load(kind: Any, path: Path) -> Iterator[Any]:
             yield item
     except InputError:
         raise
-    except Exception as error:  # lhotse raises whatever its readers do: the file is at fault, not we
+    except Exception as error:  # lhotse raises what its readers raise; the file is at fault
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"lhotse cannot read item {number + 1}: {reason}", file=path) from error
 
@@ -141,13 +142,13 @@ def _check(item: Any, file: Path) -> None:
     if not (item.text or "").strip():
         raise InputError("has no text", file=file, key=item.id)
     if not all(isinstance(value, int | float) for value in (item.start, item.duration)):
-        raise InputError(f"'{item.start}' and '{item.duration}' are no times in seconds", file=file, key=item.id)
+        raise InputError(f"'{item.start}' and '{item.duration}' are not times in seconds", file=file, key=item.id)
     if isinstance(item.channel, list) and len(item.channel) != 1:
-        raise InputError(f"is of channels {item.channel}; an utterance has one", file=file, key=item.id)
+        raise InputError(f"has channels {item.channel}; an utterance has one", file=file, key=item.id)
 
 
 def _source(recording: Any, file: Path, settings: Settings) -> str:
-    """The entry of wav.scp."""
+    """Return the entry of wav.scp."""
     if recording.transforms:
         raise InputError("is changed when lhotse reads it; save the sound itself first", file=file, key=recording.id)
     if len(recording.sources) != 1:

@@ -1,15 +1,15 @@
-"""Perturbed copies of training data: other speeds, volumes, rooms and noises. They count as data: frames seen.
+"""Add perturbed copies of training data: other speeds, volumes, rooms and noises. They count as frames seen.
 
-Reads   --data: a Kaldi data directory; perhaps --noise-dir, sound files of noise
-Writes  --out: a data directory with the originals and their copies. A copy has the original's sound and text;
-        utt2uniq says whose copy it is, and `perturb` how it is changed when features are made of it: no sound is
-        stored twice. Key and speaker have a prefix: sp0.9-, sp1.1- (as Kaldi's
-        perturb_data_dir_speed.sh has it), noisy1-
+Reads   --data: a Kaldi data directory; --noise-dir: sound files of noise, if given
+Writes  --out: a data directory with the originals and their copies. A copy has the sound and text of its original;
+        utt2uniq names the original, and `perturb` states the perturbation, which is applied when features are made:
+        no sound is stored twice. Key and speaker of a copy have a prefix: sp0.9-, sp1.1- (as in Kaldi's
+        perturb_data_dir_speed.sh), noisy1-
 
     python -m asr perturb --data exp/data/train --out exp/data/train_perturbed --speeds 0.9,1.0,1.1 --noisy-copies 1
 
-A copy that speed makes shorter than one window of features is left out and named, up to --max-missing of all.
-`python -m asr features` makes the features; `python -m asr align --originals` gives the copies their alignments.
+Copies that are shorter than one window of features are dropped and named, up to --max-missing of all. `python -m asr
+features` makes the features, `python -m asr align --originals` the alignments of the copies.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import FILES, DataDir, Utterance, is_pipe, refuse_same
+from asr.corpus.datadir import FILES, DataDir, Utterance
 from asr.corpus.problems import Problem
 from asr.corpus.repair import settle
 from asr.errors import InputError
-from asr.parallel.machine import cores
+from asr.parallel.processes import processes_for
 from asr.settings import option
 from asr.sound import audio
 from asr.sound import rooms as acoustics
 from asr.sound.perturbation import SPEEDS, Perturbation
+from asr.sound.source import is_pipe
 from asr.stamp import Stamp
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: raised whenever the same inputs yield other results, so that these are made again
 REVISION = 1
 
 
@@ -43,30 +44,29 @@ class Settings:
     data: Path = option(help="data directory to read")
     out: Path = option(help="data directory to write", writes="folder", makes=FILES)
     speeds: tuple[float, ...] = option(
-        (0.9, 1.0, 1.1), help="a copy of all data at each; 1 is the original", least=SPEEDS[0], most=SPEEDS[1]
+        (0.9, 1.0, 1.1), help="makes a copy of all data at each; 1 is the original", least=SPEEDS[0], most=SPEEDS[1]
     )
     volume: tuple[float, ...] = option(
-        (0.5, 2.0), help="factors between which a copy's volume is drawn; 1,1: none", above=0, most=1000
+        (0.5, 2.0), help="range of the factors of a copy's volume; 1,1: unchanged", above=0, most=1000
     )
-    noisy_copies: int = option(0, help="further copies, at a speed by chance, in rooms and noise", least=0, most=1000)
-    snr_db: tuple[float, ...] = option(
-        (5.0, 20.0), help="signal-to-noise ratios between which noise is drawn", least=-100, most=100
-    )
-    reverb_share: float = option(0.5, help="share of the noisy copies that are in a room too", least=0, most=1)
+    noisy_copies: int = option(0, help="further copies, at random speeds, in rooms and noise", least=0, most=1000)
+    snr_db: tuple[float, ...] = option((5.0, 20.0), help="range of the signal-to-noise ratios", least=-100, most=100)
+    reverb_share: float = option(0.5, help="share of the noisy copies in a room", least=0, most=1)
     rt60_s: tuple[float, ...] = option(
-        (0.2, 0.6), help="reverberation times between which rooms are drawn, seconds", least=0.05, below=10
+        (0.2, 0.6), help="range of the rooms' reverberation times, seconds", least=0.05, below=10
     )
-    noise_dir: Path | None = option(None, help="folder with noises to take; none: white, pink, traffic and hum, made")
+    noise_dir: Path | None = option(
+        None, help="folder with sounds of noise; none: white, pink, traffic and hum, made"
+    )
     seed: int = option(1, help="of volumes, rooms and noises", least=0)
     max_missing: float = option(
-        0.05, help="largest part of all copies that may be left out: too short for a window", least=0, most=1
+        0.05, help="largest share of the copies that may be dropped as too short", least=0, most=1
     )
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 
 def run(settings: Settings) -> None:
-    """Write `out`; InputError for settings that make no sense, or nothing to perturb."""
-    refuse_same(settings.out, settings.data)
+    """Write `out`. Raises InputError for settings that contradict, and for data that is perturbed already."""
     _check(settings)
     tables = [settings.data / name for name in ("wav.scp", "segments", "text", "utt2spk")]
     noises = _noises(settings.noise_dir)
@@ -96,8 +96,8 @@ def run(settings: Settings) -> None:
 def _short(whole: DataDir, data: DataDir) -> list[Problem]:
     """Return a problem for each copy in `whole` of `data` that is shorter than one window of features.
 
-    An original's length is that of its segment, that in utt2dur, or that of its sound. What cannot be opened is left
-    to the feature stage, which names it; pipes are not run for this.
+    The length of an original is that of its segment, in utt2dur, or of its sound. Sounds that cannot be opened are
+    skipped (the feature stage names them), and so are pipes.
     """
     changes, originals = whole.perturb or {}, whole.utt2uniq or {}
     if all(change.speed <= 1 for change in changes.values()):
@@ -113,35 +113,28 @@ def _short(whole: DataDir, data: DataDir) -> list[Problem]:
 
 
 def _durations(data: DataDir) -> dict[str, float]:
-    """Return the seconds of each utterance of `data` as far as they are known."""
+    """Return the seconds of each utterance of `data` whose length is known."""
     seconds: dict[str, float] = {}
     unknown = []
     for item in data.utterances():
         if item.end_s is not None:
             seconds[item.key] = item.end_s - (item.start_s or 0.0)
         elif data.utt2dur is not None and item.key in data.utt2dur:
-            seconds[item.key] = _number(data.utt2dur[item.key])
+            seconds[item.key] = float(data.utt2dur[item.key])
         elif not is_pipe(item.source):
             unknown.append(item)
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(processes_for(0, len(unknown))) as pool:
         for item, known in zip(unknown, pool.map(_seconds, unknown), strict=True):
             if known is not None:
                 seconds[item.key] = known
     return seconds
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(f"'{text}' in utt2dur is no number of seconds") from error
-
-
 def _seconds(item: Utterance) -> float | None:
     try:
         rate, _, frames = audio.info(item.source, key=item.key)
     except audio.SoundError:
-        return None  # features names what cannot be read
+        return None
     return frames / rate - (item.start_s or 0.0)
 
 
@@ -150,7 +143,7 @@ def _check(settings: Settings) -> None:
         if len(getattr(settings, name)) != 2 or not getattr(settings, name)[0] <= getattr(settings, name)[1]:
             raise InputError(f"perturb: --{name.replace('_', '-')} takes two numbers, LEAST,MOST")
     if len(set(settings.speeds)) < len(settings.speeds) or not settings.speeds:
-        raise InputError("perturb: --speeds are factors, each once")
+        raise InputError("perturb: --speeds takes different factors")
 
 
 def _noises(folder: Path | None) -> list[str]:
@@ -160,16 +153,16 @@ def _noises(folder: Path | None) -> list[str]:
         raise InputError("no such folder of noises", file=folder)
     found = sorted(str(path.absolute()) for path in folder.rglob("*") if path.suffix.lower() in SOUNDS)
     if not found:
-        raise InputError(f"holds no sound ({' '.join(SOUNDS)})", file=folder)
+        raise InputError(f"has no sound ({' '.join(SOUNDS)})", file=folder)
     return found
 
 
-#: how a copy's utterance is changed, by a generator of its own
-Change = Iterator[Perturbation]
+#: the perturbations of a copy's utterances
+Perturbations = Iterator[Perturbation]
 
 
-def _copies(settings: Settings, noises: list[str]) -> Iterator[tuple[str, Change | None]]:
-    """(prefix, an endless stream of changes) of every copy; the originals have neither."""
+def _copies(settings: Settings, noises: list[str]) -> Iterator[tuple[str, Perturbations | None]]:
+    """Yield (prefix, perturbations without end) of every copy; ("", None) are the originals."""
     for speed in settings.speeds:
         prefix = "" if speed == 1 else f"sp{speed:g}-"
         yield prefix, _stream(settings, prefix, [speed], []) if prefix else None
@@ -178,7 +171,7 @@ def _copies(settings: Settings, noises: list[str]) -> Iterator[tuple[str, Change
         yield prefix, _stream(settings, prefix, list(settings.speeds), noises)
 
 
-def _stream(settings: Settings, prefix: str, speeds: list[float], noises: list[str]) -> Change:
+def _stream(settings: Settings, prefix: str, speeds: list[float], noises: list[str]) -> Perturbations:
     rng = random.Random(f"{prefix} {settings.seed}")
     while True:
         change = Perturbation(rng.choice(speeds), rng.uniform(*settings.volume), None, None, rng.getrandbits(31))
@@ -192,8 +185,8 @@ def _stream(settings: Settings, prefix: str, speeds: list[float], noises: list[s
         yield Perturbation.parse(change.line())
 
 
-def _add(whole: DataDir, data: DataDir, prefix: str, changes: Change | None) -> None:
-    """One copy of every utterance of `data`; recordings that segments cut are shared by all copies."""
+def _add(whole: DataDir, data: DataDir, prefix: str, changes: Perturbations | None) -> None:
+    """Add one copy of every utterance of `data` to `whole`. All copies share the recordings of segments."""
     if data.segments is not None:
         whole.recordings.update(data.recordings)
     for key in data.keys:

@@ -1,18 +1,21 @@
 """Run a recipe's prepare script, then validate each set that it made.
 
-Reads a recipe's script (recipes/NAME/prepare.py) and what that reads; writes OUT/{train,dev,test}, each a Kaldi data
-directory with normalised transcripts and, where something was left out, left_out.tsv; and OUT/prepared.json, the
-figures of the sets. All options but --script are the script's own: `--script FILE --help`
-lists them. Runs again only when the settings, the script, another *.py or *.txt of its folder, or its inputs
-have changed.
+Reads a recipe's script (recipes/NAME/prepare.py) and the script's inputs. Writes OUT/{train,dev,test}, each a Kaldi
+data directory with normalised transcripts, and left_out.tsv if utterances were left out; and OUT/prepared.json, the
+figures of the sets. All options except --script are the script's: `--script FILE --help` lists them. Runs again only
+if the settings, the script, another *.py or *.txt of its folder, or its inputs have changed.
 
     python -m asr prepare --script recipes/kaldi/prepare.py --train-dir a/train --test-dir a/test --out exp/kaldi/data
 
-A script is a module with `Settings` (at least `out: Path`, `seed: int` and `nj: int`; of its other settings
-`rate_hz`, `resample` and `allow_pipes` also guide the validation), `run(settings)`, and `inputs(settings)`, the
-files and folders it depends on. It may have `depends_on(settings)`, other things that it depends on, such as the
-names of sounds, as JSON; `obtain(settings)`, which fetches what is to be read; `outputs(settings)`, the files that it
-makes besides the sets; and `SOUNDS_OPENED = True` where it has opened every sound, so that none is opened again.
+A script is a module with
+
+    Settings                 at least out: Path, seed: int, nj: int; validation uses rate_hz, resample, allow_pipes
+    run(settings)            writes the sets
+    inputs(settings)         returns the files and folders that it depends on
+    depends_on(settings)     optional: returns what else it depends on, such as names of sounds, as JSON
+    obtain(settings)         optional: fetches what is to be read
+    outputs(settings)        optional: returns the files that it writes besides the sets
+    SOUNDS_OPENED = True     optional: it has opened every sound, so that validation does not
 """
 
 from __future__ import annotations
@@ -28,15 +31,15 @@ from typing import Any
 from asr.command.resolve import resolve
 from asr.command.shared_options import taken
 from asr.console import say
-from asr.corpus import left_out, prepared
 from asr.corpus.datadir import FILES, DataDir
-from asr.corpus.gather import CorpusSettings
+from asr.corpus.gather import SETS, CorpusSettings
+from asr.corpus.prepared import LEFT_OUT, PREPARED, record
+from asr.corpus.soundcheck import SoundChecks
 from asr.corpus.spoken.table import SpokenTable
 from asr.corpus.validate import conclude, find_problems
 from asr.errors import InputError
 from asr.stamp import Stamp
 
-SETS = ("train", "dev", "test")
 COMMON = """The options below are common to the recipes that read a corpus; each recipe adds its own:
 
     python -m asr prepare --script recipes/folder/prepare.py --help"""
@@ -59,18 +62,19 @@ def settings_of(arguments: list[str]) -> tuple[Any, Callable[[Any], None]]:
 
 
 def settings_class(script: Path | None) -> type:
-    """Return the settings of a recipe's script, or those that are common to recipes."""
-    return CorpusSettings if script is None else load(script).Settings
+    """Return the Settings of a recipe's script, or those that are common to recipes."""
+    chosen: type = CorpusSettings if script is None else load(script).Settings
+    return chosen
 
 
 def run(script: ModuleType, settings: Any) -> None:
-    """Run `script` unless its stamp is fresh, and check what it made."""
+    """Run `script` unless its stamp is fresh, and validate what it made."""
     if hasattr(script, "obtain"):
         script.obtain(settings)
     home = Path(script.__file__ or "").resolve().parent
     sources = sorted(path for kind in ("*.py", "*.txt") for path in home.glob(kind))
     if (table := getattr(settings, "spoken_table", None)) is not None:
-        SpokenTable.read(table)  # a faulty one is refused before any work
+        SpokenTable.read(table)  # raises InputError for a faulty one, before any work
         sources.append(table)
     stamp = Stamp(
         settings.out / ".done.prepare.json",
@@ -87,36 +91,36 @@ def run(script: ModuleType, settings: Any) -> None:
     )
     if stamp.fresh():
         return
-    figures = settings.out / prepared.NAME
-    for path in (figures, *(settings.out / name / left_out.NAME for name in SETS)):  # not every script writes them
+    figures = settings.out / PREPARED
+    for path in (figures, *(settings.out / name / LEFT_OUT for name in SETS)):  # some scripts do not write them
         path.unlink(missing_ok=True)
     script.run(settings)
     opened = getattr(script, "SOUNDS_OPENED", False)
     seconds: dict[str, float | None] = {}
     sets = {name: _validated(settings.out / name, settings, not opened, seconds) for name in SETS}
-    _check_apart(settings.out, sets)
+    _check_disjoint(settings.out, sets)
     if not figures.exists():
-        prepared.record(sets, seconds, settings)
-    files = [settings.out / name / file for name in SETS for file in (*FILES, left_out.NAME)]
+        record(sets, seconds, settings)
+    files = [settings.out / name / file for name in SETS for file in (*FILES, LEFT_OUT)]
     made = [figures, *(path for path in files if path.exists())]
     stamp.record([*made, *(script.outputs(settings) if hasattr(script, "outputs") else ())])
 
 
-#: the files of recipes as this process has loaded them
+#: the content of the recipes' files when this process loaded them
 _sources: dict[Path, bytes] = {}
 
 
 def load(path: Path) -> ModuleType:
-    """Load the script at `path` as a module under its own file's name, its folder first on the path of modules.
+    """Load the script at `path` as a module of its own name, with its folder first on sys.path.
 
-    So a script may import its neighbours, and the processes that it spawns find them too. Modules of the same names
-    that another recipe left behind in this process, or whose files have changed, are forgotten first.
+    So a script, and the processes that it spawns, can import its neighbours. Modules of the same names are dropped
+    first if they are another recipe's or their files have changed. Raises InputError if `path` is no prepare script.
     """
     if not path.is_file():
         raise InputError("no such script", file=path)
     for neighbour in path.resolve().parent.glob("*.py"):
         if neighbour.stem in sys.stdlib_module_names:
-            raise InputError("hides a module of Python's own; give it another name", file=neighbour)
+            raise InputError("hides a module of Python's standard library; rename it", file=neighbour)
         source, loaded = neighbour.read_bytes(), getattr(sys.modules.get(neighbour.stem), "__file__", None)
         if loaded != str(neighbour) or _sources.get(neighbour, source) != source:
             sys.modules.pop(neighbour.stem, None)
@@ -124,7 +128,7 @@ def load(path: Path) -> ModuleType:
     name, home = path.stem, str(path.resolve().parent)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
-        raise InputError("is no Python file", file=path)
+        raise InputError("is not a Python file", file=path)
     if sys.path[0] != home:
         sys.path.insert(0, home)
     module = importlib.util.module_from_spec(spec)
@@ -132,22 +136,14 @@ def load(path: Path) -> ModuleType:
     spec.loader.exec_module(module)
     for needed in ("Settings", "run", "inputs"):
         if not hasattr(module, needed):
-            raise InputError(f"is no prepare script: it has no {needed}", file=path)
+            raise InputError(f"is not a prepare script: it has no {needed}", file=path)
     return module
 
 
 def _validated(path: Path, settings: Any, sounds: bool, seconds: dict[str, float | None]) -> DataDir:
-    """Read a set, with its sounds where the script has not opened them. `seconds` gets how long they last."""
+    """Return a set after validation. sounds: open them. seconds: receives how long they last in all."""
     durations: dict[str, float] = {}
-    data, problems = find_problems(
-        path,
-        rate_hz=getattr(settings, "rate_hz", 16000),
-        resample=getattr(settings, "resample", False),
-        allow_pipes=getattr(settings, "allow_pipes", False),
-        sounds=sounds,
-        nj=settings.nj,
-        durations=durations,
-    )
+    data, problems = find_problems(path, SoundChecks.of(settings), sounds=sounds, durations=durations)
     conclude(path, data, problems)
     if not sounds and data.utt2dur is not None:
         durations = {key: float(data.utt2dur[key]) for key in data.utt2spk}
@@ -155,8 +151,8 @@ def _validated(path: Path, settings: Any, sounds: bool, seconds: dict[str, float
     return data
 
 
-def _check_apart(out: Path, sets: dict[str, DataDir]) -> None:
-    """No utterance may be in two sets; common sentences and speakers are said."""
+def _check_disjoint(out: Path, sets: dict[str, DataDir]) -> None:
+    """Print how many speakers and sentences two sets share. Raises InputError if they share an utterance."""
     for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
         common = sets[first].utt2spk.keys() & sets[second].utt2spk.keys()
         if common:

@@ -1,12 +1,15 @@
-"""What can be wrong with the text tables of a data directory, and reading one table in spite of it.
+"""Problems of the text tables of a data directory, and a reader that notes all of them.
 
-`scan_table` reads a `key value` file to its end and notes each problem, where `asr.tables.read_table` stops at the
-first. What a problem means for `repair` is its `mend`:
+    problems: list[Problem] = []
+    table = scan_table(Path("data/train/text"), problems, transcripts=True)      # {"utt1": TableEntry("今天", 1)}
 
-    rewrite   the value can be put right and the utterance stays    (byte-order mark, CRLF, full-width letters ...)
-    drop      what the key names has to go                          (no transcript, truncated sound ...)
-    stop      only the user can know                                (wrong encoding, missing file ...)
-    warn      no fault, but worth knowing                           (speaker is no prefix of the utterance ...)
+`scan_table` reads a `key value` file to its end, whereas `asr.tables.read_table` stops at the first problem. The
+`mend` of a problem states what `repair` does:
+
+    rewrite   correct the value and keep the utterance      (byte-order mark, CRLF, full-width letters ...)
+    drop      drop what the key names                       (no transcript, truncated sound ...)
+    stop      refuse: only the user can correct this        (wrong encoding, missing file ...)
+    warn      keep it: this is no fault                     (speaker is no prefix of the utterance ...)
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ from asr.files import read_bytes
 from asr.tables import decode_or_refuse, read_lines
 
 BOM = "\ufeff"
-#: kinds of problems that rows of a corpus's tables have, rather than utterances
+#: kinds of problems of rows of a corpus's tables, which name no utterance
 ROW_KINDS = ("bad row", "missing audio")
-FIRST = 5
+FIRST = 5  # names in a message
 FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")  # letters, digits and the space
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
@@ -37,7 +40,7 @@ _FOREIGN_SPACE = re.compile(r"[^\S \t\r\n\v\f]")  # white space beyond ASCII, su
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong; `kind` is what problems are counted by, `key` an utterance, recording or speaker."""
+    """One problem. Problems are counted by `kind`; `key` names an utterance, recording or speaker."""
 
     kind: str
     message: str
@@ -48,34 +51,34 @@ class Problem:
 
     @property
     def of_row(self) -> bool:
-        """Whether this is about a row of a table, whose key is no utterance's, and may be another row's too."""
+        """Return whether this is about a row of a table. Its key is no utterance, and other rows may have it too."""
         return self.kind in ROW_KINDS and self.line is not None
 
     def error(self, more: str = "") -> InputError:
-        """This problem as the one line that the user sees; `more` is appended."""
+        """Return the error that shows this problem as one line, with `more` at its end."""
         return InputError(self.message + more, file=self.file, line=self.line, key=self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A value of a table and the line it is on."""
+class TableEntry:
+    """A value of a table and its line number."""
 
     value: str
     line: int
 
 
 def faults(problems: Iterable[Problem]) -> list[Problem]:
-    """All but the warnings."""
+    """Return the problems that are no warnings."""
     return [problem for problem in problems if problem.mend != "warn"]
 
 
 def counts(problems: Iterable[Problem]) -> list[tuple[str, int]]:
-    """(kind, how many) in the order of first occurrence."""
+    """Return (kind, number of problems) in the order of first occurrence."""
     return list(Counter(problem.kind for problem in problems).items())
 
 
 def by_kind(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
-    """{kind: its problems} in the order of first occurrence."""
+    """Return {kind: its problems} in the order of first occurrence."""
     kinds: dict[str, list[Problem]] = {}
     for problem in problems:
         kinds.setdefault(problem.kind, []).append(problem)
@@ -90,14 +93,14 @@ def named_first(names: Iterable[str | None]) -> str:
 
 def scan_table(
     path: Path, problems: list[Problem], *, encoding: str = "utf-8", transcripts: bool = False, names: bool = False
-) -> dict[str, Entry]:
-    """Read `key value...` lines, appending to `problems`; values come back as `repair` would write them.
+) -> dict[str, TableEntry]:
+    """Read `key value...` lines and append to `problems`. Returns the values as `repair` writes them.
 
-    `transcripts`: the values are such. `names`: the values are keys of other tables. Of equal duplicates one stays;
-    of differing ones none is to be trusted, so the key is dropped by a problem. A value may be empty. Raises
-    InputError only where nothing can be read at all (unknown encoding, an I/O error).
+    transcripts: the values are transcripts. names: the values are keys of other tables. Of equal duplicates one
+    remains; differing duplicates are a problem that drops the key. A value may be empty. Raises InputError only if
+    nothing can be read (unknown encoding, an I/O error).
     """
-    table: dict[str, Entry] = {}
+    table: dict[str, TableEntry] = {}
     crlf = False
     for number, line, undecodable in _lines(path, problems, encoding):
         if line.endswith("\r"):
@@ -116,37 +119,37 @@ def scan_table(
             continue
         key, value = parts[0], parts[1].strip() if len(parts) > 1 else ""
         if not line.isascii() or not line.isprintable():
-            key = _seen(key, line, "key", problems, path, number)
-            value = _seen(value, "", "value", problems, path, number, key) if names else value
+            key = _visible(key, line, "key", problems, path, number)
+            value = _visible(value, "", "value", problems, path, number, key) if names else value
         if undecodable:
             problems.append(Problem("wrong encoding", undecodable, path, number, key, "stop"))
         elif transcripts:
             value = checked_value(value, problems, path, number, key)
         if key not in table:
-            table[sys.intern(key)] = Entry(value, number)  # one string a key, however many tables have it
+            table[sys.intern(key)] = TableEntry(value, number)  # tables share the string of a key
         elif table[key].value == value:
             problems.append(Problem("duplicate key", "this line has occurred before", path, number, key, "rewrite"))
         else:
             message = f"this key has occurred before, with another value (line {table[key].line})"
             problems.append(Problem("duplicate key", message, path, number, key))
     if not table:
-        problems.append(Problem("empty file", "holds nothing", path, mend="stop"))
+        problems.append(Problem("empty file", "is empty", path, mend="stop"))
     return table
 
 
-def _seen(
+def _visible(
     text: str, line: str, what: str, problems: list[Problem], path: Path, number: int, key: str | None = None
 ) -> str:
-    """A key, or a value that is one, without characters that cannot be seen; `line` shows what follows a key."""
+    """Return a key, or a value that is a key, without invisible characters. `line`: what a key begins."""
     found = _INVISIBLE.search(text)
     if found or (found := _FOREIGN_SPACE.search(line.strip()[len(text) :][:1])):
-        said = f"invisible character U+{ord(found[0]):04X} {'in' if found[0] in text else 'after'} the {what}"
-        problems.append(Problem("invisible character", said, path, number, key or text, "rewrite"))
+        message = f"invisible character U+{ord(found[0]):04X} {'in' if found[0] in text else 'after'} the {what}"
+        problems.append(Problem("invisible character", message, path, number, key or text, "rewrite"))
     return _INVISIBLE.sub("", text) or text
 
 
 def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple[int, str, str]]:
-    """(line number, line, why it cannot be decoded or nothing). UTF-8 is tried where another encoding fails."""
+    """Yield (line number, line, why it cannot be decoded or ""). An undecodable line is decoded as UTF-8."""
     data = read_bytes(path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         if "16" not in encoding:
@@ -172,12 +175,12 @@ def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple
 
 
 def without_invisible(text: str) -> str:
-    """`text` without characters that cannot be seen."""
+    """Return `text` without invisible characters."""
     return _INVISIBLE.sub("", text.replace(BOM, ""))
 
 
 def checked_value(value: str, problems: list[Problem], path: Path, number: int | None, key: str) -> str:
-    """A transcript without what does not belong into any text file; the rest is `normalise`'s matter."""
+    """Return a transcript without full-width forms and invisible characters; `normalise` does the rest."""
     if match := FULL_WIDTH.search(value):
         message = f"full-width form {match[0]} (U+{ord(match[0]):04X})"
         problems.append(Problem("full-width form", message, path, number, key, "rewrite"))

@@ -1,13 +1,12 @@
-"""Text files as records: delimited lines or JSON, each record with its line number.
+"""Read text files as records: delimited lines or JSON, each record with its line number.
 
     records = read_records(Path("corpus/train.csv"))
-    records.titles          ["path", "sentence"], or ["1", "2"] where the first line holds no names
-    records.items           [(2, {"path": "a.wav", "sentence": "今天"}), (3, Unusable("has 3 columns, ...", "b.wav"))]
+    records.titles          # ["path", "sentence"], or ["1", "2"] if the first line holds no names
+    records.items           # [(2, {"path": "a.wav", "sentence": "今天"}), (3, Unusable("has 3 columns", "b.wav"))]
 
-A TSV has no quotes unless only quotes make its rows equally long. A CSV has quotes, a quoted cell may hold line
+A TSV has no quotes unless only quotes make its rows equally long. A CSV has quotes, its quoted cells may hold line
 breaks, and its separator is a comma, a semicolon, a tab or a bar. A `.txt` file has tabs, bars, or `sound transcript`
-lines.
-JSON is an object a line, a list of objects, an object {name: text} or {name: object}, or one list in an object.
+lines. asr.corpus.json_records lists the forms of JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from asr.corpus.gather import transcript_lines
 from asr.corpus.json_records import Unusable, json_items
 from asr.errors import InputError
 
-#: rows that decide on the separator and on the columns
+#: rows that decide the separator and the columns
 SAMPLE = 1000
 SHOWN, LONGEST_SHOWN = 12, 40
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')
@@ -38,10 +37,7 @@ _SEPARATORS: dict[str, tuple[tuple[str | None, bool], ...]] = {
 
 @dataclass
 class Records:
-    """The records of one file.
-
-    `named`: whether the file itself names the columns.
-    """
+    """The records of one file. named: whether the file names the columns."""
 
     path: Path
     titles: list[str]
@@ -50,12 +46,12 @@ class Records:
 
     @property
     def first_line(self) -> int:
-        """The line that shows which columns there are."""
+        """Return the line that shows the columns."""
         return 1 if not self.items else self.items[0][0] - (self.named and not self.is_json)
 
     @property
     def is_json(self) -> bool:
-        """Whether this is JSON."""
+        """Return whether the file is JSON."""
         return self.path.suffix.lower() in (".json", ".jsonl")
 
     def values(self, title: str) -> list[str]:
@@ -64,7 +60,7 @@ class Records:
         return [str(item[title]) for item in records if isinstance(item.get(title), str | int | float)]
 
     def shown(self) -> str:
-        """Return the columns that were seen, for a message: their names, or the first row where they have none."""
+        """Return the columns for a message: their names, or the first row if they have none."""
         first = next((item for _, item in self.items if isinstance(item, dict)), {})
         seen = self.titles if self.named else [str(value).strip() for value in first.values()]
         more = f" and {len(seen) - SHOWN} more" if len(seen) > SHOWN else ""
@@ -78,9 +74,9 @@ def read_records(
     names_columns: Callable[[list[str]], bool] = lambda cells: False,
     is_sound: Callable[[str], bool] | None = None,
 ) -> Records:
-    """Read a whole file. `names_columns` says whether cells name columns, `is_sound` whether one names a sound.
+    """Read a whole file. names_columns: whether cells are names of columns. is_sound: whether a cell names a sound.
 
-    Raises InputError where the file as a whole cannot be read.
+    Raises InputError if the file as a whole cannot be read.
     """
     lines = list(transcript_lines(path, encoding))
     if any("\0" in line for _, line in lines[:SAMPLE]):
@@ -129,7 +125,7 @@ def _from_cells(
 
 
 def _distinct(titles: list[str]) -> list[str]:
-    """Return the names of columns, of which a second `text` is called `text.1` and a third `text.2`."""
+    """Return the names of columns; a second `text` becomes `text.1`, a third `text.2`."""
     seen: Counter[str] = Counter()
     named = []
     for title in titles:
@@ -141,7 +137,7 @@ def _distinct(titles: list[str]) -> list[str]:
 def _rows(
     lines: list[tuple[int, str]], separator: str | None, quoted: bool, path: Path
 ) -> Iterator[tuple[int, list[str] | Unusable]]:
-    """(line number, cells) of each row that is not empty; Unusable where quotes are wrong."""
+    """Yield (line number, cells) of each row that is not empty, Unusable for cells with wrong quotes."""
     if not quoted:
         for number, line in lines:
             if line.strip():
@@ -171,7 +167,7 @@ def _fitness(
     names_columns: Callable[[list[str]], bool],
     is_sound: Callable[[str], bool] | None,
 ) -> tuple[bool, float, float]:
-    """How well a separator fits: whether the first row names columns, rows with a sound, rows of the usual length."""
+    """Return how well a separator fits: a header, the share of rows with a sound, the share of the usual length."""
     cells = [row for _, row in rows if isinstance(row, list)]
     several = [row for row in cells if len(row) > 1]
     header = bool(cells) and names_columns(cells[0])
@@ -187,7 +183,7 @@ def _usual_width(rows: list[list[str]]) -> int:
 def _has_header(
     cells: list[list[str]], names_columns: Callable[[list[str]], bool], is_sound: Callable[[str], bool] | None
 ) -> bool:
-    """Return whether the first row names columns, or holds no sound while most of the others do."""
+    """Return whether the first row names columns, or is without a sound where most of the others have one."""
     if names_columns(cells[0]):
         return True
     if is_sound is None or any(map(is_sound, cells[0])):

@@ -1,8 +1,10 @@
-"""The tables that a data directory may have besides wav.scp, text and utt2spk, and what is wrong with them.
+"""Check the tables that a data directory may have besides wav.scp, text and utt2spk.
 
-utt2dur holds the seconds of utterances, reco2dur those of recordings, utt2num_frames numbers of frames; spk2gender
-is f or m; feats.scp and cmvn.scp name matrices. Kaldi's own tools read them all; of these a data directory of ours
-keeps utt2dur alone, so a fault in another is a warning.
+utt2dur holds the seconds of utterances, reco2dur those of recordings, utt2num_frames numbers of frames, spk2gender f
+or m; feats.scp and cmvn.scp name matrices. Kaldi's tools read all of them. This project keeps only utt2dur, so that a
+fault in another table is a warning.
+
+    utt2dur = durations(Path("data/train/utt2dur"), keys, problems)        # {"utt1": "2.43", ...} or None
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from asr.tables.lookalike import LookAlikes
 
 
 def durations(path: Path, utterances: Iterable[str], problems: list[Problem]) -> dict[str, str] | None:
-    """Return utt2dur, or None where there is none or it cannot be trusted; then it is left away and made anew."""
+    """Return utt2dur, or None if it is missing, faulty or incomplete; it is then dropped and made again."""
     faults: list[Problem] = []
     table = _checked(path, faults, _seconds)
     problems += faults
@@ -24,7 +26,7 @@ def durations(path: Path, utterances: Iterable[str], problems: list[Problem]) ->
         return None
     missing = next((key for key in utterances if key not in table), None)
     if missing is not None:
-        message = f"is not in {path.name}, which is therefore left away"
+        message = f"is not in {path.name}, which is therefore dropped"
         problems.append(Problem("missing key", message, path, None, missing, "warn"))
         return None
     return table
@@ -33,7 +35,7 @@ def durations(path: Path, utterances: Iterable[str], problems: list[Problem]) ->
 def check_side_tables(
     folder: Path, recordings: Iterable[str], utt2spk: dict[str, str], problems: list[Problem]
 ) -> None:
-    """Append what is wrong with the other tables: values of the wrong kind, and keys that nothing else has."""
+    """Append the problems of the other tables: values of the wrong kind, and keys that no other table has."""
     known = {"recording": set(recordings), "utterance": set(utt2spk), "speaker": set(utt2spk.values())}
     owners: dict[str, tuple[str, Callable[[str], str]]] = {
         "reco2dur": ("recording", _seconds),
@@ -46,17 +48,17 @@ def check_side_tables(
         faults: list[Problem] = []
         table = _checked(folder / name, faults, check)
         strangers = [key for key in table or () if key not in known[owner]]
-        if name != "cmvn.scp" or len(strangers) < len(table or ()):  # the statistics may be an utterance's or of all
+        if name != "cmvn.scp" or len(strangers) < len(table or ()):  # the statistics may be of an utterance or of all
             alike = LookAlikes(known[owner])
             faults += [
-                Problem("missing key", f"no {owner} is called so{alike.hint(key)}", folder / name, None, key)
+                Problem("missing key", f"there is no such {owner}{alike.hint(key)}", folder / name, None, key)
                 for key in strangers
             ]
         problems += [Problem(one.kind, one.message, one.file, one.line, one.key, "warn") for one in faults]
 
 
 def _checked(path: Path, problems: list[Problem], check: Callable[[str], str]) -> dict[str, str] | None:
-    """Return a table whose values `check` finds nothing wrong with; None where there is no such file."""
+    """Return a table, None if there is no such file. `check` returns what is wrong with a value."""
     if not path.is_file():
         return None
     table = {}

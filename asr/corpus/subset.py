@@ -1,7 +1,7 @@
-"""Take some utterances of a data directory: so many by chance, those of some speakers, or those in a list.
+"""Take some utterances of a data directory: a random number of them, those of some speakers, or those of a list.
 
-Reads a Kaldi data directory and writes another one. The conditions combine: of the speakers named and the
-utterances listed, --count by chance; the same seed takes the same ones, and a smaller count takes some of these.
+Reads a Kaldi data directory and writes another one. The conditions combine: --count takes random utterances among
+those of the speakers and of the list. The same seed takes the same utterances; a smaller count takes some of them.
 
     python -m asr subset --data data/train --out data/train_1k --count 1000
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import FILES, DataDir, refuse_same
+from asr.corpus.datadir import FILES, DataDir
 from asr.errors import InputError
 from asr.settings import option
 from asr.tables import read_lines
@@ -24,16 +24,15 @@ from asr.tables.lookalike import LookAlikes
 class Settings:
     data: Path = option(help="data directory to read")
     out: Path = option(help="data directory to write", writes="folder", makes=FILES)
-    count: int | None = option(None, help="utterances to take by chance", least=1)
-    speakers: tuple[str, ...] = option((), help="take these speakers' utterances only")
+    count: int | None = option(None, help="number of random utterances to take", least=1)
+    speakers: tuple[str, ...] = option((), help="take only utterances of these speakers")
     utterances: Path | None = option(None, help="file whose lines begin with the utterances to take")
     seed: int = option(1, help="which utterances --count takes", least=0)
     allow_pipes: bool = option(False, help="accept shell commands in wav.scp")
 
 
 def run(settings: Settings) -> None:
-    """Write `out`; InputError for a speaker or an utterance that is not there, or too large a count."""
-    refuse_same(settings.out, settings.data)
+    """Write `out`. Raises InputError for an unknown speaker or utterance, or too large a count."""
     data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
     keys = data.keys
     if settings.speakers:
@@ -46,7 +45,7 @@ def run(settings: Settings) -> None:
         listed = _listed(settings.utterances, data)
         keys = [key for key in keys if key in listed]
     if settings.count is not None:
-        if not 0 < settings.count <= len(keys):
+        if settings.count > len(keys):
             raise InputError(f"--count {settings.count}: there are {len(keys)} utterances", file=settings.data)
         random.Random(settings.seed).shuffle(keys)
         keys = keys[: settings.count]

@@ -1,8 +1,8 @@
-"""Find and name everything that is wrong with a data directory.
+"""Find and name all faults of a data directory.
 
 Reads a Kaldi data directory (wav.scp text utt2spk spk2utt [segments]) and opens every sound: its header and last
-sample, or with --deep all of it. Writes nothing but --report, a line for every problem. Says how many problems of
-each kind there are; the first fault ends it with exit status 2. `python -m asr repair` mends what can be mended.
+sample, or with --deep all of it. Writes only --report, one line for each problem. Prints the number of problems of
+each kind, and exits with status 2 if there is a fault. `python -m asr repair` corrects what can be corrected.
 
     python -m asr validate --data data/train --rate-hz 16000 --report problems.txt
 """
@@ -15,40 +15,38 @@ from pathlib import Path
 from asr.console import say
 from asr.corpus.datadir import DataDir
 from asr.corpus.problems import Problem, counts, faults
-from asr.corpus.soundcheck import check_sounds
-from asr.corpus.survey import survey
+from asr.corpus.soundcheck import SoundChecks, check_sounds
 from asr.files import atomic
 from asr.settings import option
 
 
-@dataclass(frozen=True)
-class Settings:
-    data: Path = option(help="data directory")
-    rate_hz: int = option(16000, help="sample rate that every sound has to have", least=1000, most=10**6)
-    resample: bool = option(False, help="accept higher rates, which are then converted on reading")
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings:
+    """The settings that `validate` and `repair` share."""
+
+    data: Path = option(help="data directory to read")
+    rate_hz: int = option(16000, help="sample rate that every sound must have", least=1000, most=10**6)
+    resample: bool = option(False, help="accept higher rates, which are converted on reading")
     encoding: str = option("utf-8", help="of the transcripts, e.g. gb18030")
     allow_pipes: bool = option(False, help="run the shell commands that wav.scp holds")
     deep: bool = option(False, help="decode every sound to its end")
+    nj: int = option(0, help="threads; 0: one per core", least=0, affects=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CheckSettings):
     report: Path | None = option(
         None,
         help="file to list every problem in",
         writes="file",
         makes=("*.txt", "*.tsv", "*.log", "*report*", "*problem*"),
     )
-    nj: int = option(0, help="threads; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:
-    """Raise InputError for the first fault, after counting all of them."""
-    data, problems = find_problems(
-        settings.data,
-        rate_hz=settings.rate_hz,
-        resample=settings.resample,
-        encoding=settings.encoding,
-        allow_pipes=settings.allow_pipes,
-        deep=settings.deep,
-        nj=settings.nj,
-    )
+    """Print and report all problems. Raises InputError for the first fault."""
+    checks = SoundChecks.of(settings)
+    data, problems = find_problems(settings.data, checks, encoding=settings.encoding)
     if settings.report is not None:
         with atomic(settings.report) as handle:
             for problem in problems:
@@ -59,43 +57,31 @@ def run(settings: Settings) -> None:
 
 def find_problems(
     path: Path,
+    checks: SoundChecks,
     *,
-    rate_hz: int | None = 16000,
-    resample: bool = False,
     encoding: str = "utf-8",
-    allow_pipes: bool = False,
-    deep: bool = False,
     sounds: bool = True,
-    nj: int = 0,
     durations: dict[str, float] | None = None,
 ) -> tuple[DataDir, list[Problem]]:
-    """Return the tables' problems, then the sounds'. Sounds are left alone where the tables already say stop.
+    """Return the tables of a directory and their problems, then those of the sounds.
 
-    `durations` gets the seconds of every utterance whose sound is opened.
+    sounds: open them. They are not opened if a problem of the tables has the mend `stop`. durations: receives the
+    seconds of every utterance whose sound is opened.
     """
-    data, problems = survey(path, encoding=encoding, allow_pipes=allow_pipes)
+    data, problems = DataDir.survey(path, encoding=encoding, allow_pipes=checks.allow_pipes)
     if sounds and not any(problem.mend == "stop" for problem in problems):
-        problems += check_sounds(
-            path,
-            data,
-            rate_hz=rate_hz,
-            resample=resample,
-            allow_pipes=allow_pipes,
-            deep=deep,
-            nj=nj,
-            durations=durations,
-        )
+        problems += check_sounds(path, data, checks, durations)
     return data, problems
 
 
 def conclude(path: Path, data: DataDir, problems: list[Problem]) -> None:
-    """Say how many problems of each kind there are; InputError for the first fault."""
+    """Print the number of problems of each kind. Raises InputError for the first fault."""
     for kind, number in counts(problems):
         grade = "warning, " if all(problem.mend == "warn" for problem in problems if problem.kind == kind) else ""
         say(f"{path}: {grade}{kind}: {number}")
     found = faults(problems)
     if not found:
-        say(f"{path}: {len(data.utt2spk)} utterances of {len(data.spk2utt)} speakers, nothing wrong")
+        say(f"{path}: {data.size}, nothing wrong")
         return
     first = next((problem for problem in found if problem.mend == "stop"), found[0])
     mendable = "; python -m asr repair mends this" if first.mend == "rewrite" else ""

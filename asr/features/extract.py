@@ -32,7 +32,7 @@ from asr.kaldi.archives import read_matrices, write_matrices
 from asr.parallel.pool import Pool
 from asr.parallel.processes import processes_for
 from asr.settings import as_dict, option
-from asr.sound.file import located
+from asr.sound.source import located
 from asr.stamp import Stamp
 from asr.tables import read_table, write_table
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import progress, say, warn
-from asr.corpus.datadir import FILES, DataDir, Segment, Utterance, c_sorted, is_pipe, refuse_same
-from asr.corpus.kaldi_sound import command, in_archive, installed, pipe, reads_directly, write_wav
+from asr.corpus.data_tables import Segment, c_sorted
+from asr.corpus.datadir import FILES, DataDir, Utterance
+from asr.corpus.kaldi_sound import command, installed, pipe, reads_directly, write_wav
 from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.lang.given import oov_of
@@ -29,6 +30,7 @@ from asr.lang.pieces import units_of
 from asr.parallel.processes import processes_for
 from asr.settings import option
 from asr.sound import audio
+from asr.sound.source import is_pipe, located
 from asr.tables import read_frame_counts, read_scp, read_symbols, read_table, write_table
 
 SHIFT_S = 0.01
@@ -55,8 +57,7 @@ class Settings:
 
 
 def run(settings: Settings) -> None:
-    """Write the directory. Raises InputError, and keeps the old one, if too many utterances would be left out."""
-    refuse_same(settings.out, settings.data)
+    """Write the directory. Raises InputError and leaves the old one where too much would be left out."""
     data = DataDir.read(settings.data, allow_pipes=settings.allow_pipes)
     symbols = read_symbols(settings.lang / "words.txt")
     feats = _scp(settings, "feats.scp")
@@ -187,8 +188,8 @@ def _entry(name: str, item: Utterance, settings: Settings) -> tuple[str, float]:
 
 
 def _command(item: Utterance, rate: int, channels: int, settings: Settings) -> list[str]:
-    """Return the words of the command that writes a sound as wav; [] if it is to be a wav file."""
-    if settings.sound == "wav" or in_archive(item.source):
+    """Return the words of the command that writes a sound as wav; nothing where it is to be a wav file."""
+    if settings.sound == "wav" or located(item.source)[1] is not None:
         return []
     import soundfile
 

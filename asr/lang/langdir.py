@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.declared_paths import refuse_input
 from asr.errors import InputError
 from asr.files import write_lines
 from asr.lang.lexicon import (

@@ -1,5 +1,6 @@
-"""Sound files: which kind a file is of, where its samples begin and end, and what cannot be read.
+"""Sound files: of which kind a file is, where its samples begin and end, and what cannot be read.
 
-`file` opens a sound: asr.sound.audio reads samples with it. `kinds` tells kinds by their first bytes; `header`,
-`extent`, `frames` and `mpeg` measure the samples that are there; `decoder_noise` keeps decoders off the terminal.
+`audio` reads samples, `source` opens what wav.scp names, `file` opens a sound for libsndfile. `kinds` recognises
+files by their first bytes; `header`, `extent`, `frames` and `mpeg` find the samples; `pieces` are parts of a file;
+`decoder_noise` keeps decoders off the terminal. `perturbation` and `rooms` change a sound.
 """

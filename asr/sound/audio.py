@@ -1,31 +1,34 @@
-"""Reads sound files by soundfile: whole, at the rate asked, or an error that names the fault.
+"""Read sound files with soundfile: completely, at the wanted rate, or with an error that names the fault.
 
     rate_hz, channels, frames = info("a.flac")
     samples = read("a.flac", rate_hz=16000)            # float32, (frames,), in int16's scale as Kaldi has it
     samples = read("call.wav", channel=1, start_s=2.5, end_s=7.25)
 
-A `source` ending in `|` is a shell command whose output is the sound, as in Kaldi's wav.scp; it is run only with
+A name that ends in `|` is a shell command whose output is the sound, as in Kaldi's wav.scp; it runs only with
 `allow_pipes`. `x.ark:17` is the wav file at byte 17 of an archive. `info`, `check` and `read` agree on the length:
-the samples that are there decide, see asr.sound.file. A file that has fewer than its header promises is
-truncated.
+the samples in the file decide (asr.sound.file). A file with fewer samples than its header promises is truncated.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import math
 import os
-import subprocess
 from collections.abc import Iterator
-from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.console import warn
-from asr.parallel.processes import with_this_one
-from asr.sound.file import Sound, located, opened
+from asr.sound.file import Sound, opened
 from asr.sound.kinds import SoundError
+from asr.sound.source import Source
+
+__all__ = ["MAX_OVERSHOOT_S", "SCALE", "SHORTEST_S", "Samples", "SoundError", "check", "in_counter_phase", "info"]
+__all__ += ["is_short", "read", "resampled", "too_short"]
+
+#: float32 (frames,), in int16's scale
+Samples = npt.NDArray[np.float32]
 
 SCALE = 32768.0
 SHORTEST_S = 0.025  # the window of one frame of features
@@ -34,17 +37,20 @@ MAX_OVERSHOOT_S = 0.5  # how far a segment may reach past the end, as in Kaldi's
 CHECK_FRAMES = 1 << 20
 
 ZERO_CROSSINGS, ROLLOFF = 64, 0.9475937167399596  # of the filter that resamples
-MOST_PHASES = 4096  # between two rates, for which filters are kept
-COUNTER_PHASE = 0.01  # the power that is left of the channels' in their mean: 20 dB less
-COUNTER_PHASE_LEAST = 10 / SCALE  # channels of less than this root mean square hold nothing anyway
-UNKNOWN_FRAMES = 1 << 40  # libsndfile gives a number beyond this for a flac whose writer could not know the length
+MOST_PHASES = 4096  # between two rates: torchaudio keeps a filter for each
+COUNTER_PHASE = 0.01  # the mean of the channels keeps less than this share of their power: 20 dB less
+COUNTER_PHASE_LEAST = 10 / SCALE  # quieter channels (root mean square) count as silent
+UNKNOWN_FRAMES = 1 << 40  # libsndfile states more than this for a flac whose writer did not know the length
 
 
 def info(
     source: str | os.PathLike[str], *, allow_pipes: bool = False, key: str | None = None
 ) -> tuple[int, int, int]:
-    """(rate in Hz, channels, frames) from the header. Raises SoundError: missing, unreadable, empty, truncated."""
-    with _opened(source, allow_pipes, key) as sound:
+    """Return (rate in Hz, channels, frames). Raises SoundError: missing, unreadable, empty, truncated.
+
+    key: the utterance, for errors.
+    """
+    with _opened(Source(os.fspath(source), key), allow_pipes) as sound:
         return sound.samplerate, sound.channels, sound.frames
 
 
@@ -57,20 +63,17 @@ def check(
     allow_pipes: bool = False,
     key: str | None = None,
 ) -> float:
-    """Return the duration in seconds, after a look at the header and the last sample (a cut flac shows there).
+    """Return the duration in seconds, after reading the header and the last sample, which a cut flac lacks.
 
-    A sound whose length had to be counted (mp3 without a Xing frame, joined files) is decoded to its end.
-
-    Raises SoundError as `read` would, apart from damage in the middle, which only `read` meets.
+    Decodes the whole sound if its length had to be counted (mp3 without a Xing frame, joined files). Raises
+    SoundError as `read` does, apart from damage in the middle, which only `read` meets.
     """
-    name = os.fspath(source)
-    with _opened(source, allow_pipes, key, rate_hz) as sound:
-        _check_form(sound.samplerate, sound.channels, rate_hz, channel, resample, name, key)
+    name = Source(os.fspath(source), key, rate_hz)
+    with _opened(name, allow_pipes) as sound:
+        _check_form(sound, rate_hz, channel, resample, name)
         start = 0 if sound.counted else sound.frames - 1
         for at in range(start, sound.frames, CHECK_FRAMES):
-            end = min(at + CHECK_FRAMES, sound.frames)
-            if len(_frames(sound, at, end, name, key)) != end - at:
-                raise _truncated(end, name, key)
+            _frames(sound, at, min(at + CHECK_FRAMES, sound.frames), name)
         return sound.frames / sound.samplerate
 
 
@@ -85,37 +88,32 @@ def read(
     as_it_is: bool = False,
     allow_pipes: bool = False,
     key: str | None = None,
-) -> np.ndarray:
-    """Samples, float32 of shape (frames,), in int16's scale (a full-scale sample is ±32768).
+) -> Samples:
+    """Return samples, float32 of shape (frames,), in int16's scale (a full-scale sample is ±32768).
 
-    `channel` counts from 0 and is needed where there are several. `start_s`, `end_s` cut a segment, whose end may lie
-    up to 0.5 s past the sound's. `resample` allows a rate above `rate_hz` (None: any rate, unchanged); a lower one is
-    refused, unless the sound is taken `as_it_is`: any rate, and the mean of its channels where none is named. `key`
-    is named in errors. Raises SoundError; warns of a sound that is all zeros.
+    channel: counted from 0, needed if there are several. start_s, end_s: the segment; it may end up to 0.5 s past the
+    sound's end. resample: accept a rate above `rate_hz`; a lower rate is refused. rate_hz None: any rate, unchanged.
+    as_it_is: accept any rate, and take the mean of the channels if `channel` is None. key: the utterance, for errors.
+    Raises SoundError. Warns if all samples are zero.
     """
-    name = os.fspath(source)
-    with _opened(source, allow_pipes, key, rate_hz) as sound:
+    name = Source(os.fspath(source), key, rate_hz)
+    with _opened(name, allow_pipes) as sound:
         rate = sound.samplerate
         if not as_it_is:
-            _check_form(rate, sound.channels, rate_hz, channel, resample, name, key)
+            _check_form(sound, rate_hz, channel, resample, name)
         elif channel is not None:
-            _check_channel(sound.channels, channel, name, key)
-        start, end = _span(start_s, end_s, rate, sound.frames, name, key)
-        samples = _frames(sound, start, end, name, key)
-    if len(samples) != end - start:
-        raise _truncated(end, name, key)
+            _check_channel(sound, channel, name)
+        samples = _frames(sound, *_span(start_s, end_s, sound, name), name)
     if as_it_is and channel is None and in_counter_phase(samples):
         message = "has channels in counter-phase: their mean is silence; name one of them, e.g. --channel 0"
-        raise SoundError("counter-phase", message, file=name, key=key)
-    mono = samples.mean(axis=1) if as_it_is and channel is None else samples[:, channel or 0]
-    samples = mono * np.float32(SCALE)
-    if not np.isfinite(samples).all():
-        raise SoundError("non-finite audio", "holds a NaN or an infinity", file=name, key=key)
-    if not samples.any():
-        warn(f"{name}: {key + ': ' if key else ''}is silent: every sample is zero")
-    if rate_hz is not None and rate != rate_hz:
-        samples = resampled(samples, rate, rate_hz)
-    return samples
+        raise name.error("counter-phase", message)
+    mono: Samples = samples.mean(axis=1) if as_it_is and channel is None else samples[:, channel or 0]
+    mono = mono * np.float32(SCALE)
+    if not np.isfinite(mono).all():
+        raise name.error("non-finite audio", "holds a NaN or an infinity")
+    if not mono.any():
+        warn(f"{name.name}: {key + ': ' if key else ''}is silent: every sample is zero")
+    return mono if rate_hz is None or rate == rate_hz else resampled(mono, rate, rate_hz)
 
 
 def too_short(seconds: float, speed: float = 1.0) -> str:
@@ -129,8 +127,8 @@ def is_short(seconds: float, rate_hz: int, speed: float = 1.0) -> bool:
     return math.ceil(seconds / speed * rate_hz - 1e-6) < int(SHORTEST_S * rate_hz)
 
 
-def in_counter_phase(samples: np.ndarray) -> bool:
-    """Whether the mean of the channels of `samples`, (frames, channels) at full scale 1, cancels what they hold."""
+def in_counter_phase(samples: npt.NDArray[np.float32]) -> bool:
+    """Return whether the channels of `samples`, (frames, channels) at full scale 1, cancel in their mean."""
     if samples.shape[1] < 2 or not len(samples):
         return False
     power = float(np.mean(np.square(samples, dtype=np.float64)))
@@ -139,62 +137,25 @@ def in_counter_phase(samples: np.ndarray) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(
-    source: str | os.PathLike[str], allow_pipes: bool, key: str | None, rate_hz: int | None = None
-) -> Iterator[Sound]:
-    """Open a source as one sound of one frame or more."""
-    name = os.fspath(source)
-    file, offset = located(name)
-    with (
-        _bytes_of(file, name, allow_pipes, key) as stream,
-        opened(stream, name, key=key, start=offset, rate_hz=rate_hz) as sound,
-    ):
-        if not 0 < sound.frames < UNKNOWN_FRAMES:
-            message = "is empty: it holds no samples" if sound.frames <= 0 else "does not say how long it is"
-            kind = "empty audio" if sound.frames <= 0 else "unreadable audio"
-            raise SoundError(kind, message, file=name, key=key)
+def _opened(source: Source, allow_pipes: bool) -> Iterator[Sound]:
+    """Open a source as one sound of at least one frame."""
+    stream, offset = source.open(allow_pipes=allow_pipes)
+    with stream, opened(stream, source.name, key=source.key, start=offset, rate_hz=source.rate_hz) as sound:
+        if sound.frames <= 0:
+            raise source.error("empty audio", "is empty: it holds no samples")
+        if sound.frames >= UNKNOWN_FRAMES:
+            raise source.error("unreadable audio", "does not say how long it is")
         yield sound
 
 
-def _bytes_of(file: str, name: str, allow_pipes: bool, key: str | None) -> IO[bytes]:
-    if name.rstrip().endswith("|"):
-        return io.BytesIO(_run_pipe(name.rstrip()[:-1], allow_pipes, key))
-    if os.path.exists(file) and not (os.path.isfile(file) or os.path.isdir(file)):  # a FIFO would be waited for
-        message = "is a FIFO, a socket or a device, not a file: a sound is read more than once"
-        raise SoundError("unreadable audio", message, file=name, key=key)
-    try:
-        return open(file, "rb")
-    except FileNotFoundError as error:
-        raise SoundError("missing audio", "no such sound file", file=name, key=key) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SoundError("unreadable audio", f"cannot be read: {reason}", file=name, key=key) from error
-
-
-def _run_pipe(command: str, allow_pipes: bool, key: str | None) -> bytes:
-    if not allow_pipes:
-        message = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
-        raise SoundError("pipe", message, file=command + "|", key=key)
-    done = subprocess.run(
-        command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, check=False, preexec_fn=with_this_one()
-    )
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        message = f"the pipe failed with status {done.returncode}" + (f": {said[-1]}" if said else "")
-        raise SoundError("unreadable audio", message, file=command + "|", key=key)
-    return done.stdout
-
-
-def _check_form(
-    rate: int, channels: int, rate_hz: int | None, channel: int | None, resample: bool, name: str, key: str | None
-) -> None:
+def _check_form(sound: Sound, rate_hz: int | None, channel: int | None, resample: bool, source: Source) -> None:
+    """Raise SoundError if the sound has channels or a rate that were not asked for."""
+    rate, channels = sound.samplerate, sound.channels
     if channels > 1 and channel is None:
-        message = (
-            f"has {channels} channels{' (stereo)' if channels == 2 else ''}; name one in segments or make it mono"
-        )
-        raise SoundError("stereo", message, file=name, key=key)
+        stereo = " (stereo)" if channels == 2 else ""
+        raise source.error("stereo", f"has {channels} channels{stereo}; name one in segments or make it mono")
     if channel is not None:
-        _check_channel(channels, channel, name, key)
+        _check_channel(sound, channel, source)
     if rate_hz is None or rate == rate_hz:
         return
     if rate < rate_hz:
@@ -202,52 +163,50 @@ def _check_form(
             f"is sampled at {rate} Hz, {rate_hz} Hz are asked, and nothing above {rate // 2} Hz can be brought back;"
             f" pass --rate-hz {rate} to work at that rate throughout"
         )
-        raise SoundError("sample rate", message, file=name, key=key)
+        raise source.error("sample rate", message)
     if not resample:
         message = f"is sampled at {rate} Hz, {rate_hz} Hz are asked; pass --resample to convert it"
-        raise SoundError("sample rate", message, file=name, key=key)
+        raise source.error("sample rate", message)
 
 
-def _check_channel(channels: int, channel: int, name: str, key: str | None) -> None:
-    if not 0 <= channel < channels:
-        raise SoundError("stereo", f"has {channels} channels, none is number {channel}", file=name, key=key)
+def _check_channel(sound: Sound, channel: int, source: Source) -> None:
+    if not 0 <= channel < sound.channels:
+        raise source.error("stereo", f"has {sound.channels} channels, none is number {channel}")
 
 
-def _span(
-    start_s: float | None, end_s: float | None, rate: int, frames: int, name: str, key: str | None
-) -> tuple[int, int]:
-    """First and one past the last frame of a segment."""
+def _span(start_s: float | None, end_s: float | None, sound: Sound, source: Source) -> tuple[int, int]:
+    """Return the first frame of a segment and the one past its last."""
+    rate, frames = sound.samplerate, sound.frames
     start = 0 if start_s is None else round(start_s * rate)
     end = frames if end_s is None or end_s < 0 else round(end_s * rate)
     if end > frames and end - frames <= MAX_OVERSHOOT_S * rate:
         end = frames
     if not 0 <= start < end <= frames:
         message = f"the segment {start / rate:g}-{end / rate:g} s is not within the sound's {frames / rate:g} s"
-        raise SoundError("bad segment", message, file=name, key=key)
+        raise source.error("bad segment", message)
     return start, end
 
 
-def _frames(sound: Sound, start: int, end: int, name: str, key: str | None) -> np.ndarray:
-    """Frames [start, end) as float32 of shape (frames, channels); what the decoder trips over is a SoundError."""
+def _frames(sound: Sound, start: int, end: int, source: Source) -> npt.NDArray[np.float32]:
+    """Return frames [start, end) as float32 of shape (frames, channels). Raises SoundError if the decoder fails."""
     import soundfile
 
     try:
         sound.seek(start)
-        return sound.read(end - start)
+        samples = sound.read(end - start)
     except (soundfile.SoundFileError, RuntimeError) as error:
         message = f"is truncated or damaged: the decoder gave up before frame {end} of {sound.frames}"
-        raise SoundError("truncated audio", message, file=name, key=key) from error
+        raise source.error("truncated audio", message) from error
+    if len(samples) != end - start:
+        raise source.error("truncated audio", f"is truncated: it ends before frame {end}")
+    return samples
 
 
-def _truncated(frames: int, name: str, key: str | None) -> SoundError:
-    return SoundError("truncated audio", f"is truncated: it ends before frame {frames}", file=name, key=key)
+def resampled(samples: Samples, rate: int, rate_hz: int) -> Samples:
+    """Return samples at `rate` converted to `rate_hz`, by torchaudio's windowed sinc of 64 zero crossings.
 
-
-def resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
-    """Samples at `rate` brought to `rate_hz`, by torchaudio's windowed sinc of 64 zero crossings.
-
-    Zeros bring the sound to whole quarters of a second before, which changes nothing (it is taken to be followed by
-    zeros anyway): torch keeps what it works out for every length that it meets, and meets few so.
+    Zeros are appended up to whole quarters of a second, so that torch, which caches its plans by length, meets few
+    lengths. The result is the same: the filter assumes zeros behind the sound.
     """
     import torch
 
@@ -260,11 +219,12 @@ def resampled(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
     result = torchaudio.functional.resample(
         torch.from_numpy(longer), rate, rate_hz, lowpass_filter_width=ZERO_CROSSINGS, rolloff=ROLLOFF
     )
-    return result[:wanted].numpy()
+    converted: Samples = result[:wanted].numpy()
+    return converted
 
 
-def _interpolated(samples: np.ndarray, rate: int, rate_hz: int) -> np.ndarray:
-    """Return what `resampled` does, one output sample after the other.
+def _interpolated(samples: Samples, rate: int, rate_hz: int) -> Samples:
+    """Return what `resampled` returns, computed sample by sample.
 
     torchaudio keeps a filter for each phase between the two rates: gigabytes for rates such as 16001 and 16000.
     """

@@ -1,8 +1,8 @@
-"""Keeps what the mp3 decoder writes to file descriptor 2 away from the terminal.
+"""Keep what the mp3 decoder writes to file descriptor 2 away from the terminal.
 
-libmpg123, inside libsndfile, writes warnings straight to the descriptor and cannot be told not to. While it works,
-the descriptor leads into a file in memory. Afterwards the lines that are not the decoder's are written on, so that
-no message of this program or of another library is lost, whatever thread writes it.
+libmpg123, inside libsndfile, writes warnings to the descriptor and has no switch against it. While it works, the
+descriptor points to a file in memory. Afterwards the lines that are not the decoder's are written to the terminal, so
+that no message of this program or of another library is lost, whichever thread writes it.
 
     with quiet():
         sound = soundfile.SoundFile("a.mp3")
@@ -26,13 +26,13 @@ _DECODERS = re.compile(
 )
 _lock = threading.Lock()
 _users = 0
-_terminal = -1  # a copy of descriptor 2 while it leads elsewhere
-_kept = -1  # where it leads
+_terminal = -1  # a copy of descriptor 2 while that points to memory
+_kept = -1  # the file in memory
 
 
 @contextlib.contextmanager
 def quiet(needed: bool = True) -> Iterator[None]:
-    """Hold back the mp3 decoder's lines, from any number of threads at a time; nothing happens unless `needed`."""
+    """Hold back the mp3 decoder's lines if `needed`. Any number of threads may do so at a time."""
     if not needed or not _begin():
         yield
         return
@@ -50,7 +50,7 @@ def _begin() -> bool:
                 sys.stderr.flush()
             try:
                 _terminal = os.dup(2)
-            except OSError:  # there is no descriptor 2: nothing can reach the terminal by it
+            except OSError:  # there is no descriptor 2, so nothing reaches the terminal
                 return False
             _kept = os.memfd_create("decoder")
             fcntl.fcntl(_kept, fcntl.F_SETFL, os.O_APPEND)  # threads write at the same time

@@ -1,6 +1,7 @@
-"""Where the samples of a PCM sound end: its header's promise, compared with the bytes that are there.
+"""Find where the samples of a PCM sound end: compare what its header promises with the bytes in the file.
 
-settled(stream, RIFF, start=0, begin=44, size=128044, promised=128000, block=2, bounded=False)
+extent = settled(stream, RIFF, start=0, begin=44, size=128044, promised=128000, block=2, bounded=False)
+extent.end, extent.right           # 128044, True
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from typing import IO
 
 from asr.sound.kinds import SOUND_HEADS
 
-PADDING_BYTES = 65536  # zeros behind the samples up to this are padding of a block or sector
-SEARCHED_BYTES = (
-    1 << 20
-)  # so far from a file's end chunks are looked for where the header does not say where they begin
+PADDING_BYTES = 65536  # up to so many zeros behind the samples are padding of a block or sector
+SEARCHED_BYTES = 1 << 20  # of a file's end are searched for chunks if the header does not state where they begin
 _METADATA = (
     rb"LIST|id3 |ID3 |bext|iXML|cue |smpl|afsp|PEAK|fact|JUNK|junk|_PMX|axml|chna|inst|INST|plst|DISP|levl|PAD |FLLR|"
     rb"MARK|COMT|NAME|AUTH|ANNO|\(c\) |APPL|CHAN|COMM|minf|elm1|regn|umid|slnt|acid|cart|SNDM|pakt|info|kuki|uuid"
@@ -24,11 +23,12 @@ _METADATA = (
 
 @dataclass
 class Extent:
-    """The samples of one sound: [begin, end) in its file, `missing` bytes that the header promises beyond the file.
+    """The samples of one sound: [begin, end) in its file.
 
-    `start` is where its header begins, `close` where the next sound begins, or the file's end. `right`: the header
-    says how many bytes there are. `patches` {position: bytes} put it right. `cut`: the decoder must not see what
-    follows the samples. `refusal`: why the sound cannot be read.
+    start: where the header begins. close: where the next sound begins, or the file's end. missing: bytes that the
+    header promises beyond the file's end. right: the header states the correct number of bytes. patches: {position:
+    bytes} that correct the header. cut: the decoder must not see what follows the samples. refusal: why the sound
+    cannot be read.
     """
 
     start: int
@@ -44,7 +44,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Chunks:
-    """How a container writes its chunks: an identifier, a size, then the body up to a multiple of `align`."""
+    """The layout of a container's chunks: an identifier, a size, then the body, padded to a multiple of `align`."""
 
     name_bytes: int
     size: struct.Struct
@@ -52,7 +52,7 @@ class Chunks:
     align: int
 
     def at(self, stream: IO[bytes], place: int, size: int) -> tuple[bytes, int, int] | None:
-        """Return (identifier, place of the body, its bytes) of the chunk at `place`; None where there is no room."""
+        """Return (identifier, place of the body, its bytes) of the chunk at `place`, None if there is no room."""
         head_bytes = self.name_bytes + self.size.size
         if place + head_bytes > size:
             return None
@@ -90,10 +90,10 @@ def settled(
     block: int,
     bounded: bool,
 ) -> Extent:
-    """Compare `promised` bytes of samples (None: no promise) with the file; `right` is false where they differ.
+    """Compare `promised` bytes of samples (None: no promise) with the file of `size` bytes.
 
-    Samples come in blocks of `block` bytes. Behind the promised samples there may be chunks, tags, padding or another
-    sound; anything else is samples too.
+    block: bytes of one frame. bounded: other data follow in the same file, so that only the header decides. Chunks,
+    tags, padding or another sound may follow the promised samples; anything else counts as samples.
     """
     there = max(0, size - begin)
     if promised is not None and never_filled_in(promised) and promised > there:
@@ -106,7 +106,7 @@ def settled(
         return Extent(start, begin, size, size)
     slack = _slack(chunks, begin - start)
     if promised:
-        whole = -(-promised // block) * block  # a sample that the size cuts in two is taken whole
+        whole = -(-promised // block) * block  # a sample that the size cuts in two counts
         whole = whole if whole <= there else promised // block * block
         shorter = sorted(promised - extra for extra in slack if 0 < promised - extra <= there)
         marked = [count for count in shorter if _is_known(bytes_at(stream, begin + count, 16))]
@@ -122,19 +122,19 @@ def settled(
 
 
 def _slack(chunks: Chunks | None, header: int) -> tuple[int, ...]:
-    """Return by how many bytes a size is too large that counts the `header`, or part of it, among the samples."""
+    """Return by how many bytes a size is too large if it counts the `header`, or a part of it, as samples."""
     own = 8 if chunks is None else chunks.name_bytes + chunks.size.size
     return own, 36, 44, header, header - 8, header - own
 
 
 def _is_known(head: bytes) -> bool:
-    """Return whether these 16 bytes are the beginning of a known chunk, of a tag, or of a sound."""
+    """Return whether 16 bytes begin a known chunk, a tag, or a sound."""
     tag = head.startswith((b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04"))
     return len(head) == 16 and (tag or is_metadata(head) or _begins_sound(head))
 
 
 def _close(stream: IO[bytes], chunks: Chunks | None, start: int, end: int, size: int) -> int | None:
-    """Return where a sound closes whose samples end at `end`, with a padding byte or without; None: samples go on."""
+    """Return where a sound closes whose samples end at `end` (with or without padding), None if samples follow."""
     padded = chunks.after(start, end, 0) if chunks is not None else end
     for place in dict.fromkeys((padded, end)):
         if (close := _after_chunks(stream, chunks, start, place, size)) is not None:
@@ -143,24 +143,24 @@ def _close(stream: IO[bytes], chunks: Chunks | None, start: int, end: int, size:
 
 
 def is_metadata(head: bytes) -> bool:
-    """Return whether `head` begins with the identifier of a chunk that is known to hold no samples."""
+    """Return whether `head` begins with the identifier of a chunk without samples."""
     return re.match(_METADATA, head) is not None
 
 
 def never_filled_in(promised: int) -> bool:
-    """Return whether writers of streams use this size: about 2 GiB, or near the field's largest value."""
+    """Return whether a writer of a stream left this size: about 2 GiB, or near the field's largest value."""
     return 0x7F000000 <= promised <= 0x80000400 or 0xFFFF0000 <= promised <= 0xFFFFFFFF or promised >= 1 << 62
 
 
 def _begins_sound(head: bytes) -> bool:
-    """Return whether these 16 bytes are the beginning of a sound of a kind that is read."""
+    """Return whether 16 bytes begin a sound of a kind that is read."""
     if head.startswith((b"RIFF", b"RIFX", b"FORM")):
         return head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
     return len(head) == 16 and head.startswith(SOUND_HEADS)
 
 
 def _after_chunks(stream: IO[bytes], chunks: Chunks | None, start: int, place: int, size: int) -> int | None:
-    """Return where the next sound begins, or `size`, if only chunks, tags and padding lie between it and `place`."""
+    """Return where the next sound begins, or `size`, if only chunks, tags and padding come before it; else None."""
     while size - place > 1:
         head = bytes_at(stream, place, 16)
         if _begins_sound(head):
@@ -183,7 +183,7 @@ def _after_chunks(stream: IO[bytes], chunks: Chunks | None, start: int, place: i
 
 
 def _end_of_samples(stream: IO[bytes], chunks: Chunks | None, start: int, begin: int, size: int) -> int:
-    """Return where samples without a promise end: at another sound, at chunks or tags up to the end, or at it."""
+    """Return where samples of unknown number end: at another sound, at trailing chunks or tags, or with the file."""
     size = _next_of_its_kind(stream, start, begin, size) or size
     tail_at = max(begin, size - SEARCHED_BYTES)
     tail = bytes_at(stream, tail_at, size - tail_at)
@@ -196,7 +196,7 @@ def _end_of_samples(stream: IO[bytes], chunks: Chunks | None, start: int, begin:
 
 
 def _next_of_its_kind(stream: IO[bytes], start: int, begin: int, size: int) -> int | None:
-    """Return where the next sound with a header like the one at `start` begins, at or behind `begin`."""
+    """Return where the next sound with a header like the one at `start` begins, from `begin` on, or None."""
     head = bytes_at(stream, start, 16)
     wanted, before = (head[8:12], 8) if head.startswith((b"RI", b"RF64", b"BW64", b"FORM")) else (head[:8], 0)
     while (found := find(stream, wanted, begin + before, size)) is not None:
@@ -207,7 +207,7 @@ def _next_of_its_kind(stream: IO[bytes], start: int, begin: int, size: int) -> i
 
 
 def find(stream: IO[bytes], wanted: bytes, begin: int, end: int) -> int | None:
-    """Return the first place of `wanted` in [begin, end) of the file, read a megabyte at a time; None: nowhere."""
+    """Return the first place of `wanted` in [begin, end) of the file, or None. Reads 1 MiB at a time."""
     place = begin
     while place < end:
         block = bytes_at(stream, place, min(1 << 20, end - place))

@@ -1,31 +1,19 @@
-"""Where the frames of flac and Ogg (Vorbis, Opus) lie.
+"""Find the streams of flac and Ogg (Vorbis, Opus) files, and whether they are whole.
 
-A header's count of frames is a promise; the frames that are there decide. Each function returns the streams of a
-file, one behind the other, as pieces of it: (begin, end) of its bytes, or bytes that stand in for a missing header.
+The frames in the file decide, not the number that the header states. Each function returns the streams of a file, one
+behind the other, as pieces of its bytes.
 
-    flac_streams(stream, 0, size)
+    flac_streams(stream, 0, size)         # [CodedStream([(0, 81234)])]
     ogg_streams(stream, 0, size)
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import IO
 
 from asr.sound.extent import find
-
-Piece = tuple[int, int] | bytes
-
-
-@dataclass
-class Stream:
-    """One stream of a file: its bytes for the decoder, its fault, whether its length had to be counted."""
-
-    pieces: list[Piece]
-    fault: str = ""
-    counted: bool = False
-
+from asr.sound.pieces import CodedStream
 
 # ---------------------------------------------------------------- flac
 
@@ -37,10 +25,10 @@ _FLAC_BLOCKS = {
 }
 
 
-def flac_streams(stream: IO[bytes], start: int, size: int) -> list[Stream]:
-    """Return the streams of a flac file; more than one where files are joined.
+def flac_streams(stream: IO[bytes], start: int, size: int) -> list[CodedStream]:
+    """Return the streams of a flac file; several if files are joined.
 
-    The last frame says how many samples there are. Where the header names none, or fewer, it is put right.
+    The last frame states the number of samples. A header that states none, or fewer, is corrected.
     """
     starts = [start]
     while (found := _flac_head(stream, starts[-1] + 8, size)) is not None:
@@ -49,7 +37,7 @@ def flac_streams(stream: IO[bytes], start: int, size: int) -> list[Stream]:
 
 
 def _flac_head(stream: IO[bytes], begin: int, size: int) -> int | None:
-    """Return the place of the next flac header at or behind `begin`; None: there is no more."""
+    """Return the place of the next flac header at or behind `begin`, None if there is none."""
     while (place := find(stream, b"fLaC", begin, size)) is not None:
         stream.seek(place)
         if _FLAC.match(stream.read(8)):
@@ -58,40 +46,36 @@ def _flac_head(stream: IO[bytes], begin: int, size: int) -> int | None:
     return None
 
 
-def _flac(stream: IO[bytes], start: int, end: int) -> Stream:
+def _flac(stream: IO[bytes], start: int, end: int) -> CodedStream:
     stream.seek(start)
     head = stream.read(42)
     if len(head) < 42 or not _FLAC.match(head):
-        return Stream([(start, end)])
+        return CodedStream([(start, end)])
     most = int.from_bytes(head[15:18], "big") or 1 << 16
     said = (head[21] & 15) << 32 | int.from_bytes(head[22:26], "big")
     block = int.from_bytes(head[10:12], "big")
     tail_at = max(start + 42, end - most - 256)
     stream.seek(tail_at)
-    tail = _without_tag(stream.read(end - tail_at))
+    tail = stream.read(end - tail_at)
+    tail = tail[:-128] if tail[-128:-125] == b"TAG" else tail
     there = _flac_samples(tail, block, said)
     if there is None:
         if said:
-            return Stream([(start, end)])  # the decoder says whether it is damaged
-        return Stream([], "is truncated or damaged: its last frame is not whole, and its header names no length")
+            return CodedStream([(start, end)])  # the decoder finds out whether it is damaged
+        return CodedStream([], "is truncated or damaged: its last frame is not whole, and its header names no length")
     if there == said:
-        return Stream([(start, end)])
+        return CodedStream([(start, end)])
     if there < said:
-        return Stream([], f"is truncated: its header promises {said} samples, {there} are there")
+        return CodedStream([], f"is truncated: its header promises {said} samples, {there} are there")
     mended = bytes([head[21] & 0xF0 | there >> 32]) + (there & 0xFFFFFFFF).to_bytes(4, "big")
-    return Stream([(start, start + 21), mended, (start + 26, end)], counted=True)
-
-
-def _without_tag(tail: bytes) -> bytes:
-    if tail[-128:-125] == b"TAG":
-        tail = tail[:-128]
-    return tail
+    return CodedStream([(start, start + 21), mended, (start + 26, end)], counted=True)
 
 
 def _flac_samples(tail: bytes, block: int, said: int) -> int | None:
-    """Return the samples up to the end of the last frame in `tail`, the end of a flac stream of blocks of `block`.
+    """Return the number of samples up to the end of the last frame in `tail`, None if no frame ends there.
 
-    A frame is accepted where it ends at `said` samples or where its checksum fits the end of the file.
+    tail: the last bytes of a flac stream with blocks of `block` samples. A frame counts if it ends at sample `said`,
+    or if its checksum fits the end of the file.
     """
     place = len(tail)
     while (place := tail.rfind(b"\xff", 0, place)) >= 0:
@@ -102,7 +86,7 @@ def _flac_samples(tail: bytes, block: int, said: int) -> int | None:
 
 
 def _flac_frame(data: bytes, place: int, block: int) -> int | None:
-    """Return the number of the sample behind the frame whose header is at `place`; None: there is no frame header."""
+    """Return the number of the sample behind the frame whose header is at `place`, None if there is no header."""
     head = data[place : place + 18]
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[2] >> 4 == 0 or head[2] & 15 == 15:
         return None
@@ -137,8 +121,8 @@ def _crc(data: bytes, bits: int, polynomial: int) -> int:
 # ---------------------------------------------------------------- Ogg
 
 
-def ogg_streams(stream: IO[bytes], start: int, size: int) -> list[Stream]:
-    """Return the streams of an Ogg file; more than one where it is chained. A last page that is cut is a fault."""
+def ogg_streams(stream: IO[bytes], start: int, size: int) -> list[CodedStream]:
+    """Return the streams of an Ogg file; several if it is chained. A cut last page is a fault."""
     starts, place, within = [start], start, False
     while place + 27 <= size:
         stream.seek(place)
@@ -154,7 +138,7 @@ def ogg_streams(stream: IO[bytes], start: int, size: int) -> list[Stream]:
         within = not head[5] & 2
         place += 27 + head[26] + sum(stream.read(head[26]))
     ends = [*starts[1:], min(place, size)]
-    streams = [Stream([(begin, end)]) for begin, end in zip(starts, ends, strict=True)]
+    streams = [CodedStream([(begin, end)]) for begin, end in zip(starts, ends, strict=True)]
     if place > size or (place < size and _cut_head(stream, place, size)):
         streams[-1].fault = "is truncated: its last page is not whole"
     return streams

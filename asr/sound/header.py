@@ -1,12 +1,12 @@
-"""Reads the headers of PCM files: wav (RIFF, RIFX, RF64, BW64), W64, AIFF, AU, CAF and NIST.
+"""Read the headers of PCM files: wav (RIFF, RIFX, RF64, BW64), W64, AIFF, AU, CAF and NIST.
 
-A header's size is a promise; the bytes that are there decide. Sizes that a writer never filled in (0, -1, 2 GiB),
-that count the header's own bytes or that end too early are put right, so that libsndfile reads all samples and no
-chunk behind them. A file that has fewer bytes than its header promises is truncated.
+The bytes in the file decide, not the size in the header. A size that the writer never filled in (0, -1, 2 GiB), that
+counts the header's own bytes, or that is too small is corrected, so that libsndfile reads all samples and no chunk
+behind them. A file with fewer bytes than its header promises is truncated.
 
     extent = measure(stream, start=0, size=128044)
     extent.begin, extent.end          # bytes of the samples
-    extent.patches                    # {position: bytes}: what the header has to say
+    extent.patches                    # {position: bytes} that correct the header
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from asr.sound.extent import RIFF, Chunks, Extent, bytes_at, settled
 _IFF = Chunks(4, struct.Struct(">I"), False, 2)
 _W64 = Chunks(16, struct.Struct("<q"), True, 8)
 _CAF = Chunks(4, struct.Struct(">q"), False, 1)
+#: codings of AIFF whose frames have a fixed number of bytes
+_PLAIN_AIFF = (b"NONE", b"twos", b"sowt", b"raw ", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
 
 
 def measure(stream: IO[bytes], start: int, size: int, *, bounded: bool = False) -> Extent | None:
-    """Return where the samples lie of the PCM sound whose header begins at `start` of a file of `size` bytes.
+    """Return the extent of the samples of the PCM sound at `start` of a file of `size` bytes.
 
-    None: the header is of another kind, or cannot be followed. `bounded`: other data follow in the same file (a Kaldi
-    archive), so that only the header can say where the sound ends.
+    Returns None if the header is of another kind or is damaged. bounded: other data follow in the same file (a Kaldi
+    archive), so that only the header states where the sound ends.
     """
     head = bytes_at(stream, start, 16)
     for pattern, measured in _KINDS:
@@ -79,18 +81,7 @@ def _aiff(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | N
         if name == b"COMM" and length >= 18:
             channels, said, bits = struct.unpack(">hIh", bytes_at(stream, body, 8))
             coding = bytes_at(stream, body + 18, 4) if length >= 22 else b"NONE"
-            plain = coding in (
-                b"NONE",
-                b"twos",
-                b"sowt",
-                b"raw ",
-                b"in24",
-                b"in32",
-                b"fl32",
-                b"FL32",
-                b"fl64",
-                b"FL64",
-            )
+            plain = coding in _PLAIN_AIFF
             frames_at, block = body + 2, max(1, channels * -(-bits // 8)) if plain else 1
         elif name == b"SSND":
             offset = struct.unpack(">I", bytes_at(stream, body, 4).rjust(4, b"\0"))[0]
@@ -117,7 +108,7 @@ def _w64(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | No
             block = max(1, struct.unpack("<H", bytes_at(stream, body + 12, 2))[0])
         elif name[:4] == b"data":
             extent = settled(stream, _W64, start, body, size, length if length > 0 else None, block, bounded)
-            extent.cut = extent.end < extent.close  # libsndfile takes all that follows for samples
+            extent.cut = extent.end < extent.close  # libsndfile takes all bytes that follow for samples
             if not extent.right:
                 extent.patches = {start + 16: struct.pack("<q", extent.end - start)}
                 extent.patches[place + 16] = _W64.packed(extent.end - body)
@@ -146,7 +137,7 @@ def _caf(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | No
 def _walk(
     stream: IO[bytes], chunks: Chunks, start: int, place: int, size: int
 ) -> Iterator[tuple[bytes, int, int, int]]:
-    """Yield (identifier, place, place of the body, its bytes) of every chunk from `place` on."""
+    """Yield (identifier, place, place of the body, bytes of the body) of every chunk from `place` on."""
     while (chunk := chunks.at(stream, place, size)) is not None:
         name, body, length = chunk
         yield name, place, body, length
@@ -188,7 +179,7 @@ def _nist(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | N
     block = max(1, (channels or 1) * (width or 2))
     promised = None if count is None else count * block
     extent = settled(stream, None, start, start + head_bytes, size, promised, block, bounded)
-    extent.cut = extent.end < extent.close  # libsndfile takes all that follows for samples
+    extent.cut = extent.end < extent.close  # libsndfile takes all bytes that follow for samples
     if not extent.right:
         said = b"sample_count -i %d\n" % ((extent.end - extent.begin) // block)
         lines = re.sub(rb"sample_count -i \d+\n", b"", head[: head.find(b"end_head")])

@@ -1,7 +1,8 @@
-"""Names what a file holds by its first bytes: sounds that are read, sounds to be converted first, other files.
+"""What a file holds, by its first bytes: a sound that is read, a sound to be converted first, or no sound.
 
-foreign(b"\\x1aE\\xdf\\xa3...", "a.webm")     ->  "a Matroska or WebM file"
-raise refused("a.webm", "a Matroska or WebM file", key="utt1")
+foreign(b"\\x1aE\\xdf\\xa3...")                 # "a Matroska or WebM file"
+no_sound(b"%PDF-1.4")                         # "a PDF file, no sound"
+conversion("a.webm", 16000)                   # "ffmpeg -i a.webm -ac 1 -ar 16000 a.wav"
 """
 
 from __future__ import annotations
@@ -9,25 +10,16 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import PurePath
+from typing import Any
 
 from asr.errors import InputError
 
-HEAD_BYTES = 4096  # so much of a file's beginning is looked at
+HEAD_BYTES = 4096  # of a file's beginning are examined
 
-#: first bytes of sounds that are read; `joined` sounds are found by them as well
+#: first bytes of the sounds that are read; joined sounds are found by them too
 SOUND_HEADS = (
-    b"RIFF",
-    b"RIFX",
-    b"RF64",
-    b"BW64",
-    b"riff",
-    b"FORM",
-    b".snd",
-    b"dns.",
-    b"NIST_1A",
-    b"caff",
-    b"fLaC",
-    b"OggS",
+    *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM"),
+    *(b".snd", b"dns.", b"NIST_1A", b"caff", b"fLaC", b"OggS"),
 )
 
 #: suffixes of sounds and videos that soundfile cannot read, and what they are
@@ -120,13 +112,13 @@ _NO_SOUND = (
 
 
 class SoundError(InputError):
-    """An InputError about one sound; `kind` is the name under which validation counts it."""
+    """An InputError about one sound. Validation counts errors by `kind`."""
 
     def __init__(self, kind: str, message: str, *, file: str, key: str | None) -> None:
         super().__init__(message, file=file, key=key)
         self.kind = kind
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.kind, self.message, self.file, self.key)
 
 
@@ -135,14 +127,14 @@ def _rebuild(kind: str, message: str, file: str, key: str | None) -> SoundError:
 
 
 def foreign(head: bytes) -> str | None:
-    """Return the coding's name if `head`, a file's first bytes, is of a sound or video that soundfile cannot read."""
+    """Return the coding of a file that begins with `head` if soundfile cannot read that coding, else None."""
     if _is_adts(head):
         return "AAC (ADTS)"
     return next((name for pattern, name in _FOREIGN if re.match(pattern, head, re.DOTALL)), None)
 
 
 def _is_adts(head: bytes) -> bool:
-    """Return whether `head` begins with two frames of AAC as they are streamed, or holds most of one."""
+    """Return whether `head` begins with two frames of streamed AAC (ADTS)."""
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
         return False
     length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
@@ -150,7 +142,7 @@ def _is_adts(head: bytes) -> bool:
 
 
 def no_sound(head: bytes) -> str | None:
-    """Return what a file holds if its first bytes are of no sound at all: text, a page, an archive, a picture."""
+    """Return what a file holds if its first bytes show that it is no sound: text, a page, an archive; else None."""
     for pattern, name in _NO_SOUND:
         if re.match(pattern, head, re.DOTALL):
             return name
@@ -160,7 +152,7 @@ def no_sound(head: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Return whether these bytes, cut anywhere, are UTF-8 or GB 18030 without control characters."""
+    """Return whether bytes, cut at any place, are UTF-8 or GB 18030 without control characters."""
     for encoding in ("utf-8", "gb18030") if len(head) >= 32 else ("utf-8",):
         for cut in range(4):
             try:
@@ -178,7 +170,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def conversion(name: str, rate_hz: int | None, *, before: str = "") -> str:
-    """Return the ffmpeg command line that makes a wav file of `name`; `before` are options for its input."""
+    """Return the ffmpeg command that converts `name` to a wav file. before: options of its input."""
     if name == "-":
         return f"ffmpeg -i - -ac 1 -ar {rate_hz or 16000} -f wav -"
     target = str(PurePath(name).with_suffix(".wav"))
@@ -187,30 +179,26 @@ def conversion(name: str, rate_hz: int | None, *, before: str = "") -> str:
     return f"ffmpeg {before}-i {shlex.quote(name)} -ac 1 -ar {rate_hz or 16000} {shlex.quote(target)}"
 
 
-def unread(head: bytes, reason: str, name: str, rate_hz: int | None, key: str | None) -> SoundError:
-    """Return the error for a file that cannot be opened as a sound: what it is, and how to convert it.
+def unread(head: bytes, reason: str, name: str, rate_hz: int | None) -> tuple[str, str]:
+    """Return (kind, message) of the error for a file that cannot be opened as a sound: what it is, how to convert it.
 
-    `head` holds its first bytes, `reason` is libsndfile's. Where the content says nothing, the name's suffix does.
+    head: its first bytes. reason: libsndfile's. The name's suffix decides where the content does not.
     """
     suffix = PurePath(name).suffix.lower().removeprefix(".")
+    convert = f"which cannot be read; convert it: {conversion(name, rate_hz)}"
     if what := foreign(head):
-        message = f"is {what}, which cannot be read; convert it: {conversion(name, rate_hz)}"
+        message = f"is {what}, {convert}"
     elif what := no_sound(head):
-        message = (
-            f"is no sound file that can be read: it is {what}" if not what.startswith("nothing") else f"holds {what}"
-        )
+        zeros = what.startswith("nothing")
+        message = f"holds {what}" if zeros else f"is no sound file that can be read: it is {what}"
     elif head.startswith(SOUND_HEADS):
-        return SoundError("truncated audio", f"is truncated or damaged ({reason})", file=name, key=key)
+        return "truncated audio", f"is truncated or damaged ({reason})"
     elif suffix in UNREAD_SUFFIXES:
-        message = (
-            f"is {UNREAD_SUFFIXES[suffix]} by its name, which cannot be read; convert it: {conversion(name, rate_hz)}"
-        )
+        message = f"is {UNREAD_SUFFIXES[suffix]} by its name, {convert}"
     elif suffix in ("raw", "pcm", "bin", "s16", "vox", "ulaw", "alaw", "g722", "g729", "gsm", ""):
         command = conversion(name, rate_hz, before=f"-f s16le -ar {rate_hz or 16000} -ac 1 ")
-        message = (
-            f"is no sound file that can be read: it has no header, so its rate and sample format are not known; if it"
-            f" holds 16-bit samples, convert it: {command}"
-        )
+        unknown = "it has no header, so its rate and sample format are not known"
+        message = f"is no sound file that can be read: {unknown}; if it holds 16-bit samples, convert it: {command}"
     else:
         message = f"is no sound file that can be read ({reason}); if ffmpeg knows it: {conversion(name, rate_hz)}"
-    return SoundError("unreadable audio", message, file=name, key=key)
+    return "unreadable audio", message

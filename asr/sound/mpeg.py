@@ -1,9 +1,9 @@
-"""Where the frames of mp3 files (MPEG audio of all layers) lie.
+"""Find the streams of mp3 files (MPEG audio of all layers).
 
-The frames that are there decide, not the number that the first one, the Xing frame, names. Each stream of a file gets
-a Xing frame with the number of its frames if it has none or a wrong one, so that libsndfile reads all of it.
+The frames in the file decide, not the number in the first one, the Xing frame. A stream without a Xing frame, or with
+a wrong one, gets one with the number of its frames, so that libsndfile reads the whole stream.
 
-    mpeg_streams(data)       # mp3 files without a Xing frame, with a wrong one, or joined
+    mpeg_streams(data)       # [CodedStream([b"...Xing...", (0, 40320)], counted=True)]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from functools import cache
 
-from asr.sound.frames import Stream
+from asr.sound.pieces import CodedStream
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS = {
@@ -27,7 +27,7 @@ _KBITS = {
 
 @cache
 def _frame_bytes(second: int, third: int) -> int:
-    """Return the length of an MPEG audio frame by the second and third byte of its header; 0: no valid header."""
+    """Return the bytes of an MPEG audio frame from bytes 2 and 3 of its header, 0 if these are not valid."""
     version, layer, bits, rate = second >> 3 & 3, second >> 1 & 3, third >> 4, third >> 2 & 3
     if second >> 5 != 7 or version == 1 or layer == 0 or bits in (0, 15) or rate == 3:
         return 0
@@ -39,14 +39,14 @@ def _frame_bytes(second: int, third: int) -> int:
 
 
 def _length(data: bytes, place: int) -> int:
-    """Return the length of the frame whose header is at `place`; 0: there is none."""
+    """Return the bytes of the frame whose header is at `place`, 0 if there is none."""
     if place + 4 > len(data) or data[place] != 0xFF:
         return 0
     return _frame_bytes(data[place + 1], data[place + 2])
 
 
 def _form(data: bytes, place: int) -> tuple[int, int, bool]:
-    """Return what does not change within a stream: version and layer, sample rate, whether there is one channel."""
+    """Return what stays the same within a stream: version and layer, sample rate, whether it is mono."""
     return data[place + 1] >> 1 & 15, data[place + 2] >> 2 & 3, data[place + 3] >> 6 == 3
 
 
@@ -62,9 +62,9 @@ def is_mpeg(data: bytes) -> bool:
 
 
 def begins_in_frame(head: bytes) -> bool:
-    """Return whether `head` begins within a frame of mp3, as a piece of a stream does: three headers follow.
+    """Return whether `head` begins within an mp3 frame, as a part of a stream does: three headers follow.
 
-    Layer III alone: quiet samples of 16 bits look like headers of layer I.
+    Only layer III counts: quiet 16-bit samples look like headers of layer I.
     """
     place = -1
     while (place := head.find(b"\xff", place + 1)) >= 0:
@@ -95,18 +95,18 @@ def after_tags(data: bytes, place: int) -> int:
 
 @dataclass
 class _Mpeg:
-    """The frames of one MPEG stream as they are met."""
+    """The frames of one MPEG stream found so far."""
 
-    first: int  # place of the first frame, which may be the Xing frame
+    first: int  # the first frame, which may be the Xing frame
     form: tuple[int, int, bool]
-    said: int | None  # frames by its Xing or VBRI frame
+    said: int | None  # frames that its Xing or VBRI frame states
     has_info: bool
     spans: list[tuple[int, int]] = field(default_factory=list)
     frames: int = 0
     cut: bool = False
 
     def add(self, place: int, length: int) -> None:
-        """Take the frame at `place`."""
+        """Add the frame at `place`."""
         if self.spans and self.spans[-1][1] == place:
             self.spans[-1] = (self.spans[-1][0], place + length)
         else:
@@ -114,11 +114,8 @@ class _Mpeg:
         self.frames += 1
 
 
-def mpeg_streams(data: bytes) -> list[Stream]:
-    """Return the streams of an mp3 file: a new one begins at each Xing frame and where rate or channels change.
-
-    A stream without a Xing frame, or with one that names another number, gets one with the number of its frames.
-    """
+def mpeg_streams(data: bytes) -> list[CodedStream]:
+    """Return the streams of an mp3 file. A new one begins at each Xing frame and where rate or channels change."""
     streams: list[_Mpeg] = []
     place, current = 0, None
     while (place := _next_frame(data, place, current)) < len(data):
@@ -138,7 +135,7 @@ def mpeg_streams(data: bytes) -> list[Stream]:
 
 
 def _next_frame(data: bytes, place: int, current: _Mpeg | None) -> int:
-    """Return the place of the next frame at or behind `place`; what is no frame is passed over."""
+    """Return the place of the next frame at or behind `place`, or the end. Skips what is no frame."""
     length = _length(data, place)
     if length and current is not None and _form(data, place) == current.form:
         return place
@@ -160,16 +157,16 @@ def _next_frame(data: bytes, place: int, current: _Mpeg | None) -> int:
 
 
 def _info(data: bytes, place: int, length: int) -> tuple[bool, int | None]:
-    """Return whether the frame is one that describes the stream, and the number of frames that it names."""
-    if data[place + 1] >> 1 & 3 != 1:  # layer III alone has them
+    """Return whether the frame describes the stream (Xing, Info, VBRI), and the number of frames that it states."""
+    if data[place + 1] >> 1 & 3 != 1:  # only layer III has them
         return False, None
     side = place + 4 + _side_bytes(data, place)
-    for begin in (side, side + 2):  # behind a checksum too
+    for begin in (side, side + 2):  # without and with a checksum
         if data[begin : begin + 4] in (b"Xing", b"Info") and begin + 12 <= place + length:
             flags, frames = struct.unpack_from(">II", data, begin + 4)
             return True, frames if flags & 1 else None
     if data[place + 36 : place + 40] == b"VBRI" and length >= 62:
-        return True, struct.unpack_from(">I", data, place + 50)[0]
+        return True, int.from_bytes(data[place + 50 : place + 54], "big")
     return False, None
 
 
@@ -178,22 +175,22 @@ def _side_bytes(data: bytes, place: int) -> int:
     return (17 if mono else 32) if version_1 else (9 if mono else 17)
 
 
-def _as_stream(data: bytes, one: _Mpeg, *, alone: bool) -> Stream:
+def _as_stream(data: bytes, one: _Mpeg, *, alone: bool) -> CodedStream:
     missing = (one.said or 0) - one.frames
     if missing > 1 or (missing == 1 and one.cut):  # some writers count the Xing frame itself
-        return Stream([], f"is truncated: its header promises {one.said} frames, {one.frames} are there")
+        return CodedStream([], f"is truncated: its header promises {one.said} frames, {one.frames} are there")
     layer_3 = data[one.first + 1] >> 1 & 3 == 1
     if layer_3 and (one.said is None or missing != 0):
-        return Stream([_xing(data, one.spans[0][0], one.frames), *one.spans], counted=True)
+        return CodedStream([_xing(data, one.spans[0][0], one.frames), *one.spans], counted=True)
     if alone:
         plain = one.first == 0 or (data[:3] == b"ID3" and one.first == after_tags(data, 0))
-        return Stream([(0 if plain else one.first, len(data))], counted=not layer_3)
+        return CodedStream([(0 if plain else one.first, len(data))], counted=not layer_3)
     first = (one.first, one.spans[0][0]) if one.has_info else (one.first, one.first)
-    return Stream([first, *one.spans])
+    return CodedStream([first, *one.spans])
 
 
 def _xing(data: bytes, place: int, frames: int) -> bytes:
-    """Return a Xing frame for a stream whose first frame is at `place`: the decoder takes its length from it."""
+    """Return a Xing frame for a stream whose first frame is at `place`. The decoder reads the length from it."""
     second, third = data[place + 1] | 1, data[place + 2] & 0x0C  # without a checksum, without padding
     third |= next(bits << 4 for bits in range(1, 15) if _frame_bytes(second, third | bits << 4) >= 64)
     head = bytes([0xFF, second, third, data[place + 3] & 0xC0])

@@ -1,10 +1,10 @@
-"""How a perturbed copy of an utterance sounds: faster or slower, louder or softer, in a room, in noise.
+"""A perturbation of an utterance: speed, volume, a room, noise.
 
     change = Perturbation.parse("speed=0.9 gain=0.7 room=0.4,6 noise=12,pink seed=17")
     samples = change.apply(samples, rate_hz=16000)
 
-A data directory's table `perturb` holds one such line for every utterance that is a copy; its sound is the
-original's, and is changed when features are made of it. The same line gives the same samples.
+The table `perturb` of a data directory holds one such line for every copy. A copy has the sound of its original,
+which is perturbed when features are made. The same line yields the same samples.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Perturbation:
     seed: int = 0
 
     def line(self) -> str:
-        """As in the table `perturb`; what changes nothing is left out."""
+        """Return the line of the table `perturb`; it omits what has no effect."""
         parts = [f"speed={self.speed:g}"] if self.speed != 1 else []
         parts += [f"gain={self.gain:.4g}"] if self.gain != 1 else []
         parts += [f"room={self.room[0]:.4g},{self.room[1]:.4g}"] if self.room else []
@@ -43,7 +43,7 @@ class Perturbation:
 
     @classmethod
     def parse(cls, line: str) -> Perturbation:
-        """From such a line; `noise` is last, as the name of a file may hold spaces. Raises ValueError."""
+        """Parse a line; `noise` comes last, since file names may hold spaces. Raises ValueError with the reason."""
         line, separator, noise = line.partition("noise=")
         values: dict[str, str] = {}
         for part in line.split():
@@ -65,10 +65,10 @@ class Perturbation:
             raise ValueError(f"noise={noise} is no SNR in dB and kind")
         return cls(speed, gain, room, (float(level), what) if separator else None, int(values.get("seed", 0)))
 
-    def apply(self, samples: np.ndarray, rate_hz: int) -> np.ndarray:
-        """The samples of the copy, float32, at the same rate: len(samples) / speed of them, rounded up.
+    def apply(self, samples: audio.Samples, rate_hz: int) -> audio.Samples:
+        """Return the samples of the copy, float32 (ceil(frames / speed),), at the same rate.
 
-        Speed as `sox speed` and Kaldi's perturb_data_dir_speed.sh have it: pitch and formants move too.
+        Speed moves pitch and formants too, as `sox speed` and Kaldi's perturb_data_dir_speed.sh do.
         """
         if self.speed != 1:
             samples = audio.resampled(samples, round(rate_hz * self.speed), rate_hz)
@@ -85,8 +85,8 @@ class Perturbation:
         return samples * np.float32(self.gain)
 
 
-def _noise(kind: str, length: int, random: np.random.Generator, rate_hz: int) -> np.ndarray:
-    """Noise by formula, or a stretch of a sound file, which is repeated where it is too short."""
+def _noise(kind: str, length: int, random: np.random.Generator, rate_hz: int) -> acoustics.Signal:
+    """Return noise by formula, or from a sound file, which is repeated if it is too short."""
     if kind in acoustics.KINDS:
         return acoustics.make_noise(kind, length, random, rate_hz=rate_hz)
     try:
@@ -97,8 +97,8 @@ def _noise(kind: str, length: int, random: np.random.Generator, rate_hz: int) ->
     return np.resize(np.roll(noise, -start), length)
 
 
-def _mean_or_first(path: Path, rate_hz: int) -> np.ndarray:
-    """Return the mean of a noise's channels, or the first where they cancel one another."""
+def _mean_or_first(path: Path, rate_hz: int) -> audio.Samples:
+    """Return the mean of a noise's channels, or the first channel if they cancel one another."""
     try:
         return audio.read(path, rate_hz=rate_hz, as_it_is=True)
     except audio.SoundError as error:

@@ -1,9 +1,9 @@
-"""Rooms and noises made by formula: what may lie between a speaker and a recording.
+"""Simulated rooms and noises, computed by formula.
 
     room = make_room(random, rt60_s=0.4, direct_to_reverberant_db=6.0, rate_hz=16000)
     noise = scale_noise(speech, make_noise("pink", len(speech), random, rate_hz=16000), snr_db=12.0)
 
-Signals are float64 at any scale. `random` decides all of it: the same generator gives the same samples.
+Signals are float64 at any scale. The same state of `random` gives the same samples.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import numpy.typing as npt
 
+Signal = npt.NDArray[np.float64]
 KINDS = ("white", "pink", "traffic", "hum")
 LONGEST_TAIL_S = 0.5
 
 
 @functools.cache
 def fast_size(least: int) -> int:
-    """The smallest number from `least` up without prime factors over 5: a fast size for a Fourier transform."""
+    """Return the smallest number from `least` up without prime factors over 5: a fast size for an FFT."""
     size = least
     while True:
         rest = size
@@ -30,12 +32,10 @@ def fast_size(least: int) -> int:
         size += 1
 
 
-def make_room(
-    random: np.random.Generator, rt60_s: float, direct_to_reverberant_db: float, *, rate_hz: int
-) -> np.ndarray:
-    """A room's impulse response: the direct sound, and from 3 ms on noise that decays by 60 dB in rt60_s.
+def make_room(random: np.random.Generator, rt60_s: float, direct_to_reverberant_db: float, *, rate_hz: int) -> Signal:
+    """Return a room's impulse response: the direct sound, and from 3 ms on noise that decays by 60 dB in rt60_s.
 
-    The energy of the tail is `direct_to_reverberant_db` below that of the direct sound (Polack's statistical model).
+    The tail's energy is `direct_to_reverberant_db` below that of the direct sound (Polack's statistical model).
     """
     length = int(min(LONGEST_TAIL_S, rt60_s) * rate_hz)
     time_s = np.arange(length) / rate_hz
@@ -46,15 +46,15 @@ def make_room(
     return tail
 
 
-def in_room(samples: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """`samples` as they sound in a room, as many as there were: what would ring on after the end is cut."""
+def in_room(samples: Signal, room: Signal) -> Signal:
+    """Return `samples` convolved with a room's impulse response, cut to their own length."""
     size = fast_size(len(samples) + len(room))
     spectrum = np.fft.rfft(samples, size) * np.fft.rfft(room, size)
     return np.fft.irfft(spectrum, size)[: len(samples)]
 
 
-def make_noise(kind: str, length: int, random: np.random.Generator, *, rate_hz: int) -> np.ndarray:
-    """`length` samples of noise, one of KINDS."""
+def make_noise(kind: str, length: int, random: np.random.Generator, *, rate_hz: int) -> Signal:
+    """Return `length` samples of a noise of KINDS."""
     if kind == "white":
         return random.standard_normal(length)
     if kind == "pink":
@@ -73,17 +73,19 @@ def make_noise(kind: str, length: int, random: np.random.Generator, *, rate_hz: 
     raise ValueError(f"no noise '{kind}'")
 
 
-def coloured(random: np.random.Generator, length: int, slope: float, *, rate_hz: int) -> np.ndarray:
-    """Noise whose amplitude goes as frequency^slope above 30 Hz, of power 1."""
+def coloured(random: np.random.Generator, length: int, slope: float, *, rate_hz: int) -> Signal:
+    """Return noise of power 1 whose amplitude is proportional to frequency^slope above 30 Hz."""
     size = 2 * fast_size(-(-length // 2))
     spectrum = np.fft.rfft(random.standard_normal(size))
     frequency = np.maximum(np.arange(size // 2 + 1) * (rate_hz / size), 30.0)
     noise = np.fft.irfft(spectrum * (frequency / 30.0) ** slope, size)[:length]
-    return noise / np.sqrt(np.mean(noise**2))
+    normalised: Signal = noise / np.sqrt(np.mean(noise**2))
+    return normalised
 
 
-def scale_noise(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    """`noise` scaled so that its mean power is snr_db below that of `speech`; silence gets none."""
+def scale_noise(speech: Signal, noise: Signal, snr_db: float) -> Signal:
+    """Return `noise` scaled to a mean power snr_db below that of `speech`; zeros if the speech is silent."""
     power = np.mean(noise**2)
     ratio = np.mean(speech**2) / power if power > 0 else 0.0
-    return noise * np.sqrt(ratio * 10.0 ** (-snr_db / 10.0))
+    scaled: Signal = noise * np.sqrt(ratio * 10.0 ** (-snr_db / 10.0))
+    return scaled

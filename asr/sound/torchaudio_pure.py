@@ -1,15 +1,15 @@
-"""torchaudio without its compiled part; everything that this project uses of it is plain torch.
+"""Import torchaudio without its compiled part. This project uses only functions that are plain torch.
 
-The torchaudio wheel loads `_torchaudio.so` when it is imported, and that library needs the CUDA build of the
-very torch it was made with: beside a CPU build `import torchaudio` ends in an OSError. The library holds only
-faster loops for `lfilter` and `overdrive` (torchaudio falls back to torch code without them), RNN-T loss and
-CTC alignment, none of which is used here. So `torchaudio._extension`, the module that loads it, is replaced by a
-stand-in that says "not available". The stand-in is used with every build, so that results never depend on it.
+The torchaudio wheel loads `_torchaudio.so` on import. That library needs the CUDA build of the torch that it was
+built with: beside a CPU build `import torchaudio` raises OSError. The library holds only faster loops for `lfilter`
+and `overdrive` (torchaudio has torch code for both), RNN-T loss and CTC alignment, none of which is used here. So a
+stand-in that reports "not available" replaces `torchaudio._extension`, the module that loads the library. It does so
+with every build, so that results never depend on the build.
 
     from asr.sound.torchaudio_pure import torchaudio
     torchaudio.compliance.kaldi.fbank(...); torchaudio.functional.resample(...)
 
-Import torchaudio nowhere else. When something else has imported the real one before, that one is used as it is.
+Import torchaudio nowhere else. If other code has imported torchaudio before, that module is used.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ EXTENSION = "torchaudio._extension"
 
 
 def _no_library(name: str) -> bool:
-    """Stands for torchaudio's loader of compiled libraries: there is none."""
+    """Replace torchaudio's loader of compiled libraries: report that there is none."""
     return False
 
 
 def _unavailable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Stands for torchaudio's `fail_if_no_align`: the decorated function refuses to be called."""
+    """Replace torchaudio's `fail_if_no_align`: the decorated function raises RuntimeError."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise RuntimeError(f"{function.__name__} needs torchaudio's compiled part, which is left out here")
@@ -49,7 +49,7 @@ def _stand_in() -> types.ModuleType:
     return module
 
 
-def _import_torchaudio() -> types.ModuleType:
+def _import_torchaudio() -> Any:
     if "torchaudio" not in sys.modules:
         sys.modules[EXTENSION] = _stand_in()
     import torchaudio

@@ -1,8 +1,8 @@
 """Prepare AISHELL-1 as it is published: its train, dev and test.
 
-Reads --corpus-dir, the folder data_aishell or the one that holds it: transcript/aishell_transcript_v0.8.txt and
-wav/{train,dev,test}/S????/*.wav; where wav/ still holds an archive a speaker, they are unpacked there. With
---download the corpus is fetched from OpenSLR into --corpus-dir first. Writes OUT/{train,dev,test}.
+Reads --corpus-dir, the folder data_aishell or its parent: transcript/aishell_transcript_v0.8.txt and
+wav/{train,dev,test}/S????/*.wav. Unpacks the speakers' archives in wav/ there. With --download fetches the corpus
+from OpenSLR into --corpus-dir first. Writes OUT/{train,dev,test}.
 
     python recipes/aishell/prepare.py --corpus-dir /corpora/aishell --out exp/aishell/data
 """
@@ -14,31 +14,30 @@ from pathlib import Path
 
 from asr.cli import as_script
 from asr.console import warn
-from asr.corpus.datadir import c_sorted
-from asr.corpus.download.fetch import Remote
-from asr.corpus.download.obtain import fetch_and_unpack, mirrors, unpacked_root
-from asr.corpus.download.unpack import SUFFIXES, unpack_nested
-from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.data_tables import c_sorted
+from asr.corpus.download.fetch import Remote, mirrors
+from asr.corpus.download.unpack import SUFFIXES, fetch_and_unpack, unpack_nested, unpacked_root
+from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem, named_first
 from asr.errors import InputError
 from asr.settings import option
 
 SOUNDS_OPENED = True
 TRANSCRIPTS = Path("transcript/aishell_transcript_v0.8.txt")
-# the sum as other recipes publish it (PaddleSpeech's aishell.py); OpenSLR itself gives none
+# the sum of PaddleSpeech's aishell.py; OpenSLR publishes none
 REMOTES = (Remote("data_aishell.tgz", mirrors("33/data_aishell.tgz"), "2f494334227864a8a8fec932999db9d8"),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(CorpusSettings):
-    corpus_dir: Path = option(help="folder data_aishell, or the one that holds it")
+    corpus_dir: Path = option(help="folder data_aishell, or its parent")
     download: bool = option(
-        False, help="fetch it from OpenSLR into --corpus-dir first: 16 GB, 35 unpacked", affects=False
+        False, help="fetch it from OpenSLR into --corpus-dir first: 16 GB, unpacked 35", affects=False
     )
 
 
 def obtain(settings: Settings) -> None:
-    """The corpus in its folder, and unpacked."""
+    """Fetch the corpus if asked, and unpack the speakers' archives."""
     if settings.download:
         fetch_and_unpack(REMOTES, settings.corpus_dir)
     wav = _root(settings) / "wav"
@@ -47,31 +46,31 @@ def obtain(settings: Settings) -> None:
 
 
 def inputs(settings: Settings) -> list[Path]:
-    """The transcripts. Sounds are opened, not hashed."""
+    """Return the file of transcripts. Sounds are opened, not hashed."""
     return [_root(settings) / TRANSCRIPTS]
 
 
 def run(settings: Settings) -> None:
-    """Write the sets; InputError where the layout is another one, or too much is missing."""
+    """Write the sets. Raises InputError if the layout is another one, or too much is missing."""
     root = _root(settings)
     table = root / TRANSCRIPTS
     texts: dict[str, tuple[int, str]] = {}
     for line, text in transcript_lines(table, settings.encoding):
         if not text.strip():
             continue
-        key, said = (*text.split(None, 1), "")[:2]
-        if key in texts and texts[key][1] != said:
+        key, sentence = (*text.split(None, 1), "")[:2]
+        if key in texts and texts[key][1] != sentence:
             message = f"this key has occurred before, with another text (line {texts[key][0]})"
             raise InputError(message, file=table, line=line, key=key)
-        texts[key] = (line, said.strip())
-    gathered = {name: _set(root / "wav" / name, texts, table) for name in ("train", "dev", "test")}
+        texts[key] = (line, sentence.strip())
+    gathered = {name: _set(root / "wav" / name, texts, table) for name in SETS}
     heard = {item.key for one in gathered.values() for item in one.found}
     _check_silent({key: line for key, (line, _) in texts.items() if key not in heard}, len(texts), table, settings)
     write_sets(gathered, settings)
 
 
 def _check_silent(silent: dict[str, int], total: int, table: Path, settings: Settings) -> None:
-    """Warn of transcripts without a sound. Raises InputError where they are too many: archives are still packed."""
+    """Warn of transcripts without a sound. Raises InputError if they are too many: some archives are not unpacked."""
     if not silent:
         return
     first = named_first(c_sorted(silent))
@@ -87,7 +86,7 @@ def _root(settings: Settings) -> Path:
 
 
 def _set(folder: Path, texts: dict[str, tuple[int, str]], table: Path) -> Gathered:
-    """The sounds of a set; several hundred of the corpus's have no transcript, which are left out."""
+    """Return the utterances of a set. Several hundred sounds of the corpus have no transcript and are left out."""
     one = Gathered(folder)
     if not folder.is_dir():
         raise InputError("no such folder: are all archives unpacked?", file=folder)

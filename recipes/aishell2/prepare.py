@@ -1,9 +1,9 @@
-"""Prepare a corpus laid out as AISHELL-2 is: a folder a set, with wav.scp and trans.txt.
+"""Prepare a corpus with the layout of AISHELL-2: one folder for each set, with wav.scp and trans.txt.
 
-Reads --train-dir (iOS/data), and where there are any --dev-dir and --test-dir: wav.scp, whose lines are
-`key<TAB>wav/C0001/IC0001W0001.wav` from that folder, and trans.txt, `key<TAB>transcript`. Writes
-OUT/{train,dev,test}; a set that is not given is cut from train. The speaker is the folder of a sound, after the
-letter that its key begins with, as Kaldi's recipe has it.
+Reads --train-dir (iOS/data) and, if given, --dev-dir and --test-dir: wav.scp, whose lines are
+`key<TAB>wav/C0001/IC0001W0001.wav` relative to the folder, and trans.txt, `key<TAB>transcript`. Writes
+OUT/{train,dev,test}; cuts a set that is not given from train. The speaker is the first letter of the key and the
+folder of the sound, as in Kaldi's recipe.
 
     python recipes/aishell2/prepare.py --train-dir iOS/data --test-dir iOS/test --out exp/aishell2/data
 """
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.cli import as_script
-from asr.corpus.datadir import c_sorted, is_pipe
+from asr.corpus.data_tables import c_sorted
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 from asr.settings import option
+from asr.sound.source import is_pipe
 
 SOUNDS_OPENED = True
 
@@ -31,18 +32,18 @@ class Settings(CorpusSettings):
 
     @property
     def folders(self) -> dict[str, Path]:
-        """The sets that are given."""
+        """Return {set: folder} of the sets that are given."""
         given = {"train": self.train_dir, "dev": self.dev_dir, "test": self.test_dir}
         return {name: folder for name, folder in given.items() if folder is not None}
 
 
 def inputs(settings: Settings) -> list[Path]:
-    """The tables."""
+    """Return the tables."""
     return [folder / name for folder in settings.folders.values() for name in ("wav.scp", "trans.txt")]
 
 
 def run(settings: Settings) -> None:
-    """Write the sets; InputError where a table is wrong, or too much is missing."""
+    """Write the sets. Raises InputError if a table is faulty, or too much is missing."""
     write_sets({name: _set(folder, settings.encoding) for name, folder in settings.folders.items()}, settings)
 
 
@@ -51,22 +52,22 @@ def _set(folder: Path, encoding: str) -> Gathered:
     sounds, texts = _table(folder / "wav.scp", "utf-8", one), _table(folder / "trans.txt", encoding, one)
     for key, (line, source) in sounds.items():
         if is_pipe(source):
-            raise InputError("is a pipe; paths are wanted here", file=folder / "wav.scp", line=line, key=key)
+            raise InputError("is a pipe; this recipe reads paths", file=folder / "wav.scp", line=line, key=key)
         if key not in texts:
             one.problems.append(Problem("no transcript", "is not in trans.txt", folder / "wav.scp", line, key))
             continue
         path = folder / source
         speaker = key[:1] + path.parent.name
         speaker = speaker if key.startswith(speaker) else path.parent.name
-        said_line, text = texts[key]
-        one.found.append(Found(key, speaker, path, text, folder / "trans.txt", said_line))
+        text_line, text = texts[key]
+        one.found.append(Found(key, speaker, path, text, folder / "trans.txt", text_line))
     for key in c_sorted(texts.keys() - sounds.keys()):
         one.problems.append(Problem("missing audio", "is not in wav.scp", folder / "trans.txt", texts[key][0], key))
     return one
 
 
 def _table(path: Path, encoding: str, one: Gathered) -> dict[str, tuple[int, str]]:
-    """{key: (line, value)}; of a key with two values neither is taken."""
+    """Return {key: (line, value)}. A key with two values is a problem that drops the key."""
     table: dict[str, tuple[int, str]] = {}
     for number, line in transcript_lines(path, encoding):
         if not line.strip():

@@ -1,8 +1,8 @@
-"""Prepare Mozilla Common Voice as it is published, or a corpus laid out as it is.
+"""Prepare Mozilla Common Voice as it is published, or a corpus with its layout.
 
-Reads --corpus-dir, cv-corpus-*/zh-CN (or zh-TW, zh-HK): clips/*.mp3 and train.tsv, dev.tsv, test.tsv, of which the
-columns client_id, path and sentence count. Writes OUT/{train,dev,test}. --train-tsv validated.tsv trains on all that
-was validated, less the speakers and sentences of dev and test.
+Reads --corpus-dir, cv-corpus-*/zh-CN (or zh-TW, zh-HK): clips/*.mp3, and the columns client_id, path and sentence of
+train.tsv, dev.tsv and test.tsv. Writes OUT/{train,dev,test}. --train-tsv validated.tsv trains on all validated clips
+without the speakers and sentences of dev and test.
 
     python recipes/commonvoice/prepare.py --corpus-dir cv-corpus-19.0/zh-CN --resample true --out exp/commonvoice/data
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from asr.cli import as_script
 from asr.console import say
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
-from asr.corpus.listing import Row, read_listing
+from asr.corpus.listing import ListingRow, read_listing
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 from asr.settings import option
@@ -35,24 +35,21 @@ class Settings(CorpusSettings):
 
     @property
     def tables(self) -> dict[str, Path]:
-        """The table of every set; test first, dev and test from the official split."""
-        return {
-            "test": self.corpus_dir / "test.tsv",
-            "dev": self.corpus_dir / "dev.tsv",
-            "train": self.corpus_dir / self.train_tsv,
-        }
+        """Return {set: table}: test and dev of the official split, then train."""
+        tables = {"test": "test.tsv", "dev": "dev.tsv", "train": self.train_tsv}
+        return {name: self.corpus_dir / table for name, table in tables.items()}
 
 
 def inputs(settings: Settings) -> list[Path]:
-    """The tables."""
+    """Return the tables."""
     return list(settings.tables.values())
 
 
 def run(settings: Settings) -> None:
-    """Write the sets; InputError where a table or clips/ is missing, or too much else."""
+    """Write the sets. Raises InputError if a table or clips/ is missing, or too many clips are."""
     clips = settings.corpus_dir / "clips"
     if not clips.is_dir():
-        raise InputError("is not Common Voice as it is unpacked: there is no clips/", file=settings.corpus_dir)
+        raise InputError("is not an unpacked Common Voice: there is no clips/", file=settings.corpus_dir)
     gathered: dict[str, Gathered] = {}
     speakers: set[str] = set()
     sentences: set[str] = set()
@@ -71,7 +68,7 @@ def run(settings: Settings) -> None:
     write_sets(gathered, settings)
 
 
-def _add(one: Gathered, rows: Iterable[Row], clips: Path, owners: dict[str, str]) -> None:
+def _add(one: Gathered, rows: Iterable[ListingRow], clips: Path, owners: dict[str, str]) -> None:
     for row in rows:
         name = Path(row.sound).name
         path = clips / (name if Path(name).suffix else f"{name}.mp3")

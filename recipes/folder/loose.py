@@ -1,4 +1,4 @@
-"""Sound files lying about in a folder: which there are, and what they are called."""
+"""Find the sound files, tables and texts of a folder, and the sounds that a name in a table means."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from asr.console import say, warn
+from asr.console import warn
 from asr.corpus.listing import SUFFIXES, set_named
 from asr.corpus.problems import Problem, without_invisible
 from asr.errors import InputError
 from asr.sound.kinds import UNREAD_SUFFIXES
 from asr.tables.lookalike import LookAlikes
 
-#: of two formats of one sound the first is taken
+#: in order of preference, if a sound has several formats
 SOUNDS = (
     *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".sph"),
     *(".aiff", ".aif", ".aifc", ".caf", ".au", ".snd", ".w64", ".nist", ".oga", ".wave"),
@@ -28,16 +28,17 @@ NOT_READ = tuple(f".{suffix}" for suffix in UNREAD_SUFFIXES)
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".rar", ".7z")
 SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers", ".parquet", ".arrow", ".feather")
 TEXTS = (".txt", ".lab", ".trn")
-#: what operating systems and network drives leave in folders
+#: folders of operating systems and network drives
 NOT_ENTERED = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
-LONGEST_NAME = 1000  # longer cells are no names
+LONGEST_NAME = 1000  # longer cells are not names
 
 
 @dataclass
 class Sounds:
-    """The sounds under `root`, in the order of their names; `tables`, `spreadsheets`, `texts`: other files there.
+    """The sounds under `root`, in the order of their names, and the other files there.
 
-    `ignored`: what was passed over, and how often. `problems`: sounds that no data directory can name.
+    ignored: {what was skipped: how often}. problems: sounds that a data directory cannot name. called: {name for
+    comparisons: sounds}.
     """
 
     root: Path
@@ -51,19 +52,19 @@ class Sounds:
 
     @functools.cached_property
     def look_alikes(self) -> LookAlikes:
-        """Return the names of the sounds, with and without suffix, by what they look like."""
+        """Return the names of the sounds, with and without suffix, for hints at similar names."""
         return LookAlikes(name for path in self.paths for name in (path.name, path.stem))
 
     @functools.cached_property
     def texts_called(self) -> dict[tuple[Path, str], Path]:
-        """Return {(folder, name as names are compared): text}."""
+        """Return {(folder, name for comparisons): text}."""
         return {(path.parent, folded(path.name)): path for path in self.texts if path.is_file()}
 
     def named(self, name: str, base: Path) -> list[Path]:
         """Return the sounds that a table in `base` can mean by `name`: a path, a file's name, or its stem.
 
-        Backslashes, URL encoding, the Unicode form, the case of letters and another suffix are no difference, and
-        folders count where the name alone fits several sounds.
+        Backslashes, URL encoding, Unicode form, case and another suffix make no difference. Folders decide if the
+        name alone fits several sounds.
         """
         for path in (base / name, self.root / name):
             if path.suffix.lower() in SOUNDS and os.path.isfile(path):
@@ -74,7 +75,7 @@ class Sounds:
         return []
 
     def is_sound(self, name: str) -> bool:
-        """Return whether `name` is the name of at least one of the sounds, as `named` has it."""
+        """Return whether `name` means at least one of the sounds, as in `named`."""
         if len(name) > LONGEST_NAME:
             return False
         return any(self._ending_so(spelled) for spelled in _spellings(name))
@@ -95,47 +96,47 @@ class Sounds:
         return found
 
     def folders(self, path: Path) -> tuple[str, ...]:
-        """The folders between `root` and a sound, less those that say its set; none where all lie in one folder."""
+        """Return the folders from `root` to a sound, without those of sets; none if all sounds are in one folder."""
         if self.one_folder or not path.is_relative_to(self.root):
             return ()
         parts = path.parent.relative_to(self.root).parts
-        return tuple(part for part in parts if not set_named(part)) if self.told_apart else parts
+        return tuple(part for part in parts if not set_named(part)) if self.has_set_folders else parts
 
     def set_of(self, path: Path) -> str | None:
-        """The set that a folder above a sound, or a table, says; None where not every sound lies in such a folder."""
-        return self._said(path) if self.told_apart else None
+        """Return the set of a folder above a sound or a table, None unless every sound is in a folder of a set."""
+        return self._folder_set(path) if self.has_set_folders else None
 
-    def _said(self, path: Path) -> str | None:
+    def _folder_set(self, path: Path) -> str | None:
         parts = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
         return next((name for part in parts if (name := set_named(part))), None)
 
     @functools.cached_property
-    def told_apart(self) -> bool:
-        """Whether every sound lies in a folder called train, dev or test, or within such a one."""
-        sets = {self._said(path) for path in self.paths}
+    def has_set_folders(self) -> bool:
+        """Return whether every sound is in or below a folder of a set, and one of them is train."""
+        sets = {self._folder_set(path) for path in self.paths}
         return "train" in sets and None not in sets
 
     @functools.cached_property
     def one_folder(self) -> bool:
-        """Whether all sounds lie in one folder."""
+        """Return whether all sounds are in one folder."""
         return len({path.parent for path in self.paths}) <= 1
 
     @functools.cached_property
-    def told_by_name(self) -> bool:
-        """Whether no two sounds have the same name."""
+    def has_unique_names(self) -> bool:
+        """Return whether no two sounds have the same name."""
         return len({path.stem for path in self.paths}) == len(self.paths)
 
     def key(self, path: Path) -> str:
-        """An utterance's key for a sound: its name, or its path in the folder where names are not enough."""
-        if self.told_by_name or not path.is_relative_to(self.root):
+        """Return the key of a sound: its name, or its path in the folder if names are not unique."""
+        if self.has_unique_names or not path.is_relative_to(self.root):
             return plain(path.stem)
         return plain("-".join(path.relative_to(self.root).with_suffix("").parts))
 
 
 def find_sounds(root: Path) -> Sounds:
-    """Find all sounds under `root`; hidden files and folders, and what other systems leave behind, are passed over.
+    """Return all sounds under `root`. Skips hidden files and folders, and those of operating systems.
 
-    Raises InputError for a folder that cannot be read: nobody knows what is lost in it.
+    Raises InputError for a folder that cannot be read, since it may hold sounds.
     """
     sounds = Sounds(root)
     best: dict[Path, Path] = {}
@@ -149,19 +150,19 @@ def find_sounds(root: Path) -> Sounds:
             sounds.ignored["archives: unpack them"] += 1
         if suffix in NOT_READ:
             command = f"ffmpeg -i IN{suffix} -ac 1 -ar 16000 OUT.wav"
-            sounds.ignored[f"{suffix} files, which are not read: convert each: {command}"] += 1
+            sounds.ignored[f"{suffix} files, which cannot be read: convert each: {command}"] += 1
         if suffix not in SOUNDS:
             continue
         if reason := _unnameable(str(path)):
             sounds.problems.append(Problem("bad name", reason, path, None, path.stem))
             continue
-        if path.exists() and not path.is_file():  # to open a FIFO is to wait for a writer
-            reason = "is no regular file (a FIFO, a device or a socket)"
+        if path.exists() and not path.is_file():  # opening a FIFO would block
+            reason = "is not a regular file (a FIFO, a device or a socket)"
             sounds.problems.append(Problem("unreadable audio", reason, path, None, path.stem))
             continue
         other = best.setdefault(path.with_suffix(""), path)
         if other != path:
-            sounds.ignored["sounds that are there in another format too"] += 1
+            sounds.ignored["sounds that exist in another format too"] += 1
             best[path.with_suffix("")] = min(other, path, key=lambda item: SOUNDS.index(item.suffix.lower()))
     sounds.paths = sorted(best.values(), key=lambda path: str(path).encode())
     for path in sounds.paths:
@@ -171,10 +172,9 @@ def find_sounds(root: Path) -> Sounds:
 
 
 def _files(root: Path, ignored: Counter[str]) -> Iterator[tuple[str, str]]:
-    """Yield (folder, file's name) of all files that are not hidden. Each folder is entered once, by whatever way.
+    """Yield (folder, file's name) of all files that are not hidden. Enters each folder once, links included.
 
-    Links to folders come after the folders themselves; `ignored` counts those that lead to a folder seen before, or
-    to one above `root`.
+    Links to folders come after the folders. `ignored` counts links to a folder entered before, or above `root`.
     """
 
     def refuse(error: OSError) -> None:
@@ -182,10 +182,10 @@ def _files(root: Path, ignored: Counter[str]) -> Iterator[tuple[str, str]]:
 
     entered: set[str] = set()
     tops = [os.fspath(root)]
-    for top in tops:  # grows
+    for top in tops:  # tops grows meanwhile
         target = os.path.realpath(top)
         if target in entered or (entered and os.path.realpath(root).startswith(target.rstrip("/") + "/")):
-            ignored["links to folders that are read already, or lie above"] += 1
+            ignored["links to folders that are read already, or are above"] += 1
             continue
         for folder, folders, files in os.walk(top, onerror=refuse):
             if os.path.realpath(folder) in entered:
@@ -198,7 +198,7 @@ def _files(root: Path, ignored: Counter[str]) -> Iterator[tuple[str, str]]:
 
 
 def _unnameable(path: str) -> str:
-    """Why wav.scp, a UTF-8 file of lines, cannot hold this path; nothing where it can."""
+    """Return why wav.scp, a UTF-8 file of lines, cannot hold a path; "" if it can."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -207,12 +207,12 @@ def _unnameable(path: str) -> str:
 
 
 def folded(name: str) -> str:
-    """A file's name as names are compared: one Unicode form and width, no case, nothing that cannot be seen."""
+    """Return a name for comparisons: in one Unicode form, width and case, without invisible characters."""
     return without_invisible(unicodedata.normalize("NFKC", name)).casefold().strip()
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Yield the name with forward slashes; as an address, decoded."""
+    """Yield the name with forward slashes, and its URL-decoded form if it differs."""
     plain_name = name.strip().replace("\\", "/").removeprefix("file://")
     yield plain_name
     if "%" in plain_name:
@@ -220,7 +220,7 @@ def _spellings(name: str) -> Iterator[str]:
 
 
 def _common(wanted: list[str], parts: list[str]) -> int:
-    """Return how many of the first parts of both are equal."""
+    """Return how many parts both have in common at their beginning."""
     return next(
         (place for place, (one, two) in enumerate(zip(wanted, parts, strict=False)) if one != two),
         min(len(wanted), len(parts)),
@@ -228,16 +228,11 @@ def _common(wanted: list[str], parts: list[str]) -> int:
 
 
 def say_ignored(sounds: Sounds) -> None:
-    """What was passed over."""
+    """Warn of what was skipped."""
     for what, number in sounds.ignored.items():
-        warn(f"{sounds.root}: passed over {number} {what}")
+        warn(f"{sounds.root}: skipped {number} {what}")
 
 
 def plain(text: str) -> str:
-    """`text` as (part of) a key: without white space and what cannot be seen."""
+    """Return `text` as (a part of) a key: without white space and invisible characters."""
     return re.sub(r"\s+", "_", without_invisible(text).strip()) or "unnamed"
-
-
-def say_found(sounds: Sounds, where: str, speakers: str) -> None:
-    """What the recipe makes of the folder."""
-    say(f"{sounds.root}: {len(sounds.paths)} sounds; transcripts: {where}; speakers: {speakers}")

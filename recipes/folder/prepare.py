@@ -1,12 +1,12 @@
 """Prepare a folder of recordings: transcripts in a table, beside each sound, or in the sounds' names.
 
-Reads --corpus-dir: sound files at any depth, and what is said in them in one of three ways (--text-from):
-    table    TSV, CSV, JSON or `sound transcript` lines, at the top of the folder, else within it; one or several
+Reads --corpus-dir: sound files at any depth, and their transcripts in one of three places (--text-from):
+    table    TSV, CSV, JSON or `sound transcript` lines; one or several, at the top of the folder or below
     beside   x.txt (.lab, .trn) beside x.wav
     names    the name itself: cmn-你好.mp3
-auto takes the first of these that is there; names only where they read as Chinese text, and no way where a table is
-there that is not understood. Writes OUT/{train,dev,test}, Kaldi data directories. Sets are those that the tables, or
-folders called train, dev and test, tell apart; what is missing is cut from train by speaker and text.
+auto takes the first of these that exists; names only if they are Chinese text, and none if a table is not understood.
+Writes OUT/{train,dev,test}, Kaldi data directories. The tables, or folders with names of sets, divide the sounds into
+sets; a missing set is cut from train by speaker and text.
 
     python recipes/folder/prepare.py --corpus-dir recordings --out exp/folder/data
 """
@@ -19,16 +19,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from loose import Sounds, find_sounds, plain, say_found, say_ignored
+from loose import Sounds, find_sounds, plain, say_ignored
 from spoken_names import check_names, reads_as_chinese, text_in_name
 from texts_beside import check_tables_agree, read_beside, text_beside, texts_alone, without_pinyin
 from which_tables import find_tables, given_tables
 
 from asr.cli import as_script
 from asr.console import say, warn
-from asr.corpus.datadir import Segment
+from asr.corpus.data_tables import Segment
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
-from asr.corpus.listing import SUFFIXES, Row, read_listing, set_named
+from asr.corpus.listing import SUFFIXES, ListingRow, read_listing, set_named
 from asr.corpus.problems import Problem, named_first
 from asr.errors import InputError
 from asr.settings import option
@@ -42,22 +42,22 @@ class Settings(CorpusSettings):
     corpus_dir: Path = option(help="folder with the recordings")
     text_from: str = option("auto", help="where the transcripts are", choices=WAYS)
     transcripts: str = option("auto", help="the former name of --text-from", choices=WAYS)
-    table: tuple[Path, ...] = option((), help="tables, from the folder; none: those that name its sounds")
-    columns: tuple[str, ...] = option((), help="names of a table's columns: sound=NAME, text=NAME, speaker=NAME, ...")
-    name_pattern: str = option("(?:[A-Za-z0-9]+[-_])?(?P<text>.+)", help="what of a name is its transcript")
-    speaker_pattern: str | None = option(None, help="what of a sound's name is its speaker, as a (group)")
-    channel: int | None = option(None, help="channel to take, from 0, where a sound has several")
+    table: tuple[Path, ...] = option((), help="tables, relative to the folder; none: those that name its sounds")
+    columns: tuple[str, ...] = option((), help="a table's columns: sound=NAME, text=NAME, speaker=NAME, ...")
+    name_pattern: str = option("(?:[A-Za-z0-9]+[-_])?(?P<text>.+)", help="of a name; group text: transcript")
+    speaker_pattern: str | None = option(None, help="of a sound's name; the first (group) is the speaker")
+    channel: int | None = option(None, help="channel to take, from 0, if a sound has several", least=0)
 
     @property
     def way(self) -> str:
-        """Where the transcripts are: one of WAYS. Raises InputError where both names of the option are given."""
+        """Return where the transcripts are: one of WAYS. Raises InputError if both names of the option are given."""
         if self.text_from != "auto" and self.transcripts not in ("auto", self.text_from):
-            raise InputError("--transcripts is the former name of --text-from; give the latter alone")
+            raise InputError("--transcripts is the former name of --text-from; pass only the latter")
         return self.text_from if self.text_from != "auto" else self.transcripts
 
 
 def inputs(settings: Settings) -> list[Path]:
-    """Tables and texts; the sounds as their folders list them."""
+    """Return the tables and the texts beside the sounds."""
     if not settings.corpus_dir.is_dir():
         raise InputError("no such folder", file=settings.corpus_dir)
     sounds = find_sounds(settings.corpus_dir)
@@ -65,32 +65,31 @@ def inputs(settings: Settings) -> list[Path]:
     return [*_tables(settings, sounds), *(path for path in beside if path is not None)]
 
 
-def depends_on(settings: Settings) -> list[list]:
-    """Return the names and sizes of all sounds and texts: one that is added or replaced is another corpus."""
+def depends_on(settings: Settings) -> list[list[str | int]]:
+    """Return the names and sizes of all sounds and texts, which change if one is added or replaced."""
     sounds = find_sounds(settings.corpus_dir)
     return [[ascii(str(path)), path.stat().st_size] for path in (*sounds.paths, *sounds.texts) if path.is_file()]
 
 
 def run(settings: Settings) -> None:
-    """Write the sets; InputError where nothing is found, or too much is wrong."""
+    """Write the sets. Raises InputError if there is no sound, or too much is dropped."""
     root = settings.corpus_dir
     if (root / "wav.scp").exists():
-        raise InputError("this is a Kaldi data directory: take --recipe kaldi --train-dir", file=root / "wav.scp")
+        raise InputError("this is a Kaldi data directory: use --recipe kaldi --train-dir", file=root / "wav.scp")
     _check_patterns(settings)
     sounds = find_sounds(root)
     say_ignored(sounds)
     if not sounds.paths:
-        raise (
-            sounds.problems[0].error()
-            if sounds.problems
-            else InputError("holds no sound (wav, flac, mp3, ogg, opus, sph, aiff, ...)", file=root)
-        )
+        if sounds.problems:
+            raise sounds.problems[0].error()
+        raise InputError("has no sound (wav, flac, mp3, ogg, opus, sph, aiff, ...)", file=root)
     tables = _tables(settings, sounds, aloud=True)
     way = _way(settings, sounds, tables)
     names = ", ".join(os.path.relpath(path, root) for path in tables[:3]) + (", ..." if len(tables) > 3 else "")
     where = {"table": names, "beside": "beside the sounds", "names": "in their names"}
     owner = "by pattern" if settings.speaker_pattern else "all one" if sounds.one_folder else "by folder"
-    say_found(sounds, where[way], f"by column, else {owner}" if way == "table" else owner)
+    speakers = f"by column, else {owner}" if way == "table" else owner
+    say(f"{root}: {len(sounds.paths)} sounds; transcripts: {where[way]}; speakers: {speakers}")
     if way == "names":
         _say_names(sounds, settings)
     gathered: dict[str, Gathered] = {}
@@ -107,7 +106,7 @@ def run(settings: Settings) -> None:
 
 
 def _way(settings: Settings, sounds: Sounds, tables: list[Path]) -> str:
-    """Where the transcripts are. Raises InputError where that way has none."""
+    """Return where the transcripts are. Raises InputError if there are none."""
     if settings.way == "table" and not tables:
         raise InputError(f"no table ({' '.join(SUFFIXES)}) in this folder names its sounds", file=sounds.root)
     if settings.way != "auto":
@@ -122,13 +121,13 @@ def _way(settings: Settings, sounds: Sounds, tables: list[Path]) -> str:
 
 
 def _say_names(sounds: Sounds, settings: Settings) -> None:
-    """Show what becomes of a name, and warn of names that are no Chinese text."""
+    """Print the transcript of one name, and warn of names that are not Chinese text."""
     texts = {path: text_in_name(path, settings.name_pattern) for path in sounds.paths}
     first = sounds.paths[0]
     say(f"{sounds.root}: the transcript of {first.name} is '{texts[first]}'")
     others = [path.name for path, text in texts.items() if not reads_as_chinese(text)]
     if others:
-        warn(f"{sounds.root}: {len(others)} of {len(texts)} names are no Chinese text: {named_first(others)}")
+        warn(f"{sounds.root}: {len(others)} of {len(texts)} names are not Chinese text: {named_first(others)}")
 
 
 def _check_patterns(settings: Settings) -> None:
@@ -146,7 +145,7 @@ def _check_patterns(settings: Settings) -> None:
 
 
 def _tables(settings: Settings, sounds: Sounds, *, aloud: bool = False) -> list[Path]:
-    """Return the tables asked for, or those that name the sounds."""
+    """Return the tables that the user names, or those that name the sounds."""
     if settings.table:
         return given_tables(settings.corpus_dir / path for path in settings.table)
     if settings.way not in ("auto", "table"):
@@ -163,7 +162,7 @@ def _columns(settings: Settings) -> dict[str, str]:
 
 
 def _from_tables(tables: list[Path], sounds: Sounds, settings: Settings, gathered: dict[str, Gathered]) -> None:
-    """The rows of all tables; then the sounds that none of them names, which have no transcript."""
+    """Gather the rows of all tables, and a problem for each sound that no table names."""
     named: set[Path] = set()
     for table in tables:
         named |= _from_table(table, sounds, settings, gathered)
@@ -171,13 +170,12 @@ def _from_tables(tables: list[Path], sounds: Sounds, settings: Settings, gathere
     what = f"{tables[0].name} names it" if len(tables) == 1 else "the tables names it"
     for path in sounds.paths:
         if path.with_suffix("") not in bare:
-            home = sounds.set_of(path)
-            one = gathered[home if home in gathered else "train" if "train" in gathered else next(iter(gathered))]
-            one.problems.append(Problem("no transcript", f"no row of {what}", path, None, sounds.key(path)))
+            problem = Problem("no transcript", f"no row of {what}", path, None, sounds.key(path))
+            _set_for(path, sounds, gathered).problems.append(problem)
 
 
 def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[str, Gathered]) -> set[Path]:
-    """The rows of a table go to the set that they, the table's name, or the folders say. Returns the sounds named."""
+    """Gather the rows of a table by the set of the row, the table's name or the folders. Returns the sounds named."""
     problems: list[Problem] = []
     rows = read_listing(
         table, problems, encoding=settings.encoding, columns=_columns(settings), is_sound=sounds.is_sound
@@ -194,7 +192,7 @@ def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[
             text, several = without_pinyin(row.text), times[row.sound] > 1
             one.found.append(_found(paths[0], text, table, sounds, settings, row, several))
             continue
-        message = f"{len(paths)} sounds are called so, {paths[0]} and {paths[1]}" if paths else ""
+        message = f"{len(paths)} sounds have this name, {paths[0]} and {paths[1]}" if paths else ""
         message = message or f"no such sound{sounds.look_alikes.hint(row.sound)}"
         one.problems.append(Problem("missing audio", message, table, row.line, plain(row.sound)))
     if rows or problems:
@@ -203,7 +201,7 @@ def _from_table(table: Path, sounds: Sounds, settings: Settings, gathered: dict[
 
 
 def _from_sounds(sounds: Sounds, way: str, settings: Settings, gathered: dict[str, Gathered]) -> None:
-    """Every sound with the text beside it, or in its name. Sets are folders, where all sounds lie in such."""
+    """Gather every sound with the text beside it, or in its name. Folders of sets divide them."""
     for path in sounds.paths:
         one = gathered.setdefault(sounds.set_of(path) or "train", Gathered(sounds.root))
         file = path if way == "names" else text_beside(path, sounds)
@@ -212,14 +210,20 @@ def _from_sounds(sounds: Sounds, way: str, settings: Settings, gathered: dict[st
             continue
         text = text_in_name(path, settings.name_pattern) if way == "names" else read_beside(file, settings.encoding)
         if way == "names" and settings.way == "auto" and not reads_as_chinese(text):
-            one.problems.append(Problem("no transcript", "its name is no Chinese text", path, None, sounds.key(path)))
+            one.problems.append(
+                Problem("no transcript", "its name is not Chinese text", path, None, sounds.key(path))
+            )
             continue
         one.found.append(_found(path, text, file, sounds, settings))
     if way == "beside":
         for path in texts_alone(sounds):
-            home = sounds.set_of(path)
-            problem = Problem("missing audio", "no such sound beside this transcript", path, None, plain(path.stem))
-            gathered[home if home in gathered else next(iter(gathered))].problems.append(problem)
+            problem = Problem("missing audio", "no sound beside this transcript", path, None, plain(path.stem))
+            _set_for(path, sounds, gathered).problems.append(problem)
+
+
+def _set_for(path: Path, sounds: Sounds, gathered: dict[str, Gathered]) -> Gathered:
+    """Return the set that a problem with `path` counts in: that of its folder, else train, else the first."""
+    return gathered.get(sounds.set_of(path) or "train") or gathered.get("train") or next(iter(gathered.values()))
 
 
 def _found(
@@ -228,10 +232,10 @@ def _found(
     file: Path,
     sounds: Sounds,
     settings: Settings,
-    row: Row | None = None,
+    row: ListingRow | None = None,
     several: bool = False,
 ) -> Found:
-    """The utterance of a sound, or of a row that may be a part of it. Its key begins with its speaker."""
+    """Return the utterance of a sound, or of a row, which may be a part of it. Its key begins with its speaker."""
     speaker, key = _speaker(path, sounds, settings, row), sounds.key(path)
     channel = row.channel if row is not None and row.channel is not None else settings.channel
     segment = None
@@ -247,8 +251,8 @@ def _found(
     return Found(name, speaker, path, text, file, None if row is None else row.line, segment)
 
 
-def _speaker(path: Path, sounds: Sounds, settings: Settings, row: Row | None) -> str:
-    """By column, by pattern, by folder where there are several, or one for all."""
+def _speaker(path: Path, sounds: Sounds, settings: Settings, row: ListingRow | None) -> str:
+    """Return the speaker: by column, by pattern, by folder if there are several, or one for all."""
     if row is not None and row.speaker:
         return plain(row.speaker)
     if settings.speaker_pattern:

@@ -1,4 +1,4 @@
-"""Whether names of sounds are transcripts: `cmn-你好.mp3` is one, `REC001.wav` and `录音003.wav` are none."""
+"""Decide whether names of sounds are transcripts: `cmn-你好.mp3` is, `REC001.wav` and `录音003.wav` are not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]")
 
 
 def text_in_name(path: Path, pattern: str) -> str:
-    """Return the transcript in a sound's name by a pattern with a group `text`; empty where it does not match."""
+    """Return the transcript in a sound's name by a pattern with a group `text`, "" if it does not match."""
     match = re.fullmatch(pattern, path.stem)
     return "" if match is None else match["text"].replace("_", " ").strip()
 
@@ -27,22 +27,21 @@ def reads_as_chinese(text: str) -> bool:
 def check_names(root: Path, texts: dict[Path, str], max_missing: float) -> None:
     """Raise InputError unless the names of nearly all sounds are Chinese text, and not labels with a number.
 
-    `texts`: {sound: what its name could say}. `max_missing`: the share of the names that may be something else.
+    texts: {sound: the text in its name}. max_missing: the share of the names that may be no Chinese text.
     """
-    hint = "a table, text files beside the sounds, or --text-from names if the names are the transcripts"
     others = [path for path, text in texts.items() if not reads_as_chinese(text)]
     if len(others) > max_missing * len(texts):
-        raise InputError(
-            f"there is no transcript: no table names the sounds, none has a text beside it, and the names of "
-            f"{len(others)} of {len(texts)} sounds, such as {others[0].name}, are no Chinese text; wanted: {hint}",
-            file=root,
+        raise _no_transcript(
+            root, f"{len(others)} of {len(texts)} sounds, such as {others[0].name}, are not Chinese text"
         )
     labels = Counter("".join(_HAN.findall(text)) for text in texts.values())
     numbered = [path for path, text in texts.items() if labels["".join(_HAN.findall(text))] > 1]
     if 2 * len(numbered) > len(texts):
-        raise InputError(
-            f"there is no transcript: no table names the sounds, none has a text beside it, and the names of "
-            f"{len(numbered)} of {len(texts)} sounds, such as {numbered[0].name} and {numbered[1].name}, differ by "
-            f"their numbers alone; wanted: {hint}",
-            file=root,
-        )
+        such = f"such as {numbered[0].name} and {numbered[1].name}, differ only by their numbers"
+        raise _no_transcript(root, f"{len(numbered)} of {len(texts)} sounds, {such}")
+
+
+def _no_transcript(root: Path, names: str) -> InputError:
+    missing = "there is no transcript: no table names the sounds, none has a text beside it"
+    hint = "a table, text files beside the sounds, or --text-from names if the names are the transcripts"
+    return InputError(f"{missing}, and the names of {names}; wanted: {hint}", file=root)

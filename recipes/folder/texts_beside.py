@@ -1,4 +1,4 @@
-"""Files with the transcript of one sound, beside it: x.txt, x.wav.txt, x.lab, x.trn."""
+"""Read transcripts in files beside the sounds: x.txt, x.wav.txt, x.lab, x.trn."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from loose import SOUNDS, TEXTS, Sounds, folded
 from asr.corpus.gather import Found, transcript_lines
 from asr.errors import InputError
 
-#: utterances of tables that are compared with the texts beside their sounds
+#: number of utterances of tables that are compared with the texts beside their sounds
 COMPARED = 200
 _SYLLABLE = re.compile("[a-zü:]+[1-5]")
 
 
 def text_beside(path: Path, sounds: Sounds) -> Path | None:
-    """Return the file with the transcript of a sound: x.txt, x.wav.txt, or .lab, .trn; None where there is none.
+    """Return the file with the transcript of a sound: x.txt, x.wav.txt, or .lab, .trn; None if there is none.
 
-    The case of letters and the Unicode form are no difference, unless a file has the very name.
+    A file of exactly this name comes first; else case and Unicode form make no difference.
     """
     names = [name for suffix in TEXTS for name in (f"{path.stem}{suffix}", f"{path.name}{suffix}")]
     exact = (path.parent / name for name in names)
@@ -27,9 +27,9 @@ def text_beside(path: Path, sounds: Sounds) -> Path | None:
 
 
 def texts_alone(sounds: Sounds) -> list[Path]:
-    """Return the texts that are named as a folder's sounds are (but for digits), and have no sound beside them.
+    """Return the texts that have names like the sounds of their folder (apart from digits) but no sound.
 
-    A README or a word list is none; of A0001.txt beside A0002.wav the sound is missing.
+    A README or a word list is not among them; A0001.txt beside A0002.wav is.
     """
     taken = {text_beside(path, sounds) for path in sounds.paths}
     shapes = {(path.parent, re.sub("[0-9]+", "0", path.stem)) for path in sounds.paths}
@@ -44,7 +44,7 @@ def texts_alone(sounds: Sounds) -> list[Path]:
 
 
 def without_pinyin(text: str) -> str:
-    """AISHELL-3 writes 广 guang3 州 zhou1: the characters alone. Any other text stays as it is."""
+    """Return the characters of a text with pinyin, 广 guang3 州 zhou1 (AISHELL-3); any other text unchanged."""
     words = text.split()
     if len(words) % 2 or not words or not all(_SYLLABLE.fullmatch(word) for word in words[1::2]):
         return text
@@ -52,13 +52,13 @@ def without_pinyin(text: str) -> str:
 
 
 def read_beside(path: Path, encoding: str) -> str:
-    """Return a transcript in a file of its own: all its lines, of a .trn (words, syllables, phones) the first."""
+    """Return the transcript in a file: all its lines; the first of a .trn (words, syllables, phones)."""
     lines = [line.strip() for _, line in transcript_lines(path, encoding)]
     return lines[0] if lines and path.suffix == ".trn" else " ".join(lines).strip()
 
 
 def check_tables_agree(found: list[Found], sounds: Sounds, encoding: str) -> None:
-    """Raise InputError where most texts beside the sounds are others than those of the tables.
+    """Raise InputError if most texts beside the sounds differ from those of the tables.
 
     Then one of the two is no transcript: a table of speakers, moods or places, or notes beside the sounds.
     """
@@ -78,5 +78,5 @@ def check_tables_agree(found: list[Found], sounds: Sounds, encoding: str) -> Non
 
 
 def _letters(text: str) -> str:
-    """Return the letters and digits of a transcript, which several files may punctuate in several ways."""
+    """Return the letters and digits of a transcript, without punctuation and case."""
     return "".join(re.findall(r"[^\W_]", without_pinyin(text))).lower()

@@ -1,9 +1,9 @@
-"""The sentences of the mini corpus: everyday Mandarin from word lists (words.txt) and phrases (phrases.txt).
+"""Make the sentences of the mini corpus: everyday Mandarin from word lists (words.txt) and phrases (phrases.txt).
 
-A sentence is a list of words; the word "，" is a pause and is not written. Lists are dealt out like a pack of cards:
-every word of a list comes once before any comes again, so that rare words and syllables do occur.
+    SentenceGrammar("1 train").sentence()        # ["小刘", "把", "雨伞", "放", "在", "茶馆", "了"]
 
-    grammar = Grammar("1 train"); grammar.sentence()  # ["小刘", "把", "雨伞", "放", "在", "茶馆", "了"]
+A sentence is a list of words; the word "，" is a pause and is not written. Every word of a list is used once before
+any is used again, so that rare words and syllables occur.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ SHORTEST, LONGEST = 4, 32  # characters of a sentence
 
 
 def read_words() -> dict[str, list[str]]:
-    """The word lists of words.txt."""
+    """Return {name: words} of words.txt."""
     return {name: [word for line in lines for word in line.split()] for name, lines in _read("words.txt", ":")}
 
 
 def read_phrases() -> dict[str, list[list[str]]]:
-    """The rules of phrases.txt: for each name its alternatives, an alternative being a list of words and {names}."""
+    """Return {name: alternatives} of phrases.txt. An alternative is a list of words and {names}."""
     return {
         name: [alternative.split() for line in lines for alternative in line.split("|")]
         for name, lines in _read("phrases.txt", "=")
@@ -41,17 +41,17 @@ def _read(name: str, sign: str) -> list[tuple[str, list[str]]]:
     return list(groups.items())
 
 
-class Grammar:
-    """An endless, seeded source of sentences; the same `key` gives the same sentences."""
+class SentenceGrammar:
+    """An endless source of sentences. The same `key` makes the same sentences."""
 
     def __init__(self, key: str) -> None:
-        self.random = random.Random(key)  # a string seeds through SHA-512, whatever PYTHONHASHSEED
-        self.cards: dict[str, list[list[str]]] = {name: [[w] for w in ws] for name, ws in read_words().items()}
-        self.cards |= read_phrases()
-        self.packs: dict[str, list[list[str]]] = {}
+        self.random = random.Random(key)  # a string seeds by SHA-512, which ignores PYTHONHASHSEED
+        self.items: dict[str, list[list[str]]] = {name: [[w] for w in ws] for name, ws in read_words().items()}
+        self.items |= read_phrases()
+        self.unused: dict[str, list[list[str]]] = {}
 
     def sentence(self) -> list[str]:
-        """The words of the next sentence, of SHORTEST to LONGEST characters without its pauses."""
+        """Return the words of the next sentence, of SHORTEST to LONGEST characters without pauses."""
         while True:
             words = self._expand(["{sentence}"])
             if SHORTEST <= len(written(words)) <= LONGEST:
@@ -67,22 +67,22 @@ class Grammar:
             elif name in MAKERS:
                 words.extend(MAKERS[name](self.random))
             else:
-                words.extend(self._expand(self._deal(name)))
+                words.extend(self._expand(self._next(name)))
         return words
 
     def _name(self) -> str:
-        """A personal name: a surname and one or, mostly, two characters of a given name."""
-        given = [self._deal("given")[0] for _ in range(1 if self.random.random() < 0.25 else 2)]
-        return self._deal("surname")[0] + "".join(given)
+        """Return a personal name: a surname and one or, mostly, two characters of a given name."""
+        given = [self._next("given")[0] for _ in range(1 if self.random.random() < 0.25 else 2)]
+        return self._next("surname")[0] + "".join(given)
 
-    def _deal(self, name: str) -> list[str]:
-        pack = self.packs.get(name)
-        if not pack:
-            pack = self.packs[name] = list(self.cards[name])
-            self.random.shuffle(pack)
-        return pack.pop()
+    def _next(self, name: str) -> list[str]:
+        unused = self.unused.get(name)
+        if not unused:
+            unused = self.unused[name] = list(self.items[name])
+            self.random.shuffle(unused)
+        return unused.pop()
 
 
 def written(words: list[str]) -> str:
-    """The transcript: Han characters without spaces, pauses left out."""
+    """Return the transcript: Han characters without spaces and pauses."""
     return "".join(word for word in words if word != PAUSE)

@@ -1,9 +1,11 @@
-"""From the synthesiser's phoneme events to phones in frames: tonal initials and finals with silence between phrases.
+"""Convert the synthesiser's phoneme events to phones in frames: tonal initials and finals, silence between phrases.
 
-The synthesiser's phonemes are its own: a final may be several events (`uan`: w a n) and some initials share one with
-the final. syllables.txt lists the events of every syllable, so that a word's events are cut into its syllables by
-matching, and a syllable's into initial and final: the first event is the initial, the others are the final. The
-closure before a stop belongs to the stop. An utterance whose events do not match is refused, never guessed.
+    timed, widened = in_frames(segments(words, events, 22050, lead_s=0.2, total_s=3.1), frames=308)
+
+The synthesiser has its own phonemes: a final may be several events (`uan`: w a n), and some initials share one with
+the final. syllables.txt lists the events of every syllable. Matching them divides a word's events into syllables; the
+first event of a syllable is the initial, the others are the final. The closure before a stop belongs to the stop. An
+utterance whose events do not match is refused.
 """
 
 from __future__ import annotations
@@ -16,18 +18,18 @@ from pathlib import Path
 
 from asr.lang.pronunciation import SILENCE, syllable_phones
 
-FRAME_LENGTH, FRAME_SHIFT, RATE_HZ = 400, 160, 16000  # 25 ms and 10 ms: Kaldi's framing with snip-edges
+FRAME_LENGTH, FRAME_SHIFT, RATE_HZ = 400, 160, 16000  # 25 ms and 10 ms, Kaldi's framing with snip-edges
 LEAST_FRAMES = 3  # a phone has three states
 _STRESS = "',%="
 
 
 class UnmatchedError(Exception):
-    """The synthesiser's events are not those that syllables.txt expects."""
+    """The error for events of the synthesiser that syllables.txt does not list."""
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A phone and the second at which it ends; it begins where the one before ends."""
+class TimedPhone:
+    """A phone and its end in seconds. It begins at the end of the phone before."""
 
     phone: str
     end_s: float
@@ -35,7 +37,7 @@ class Segment:
 
 @functools.cache
 def _table() -> dict[str, tuple[str, list[list[str]]]]:
-    """{syllable without tone: (spelling, ways to say it as phoneme events)}."""
+    """Return {syllable without tone: (spelling, its possible phoneme events)}."""
     table = {}
     text = Path(__file__).with_name("syllables.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
@@ -46,29 +48,29 @@ def _table() -> dict[str, tuple[str, list[list[str]]]]:
 
 
 def can_say(syllable: str) -> bool:
-    """True for a numbered pinyin syllable that the synthesiser knows."""
+    """Return whether the synthesiser knows a numbered pinyin syllable."""
     return syllable[:-1] in _table() and syllable[-1] in "12345"
 
 
 def spelling(syllables: list[str]) -> str:
-    """A word as the synthesiser reads it: its syllables in pinyin with tone digits."""
+    """Return a word as the synthesiser reads it: its syllables in pinyin with tone digits."""
     return "".join(_table()[syllable[:-1]][0] + syllable[-1] for syllable in syllables)
 
 
 def segments(
     words: list[list[str]], events: list[list[tuple[int, str]]], event_rate_hz: int, lead_s: float, total_s: float
-) -> list[Segment]:
-    """The phones of an utterance in time order, silence at both ends and in its pauses.
+) -> list[TimedPhone]:
+    """Return the phones of an utterance in time order, with silence at both ends and in its pauses.
 
-    words: numbered pinyin syllables of every word; events: the (sample, phoneme) events of every word;
-    lead_s: silence put before the speech; total_s: length with all silence. Raises UnmatchedError.
+    words: numbered pinyin syllables of every word. events: (sample, phoneme) events of every word. lead_s: silence
+    before the speech. total_s: length with all silence. Raises UnmatchedError.
     """
     if len(words) != len(events):
         raise UnmatchedError(f"{len(words)} words, but {len(events)} were said")
-    result: list[Segment] = []
+    result: list[TimedPhone] = []
 
     def close(phone: str, sample: int) -> None:
-        result.append(Segment(phone, lead_s + sample / event_rate_hz))
+        result.append(TimedPhone(phone, lead_s + sample / event_rate_hz))
 
     for number, (word, said) in enumerate(zip(words, events, strict=True)):
         spoken = [(sample, name.lstrip(_STRESS)) for sample, name in said if not name.startswith("_")]
@@ -86,12 +88,12 @@ def segments(
             close(phones[-1], end)
         if len(ends) > 1 and number < len(words) - 1:
             close(SILENCE, ends[-1])
-    result.append(Segment(SILENCE, total_s))
+    result.append(TimedPhone(SILENCE, total_s))
     return result
 
 
 def _cut(word: list[str], said: list[str]) -> list[int]:
-    """Where in the events `said` each syllable of `word` begins."""
+    """Return where in the phonemes `said` each syllable of `word` begins. Raises UnmatchedError."""
     starts, place = [], 0
     for syllable in word:
         ways = _table()[syllable[:-1]][1]
@@ -106,16 +108,16 @@ def _cut(word: list[str], said: list[str]) -> list[int]:
 
 
 def num_frames(samples: int) -> int:
-    """Kaldi's number of frames (snip-edges) of a recording at RATE_HZ."""
+    """Return Kaldi's number of frames (snip-edges) of a recording at RATE_HZ."""
     return max(0, 1 + (samples - FRAME_LENGTH) // FRAME_SHIFT)
 
 
-def in_frames(parts: list[Segment], frames: int) -> tuple[list[tuple[str, int]], int]:
-    """Phones with their numbers of frames, which add up to `frames`, and how many phones had to be widened.
+def in_frames(parts: list[TimedPhone], frames: int) -> tuple[list[tuple[str, int]], int]:
+    """Return the phones with their numbers of frames, which add up to `frames`, and how many phones were widened.
 
-    A frame belongs to the phone at its middle. A silence of under LEAST_FRAMES joins the phone before it (the
-    first: the phone after it); another phone so short takes frames from its neighbours. Raises UnmatchedError
-    when there are too few frames for all.
+    A frame belongs to the phone at its middle. A silence of fewer than LEAST_FRAMES joins the phone before it (the
+    first silence the one after it); another short phone takes frames of its neighbours. Raises UnmatchedError if
+    there are too few frames.
     """
     shift_s, middle_s = FRAME_SHIFT / RATE_HZ, FRAME_LENGTH / 2 / RATE_HZ
     ends = [min(frames, max(0, math.ceil((part.end_s - middle_s) / shift_s))) for part in parts]

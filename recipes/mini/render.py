@@ -1,30 +1,32 @@
-"""From one planned utterance to its wav file and its phones: the work of one process.
+"""Make the wav file and the phones of one planned utterance: the work of one process.
 
-The samples depend on the utterance alone (its plan and its seed), not on what the process made before.
+    rendered = render((utterance, Path("wav/train/MTR0001/MTR0001W00001.wav")))
+
+The samples depend only on the utterance (its plan and its seed), not on what the process made before.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import time
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import phones
 import sound
 import voice
-from plan import Sentence, Utterance
+from plan import PlannedUtterance, Sentence
 
+from asr.corpus.kaldi_sound import wav_bytes
 from asr.parallel.processes import temporary
 from asr.sound import rooms as acoustics
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """phones: (phone, frames) of the recording; none, and the reason, when its phones could not be placed."""
+    """A finished utterance. phones: (phone, frames) of the recording, None with a reason if they are not known."""
 
     key: str
     phones: list[tuple[str, int]] | None
@@ -36,14 +38,14 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Mixture:
-    """speech and noise at 16 kHz and the same scale; noise is None without noise. parts: the phones' ends."""
+    """Speech and noise, (samples,) at 16 kHz and one scale; noise None: no noise. parts: the phones."""
 
-    speech: np.ndarray
-    noise: np.ndarray | None
-    parts: list[phones.Segment]
+    speech: acoustics.Signal
+    noise: acoustics.Signal | None
+    parts: list[phones.TimedPhone]
 
 
-def render(task: tuple[Utterance, Path]) -> Rendered:
+def render(task: tuple[PlannedUtterance, Path]) -> Rendered:
     """Make the recording of an utterance and write it as a wav file, whole or not at all."""
     utterance, path = task
     start_s = time.process_time()
@@ -58,8 +60,8 @@ def render(task: tuple[Utterance, Path]) -> Rendered:
     return Rendered(utterance.key, timed, "", len(signal), widened, time.process_time() - start_s)
 
 
-def mix(utterance: Utterance) -> Mixture:
-    """Speech in its room, and its noise at the level that the scene asks for."""
+def mix(utterance: PlannedUtterance) -> Mixture:
+    """Return the speech in its room, and its noise at the level of the scene."""
     scene = utterance.scene
     random = np.random.default_rng(utterance.seed)
     spoken = say(utterance.sentence, utterance.voice)
@@ -78,21 +80,15 @@ def mix(utterance: Utterance) -> Mixture:
     return Mixture(speech, acoustics.scale_noise(speech[first:last], noise, scene.snr_db), parts)
 
 
-def say(sentence: Sentence, speaker: voice.Voice) -> voice.Spoken:
-    """A sentence as the synthesiser says it."""
+def say(sentence: Sentence, speaker: voice.Voice) -> voice.SynthesisedSpeech:
+    """Return a sentence, synthesised."""
     words = [phones.spelling(list(word)) if word else voice.PAUSE for word in sentence.words]
     return voice.synthesise(words, speaker)
 
 
-def write_wav(path: Path, samples: np.ndarray) -> None:
-    """A 16-bit mono wav file at 16 kHz, written beside and renamed."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(sound.OUT_HZ)
-        writer.writeframes(samples.tobytes())
+def write_wav(path: Path, samples: npt.NDArray[np.int16]) -> None:
+    """Write a 16-bit mono wav file at 16 kHz beside `path`, then rename it."""
     beside = path.with_name(f".{path.name}.tmp")
     with temporary(beside):
-        beside.write_bytes(buffer.getvalue())
+        beside.write_bytes(wav_bytes(samples, sound.OUT_HZ))
         os.replace(beside, path)

@@ -1,7 +1,9 @@
-"""What lies between the synthesiser and a recording: resampling, a room, noise, and the level.
+"""Turn synthesised speech into a recording: resampling, a room, noise, and the level.
 
-All in the frequency domain: the band of the synthesiser's 22.05 kHz up to 8 kHz is kept, multiplied by the room's
-transfer function and transformed back at 16 kHz. Signals are float64 at any scale until `to_pcm`.
+    to_pcm(resample(samples, room), peak=0.5)        # int16 at 16 kHz
+
+The work is done in the frequency domain: the band up to 8 kHz of the synthesiser's 22.05 kHz is multiplied by the
+room's transfer function and transformed back at 16 kHz. Signals are float64 at any scale until `to_pcm`.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ KINDS = (*acoustics.KINDS, "babble")
 
 
 def resample(samples: np.ndarray, room: np.ndarray | None = None) -> np.ndarray:
-    """`samples` at 22.05 kHz as they are at 16 kHz, in a room when its impulse response (at 16 kHz) is given.
+    """Return samples at 22.05 kHz resampled to 16 kHz, in a room if its impulse response (at 16 kHz) is given.
 
-    Returns ceil(len · 320 / 441) samples, not delayed; what would ring on after the end is cut.
+    The result has ceil(len · 320 / 441) samples and no delay; the room's tail after the end is cut.
     """
     tail = 0 if room is None else len(room)
     wanted = -(-len(samples) * OUT_STEP // IN_STEP)
@@ -42,7 +44,7 @@ def _low_pass(size: int) -> np.ndarray:
 
 
 def make_noise(kind: str, length: int, random: np.random.Generator, voices: list[np.ndarray]) -> np.ndarray:
-    """`length` samples of noise at 16 kHz; `voices` (at 22.05 kHz) are what babble is made of."""
+    """Return `length` samples of noise at 16 kHz. voices: speech at 22.05 kHz, for babble."""
     if kind == "babble":
         total = np.zeros(-(-length * IN_STEP // OUT_STEP) + 1)
         for samples in voices:
@@ -53,6 +55,6 @@ def make_noise(kind: str, length: int, random: np.random.Generator, voices: list
 
 
 def to_pcm(signal: np.ndarray, peak: float) -> np.ndarray:
-    """16-bit samples, the largest at `peak` (0 to 1) of the scale."""
+    """Return 16-bit samples, the largest at `peak` (0 to 1) of full scale."""
     largest = np.max(np.abs(signal))
     return np.rint(signal * (peak * 32767.0 / largest if largest > 0 else 0.0)).astype("<i2")

@@ -1,48 +1,20 @@
-"""Numbers, clock times, dates and the like as they are spoken: makers of random words for grammar.py."""
+"""Make random numbers, clock times, dates and the like as they are spoken, for grammar.py.
+
+MAKERS["clock"](Random(1))        # ["三点", "零五分"]
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
 
-DIGITS = "零一二三四五六七八九"
+from asr.corpus.spoken.numerals import DIGITS, by_digit, cardinal
 
 
 def spoken(number: int) -> str:
-    """A number from 0 to 99,999,999 in Han: 10 → 十, 105 → 一百零五, 2000 → 两千, 12030 → 一万二千零三十."""
-    if number == 0:
-        return DIGITS[0]
-    high, low = divmod(number, 10000)
-    if high:
-        zero = DIGITS[0] if 0 < low < 1000 else ""
-        head = "两" if high == 2 else spoken(high)
-        return head + "万" + zero + (_below_ten_thousand(low, first=False) if low else "")
-    return _below_ten_thousand(low, first=True)
-
-
-def _below_ten_thousand(number: int, *, first: bool) -> str:
-    text, gap = "", False
-    for unit, value in (("千", 1000), ("百", 100), ("十", 10), ("", 1)):
-        digit = number // value % 10
-        if digit == 0:
-            gap = bool(text)
-            continue
-        if gap:
-            text += DIGITS[0]
-        gap = False
-        leading = first and not text
-        if leading and value == 10 and digit == 1:
-            text += unit  # 十二, not 一十二
-        elif leading and value == 1000 and digit == 2:
-            text += "两" + unit
-        else:
-            text += DIGITS[digit] + unit
-    return text
-
-
-def one_by_one(digits: str) -> str:
-    """Digits read one by one, 1 as 一."""
-    return "".join(DIGITS[int(digit)] for digit in digits)
+    """Return a number from 0 to 99,999,999 in Han: 十 for 10, 两千 for 2000, 一万二千零三十 for 12030."""
+    text = cardinal(str(number))
+    return "两" + text[1:] if text[:2] in ("二千", "二万") else text
 
 
 def _clock(random: Random) -> list[str]:
@@ -64,7 +36,7 @@ def _monthday(random: Random) -> list[str]:
 
 
 def _year(random: Random) -> list[str]:
-    return [one_by_one(str(random.randint(1900, 2029))) + "年"]
+    return [by_digit(str(random.randint(1900, 2029))) + "年"]
 
 
 def _date(random: Random) -> list[str]:
@@ -96,7 +68,7 @@ def _price(random: Random) -> list[str]:
 
 
 def _digits(random: Random) -> list[str]:
-    text = one_by_one("".join(str(random.randrange(10)) for _ in range(random.randint(4, 9))))
+    text = by_digit("".join(str(random.randrange(10)) for _ in range(random.randint(4, 9))))
     return [text[start : start + 3] for start in range(0, len(text), 3)]
 
 

@@ -1,12 +1,13 @@
-"""Speech from the synthesiser: the espeak-ng library of the espeakng-loader wheel, called through ctypes.
+"""Synthesise speech with the espeak-ng library of the espeakng-loader wheel, called through ctypes.
 
-The library keeps state that no call resets (the phase of the glottal wave, echo buffers, random numbers), so that
-what it says depends on what it said before. Therefore the library is loaded afresh for every utterance (some 2 ms)
-and its random numbers are seeded: the same call gives the same samples in any process and in any order.
+    speech = synthesise(["jin1tian1", PAUSE, "xia4", "yu3"], Voice("f2", 170, 40, 70))
 
-It is given pinyin, one word at a time with the tone as a digit (voice `cmn-latn-pinyin`): the reading is then ours,
-not the synthesiser's. Its phoneme events do not carry the tone, but its pitch does. It applies third-tone sandhi by
-itself, in sound only.
+The library keeps state that no call resets (the phase of the glottal wave, echo buffers, random numbers), so that its
+output depends on earlier calls. Therefore it is loaded again for every utterance (about 2 ms) and its random numbers
+are seeded: the same call returns the same samples in any process and in any order.
+
+Its input is pinyin, one word at a time with tone digits (voice `cmn-latn-pinyin`), so that this recipe decides the
+pronunciation. Its phoneme events lack the tone, which is in the pitch. It applies third-tone sandhi in sound only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 RATE_HZ = 22050
 LANGUAGE = "cmn-latn-pinyin"
@@ -43,11 +46,13 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """samples: int16 at RATE_HZ; words: for each word its (sample, phoneme) events in order, those whose phoneme
-    begins with `_` being its end and the pauses after it."""
+class SynthesisedSpeech:
+    """samples: int16 (samples,) at RATE_HZ. words: the (sample, phoneme) events of each word in order.
 
-    samples: np.ndarray
+    A phoneme that begins with `_` is the end of the word or a pause after it.
+    """
+
+    samples: npt.NDArray[np.int16]
     words: list[list[tuple[int, str]]]
 
 
@@ -55,7 +60,7 @@ class _Id(ctypes.Union):
     _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
 
 
-class _Event(ctypes.Structure):
+class _EspeakEvent(ctypes.Structure):
     _fields_ = [
         ("type", ctypes.c_int),
         ("unique_identifier", ctypes.c_uint),
@@ -68,13 +73,13 @@ class _Event(ctypes.Structure):
     ]
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_EspeakEvent))
 
 
-def synthesise(words: list[str], voice: Voice) -> Spoken:
-    """Say `words`: pinyin with tone digits (`yin2hang2`), PAUSE between phrases.
+def synthesise(words: list[str], voice: Voice) -> SynthesisedSpeech:
+    """Return `words` (pinyin with tone digits such as `yin2hang2`, PAUSE between phrases) as speech.
 
-    Raises RuntimeError when the library or the variant is missing, or when another user of it keeps it loaded.
+    Raises RuntimeError if the library or the variant is missing, or if other code keeps the library loaded.
     """
     import _ctypes
 
@@ -82,7 +87,7 @@ def synthesise(words: list[str], voice: Voice) -> Spoken:
 
     path, data_path = espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
     if not os.path.isfile(os.path.join(data_path, "voices", "!v", voice.variant)):
-        raise RuntimeError(f"espeak-ng has no variant {voice.variant}")  # it would take the plain voice unasked
+        raise RuntimeError(f"espeak-ng has no variant {voice.variant}")  # the library would take its plain voice
     if _is_loaded(path):
         raise RuntimeError("espeak-ng stays loaded in this process: its speech would not be reproducible")
     library = ctypes.CDLL(path)
@@ -101,12 +106,12 @@ def _is_loaded(path: str) -> bool:
     return True
 
 
-def _say(library: ctypes.CDLL, data_path: str, words: list[str], voice: Voice) -> Spoken:
-    pieces: list[np.ndarray] = []
+def _say(library: ctypes.CDLL, data_path: str, words: list[str], voice: Voice) -> SynthesisedSpeech:
+    pieces: list[npt.NDArray[np.int16]] = []
     spoken: list[list[tuple[int, str]]] = []
 
     @_Callback
-    def receive(wave, count, events):  # what is raised in here would be lost: no checks
+    def receive(wave: Any, count: int, events: Any) -> int:  # an exception here would be lost: no checks
         if count > 0:
             pieces.append(np.ctypeslib.as_array(wave, (count,)).copy())
         place = 0
@@ -130,4 +135,4 @@ def _say(library: ctypes.CDLL, data_path: str, words: list[str], voice: Voice) -
     text = (" ".join(words).replace(" " + PAUSE, PAUSE) + ".").encode()
     if library.espeak_Synth(text, len(text) + 1, 0, _CHARACTERS, 0, _UTF8, None, None) != 0 or not pieces:
         raise RuntimeError(f"espeak-ng cannot say {text.decode()}")
-    return Spoken(np.concatenate(pieces), spoken)
+    return SynthesisedSpeech(np.concatenate(pieces), spoken)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from corpus_samples import write_lines
 
-from asr.corpus.datadir import DataDir, Segment, Utterance, absolute, c_sorted
+from asr.corpus.data_tables import Segment, absolute, c_sorted
+from asr.corpus.datadir import DataDir, Utterance
 from asr.errors import InputError
 
 

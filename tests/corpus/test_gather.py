@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from corpus_samples import sound
 
-from asr.corpus.datadir import DataDir, Segment
+from asr.corpus.data_tables import Segment
+from asr.corpus.datadir import DataDir
 from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
@@ -45,7 +46,7 @@ def test_a_sound_that_is_in_test_leaves_train_whatever_its_name(tmp_path: Path, 
     write_sets({"train": train, "test": test}, CorpusSettings(out=tmp_path / "d"))
     said = capsys.readouterr().out
     file = train.found[4].sound
-    assert f"dropped: {file}: s0-a04: its sound is in test too as s0-b50; it stays there alone\n" in said
+    assert f"dropped: {file}: s0-a04: its sound is in test too as s0-b50 and is kept only there\n" in said
     assert "s0-b50" in DataDir.read(tmp_path / "d" / "test").text
     assert "s0-a04" not in DataDir.read(tmp_path / "d" / "train").text
 
@@ -73,7 +74,9 @@ def test_of_a_key_that_occurs_twice_none_is_trusted(tmp_path: Path, capsys: pyte
 def test_too_much_lost_is_refused_and_nothing_written(tmp_path: Path):
     train = _gathered(tmp_path / "c", "a", 10)
     train.problems.append(Problem("no transcript", "has no transcript", "c/x.wav", None, "x"))
-    with pytest.raises(InputError, match=r"c/x.wav: x: has no transcript \(1 of 11 utterances, 9.1 %, would go"):
+    with pytest.raises(
+        InputError, match=r"c/x.wav: x: has no transcript \(1 of 11 utterances, 9.1 %, would be dropped"
+    ):
         write_sets({"train": train}, CorpusSettings(out=tmp_path / "d"))
     assert not (tmp_path / "d").exists()
 

@@ -67,8 +67,8 @@ def test_lhotse_reads_from_a_folder_what_we_write(data: Path, tmp_path: Path) ->
         ({"id": "a b"}, "supervisions.jsonl: 'a b': white space in a supervision's id"),
         ({"id": "s1u2"}, "supervisions.jsonl: s1u2: this supervision has occurred before"),
         ({"duration": 9.0}, "supervisions.jsonl: s1u1: lasts from 0 to 9 s, its recording 0.3 s"),
-        ({"channel": [0, 1]}, "supervisions.jsonl: s1u1: is of channels [0, 1]; an utterance has one"),
-        ({"start": "soon"}, "supervisions.jsonl: s1u1: 'soon' and '0.3' are no times in seconds"),
+        ({"channel": [0, 1]}, "supervisions.jsonl: s1u1: has channels [0, 1]; an utterance has one"),
+        ({"start": "soon"}, "supervisions.jsonl: s1u1: 'soon' and '0.3' are not times in seconds"),
         ({"nonsense": 1}, "supervisions.jsonl: lhotse cannot read item 1: TypeError: "),
         (
             {"sources": [{"type": "url", "channels": [0], "source": "http://x"}]},

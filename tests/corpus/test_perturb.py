@@ -102,7 +102,7 @@ def test_segments_keep_their_recordings(data: Path, sounds: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--speeds", "0.9,0.9"], "--speeds are factors, each once"),
+        (["--speeds", "0.9,0.9"], "--speeds takes different factors"),
         (["--speeds", "0.2"], "--speeds: '0.2' is less than 0.5"),
         (["--volume", "2,1"], "--volume takes two numbers, LEAST,MOST"),
         (["--noise-dir", "/nowhere"], "/nowhere: no such folder of noises"),

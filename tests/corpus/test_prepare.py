@@ -120,7 +120,7 @@ def test_a_neighbour_that_hides_a_module(
 ) -> None:
     (tmp_path / "recipe" / "numbers.py").touch()
     assert main(arguments) == 2
-    assert "recipe/numbers.py: hides a module of Python's own" in capsys.readouterr().err
+    assert "recipe/numbers.py: hides a module of Python's standard library" in capsys.readouterr().err
 
 
 def test_scripts_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,5 +132,5 @@ def test_scripts_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
         "--script is required; see python -m asr prepare --help",
         "--script: needs a value",
         "no such script",
-        "is no prepare script: it has no Settings",
+        "is not a prepare script: it has no Settings",
     ]

@@ -9,7 +9,7 @@ import pytest
 from corpus_samples import sound
 
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
-from asr.corpus.left_out import read_left_out, write_left_out
+from asr.corpus.prepared import read_left_out, write_left_out
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 
@@ -70,7 +70,9 @@ def test_rows_of_one_name_count_each(tmp_path: Path, capsys: pytest.CaptureFixtu
     train = gathered(tmp_path / "c", 20)
     for line in range(21, 26):
         train.problems.append(Problem("bad row", "has 1 column", tmp_path / "list.txt", line, "第二行"))
-    with pytest.raises(InputError, match=r"list.txt:21: 第二行: has 1 column \(5 of 25 utterances, 20.0 %, would go"):
+    with pytest.raises(
+        InputError, match=r"list.txt:21: 第二行: has 1 column \(5 of 25 utterances, 20.0 %, would be dropped"
+    ):
         write_sets({"train": train}, CorpusSettings(out=tmp_path / "d"))
     assert f"{tmp_path}/c: bad row: 5: 第二行\n" in capsys.readouterr().out
 

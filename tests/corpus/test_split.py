@@ -85,7 +85,7 @@ def test_nothing_to_cut(options: dict) -> None:
 
 def test_one_sentence_only() -> None:
     data = corpus(1, 4)
-    with pytest.raises(InputError, match="data/x: no part can be cut out"):
+    with pytest.raises(InputError, match="data/x: cannot cut a part out"):
         split(data.with_text({key: "一样" for key in data.keys}), count=1, name="data/x")
 
 

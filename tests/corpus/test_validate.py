@@ -13,6 +13,7 @@ from corpus_samples import sound, write_lines
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
+from asr.corpus.soundcheck import SoundChecks
 from asr.corpus.validate import Settings, find_problems, run
 from asr.errors import InputError
 
@@ -81,7 +82,7 @@ ALL, NOT_S1U1, NONE = "s1u1 s1u2 s2u1 s2u2", "s1u2 s2u1 s2u2", ""
 FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "no wav.scp": (lambda data: (data / "wav.scp").unlink(), r"wav.scp: no such file", NONE),
     "no text": (lambda data: (data / "text").unlink(), r"text: no such file", NONE),
-    "empty text": (lambda data: write_lines(data / "text", []), r"text: holds nothing", NONE),
+    "empty text": (lambda data: write_lines(data / "text", []), r"text: is empty", NONE),
     "same line twice": (
         change("text", 2, "s1u2 打开空调\ns1u2 打开空调"),
         r"text:3: s1u2: this line has occurred before; .*repair mends this",
@@ -333,7 +334,7 @@ SIDE_TABLES = {
     "spk2gender": ("s1 female\n", "1: s1: 'female' is neither f nor m"),
     "feats.scp": (
         "s1u\uff11 a.ark:5\n",
-        " s1u１: no utterance is called so; it differs from s1u1 only by U+FF11 (１)",
+        " s1u１: there is no such utterance; it differs from s1u1 only by U+FF11 (１)",
     ),
 }
 
@@ -342,7 +343,7 @@ SIDE_TABLES = {
 def test_side_tables_are_checked(name: str, data: Path, tmp_path: Path):
     content, said = SIDE_TABLES[name]
     (data / name).write_text(content, encoding="utf-8")
-    problems = find_problems(data, sounds=False)[1]
+    problems = find_problems(data, SoundChecks(), sounds=False)[1]
     (line,) = [str(problem.error()) for problem in problems if str(problem.file).endswith(name)]
     assert line.startswith(f"{data}/{name}:{said}")
     assert DataDir.read(data).utt2dur is None

@@ -34,7 +34,10 @@ def test_aishell_sound_that_is_in_two_sets(tmp_path: Path, capsys: pytest.Captur
     wav = root / "data_aishell" / "wav"
     shutil.copy(wav / "test/S0764/BAC009S0764W0125.wav", wav / "train/S0002/BAC009S0002W0130.wav")
     assert prepare("aishell", tmp_path / "o", "--corpus-dir", root, "--max-missing", "0.1") == 0
-    assert "BAC009S0002W0130: its sound is in test too as BAC009S0764W0125; it stays there" in capsys.readouterr().out
+    assert (
+        "BAC009S0002W0130: its sound is in test too as BAC009S0764W0125 and is kept only there"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("links", ["text", "symbolic"])
@@ -98,7 +101,7 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "aishell",
         lambda c: shutil.rmtree(c / "data_aishell/wav"),
         [],
-        "{c}/data_aishell: is not AISHELL-1 as it is unpacked: there is no wav/",
+        "{c}/data_aishell: is not an unpacked AISHELL-1: there is no wav/",
     ),
     "aishell: no transcripts": (
         "aishell",
@@ -157,35 +160,35 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         ),
         [],
         "{c}/data_aishell/transcript/aishell_transcript_v0.8.txt:61: BAC009S0002W0122: '……' holds nothing to say"
-        " (30 of 30 utterances, 100.0 %, would go" + GONE,
+        " (30 of 30 utterances, 100.0 %, would be dropped" + GONE,
     ),
     "thchs30: transcripts without their sounds": (
         "thchs30",
         lambda c: [path.unlink() for path in c.glob("data_thchs30/test/D4_50[1-3].wav")],
         [],
-        "{c}/data_thchs30/test/D4_501.wav.trn: D4_501.wav: no such sound beside this transcript (3 of 10 utterances,"
-        " 30.0 %, would go" + GONE,
+        "{c}/data_thchs30/test/D4_501.wav.trn: D4_501.wav: no sound beside this transcript (3 of 10 utterances,"
+        " 30.0 %, would be dropped" + GONE,
     ),
     "aishell: sounds cut": (
         "aishell",
         lambda c: [path.write_bytes(path.read_bytes()[:-3000]) for path in c.glob("data_aishell/wav/dev/*/*5*.wav")],
         [],
         "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is truncated: its header promises"
-        " 3000 bytes more than there are (5 of 30 utterances, 16.7 %, would go" + GONE,
+        " 3000 bytes more than there are (5 of 30 utterances, 16.7 %, would be dropped" + GONE,
     ),
     "aishell: sounds empty": (
         "aishell",
         lambda c: [path.write_bytes(b"") for path in c.glob("data_aishell/wav/dev/*/*5*.wav")],
         [],
         "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is empty (0 bytes)"
-        " (5 of 30 utterances, 16.7 %, would go" + GONE,
+        " (5 of 30 utterances, 16.7 %, would be dropped" + GONE,
     ),
     "aishell: sounds that are pages": (
         "aishell",
         lambda c: [path.write_text("<html>404</html>") for path in c.glob("data_aishell/wav/dev/*/*5*.wav")],
         [],
         "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is no sound file that can be read:"
-        " it is an HTML page, no sound: did the download fail? (5 of 30 utterances, 16.7 %, would go" + GONE,
+        " it is an HTML page, no sound: did the download fail? (5 of 30 utterances, 16.7 %, would be dropped" + GONE,
     ),
     "aishell: one key, two sounds, two sets": (
         "aishell",
@@ -198,7 +201,7 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "thchs30",
         lambda c: shutil.rmtree(c / "data_thchs30/dev"),
         [],
-        "{c}/data_thchs30: is not THCHS-30 as it is unpacked: there is no dev/",
+        "{c}/data_thchs30: is not an unpacked THCHS-30: there is no dev/",
     ),
     "thchs30: links to nothing": (
         "thchs30",
@@ -222,14 +225,14 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "thchs30",
         lambda c: [path.rename(path.with_name(f"x{path.name}")) for path in c.glob("data_thchs30/test/*.wav")],
         [],
-        "{c}/data_thchs30/test/xD4_500.wav: xD4_500: is not called as A2_0.wav is",
+        "{c}/data_thchs30/test/xD4_500.wav: xD4_500: has no name like A2_0.wav",
     ),
     "thchs30: empty transcripts": (
         "thchs30",
         lambda c: [path.write_text("") for path in c.glob("data_thchs30/data/D4*.trn")],
         [],
         "{c}/data_thchs30/data/D4_500.wav.trn:1: D04_500: the transcript is empty (10 of 10 utterances, 100.0 %,"
-        " would go" + GONE,
+        " would be dropped" + GONE,
     ),
     "aishell2: no table": (
         "aishell2",
@@ -241,32 +244,33 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         "aishell2",
         lambda c: lines(c / "wav.scp", "IC0001W0000\tsox x.wav -t wav - |"),
         [],
-        "{c}/wav.scp:1: IC0001W0000: is a pipe; paths are wanted here",
+        "{c}/wav.scp:1: IC0001W0000: is a pipe; this recipe reads paths",
     ),
     "aishell2: sounds without text": (
         "aishell2",
         lambda c: lines(c / "trans.txt", "IC0001W0000\t好", "IC0001W0001\t坏"),
         [],
-        "{c}/wav.scp:3: IC0001W0002: is not in trans.txt (18 of 20 utterances, 90.0 %, would go" + GONE,
+        "{c}/wav.scp:3: IC0001W0002: is not in trans.txt (18 of 20 utterances, 90.0 %, would be dropped" + GONE,
     ),
     "aishell2: sounds that are not there": (
         "aishell2",
         lambda c: [path.unlink() for path in c.glob("wav/*/*1.wav")],
         [],
-        "{c}/wav/C0001/IC0001W0001.wav: IC0001W0001: no such sound file (2 of 20 utterances, 10.0 %, would go" + GONE,
+        "{c}/wav/C0001/IC0001W0001.wav: IC0001W0001: no such sound file (2 of 20 utterances, 10.0 %, would be dropped"
+        + GONE,
     ),
     "aishell2: characters lost": (
         "aishell2",
         lambda c: (c / "trans.txt").write_text((c / "trans.txt").read_text().replace("谢", "\ufffd")),
         [],
         "{c}/trans.txt:4: IC0001W0003: holds U+FFFD: a character was lost when this text was converted (2 of 20"
-        " utterances, 10.0 %, would go" + GONE,
+        " utterances, 10.0 %, would be dropped" + GONE,
     ),
     "commonvoice: no clips": (
         "commonvoice",
         lambda c: shutil.rmtree(c / "clips"),
         [],
-        "{c}: is not Common Voice as it is unpacked: there is no clips/",
+        "{c}: is not an unpacked Common Voice: there is no clips/",
     ),
     "commonvoice: a table with other columns": (
         "commonvoice",
@@ -285,7 +289,7 @@ BAD: dict[str, tuple[str, Spoil, list[str], str]] = {
         lambda c: None,
         [],
         "{c}/clips/common_voice_zh-TW_9900.mp3: cccccccccccc-common_voice_zh-TW_9900: is sampled at 48000 Hz,"
-        " 16000 Hz are asked; pass --resample to convert it (10 of 10 utterances, 100.0 %, would go" + GONE,
+        " 16000 Hz are asked; pass --resample to convert it (10 of 10 utterances, 100.0 %, would be dropped" + GONE,
     ),
     "commonvoice: nobody's clips": (
         "commonvoice",

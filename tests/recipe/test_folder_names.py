@@ -24,14 +24,14 @@ def test_names_that_read_as_chinese(pattern: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "why"),
     [
-        ("REC00{i}", "8 of 8 sounds, such as REC000.wav, are no Chinese text"),
-        ("{i}", "are no Chinese text"),
-        ("hello world {i}", "are no Chinese text"),
-        ("2024-05-0{i} 10.30.1{i}", "are no Chinese text"),
-        ("录音_00{i}", "are no Chinese text"),
-        ("张三-take-{i}", "are no Chinese text"),
-        ("新录音 {i}", "8 of 8 sounds, such as 新录音 0.wav and 新录音 1.wav, differ by their numbers alone"),
-        ("语音备忘录{i}", "differ by their numbers alone"),
+        ("REC00{i}", "8 of 8 sounds, such as REC000.wav, are not Chinese text"),
+        ("{i}", "are not Chinese text"),
+        ("hello world {i}", "are not Chinese text"),
+        ("2024-05-0{i} 10.30.1{i}", "are not Chinese text"),
+        ("录音_00{i}", "are not Chinese text"),
+        ("张三-take-{i}", "are not Chinese text"),
+        ("新录音 {i}", "8 of 8 sounds, such as 新录音 0.wav and 新录音 1.wav, differ only by their numbers"),
+        ("语音备忘录{i}", "differ only by their numbers"),
     ],
 )
 def test_names_that_are_labels(pattern: str, why: str, tmp_path: Path, refused) -> None:
@@ -52,7 +52,7 @@ def test_names_on_request_that_are_no_chinese_are_warned_of(tmp_path: Path, caps
     corpus = named(tmp_path / "c", "REC00{i}")
     assert prepare(corpus, "--text-from", "names") == 0
     said = capsys.readouterr()
-    assert f"{corpus}: 8 of 8 names are no Chinese text: REC000.wav, REC001.wav, " in said.err
+    assert f"{corpus}: 8 of 8 names are not Chinese text: REC000.wav, REC001.wav, " in said.err
     assert f"{corpus}: the transcript of REC000.wav is 'REC000'\n" in said.out
 
 
@@ -60,7 +60,7 @@ def test_both_names_of_the_option(tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
     options = ["--text-from", "names", "--transcripts", "table"]
     said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", *options])
-    assert said == "--transcripts is the former name of --text-from; give the latter alone"
+    assert said == "--transcripts is the former name of --text-from; pass only the latter"
 
 
 def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
@@ -72,7 +72,7 @@ def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
     (corpus / "r008.txt").write_text("没有声音", encoding="utf-8")
     said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
     assert said == (
-        f"{corpus}/r008.txt: r008: no such sound beside this transcript (1 of 9 utterances, 11.1 %, would go:"
+        f"{corpus}/r008.txt: r008: no sound beside this transcript (1 of 9 utterances, 11.1 %, would be dropped:"
         " more than --max-missing)"
     )
 
@@ -88,7 +88,7 @@ def test_links_in_circles(tmp_path: Path, capsys: pytest.CaptureFixture) -> None
     (corpus / f"{TEXTS[0]}.wav").rename(corpus / "wide" / f"{TEXTS[0]}.wav")
     assert prepare(corpus) == 0
     assert len(made(corpus)) == len(TEXTS)
-    assert "passed over 4 links to folders that are read already, or lie above" in capsys.readouterr().err
+    assert "skipped 4 links to folders that are read already, or are above" in capsys.readouterr().err
 
 
 def test_a_fifo_is_never_waited_for(tmp_path: Path, refused) -> None:
@@ -96,7 +96,7 @@ def test_a_fifo_is_never_waited_for(tmp_path: Path, refused) -> None:
     os.mkfifo(corpus / "没有人写.wav")
     said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
     assert said.startswith(
-        f"{corpus}/没有人写.wav: 没有人写: is no regular file (a FIFO, a device or a socket) (1 of 9"
+        f"{corpus}/没有人写.wav: 没有人写: is not a regular file (a FIFO, a device or a socket) (1 of 9"
     )
 
 
@@ -126,7 +126,7 @@ def test_names_that_no_table_can_hold(name: bytes, said: str, tmp_path: Path, re
     corpus = named(tmp_path / "c", "{t}")
     os.rename(os.fsencode(corpus / f"{TEXTS[0]}.wav"), os.fsencode(corpus) + b"/" + name)
     line = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
-    assert said in line and "(1 of 8 utterances, 12.5 %, would go" in line
+    assert said in line and "(1 of 8 utterances, 12.5 %, would be dropped" in line
     assert prepare(corpus, "--max-missing", "0.2") == 0
 
 

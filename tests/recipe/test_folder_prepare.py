@@ -153,17 +153,17 @@ def test_archives_are_not_overlooked(corpus: Path, capsys: pytest.CaptureFixture
     _told_apart(corpus, "content.txt", "{sound}\t{text}")
     (corpus / "S3.tar.gz").write_bytes(b"")
     assert _prepare(corpus) == 0
-    assert f"{corpus}: passed over 1 archives: unpack them" in capsys.readouterr().err
+    assert f"{corpus}: skipped 1 archives: unpack them" in capsys.readouterr().err
 
 
-ALL_GONE = "(1 of 1 utterances, 100.0 %, would go: more than --max-missing)"
+ALL_GONE = "(1 of 1 utterances, 100.0 %, would be dropped: more than --max-missing)"
 BAD = {
     "no folder": (lambda c: os.rmdir(c), [], "{c}: no such folder"),
-    "no sound": (lambda c: None, [], "{c}: holds no sound (wav, flac, mp3, ogg, opus, sph, aiff, ...)"),
+    "no sound": (lambda c: None, [], "{c}: has no sound (wav, flac, mp3, ogg, opus, sph, aiff, ...)"),
     "a Kaldi directory": (
         lambda c: (c / "wav.scp").write_text("a b\n"),
         [],
-        "{c}/wav.scp: this is a Kaldi data directory: take --recipe kaldi --train-dir",
+        "{c}/wav.scp: this is a Kaldi data directory: use --recipe kaldi --train-dir",
     ),
     "no table": (
         lambda c: _sound(c / "a.wav"),
@@ -178,7 +178,7 @@ BAD = {
     "text beside none": (
         lambda c: (_sound(c / "a.wav"), _sound(c / "b.wav").with_suffix(".txt").write_text("好\n")),
         [],
-        "{c}/a.wav: a: no transcript beside it (1 of 2 utterances, 50.0 %, would go: more than --max-missing)",
+        "{c}/a.wav: a: no transcript beside it (1 of 2 utterances, 50.0 %, would be dropped: more than --max-missing)",
     ),
     "GBK beside": (
         lambda c: _sound(c / "b.wav").with_suffix(".txt").write_bytes("今天".encode("gbk")),
@@ -203,12 +203,12 @@ BAD = {
     "a table of other sounds": (
         lambda c: (_sound(c / "a.wav"), (c / "t.tsv").write_text("path\ttext\na.wav\t好\nb.wav\t好\n")),
         [],
-        "{c}/t.tsv:3: b.wav: no such sound (1 of 2 utterances, 50.0 %, would go: more than --max-missing)",
+        "{c}/t.tsv:3: b.wav: no such sound (1 of 2 utterances, 50.0 %, would be dropped: more than --max-missing)",
     ),
     "a name that two sounds have": (
         lambda c: (_sound(c / "x" / "a.wav"), _sound(c / "y" / "a.wav"), (c / "t.tsv").write_text("a.wav\t好\n")),
         ["--table", "t.tsv"],
-        "{c}/t.tsv:1: a.wav: 2 sounds are called so, {c}/x/a.wav and {c}/y/a.wav",
+        "{c}/t.tsv:1: a.wav: 2 sounds have this name, {c}/x/a.wav and {c}/y/a.wav",
     ),
     "a speaker pattern that does not fit": (
         lambda c: _sound(c / "好.wav"),

@@ -133,24 +133,23 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "columns of other names": (
         "t.tsv",
         rows("{i}\tr{n}.wav\t{t}", "nr\tmedia\twords\n"),
-        "t.tsv:1: which columns hold what is not known: nr, media, words; say so, perhaps by --columns"
+        "t.tsv:1: the columns have unknown names: nr, media, words; name them, perhaps --columns"
         " sound=media,text=words",
     ),
     "keys of other names": (
         "t.json",
         json.dumps([{"media": f"{key}.wav", "words": text} for key, text in EXPECTED.items()]),
-        "t.json:1: which columns hold what is not known: media, words; say so, perhaps by --columns"
-        " sound=media,text=words",
+        "t.json:1: the columns have unknown names: media, words; name them, perhaps --columns sound=media,text=words",
     ),
     "two columns of Chinese text": (
         "t.tsv",
         rows("r{n}.wav\t{t}\t甲{t}乙{i}"),
-        "t.tsv:1: columns 2, 3 hold Chinese text; say which: --columns sound=1,text=2",
+        "t.tsv:1: columns 2, 3 hold Chinese text; name one: --columns sound=1,text=2",
     ),
     "a set of another name": (
         "t.tsv",
         rows("r{n}.wav\t{t}\tpart{i}", "file\ttext\tsplit\n"),
-        "t.tsv:2: r000.wav: set 'part0' is none of train, training, 训练, dev,",
+        "t.tsv:2: r000.wav: set 'part0' is not one of train, training, 训练, dev,",
     ),
     "a table of other sounds": (
         "t.csv",
@@ -172,54 +171,54 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         json.dumps(EXPECTED, ensure_ascii=False, indent=1).replace('饭",', '饭"'),
         "t.json:8: is not JSON: a comma is missing before this",
     ),
-    "a spreadsheet": ("t.xlsx", "PK\x03\x04", "t.xlsx: is not read; export it as CSV in UTF-8"),
-    "a parquet file": ("t.parquet", "PAR1", "t.parquet: is not read; export it as CSV in UTF-8"),
+    "a spreadsheet": ("t.xlsx", "PK\x03\x04", "t.xlsx: cannot be read; export it as CSV in UTF-8"),
+    "a parquet file": ("t.parquet", "PAR1", "t.parquet: cannot be read; export it as CSV in UTF-8"),
     "nothing but sounds": (
         "README.md",
         "录音\n",
         ": there is no transcript: no table names the sounds, none has a text beside it, and the names of 8 of 8"
-        " sounds, such as r000.wav, are no Chinese text; wanted: ",
+        " sounds, such as r000.wav, are not Chinese text; wanted: ",
     ),
     "times, no transcripts": ("t.tsv", rows("r{n}.wav\t0.{i}", "path\tduration\n"), ": there is no transcript: "),
     "a quote that is never closed": (
         "t.csv",
         rows("r{n}.wav,{t}", "path,sentence\n").replace("r003.wav,", 'r003.wav,"'),
-        "t.csv:5: r003.wav: its quotes are wrong: unexpected end of data (5 of 8 utterances, 62.5 %, would go",
+        "t.csv:5: r003.wav: its quotes are wrong: unexpected end of data (5 of 8 utterances, 62.5 %, would be dropped",
     ),
     "rows that name no sound": (
         "t.tsv",
         rows("r{n}.wav\t{t}") + "x1.wav\t没有\nx1.wav\t没有\n",
-        "t.tsv:9: x1.wav: no such sound (2 of 10 utterances, 20.0 %, would go: more than --max-missing)",
+        "t.tsv:9: x1.wav: no such sound (2 of 10 utterances, 20.0 %, would be dropped: more than --max-missing)",
     ),
     "rows that are too long": (
         "t.tsv",
         rows("r{n}.wav\t{t}", "path\ttext\n") + "x\t没\t有\nx\t没\t有\n",
-        "t.tsv:10: x: has 3 columns, the first line 2 (2 of 10 utterances, 20.0 %, would go: more than --max-missing",
+        "t.tsv:10: x: has 3 columns, the first line 2 (2 of 10 utterances, 20.0 %, would be dropped: more than --max-missing",
     ),
     "a colon after the sound": (
         "t.txt",
         rows("r{n}.wav: {t}"),
-        "t.txt:1: names 8 sounds beside Chinese text in a form that is not read: r000.wav: 今天天气很好; wanted: ",
+        "t.txt:1: names 8 sounds beside Chinese text in an unknown form: r000.wav: 今天天气很好; wanted: ",
     ),
     "full-width commas": (
         "t.csv",
         rows("r{n}.wav，{t}", "path，sentence\n"),
-        "t.csv:1: names 8 sounds beside Chinese text in a form that is not read: path，sentence; wanted: ",
+        "t.csv:1: names 8 sounds beside Chinese text in an unknown form: path，sentence; wanted: ",
     ),
     "NIST: the sound in brackets": (
         "t.txt",
         rows("{t} (r{n})"),
-        "t.txt:1: names 8 sounds beside Chinese text in a form that is not read: 今天天气很好 (r000); wanted: ",
+        "t.txt:1: names 8 sounds beside Chinese text in an unknown form: 今天天气很好 (r000); wanted: ",
     ),
     "HTK: a master label file": (
         "t.txt",
         "#!MLF!#\n" + rows('"*/r{n}.lab"\n{t}\n.'),
-        "t.txt:1: names 8 sounds beside Chinese text in a form that is not read: #!MLF!#; wanted: ",
+        "t.txt:1: names 8 sounds beside Chinese text in an unknown form: #!MLF!#; wanted: ",
     ),
     "times by the clock": (
         "t.tsv",
         rows("r{n}.wav\t{t}\t00:00:01.5", "path\ttext\tstart\n"),
-        "t.tsv:2: holds no row that could be used: start '00:00:01.5' is no time in seconds",
+        "t.tsv:2: has no usable row: start '00:00:01.5' is not a time in seconds",
     ),
     "two columns of one name": (
         "t.tsv",
@@ -229,7 +228,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "what pandas writes for nothing": (
         "t.tsv",
         rows("r{n}.wav\t{t}", "path\ttext\n").replace("妈妈做饭", "nan"),
-        "t.tsv:7: c-r005: the transcript is empty (1 of 8 utterances, 12.5 %, would go",
+        "t.tsv:7: c-r005: the transcript is empty (1 of 8 utterances, 12.5 %, would be dropped",
     ),
     "a Cyrillic letter": (
         "t.tsv",
@@ -239,12 +238,12 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "JSON: a key that stands twice": (
         "t.jsonl",
         rows('{{"path": "r{n}.wav", "text": "{t}", "text": "x"}}'),
-        "t.jsonl:1: holds no row that could be used: is not JSON: text stands in it twice",
+        "t.jsonl:1: has no usable row: is not JSON: text occurs twice in it",
     ),
     "sounds that no row names": (
         "t.tsv",
         rows("r{n}.wav\t{t}").replace("r007", "r006"),
-        "r007.wav: r007: no row of t.tsv names it (2 of 8 utterances, 25.0 %, would go",
+        "r007.wav: r007: no row of t.tsv names it (2 of 8 utterances, 25.0 %, would be dropped",
     ),
 }
 
@@ -304,7 +303,7 @@ def test_one_column_cannot_be_two(corpus: Path, refused) -> None:
     (corpus / "t.tsv").write_text(rows("r{n}.wav\t{t}", "path\ttext\n"), encoding="utf-8")
     options = ["--corpus-dir", corpus, "--out", corpus.parent / "o", "--columns", "sound=path,text=path"]
     said = refused(["prepare", "--script", SCRIPT, *options])
-    assert said == f"{corpus}/t.tsv: --columns: path is to be both sound and text"
+    assert said == f"{corpus}/t.tsv: --columns: path cannot be both sound and text"
 
 
 def test_what_lies_beside_a_table_is_no_table(corpus: Path) -> None:

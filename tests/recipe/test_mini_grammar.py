@@ -24,7 +24,7 @@ import spoken_numbers  # noqa: E402
 
 @pytest.fixture(scope="module")
 def sentences() -> list[list[str]]:
-    source = grammar.Grammar("1 test of the grammar")
+    source = grammar.SentenceGrammar("1 test of the grammar")
     return [source.sentence() for _ in range(3000)]
 
 
@@ -93,10 +93,10 @@ def test_sentences_do_not_run_out(sentences):
 
 
 def test_seed_decides_whatever_the_hash_seed():
-    code = "import grammar; g = grammar.Grammar('7'); print([g.sentence() for _ in range(20)])"
+    code = "import grammar; g = grammar.SentenceGrammar('7'); print([g.sentence() for _ in range(20)])"
     outputs = []
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(MINI)}
         outputs.append(subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True))
     assert outputs[0].stdout == outputs[1].stdout
-    assert outputs[0].stdout != str([grammar.Grammar("8").sentence() for _ in range(20)]).encode()
+    assert outputs[0].stdout != str([grammar.SentenceGrammar("8").sentence() for _ in range(20)]).encode()

@@ -17,6 +17,7 @@ import pytest
 
 from asr.command.resolve import resolve
 from asr.corpus.prepare import load
+from asr.corpus.soundcheck import SoundChecks
 from asr.corpus.validate import find_problems
 from asr.errors import InputError, WorkerLost
 from asr.kaldi.alignments import read_alignments, to_phones
@@ -70,7 +71,7 @@ def _assert_same(first: Path, second: Path) -> None:
 
 def test_data_directories_are_valid(made):
     for name in SETS:
-        _, problems = find_problems(made / "data" / name, rate_hz=16000, resample=False, allow_pipes=False, nj=1)
+        _, problems = find_problems(made / "data" / name, SoundChecks(nj=1))
         assert not problems
         for path in read_table(made / "data" / name / "wav.scp").values():
             assert Path(path).is_absolute()
@@ -107,7 +108,7 @@ def test_all_voices_speak():
     sentence = plan.read_aloud(["你好"])
     for variant in (variant for variants in plan.VARIANTS.values() for variant in variants):
         scene = plan.Scene(None, 10.0, None, 0.2, 0.2, 0.5)
-        utterance = plan.Utterance("u", "s", sentence, plan.Voice(variant, 160, 50, 60), scene, (1,))
+        utterance = plan.PlannedUtterance("u", "s", sentence, plan.Voice(variant, 160, 50, 60), scene, (1,))
         parts = render.mix(utterance).parts
         assert [part.phone for part in parts] == ["SIL", "n", "i3", "h", "ao3", "SIL"]
 
@@ -263,8 +264,8 @@ def _runs(pid: str) -> bool:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--hours", "0.01"], "--hours 0.01: must be from 0.02 to 200"),
-        (["--hours", "201"], "must be from 0.02 to 200"),
+        (["--hours", "0.01"], "--hours: '0.01' is less than 0.02"),
+        (["--hours", "201"], "--hours: '201' is more than 200"),
         (["--hours", "nan"], "--hours: 'nan' is not a finite number"),
         (["--hours", "many"], "'many' is not a float"),
         (["--seed", "-1"], "--seed: '-1' is less than 0"),

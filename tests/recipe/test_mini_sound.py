@@ -100,23 +100,23 @@ def test_frames_are_counted_as_kaldi_does():
 def test_frames_belong_to_the_phone_at_their_middle():
     """Frame i is in the middle of 12.5 ms + 10 i ms: below 0.2 s lie frames 0..18, below 0.3 s 0..28."""
     parts = [
-        phones.Segment("SIL", 0.2),
-        phones.Segment("m", 0.3),
-        phones.Segment("a1", 0.5),
-        phones.Segment("SIL", 0.6),
+        phones.TimedPhone("SIL", 0.2),
+        phones.TimedPhone("m", 0.3),
+        phones.TimedPhone("a1", 0.5),
+        phones.TimedPhone("SIL", 0.6),
     ]
     assert phones.in_frames(parts, 58) == ([("SIL", 19), ("m", 10), ("a1", 20), ("SIL", 9)], 0)
 
 
 def test_short_phones_borrow_and_short_silences_join():
     parts = [
-        phones.Segment("SIL", 0.1),
-        phones.Segment("b", 0.115),  # frames 9 and 10 would be m's without it: one frame of its own
-        phones.Segment("a1", 0.3),
-        phones.Segment("SIL", 0.32),  # two frames: joins a1
-        phones.Segment("d", 0.4),
-        phones.Segment("i4", 0.6),
-        phones.Segment("SIL", 0.605),
+        phones.TimedPhone("SIL", 0.1),
+        phones.TimedPhone("b", 0.115),  # frames 9 and 10 would be m's without it: one frame of its own
+        phones.TimedPhone("a1", 0.3),
+        phones.TimedPhone("SIL", 0.32),  # two frames: joins a1
+        phones.TimedPhone("d", 0.4),
+        phones.TimedPhone("i4", 0.6),
+        phones.TimedPhone("SIL", 0.605),
     ]
     timed, widened = phones.in_frames(parts, 59)
     assert [name for name, _ in timed] == ["SIL", "b", "a1", "d", "i4"]

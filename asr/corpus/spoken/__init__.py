@@ -1,9 +1,9 @@
-"""Written to spoken form: numbers, dates, times, units and money in Han characters.
+"""Convert written to spoken form: numbers, dates, times, units and money in Han characters.
 
-    speak("3月15日")        ->  "三月十五日"
+    speak("3月15日")        # "三月十五日"
 
-`rules` says in which order the rules run, `table` reads the user's own pairs. asr.corpus.transcript calls this
-package, and normalises what is said.
+`rules` states the order of the rules, `table` reads the user's own pairs. asr.corpus.transcript calls this package
+and normalises the result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -> str:
-    """Return `text` with what is not letters said in Han characters; see asr.corpus.spoken.rules.speak."""
-    from asr.corpus.spoken import rules  # many patterns: 0.15 s
+    """Return `text` in spoken form; see asr.corpus.spoken.rules.speak."""
+    from asr.corpus.spoken import rules  # compiling its patterns takes 0.15 s
 
     return rules.speak(text, yao, table)

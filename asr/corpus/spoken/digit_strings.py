@@ -1,14 +1,15 @@
-"""Numbers that name something and count nothing: telephones, identity cards, plates, flights. Digit by digit.
+"""Convert numbers that name things (telephones, identity cards, plates, flights) digit by digit.
 
-    say_digits("电话13812345678", yao="telephone")      电话幺三八幺二三四五六七八
-    say_digits("13812345678元", yao="telephone")        as it is: a quantity
-    say_digits("京A12345", yao="always")                京A幺二三四五
+    say_digits("电话13812345678", yao="telephone")      # "电话幺三八幺二三四五六七八"
+    say_digits("13812345678元", yao="telephone")        # unchanged: a quantity
+    say_digits("京A12345", yao="always")                # "京A幺二三四五"
 
-The rules run in the order in which they stand. Each has its examples.
+The rules run in their order. Each has examples.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 
 from asr.corpus.spoken.numerals import QUANTITY, by_digit
@@ -42,7 +43,7 @@ _AIRLINES = (
 _MIXED = r"(?=(?:[A-Za-z]*\d[- ]?){3})[A-Za-z\d]+(?:-\d+| \d{2,})*(?![A-Za-z\d]|[-.]\d)"
 
 _TELEPHONE, _CODE = "telephone", "code"
-#: (what it names, pattern); what the group `digits` holds is said, the whole match where there is no such group
+#: (what it names, pattern); the rule converts the group `digits`, or the whole match if there is no such group
 _RULES = (
     # +86 138 1234 5678, 86-10-12345678, +1 202 555 0123
     (_TELEPHONE, rf"(?<![\d+])\+\d{{1,3}}[- ]?(?=\(?\d(?:[- ()]*\d){{6,12}}{_END})\(?\d+\)?(?:[- ]?\d)*"),
@@ -132,14 +133,14 @@ _GAPS = re.compile(r"(?<=\d)[- ().]+(?=\d)|[()]|^[-·•](?=[A-Za-z])|(?<=[A-Za-
 
 
 def say_digits(text: str, yao: str = "telephone") -> str:
-    """Say in Han characters, digit by digit, what names something; `yao`: one of asr.corpus.spoken.numerals.YAO."""
+    """Return `text` with naming numbers digit by digit. yao: one of asr.corpus.spoken.numerals.YAO."""
     for kind, pattern in _COMPILED:
         one = "幺" if yao == "always" or (yao == "telephone" and kind == _TELEPHONE) else "一"
-        text = pattern.sub(lambda match, one=one: _said(match, one), text)  # type: ignore[misc]
+        text = pattern.sub(functools.partial(_spoken, one), text)
     return text
 
 
-def _said(match: re.Match[str], one: str) -> str:
+def _spoken(one: str, match: re.Match[str]) -> str:
     named = match.groupdict().get("digits")
     start = match.start("digits") - match.start() if named else 0
     digits = _GAPS.sub("", named or match[0]).replace("+", "加")

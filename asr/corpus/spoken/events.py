@@ -1,17 +1,15 @@
-"""Addresses of the web and of mail, years, and names of events: 9·11, 98年5月, www.163.com.
+"""Convert addresses of the web and of mail, years, and names of events: 9·11, 98年5月, www.163.com.
 
-say_addresses("www.163.com")     www点一六三点com
-say_events("9·11事件")            九一一事件
+say_addresses("www.163.com")     # "www点一六三点com"
+say_events("9·11事件")            # "九一一事件"
 """
 
 from __future__ import annotations
 
 import re
 
-from asr.corpus.spoken.numerals import MEASURE, START, Rule, apply_rules, by_digit, said_as
+from asr.corpus.spoken.numerals import HAN, HAN_NUMERALS, MEASURE, START, Rule, apply_rules, by_digit, said_as
 
-_NUMERALS = "〇零一二三四五六七八九十百千万"
-_HAN = "\u3400-\u9fff"
 _ERA = "(?:民国|光绪|康熙|乾隆|昭和|平成|令和|建国|建党|成立|整整)"
 _EVENT = (
     "(?:事件|事变|恐怖袭击|恐袭|大?地震|运动|晚会|大促|惨案|起义|空难|矿难|国际|劳动节|购物节|狂欢|消费者|"
@@ -31,7 +29,7 @@ _IN_ADDRESS = {".": "点", "@": "艾特", "_": "下划线"}
 
 _EVENTS: tuple[Rule, ...] = (
     # 二0二四年
-    (re.compile(f"(?<=[{_NUMERALS}])0(?=0?[{_NUMERALS}年])"), "〇"),
+    (re.compile(f"(?<=[{HAN_NUMERALS}])0(?=0?[{HAN_NUMERALS}年])"), "〇"),
     (
         re.compile("(?<![0-9一二三四五六七八九零〇])(?=[0-9]*[一二三四五六七八九零〇])(?=[^0-9]*[0-9])[0-9一二三四五六七八九零〇]{4}(?=年)"),
         lambda m: by_digit(m[0]),
@@ -68,23 +66,22 @@ _EVENTS: tuple[Rule, ...] = (
     # 9·11, 12·9运动; 9.11事件, 9/11恐怖袭击, 5.12汶川地震
     (re.compile(r"(?<![\d.])(\d{1,2}) ?[·•・‧∙⋅] ?(\d{1,2})(?!\d)"), said_as("{}{}", by_digit, by_digit)),
     (
-        re.compile(rf"{START}([1-9]|1[0-2])[./]([12]\d|3[01]|0?[1-9])(?![\d.{_COUNTED}])(?=[”’\"]?[{_HAN}]{{0,2}}{_EVENT})"),
+        re.compile(rf"{START}([1-9]|1[0-2])[./]([12]\d|3[01]|0?[1-9])(?![\d.{_COUNTED}])(?=[”’\"]?[{HAN}]{{0,2}}{_EVENT})"),
         said_as("{}{}", by_digit, by_digit),
     ),
 )  # fmt: skip
 
 
 def say_events(text: str) -> str:
-    """Say years and names of events digit by digit, and write spaced and mixed numbers plainly, for later rules."""
+    """Return `text` with years and names of events digit by digit, and spaced or mixed numbers in plain digits."""
     return apply_rules(_EVENTS, text)
 
 
 def say_addresses(text: str) -> str:
-    """Say the addresses in a text: a dot as 点, digits one by one; what only separates is a space."""
+    """Return `text` with its addresses in spoken form: 点 for a dot, digit by digit, spaces for other signs."""
     return _ADDRESS.sub(_address, text)
 
 
 def _address(match: re.Match[str]) -> str:
-    """Say an address of the web or of mail: its dots as 点, its digits one by one."""
     bare = re.sub("^[a-z]+://", "", match[0], flags=re.IGNORECASE)
     return re.sub("[!-/:-@[-`{-~]", lambda sign: _IN_ADDRESS.get(sign[0], " "), by_digit(bare))

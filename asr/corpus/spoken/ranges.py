@@ -1,12 +1,12 @@
-"""Dates, times, ranges, scores and sums: what stands between two numbers, as it is said.
+"""Convert signs between numbers: dates, times, ranges, scores and sums.
 
-    say_ranges("1949-1976年")      一九四九到一九七六年
-    say_ranges("比分3-1")          比分三比一
-    say_ranges("2024/1/5")         2024年1月5日, which wetext says
+    say_ranges("1949-1976年")      # "一九四九到一九七六年"
+    say_ranges("比分3-1")          # "比分三比一"
+    say_ranges("2024/1/5")         # "2024年1月5日", which wetext converts
 
-A hyphen between two numbers is a range (到), a score (比), a minus sign (减) or nothing. In this order: in a date it
-is part of the date; with `=` behind it a minus; with a word of sports beside it a score; before a measure word a
-range; else a range where the second number is the higher one, and a score or a minus where it is not.
+A hyphen between two numbers is a range (到), a score (比), a minus sign (减) or nothing. The first of these decides:
+in a date it is part of the date; before `=` it is a minus; beside a word of sports a score; before a measure word a
+range; else a range if the second number is higher, and a score or a minus if it is not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNIT = f"(?:[{_COUNTED}万亿]|号楼|单元|小时|分钟|千米|公里|公斤
 
 _BESIDE = rf"(?<=[\d%‰CFc{_HAN_NUMERALS}{_COUNTED}])"
 _DASH_SIGNS = (
-    # 3——5天, 3 – 5天: one sign for all
+    # 3——5天, 3 – 5天: one sign for all dashes
     (re.compile(rf"(?<=\d) ?[{_DASHES}ー]{{1,3}} ?(?=[\d第$¥€£])|(?<=\d)一(?=\d(?!年))"), "-"),
     (re.compile(rf"{_BESIDE} ?[{_DASHES}]{{1,3}} ?(?=第?\d)"), "-"),
     (re.compile(rf" ?[{_TILDES}]+ ?(?=[-{_DASHES}]?[\d第$¥€£{_HAN_NUMERALS}])"), "~"),
@@ -117,9 +117,9 @@ _COLON = re.compile(r"(?<![\d:.A-Za-z])(\d{1,3}(?:\.\d+)?):(\d{1,5}(?:\.\d+)?)(?
 _HYPHEN = re.compile(rf"(?<![\dA-Za-z.-])(第?)({NUMBER})-({NUMBER})(?![\d-]|\.\d)")
 _CHAIN = re.compile(r"(?<![\dA-Za-z.-])\d{1,4}(?:-\d{1,4}){2,}(?![\d-]|\.\d)")
 _MEASURES = frozenset(MEASURE + "°")
-_TURNED = re.compile(r" ?(?:[点时月号年度°%‰元分个天岁级米]|日(?!本))")  # 10-8点 is a range all the same
-_HIGHEST_SCORE = 200  # of a score that no word of sports shows to be one
-_WORDS_BESIDE = 12  # as many characters of context as the patterns can look at
+_TURNED = re.compile(r" ?(?:[点时月号年度°%‰元分个天岁级米]|日(?!本))")  # 10-8点 is a range too
+_HIGHEST_SCORE = 200  # without a word of sports beside it
+_WORDS_BESIDE = 12  # characters of context that the patterns can match
 _DIFFERENCE = re.compile(r" ?(?:等于|得|是多少|=)")
 _ORDINAL_RANGE = re.compile(r"第(\d+)[到~-](?:第)?(\d+)(?![\d.])")
 _ROOM = re.compile(
@@ -137,14 +137,14 @@ _PIXELS = re.compile(
 
 
 def one_sign(text: str) -> str:
-    """Write every dash and tilde that stands for a range or a minus as `-` or `~`, other long dashes as a pause."""
+    """Return `text` with `-` or `~` for every dash and tilde of a range or a minus, and pauses for other dashes."""
     for pattern, by in _DASH_SIGNS:
         text = pattern.sub(by, text)
     return text
 
 
 def say_ranges(text: str) -> str:
-    """Say dates, ranges, scores and sums; `text` has gone through `one_sign`. What wetext says rightly stays."""
+    """Return a text from `one_sign` with dates, ranges, scores and sums in spoken form, or in a form for wetext."""
     for pattern, by in _DATES:
         text = pattern.sub(by, text)
     text = _SUM.sub(lambda match: _OPERATION.sub(lambda sign: _OPERATORS[sign[1]], match[0]), text)
@@ -162,14 +162,14 @@ def say_ranges(text: str) -> str:
 
 
 def _context(match: re.Match[str]) -> bool:
-    """Return whether words of sports, or of proportions, stand beside a match."""
+    """Return whether a word of sports or of proportions is beside a match."""
     text = match.string
     before = text[max(match.start() - _WORDS_BESIDE, 0) : match.start()]
     return bool(_SPORTS_BEFORE.search(before) or _SPORTS_AFTER.match(text, match.end()))
 
 
 def _ratio(match: re.Match[str]) -> str:
-    """Say a score or a proportion. 3:2 can be no time; 21:19 stays one unless a word beside it shows a score."""
+    """Return a score or a proportion. 3:2 is no time; 21:19 is a time unless a word of sports is beside it."""
     first, second = match[1], match[2]
     if "." in first + second or len(second) != 2 or int(second) > 59 or int(first) > 24 or _context(match):
         return f"{quantity(first)}比{quantity(second)}"
@@ -177,7 +177,7 @@ def _ratio(match: re.Match[str]) -> str:
 
 
 def _between(match: re.Match[str]) -> str:
-    """Say two numbers with a hyphen between them; the head of this module has the rules."""
+    """Return two numbers with a hyphen between them, by the rules of this module's docstring."""
     ordinal, first, second = match[1], match[2], match[3]
     if ordinal or "." in first + second:
         return f"{ordinal}{first}到{second}"
@@ -193,7 +193,7 @@ def _between(match: re.Match[str]) -> str:
 
 
 def _chained(match: re.Match[str]) -> str:
-    """Say a chain of numbers: 4-3-3 as 四三三, 3-2-501 as 三二五零一."""
+    """Return a chain of numbers: 四三三 for 4-3-3, 三二五零一 for 3-2-501."""
     return "".join(by_digit(part) if len(part) > 2 else cardinal(part) for part in match[0].split("-"))
 
 

@@ -1,13 +1,12 @@
-"""Written to spoken form: numbers, dates, units, money and signs in Han characters, before and by wetext.
+"""Convert written to spoken form: numbers, dates, units, money and signs in Han characters.
 
-    speak("占3/4")              占四分之三
-    speak("1v1", yao="never")   一V一
+    speak("占3/4")              # "占四分之三"
+    speak("1v1", yao="never")   # "一V一"
 
-The rules run in this order: the user's table (`table`); addresses, years and names of events
-(`events`); what is said digit by digit
-(`digit_strings`); dates, ranges and scores (`ranges`); versions, ordinals and sports; money, signs
-and units (`units_of_measure`); then wetext, whose rules know no context, says what is left. What a rule has
-said holds no digit, so that no later rule sees it. Every rule has an example in tests/corpus/spoken/spoken_pairs.tsv.
+The rules run in this order: the user's table (`table`); addresses, years and names of events (`events`); numbers read
+digit by digit (`digit_strings`); dates, ranges and scores (`ranges`); versions, ordinals and sports; money, signs and
+units (`units_of_measure`); then wetext, whose rules ignore context, converts the rest. The result of a rule has no
+digit, so that no later rule matches it. Every rule has an example in tests/corpus/spoken/spoken_pairs.tsv.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ from asr.corpus.spoken.digit_strings import say_digits
 from asr.corpus.spoken.events import say_addresses, say_events
 from asr.corpus.spoken.numerals import (
     END,
+    HAN,
+    HAN_NUMERALS,
     NUMBER,
     QUANTITY,
     START,
@@ -34,9 +35,7 @@ from asr.corpus.spoken.ranges import one_sign, say_ranges
 from asr.corpus.spoken.table import USUAL, SpokenTable
 from asr.corpus.spoken.units_of_measure import say_units
 
-_NUMERALS = "〇零一二三四五六七八九十百千万"
-_HAN = "\u3400-\u9fff"
-# Written with separators it is a quantity, never a string of digits.
+# A number with separators is a quantity, never a string of digits.
 _THOUSANDS = re.compile(
     r"(?<![\d,.$¥€£₩₽₹฿₫])(?<![$¥€£₩₽₹฿₫] )(\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?!,?\d|\.\d)(?! ?[A-Za-z%‰°])"
 )
@@ -71,7 +70,7 @@ _NAMES: tuple[Rule, ...] = (
         said_as("第{}", cardinal),
     ),
     (re.compile(rf"第 ?(\d+)(?!/){END}"), said_as("第{}", cardinal)),
-    # 3/4小时: wetext takes the word behind it for a rate
+    # 3/4小时: wetext would take the word behind it for a rate
     (
         re.compile(r"(?<![\dA-Za-z/.:-])([1-9])/([1-9]\d?)(?![\d/.月日]|-\d)"),
         lambda m: f"{cardinal(m[2])}分之{cardinal(m[1])}" if int(m[1]) < int(m[2]) else m[0],
@@ -102,7 +101,7 @@ _NAMES: tuple[Rule, ...] = (
     # 2年, 2次, 下午2点; but 2年级, 2年2班, 2点5
     (
         re.compile(
-            rf"{START}2(?=年(?!级|\d)|次(?![元方世品])|成(?![都功品])|美元|点(?:\d\d|\d分|半|钟|多|整|[^\d{_NUMERALS}]|$))"
+            rf"{START}2(?=年(?!级|\d)|次(?![元方世品])|成(?![都功品])|美元|点(?:\d\d|\d分|半|钟|多|整|[^\d{HAN_NUMERALS}]|$))"
         ),
         "两",
     ),
@@ -154,7 +153,7 @@ _SIGNS: tuple[Rule, ...] = (
     (re.compile(r"(?<![<\d=-])(?<!<\d\d) ?> ?(?=-?\d)|(?<=\d) ?> ?(?=-?\d)"), "大于"),
     (re.compile(r" ?< ?(?=-?\d[^<>]*(?:$|<))"), "小于"),
     (re.compile(r"(?<=[\d万亿千百])\+(?!\d)|(?<=\d[kK])\+(?!\w)|(?<=[次平立]方)\+(?=[\dA-Za-z])"), "加"),
-    (re.compile(rf"(?<=[\d{_NUMERALS}亿%]) ?\+ ?(?=[\d{_NUMERALS}])"), "加"),
+    (re.compile(rf"(?<=[\d{HAN_NUMERALS}亿%]) ?\+ ?(?=[\d{HAN_NUMERALS}])"), "加"),
     # 北纬30°15′20″
     (re.compile(r"(?<=\d)°(?![CFc])"), "度"),
     (
@@ -163,16 +162,16 @@ _SIGNS: tuple[Rule, ...] = (
     ),
     # 歼-20 is not below zero, -5度 is
     (
-        re.compile(rf"(?<=[{_HAN}])(?<![温低高为至到达约零降升是在于差率值涨跌亏负])-(?=\d+(?![\d.]| ?[°度%万亿]))"),
+        re.compile(rf"(?<=[{HAN}])(?<![温低高为至到达约零降升是在于差率值涨跌亏负])-(?=\d+(?![\d.]| ?[°度%万亿]))"),
         "",
     ),
     (re.compile(r"(?<![\dA-Za-z%])-(?=\d)"), "负"),
 )
-# What wetext would read wrongly; all before it sees the text.
+# What wetext would convert wrongly.
 _REWRITES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\d)[\"\\{}|“”]+(?=\d)"), "、"),
-    (re.compile(r"[\"\\{}|“”]"), ""),  # these carry meaning between wetext's tagger and its verbaliser
-    (re.compile(r"(?<=[A-Za-z])-(?=\d)"), ""),  # AK-47 is no number below zero
+    (re.compile(r"[\"\\{}|“”]"), ""),  # wetext's tagger uses these signs itself
+    (re.compile(r"(?<=[A-Za-z])-(?=\d)"), ""),  # AK-47 is not negative
     (re.compile(r"(?<=\d),(?=\d)"), "、"),  # 5,6月 is not fifty-six
     (
         re.compile(rf"{START}(\d+\.\d+)(?![\d%‰°/:A-Za-z]|\.\d| [A-Za-z%])"),
@@ -181,8 +180,8 @@ _REWRITES: tuple[Rule, ...] = (
     # 120次 and 13812345678次 are counted
     (re.compile(rf"{START}(\d{{3,}})(?![ %‰])(?={QUANTITY})"), said_as("{}", quantity)),
 )
-_HAN_RANGE = re.compile(f"[{_NUMERALS}两日天A-Z] ?[-‐-―−~～〜]")  # 三—五天
-_HELD = "\ue000"  # of private use: no text has it once it is clean
+_HAN_RANGE = re.compile(f"[{HAN_NUMERALS}两日天A-Z] ?[-‐-―−~～〜]")  # 三—五天
+_HELD = "\ue000"  # of private use: no cleaned text has it
 
 
 def _minutes(digits: str) -> str:
@@ -190,9 +189,9 @@ def _minutes(digits: str) -> str:
 
 
 def speak(text: str, yao: str = "telephone", table: SpokenTable | None = None) -> str:
-    """Return a cleaned text (NFKD, plain spaces) with its numbers said in Han characters.
+    """Return a cleaned text (NFKD, plain spaces) with its numbers in Han characters.
 
-    yao: where 1 is said 幺, see asr.corpus.spoken.numerals.YAO; table: the user's own pairs, which come first.
+    yao: where 1 is 幺, see asr.corpus.spoken.numerals.YAO. table: the user's own pairs, which come first.
     """
     if table is not None:
         text = table.apply(text)
@@ -220,6 +219,6 @@ def _spoken(text: str, yao: str) -> str:
 def _normaliser() -> Callable[[str], str]:
     from wetext import Normalizer  # reads its rules from disk, 0.4 s
 
-    return Normalizer(
-        lang="zh", operator="tn", remove_erhua=False, traditional_to_simple=False, full_to_half=False
-    ).normalize
+    options = {"remove_erhua": False, "traditional_to_simple": False, "full_to_half": False}
+    normalise: Callable[[str], str] = Normalizer(lang="zh", operator="tn", **options).normalize
+    return normalise

@@ -1,14 +1,13 @@
-"""A table of how the user says what is written: a TSV of `written<TAB>spoken` lines, which comes before every rule.
+"""Read the user's table of spoken forms: a TSV of `written<TAB>spoken` lines, applied before every rule.
 
     24/7	二十四小时全天
     T3	T三航站楼
 
     table = SpokenTable.read(Path("spoken.tsv"))
-    table.apply("在T3等")       在T三航站楼等
+    table.apply("在T3等")       # "在T三航站楼等"
 
-An entry matches where no letter beside it continues a letter at its ends, and no digit a digit: 3 matches in T3, not
-in 13. The longest entry that fits is taken. Upper and lower case are one, and so are full and half width. Empty
-lines, and lines that begin with `#` and a space, are comments.
+An entry matches whole words and numbers: 3 matches in T3, not in 13. The longest entry wins. Case and full or half
+width make no difference. Empty lines, and lines that begin with `#` and a space, are comments.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ _LETTER = re.compile("[A-Za-z]")
 
 @dataclass(frozen=True)
 class SpokenTable:
-    """The pairs and the pattern that finds them; hashable, so that results can be kept by it."""
+    """Pairs of written and spoken form; hashable, so that results can be cached."""
 
     pairs: tuple[tuple[str, str], ...]
 
     @classmethod
     def read(cls, path: Path) -> SpokenTable:
-        """Read a table. Raises InputError with file and line for what is no pair, or is not spoken form."""
+        """Read a table. Raises InputError with file and line for a line that is no pair, or is not in spoken form."""
         pairs: dict[str, str] = {}
         lines: dict[str, int] = {}
         for number, line in read_lines(path):
@@ -47,11 +46,11 @@ class SpokenTable:
             said = cleaned(fields[1]).strip()
             if re.search("[0-9]", said):
                 raise InputError(
-                    f"'{fields[1].strip()}' holds digits: write them as they are said", file=path, line=number
+                    f"'{fields[1].strip()}' holds digits: write them as they are spoken", file=path, line=number
                 )
             if not _SAID.search(said):
                 raise InputError(
-                    f"'{fields[1].strip()}' holds no word: what is written would be lost", file=path, line=number
+                    f"'{fields[1].strip()}' holds no word: the written form would be lost", file=path, line=number
                 )
             if pairs.get(written, said) != said:
                 raise InputError(
@@ -59,21 +58,21 @@ class SpokenTable:
                 )
             pairs[written], lines[written] = said, number
         if not pairs:
-            raise InputError("holds no pair", file=path)
+            raise InputError("has no pair", file=path)
         table = cls(tuple(pairs.items()))
         for written, said in pairs.items():
             if table.apply(said) != said:
-                message = f"'{said}' holds an entry of this table, and would change again"
+                message = f"'{said}' holds an entry of this table, and would be replaced again"
                 raise InputError(message, file=path, line=lines[written], key=written)
         return table
 
     def apply(self, text: str) -> str:
-        """Replace every entry in a cleaned text by its spoken form."""
+        """Return a cleaned text with every entry replaced by its spoken form."""
         table = dict(self.pairs)
         return _pattern(self.pairs).sub(lambda match: table[" ".join(match[0].split()).casefold()], text)
 
 
-#: said before any rule, after the user's own table
+#: applied before any rule, after the user's table
 USUAL = SpokenTable(
     (
         ("n95", "N九五"),
@@ -99,7 +98,7 @@ USUAL = SpokenTable(
 
 @functools.lru_cache(maxsize=8)
 def _pattern(pairs: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
-    """Every written form, the longest first, each between boundaries of its own."""
+    """Return a pattern of all written forms, the longest first, each between its boundaries."""
     longest_first = sorted((written for written, _ in pairs), key=lambda written: (-len(written), written))
     return re.compile("|".join(_bounded(written) for written in longest_first), re.IGNORECASE)
 

@@ -1,7 +1,7 @@
-"""Units behind numbers: 5000mAh, 60dB, 元/斤. The number stays in digits, for wetext to say.
+"""Convert units behind numbers: 5000mAh, 60dB, 元/斤. The number remains in digits, which wetext converts.
 
-say_units("220V")           220伏
-say_units("120次/分钟")      每分钟120次
+say_units("220V")           # "220伏"
+say_units("120次/分钟")      # "每分钟120次"
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from asr.corpus.spoken.numerals import NUMBER, START
 
-#: as written, case and all; A and W are left out: 5A景区, 100W粉丝
+#: with their case; without A and W: 5A景区, 100W粉丝
 _LATIN = {
     "km": "公里", "m": "米", "dm": "分米", "cm": "厘米", "mm": "毫米", "um": "微米", "μm": "微米", "nm": "纳米",
     "km2": "平方千米", "m2": "平方米", "cm2": "平方厘米", "mm2": "平方毫米", "hm2": "公顷", "ha": "公顷",
@@ -53,7 +53,7 @@ _HAN_RATE = re.compile(rf"{_SEVERAL}({_COUNTED})/({_HAN}|{_LONGEST_FIRST})(?![A-
 _LATIN_RATE = re.compile(rf"{_SEVERAL} ?({_LONGEST_FIRST}|[KMGT]B)/({_LONGEST_FIRST}|d|{_HAN})(?![A-Za-z\d])")
 # not A6L, a name with a digit in it
 _UNIT = re.compile(rf"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)(?: ?({_MORE_LETTERS})|([mghstLVJNΩ]))(?![A-Za-z\d])")
-# 65W快充 is power, 100W粉丝 are ten thousands; else W stays a letter
+# 65W快充 is power, 100W粉丝 are ten thousands; else W is a letter
 _WATT = re.compile(
     r"(?<=\d)W(?=功率|的功率|快充|充电|闪充|超级|无线|灯|节能|电源|音[响箱]|太阳能|LED)|(?<=功率)(\d+)W|(?<=功率[为是达])(\d+)W"
 )
@@ -64,7 +64,7 @@ _POWER = re.compile(r"(?<=m)\^(?=[23])")
 
 
 def say_units(text: str) -> str:
-    """Write the unit behind a number in Han characters; a rate as Mandarin puts it, 每小时100公里."""
+    """Return `text` with units behind numbers in Han characters, rates in Mandarin order: 每小时100公里."""
     text = _UPPER.sub(lambda match: _AS_WRITTEN[match[0].strip()], _POWER.sub("", text))
     text = _TEN_THOUSAND.sub(
         lambda match: "万加" if match[1] else "万", _WATT.sub(lambda match: f"{match[1] or match[2] or ''}瓦", text)

@@ -121,10 +121,10 @@ def test_a_killed_download_goes_on(server: Server, tmp_path: Path) -> None:
 
 def test_a_file_that_has_changed_meanwhile_starts_anew(server: Server, tmp_path: Path) -> None:
     server.cut = [300_000, 0, 0]
-    with pytest.raises(InputError, match="the same command goes on from 300000 bytes"):
+    with pytest.raises(InputError, match="the same command resumes at 300000 bytes"):
         fetch(Remote("d", (server.url(),), MD5), tmp_path)
     server.content, server.tag = CONTENT[::-1], '"two"'
-    with pytest.raises(InputError, match=f"d: came with MD5 [0-9a-f]+, not {MD5}; it is thrown away: try again"):
+    with pytest.raises(InputError, match=f"d: came with MD5 [0-9a-f]+, not {MD5}, and is removed: try again"):
         fetch(Remote("d", (server.url(),), MD5), tmp_path)
     assert _left(tmp_path) == []
 
@@ -145,7 +145,7 @@ def test_mirrors_are_tried_in_turn_and_an_overloaded_server_again(server: Server
     urls = (server.url("/missing"), server.url())
     assert fetch(Remote("d", urls, MD5), tmp_path).read_bytes() == CONTENT
     assert len(server.asked) == 3
-    with pytest.raises(InputError, match=f"e: cannot be fetched: {urls[0]}: the server says 404 Not Found"):
+    with pytest.raises(InputError, match=f"e: cannot be fetched: {urls[0]}: the server answers 404 Not Found"):
         fetch(Remote("e", urls[:1]), tmp_path)
 
 
@@ -165,5 +165,5 @@ def test_the_disk_is_looked_at_first(server: Server, tmp_path: Path, monkeypatch
 
 
 def test_only_http(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="file:///etc/passwd: only http and https are fetched"):
+    with pytest.raises(InputError, match="file:///etc/passwd: not an http or https address"):
         fetch(Remote("d", ("file:///etc/passwd",)), tmp_path)

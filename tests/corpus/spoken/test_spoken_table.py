@@ -51,11 +51,11 @@ def test_entries_match_whole_words_and_numbers(tmp_path: Path) -> None:
         ("a\t甲\nb\t\n", 2, "is not `written<TAB>spoken`"),
         ("\t甲\n", 1, "is not `written<TAB>spoken`"),
         ("a\tb\tc\n", 1, "is not `written<TAB>spoken`"),
-        ("你\t，\n", 1, "'，' holds no word: what is written would be lost"),
-        ("T3\tT3航站楼\n", 1, "'T3航站楼' holds digits: write them as they are said"),
+        ("你\t，\n", 1, "'，' holds no word: the written form would be lost"),
+        ("T3\tT3航站楼\n", 1, "'T3航站楼' holds digits: write them as they are spoken"),
         ("a\t甲\nA\t乙\n", 2, "has another spoken form in line 1"),
-        ("甲\t乙\n乙\t丙\n", 1, "'乙' holds an entry of this table, and would change again"),
-        ("# nothing\n", None, "holds no pair"),
+        ("甲\t乙\n乙\t丙\n", 1, "'乙' holds an entry of this table, and would be replaced again"),
+        ("# nothing\n", None, "has no pair"),
     ],
 )
 def test_a_faulty_table_is_refused_by_line(tmp_path: Path, content: str, line: int | None, reason: str) -> None:
