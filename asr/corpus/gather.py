@@ -227,3 +227,16 @@ def transcript_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         lines = list(enumerate(lines[0][1].split("\r"), 1))
     for number, line in lines:
         yield number, line.replace(BOM, "")
+
+
+def read_keyed(path: Path, encoding: str, problems: list[Problem]) -> dict[str, tuple[int, str]]:
+    """Return {key: (line, value)} of `key value` lines, and append a problem for each key with another value."""
+    table: dict[str, tuple[int, str]] = {}
+    for number, line in transcript_lines(path, encoding):
+        if not line.strip():
+            continue
+        key, value = (*line.split(None, 1), "")[:2]
+        if table.setdefault(key, (number, value.strip()))[1] != value.strip():
+            message = f"this key has occurred before, with another value (line {table[key][0]})"
+            problems.append(Problem("duplicate key", message, path, number, key))
+    return table

@@ -17,7 +17,7 @@ from asr.console import warn
 from asr.corpus.data_tables import c_sorted
 from asr.corpus.download.fetch import Remote, mirrors
 from asr.corpus.download.unpack import SUFFIXES, fetch_and_unpack, unpack_nested, unpacked_root
-from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, read_keyed, write_sets
 from asr.corpus.problems import Problem, named_first
 from asr.errors import InputError
 from asr.settings import option
@@ -54,15 +54,10 @@ def run(settings: Settings) -> None:
     """Write the sets. Raises InputError if the layout is another one, or too much is missing."""
     root = _root(settings)
     table = root / TRANSCRIPTS
-    texts: dict[str, tuple[int, str]] = {}
-    for line, text in transcript_lines(table, settings.encoding):
-        if not text.strip():
-            continue
-        key, sentence = (*text.split(None, 1), "")[:2]
-        if key in texts and texts[key][1] != sentence:
-            message = f"this key has occurred before, with another text (line {texts[key][0]})"
-            raise InputError(message, file=table, line=line, key=key)
-        texts[key] = (line, sentence.strip())
+    problems: list[Problem] = []
+    texts = read_keyed(table, settings.encoding, problems)
+    if problems:
+        raise problems[0].error()
     gathered = {name: _set(root / "wav" / name, texts, table) for name in SETS}
     heard = {item.key for one in gathered.values() for item in one.found}
     _check_silent({key: line for key, (line, _) in texts.items() if key not in heard}, len(texts), table, settings)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from asr.cli import as_script
 from asr.corpus.data_tables import c_sorted
-from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.gather import CorpusSettings, Found, Gathered, read_keyed, write_sets
 from asr.corpus.problems import Problem
 from asr.errors import InputError
 from asr.settings import option
@@ -49,7 +49,8 @@ def run(settings: Settings) -> None:
 
 def _set(folder: Path, encoding: str) -> Gathered:
     one = Gathered(folder)
-    sounds, texts = _table(folder / "wav.scp", "utf-8", one), _table(folder / "trans.txt", encoding, one)
+    sounds = read_keyed(folder / "wav.scp", "utf-8", one.problems)
+    texts = read_keyed(folder / "trans.txt", encoding, one.problems)
     for key, (line, source) in sounds.items():
         if is_pipe(source):
             raise InputError("is a pipe; this recipe reads paths", file=folder / "wav.scp", line=line, key=key)
@@ -64,20 +65,6 @@ def _set(folder: Path, encoding: str) -> Gathered:
     for key in c_sorted(texts.keys() - sounds.keys()):
         one.problems.append(Problem("missing audio", "is not in wav.scp", folder / "trans.txt", texts[key][0], key))
     return one
-
-
-def _table(path: Path, encoding: str, one: Gathered) -> dict[str, tuple[int, str]]:
-    """Return {key: (line, value)}. A key with two values is a problem that drops the key."""
-    table: dict[str, tuple[int, str]] = {}
-    for number, line in transcript_lines(path, encoding):
-        if not line.strip():
-            continue
-        key, *rest = line.split(None, 1)
-        value = rest[0].strip() if rest else ""
-        if table.setdefault(key, (number, value))[1] != value:
-            message = f"this key has occurred before, with another value (line {table[key][0]})"
-            one.problems.append(Problem("duplicate key", message, path, number, key))
-    return table
 
 
 if __name__ == "__main__":

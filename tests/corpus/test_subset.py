@@ -26,10 +26,7 @@ def test_by_count_speaker_and_list(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "line"),
-    [
-        (["--count", "5"], "--count 5: there are 4 utterances"),
-        (["--speakers", "s1,s9"], "s9: no such speaker"),
-    ],
+    [(["--count", "5"], "--count 5: there are 4 utterances"), (["--speakers", "s1,s9"], "s9: no such speaker")],
 )
 def test_refused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], line: str

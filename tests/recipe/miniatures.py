@@ -1,4 +1,4 @@
-"""Real corpora in miniature: their folders, file formats and known faults, with sounds of a quarter of a second."""
+"""Make miniatures of published corpora: their folders, file formats and known faults, with short sounds."""
 
 from __future__ import annotations
 
@@ -12,25 +12,14 @@ from asr.cli import main
 from asr.corpus.datadir import DataDir
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-SENTENCES = [
-    "今天 天气 很 好",
-    "打开 空调",
-    "明天 去 北京",
-    "谢谢",
-    "再见",
-    "设定 三十 度",
-    "上海 饭店",
-    "你好",
-    "关灯",
-    "放歌",
-]
+SENTENCES = ["今天 天气 很 好", "打开 空调", "明天 去 北京", "谢谢", "再见", "设定 三十 度", "上海 饭店", "你好"]
+SENTENCES += ["关灯", "放歌"]
 
 
-def sound(path: Path, *, rate_hz: int = 16000, kind: str | None = None) -> Path:
-    """Noise that depends on the file's name alone."""
+def sound(path: Path, *, seed: int = 0, rate_hz: int = 16000, kind: str | None = None, channels: int = 1) -> Path:
+    """Write a quarter of a second of noise that depends only on the file's name and the seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    seed = [*path.name.encode()]
-    noise = np.random.default_rng(seed).normal(0, 0.1, rate_hz // 4).clip(-1, 1)
+    noise = np.random.default_rng([*path.name.encode(), seed]).normal(0, 0.1, (rate_hz // 4, channels)).clip(-1, 1)
     soundfile.write(path, noise, rate_hz, format=kind or path.suffix[1:].upper())
     return path
 
@@ -41,18 +30,32 @@ def lines(path: Path, *text: str) -> Path:
     return path
 
 
+def command(recipe: str, out: Path, *options: object) -> list[str]:
+    """Return the command that prepares a recipe's corpus in `out`."""
+    arguments = ["prepare", "--script", RECIPES / recipe / "prepare.py", "--out", out, "--nj", "1", *options]
+    return [str(argument) for argument in arguments]
+
+
+def folder(corpus: Path, *options: object) -> list[str]:
+    """Return the command that prepares a folder of recordings in `data` beside it."""
+    return command("folder", corpus.parent / "data", "--corpus-dir", corpus, *options)
+
+
 def prepare(recipe: str, out: Path, *options: object) -> int:
-    script = RECIPES / recipe / "prepare.py"
-    arguments = ["prepare", "--script", script, "--out", out, "--nj", "1", *options]
-    return main([str(argument) for argument in arguments])
+    return main(command(recipe, out, *options))
 
 
 def sets(out: Path) -> dict[str, DataDir]:
     return {name: DataDir.read(out / name) for name in ("train", "dev", "test")}
 
 
+def texts(out: Path) -> dict[str, str]:
+    """Return {key: transcript} of all sets."""
+    return {key: text for data in sets(out).values() for key, text in data.text.items()}
+
+
 def aishell(root: Path, *, packed: bool = False, per_speaker: int = 30) -> Path:
-    """data_aishell/: one speaker a set; of train's last sound there is no transcript, and one has no sound."""
+    """Make data_aishell/: one speaker a set. Train's last sound has no transcript; one transcript has no sound."""
     table = []
     wav = root / "data_aishell" / "wav"
     for name, speaker in (("train", "S0002"), ("dev", "S0724"), ("test", "S0764")):
@@ -72,7 +75,7 @@ def aishell(root: Path, *, packed: bool = False, per_speaker: int = 30) -> Path:
 
 
 def thchs30(root: Path, *, links: str = "text") -> Path:
-    """data_thchs30/: train and dev read the same sentences; transcripts of the sets are links, or a link's text."""
+    """Make data_thchs30/: train and dev have the same sentences; transcripts are links, or a link's text."""
     for name, speakers, first in (("train", ("A2", "A11"), 0), ("dev", ("B3",), 0), ("test", ("D4",), 500)):
         for speaker in speakers:
             for number in range(first, first + 10):
@@ -91,7 +94,7 @@ def thchs30(root: Path, *, links: str = "text") -> Path:
 
 
 def aishell2(folder: Path, speaker: str, number: int = 20) -> Path:
-    """A folder of one set: wav.scp and trans.txt with tabs."""
+    """Make the folder of one set: wav.scp and trans.txt with tabs."""
     keys = [f"I{speaker}W{place:04d}" for place in range(number)]
     for key in keys:
         sound(folder / "wav" / speaker / f"{key}.wav")
@@ -102,7 +105,7 @@ def aishell2(folder: Path, speaker: str, number: int = 20) -> Path:
 
 
 def commonvoice(root: Path) -> Path:
-    """zh-TW/: clips at 48 kHz, a table a set, quotes and traditional characters; validated.tsv has all."""
+    """Make zh-TW/: clips at 48 kHz, one table a set, quotes, traditional characters; validated.tsv has all rows."""
     head = "client_id\tpath\tsentence_id\tsentence\tup_votes\tlocale\tsegment"
     rows: dict[str, list[str]] = {}
     for name, client in (("train", "a"), ("dev", "b"), ("test", "c")):

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from test_folder_tables import EXPECTED, SCRIPT, TEXTS, add_sound, made, prepare
+from miniatures import folder, sound
+from test_folder_tables import EXPECTED, TEXTS, made, prepare
 
 
 def named(corpus: Path, pattern: str) -> Path:
     for place, text in enumerate(TEXTS):
-        add_sound(corpus / (pattern.format(i=place, t=text) + ".wav"), place)
+        sound(corpus / (pattern.format(i=place, t=text) + ".wav"))
     return corpus
 
 
@@ -36,10 +37,10 @@ def test_names_that_read_as_chinese(pattern: str, tmp_path: Path) -> None:
 )
 def test_names_that_are_labels(pattern: str, why: str, tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", pattern)
-    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    said = refused(folder(corpus))
     assert said.startswith(f"{corpus}: there is no transcript: ") and why in said
     assert "--text-from names" in said
-    assert not (tmp_path / "o").exists()
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("option", ["--text-from", "--transcripts"])
@@ -58,8 +59,7 @@ def test_names_on_request_that_are_no_chinese_are_warned_of(tmp_path: Path, caps
 
 def test_both_names_of_the_option(tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
-    options = ["--text-from", "names", "--transcripts", "table"]
-    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", *options])
+    said = refused(folder(corpus, "--text-from", "names", "--transcripts", "table"))
     assert said == "--transcripts is the former name of --text-from; pass only the latter"
 
 
@@ -70,7 +70,7 @@ def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
     (corpus / "README.txt").write_text("录音", encoding="utf-8")
     assert prepare(corpus) == 0
     (corpus / "r008.txt").write_text("没有声音", encoding="utf-8")
-    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    said = refused(folder(corpus))
     assert said == (
         f"{corpus}/r008.txt: r008: no sound beside this transcript (1 of 9 utterances, 11.1 %, would be dropped:"
         " more than --max-missing)"
@@ -94,7 +94,7 @@ def test_links_in_circles(tmp_path: Path, capsys: pytest.CaptureFixture) -> None
 def test_a_fifo_is_never_waited_for(tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
     os.mkfifo(corpus / "没有人写.wav")
-    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    said = refused(folder(corpus))
     assert said.startswith(
         f"{corpus}/没有人写.wav: 没有人写: is not a regular file (a FIFO, a device or a socket) (1 of 9"
     )
@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, refused, monkeypatch: pyte
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    said = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o"])
+    said = refused(folder(corpus))
     assert said == f"{corpus}/secret: this folder cannot be read: Permission denied"
 
 
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, refused, monkeypatch: pyte
 def test_names_that_no_table_can_hold(name: bytes, said: str, tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
     os.rename(os.fsencode(corpus / f"{TEXTS[0]}.wav"), os.fsencode(corpus) + b"/" + name)
-    line = refused(["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", tmp_path / "o", "--nj", "1"])
+    line = refused(folder(corpus))
     assert said in line and "(1 of 8 utterances, 12.5 %, would be dropped" in line
     assert prepare(corpus, "--max-missing", "0.2") == 0
 

@@ -6,14 +6,11 @@ import json
 import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from miniatures import folder, sound, texts
 
 from asr.cli import main
-from asr.corpus.datadir import DataDir
 
-SCRIPT = Path(__file__).resolve().parents[2] / "recipes" / "folder" / "prepare.py"
 TEXTS = (
     "今天天气很好",
     "我们去公园",
@@ -24,41 +21,30 @@ TEXTS = (
     "小猫在睡觉",
     "火车晚点了",
 )
-NUMBER = len(TEXTS)
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """A folder with r000.wav to r007.wav, of a tenth of a second."""
-    root = tmp_path / "c"
-    root.mkdir()
-    for place in range(NUMBER):
-        add_sound(root / f"r{place:03d}.wav", place)
-    return root
-
-
-def add_sound(path: Path, seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).normal(0, 0.1, 1600).clip(-1, 1)
-    soundfile.write(path, noise, 16000, format=path.suffix[1:].upper())
+    """Make a folder with r000.wav to r007.wav."""
+    for place in range(len(TEXTS)):
+        sound(tmp_path / "c" / f"r{place:03d}.wav")
+    return tmp_path / "c"
 
 
 def prepare(corpus: Path, *options: str) -> int:
-    arguments = ["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
-    return main([str(item) for item in (*arguments, *options)])
+    return main(folder(corpus, *options))
 
 
 def made(corpus: Path) -> dict[str, str]:
-    """{the key without its speaker: transcript} of all sets."""
-    sets = [DataDir.read(corpus.parent / "o" / name) for name in ("train", "dev", "test")]
-    return {key.split("-")[-1]: text for data in sets for key, text in data.text.items()}
+    """Return {key without its speaker: transcript} of all sets."""
+    return {key.split("-")[-1]: text for key, text in texts(corpus.parent / "data").items()}
 
 
 EXPECTED = {f"r{place:03d}": text for place, text in enumerate(TEXTS)}
 
 
 def rows(line: str, head: str = "") -> str:
-    """A line for each sound: {n} its number, {t} its transcript."""
+    """Return a line for each sound: {n} is its number, {t} its transcript."""
     return head + "".join(line.format(n=f"{place:03d}", i=place, t=text) + "\n" for place, text in enumerate(TEXTS))
 
 
@@ -76,23 +62,11 @@ UNDERSTOOD: dict[str, tuple[str, str]] = {
     "a byte-order mark": ("t.csv", "\ufeff" + rows("r{n}.wav,{t}", "path,sentence\n")),
     "quoted names of columns": ("t.csv", rows('"r{n}.wav","{t}"', '"path","sentence"\n')),
     "a head in Chinese": ("t.csv", rows("r{n}.wav,{t}", "音频文件,转写文本\n")),
-    "a translation, then the transcript": (
-        "t.tsv",
-        rows("r{n}.wav\tHello {i}\t{t}", "path\tsentence\ttext\n"),
-    ),
-    "the name of a class before the transcript": (
-        "t.tsv",
-        rows("r{n}.wav\t高兴\t{t}", "file\tlabel\tcontent\n"),
-    ),
-    "names in full-width letters": (
-        "t.tsv",
-        rows("ｒ{n}．ＷＡＶ\t{t}", "path\ttext\n"),
-    ),
+    "a translation, then the transcript": ("t.tsv", rows("r{n}.wav\tHello {i}\t{t}", "path\tsentence\ttext\n")),
+    "the name of a class before the transcript": ("t.tsv", rows("r{n}.wav\t高兴\t{t}", "file\tlabel\tcontent\n")),
+    "names in full-width letters": ("t.tsv", rows("ｒ{n}．ＷＡＶ\t{t}", "path\ttext\n")),
     "carriage returns alone": ("t.csv", rows("r{n}.wav,{t}", "path,text\n").replace("\n", "\r")),
-    "a second column of the same name and values": (
-        "t.csv",
-        rows("r{n}.wav,{t},r{n}.wav", "path,text,path\n"),
-    ),
+    "a second column of the same name and values": ("t.csv", rows("r{n}.wav,{t},r{n}.wav", "path,text,path\n")),
     "a head in capitals": ("t.tsv", rows("r{n}.wav\t{t}", "Path\tSENTENCE\n")),
     "an id that names no sound before the name": ("t.tsv", rows("{i}\tr{n}.wav\t{t}", "id\tname\tcontent\n")),
     "empty cells behind the last column": ("t.csv", rows("r{n}.wav,{t},,", "path,sentence\n")),
@@ -125,8 +99,8 @@ def test_understood(what: str, corpus: Path) -> None:
     name, content = UNDERSTOOD[what]
     (corpus / name).write_text(content, encoding="utf-8", newline="")
     assert prepare(corpus) == 0
-    texts = {key: text.rstrip("零一二三四五六七").removesuffix("A") for key, text in made(corpus).items()}
-    assert texts == EXPECTED
+    got = {key: text.rstrip("零一二三四五六七").removesuffix("A") for key, text in made(corpus).items()}
+    assert got == EXPECTED
 
 
 REFUSED: dict[str, tuple[str, str, str]] = {
@@ -183,17 +157,17 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "a quote that is never closed": (
         "t.csv",
         rows("r{n}.wav,{t}", "path,sentence\n").replace("r003.wav,", 'r003.wav,"'),
-        "t.csv:5: r003.wav: its quotes are wrong: unexpected end of data (5 of 8 utterances, 62.5 %, would be dropped",
+        "t.csv:5: r003.wav: its quotes are wrong: unexpected end of data (5 of 8 utterances, 62.5 %, would be",
     ),
     "rows that name no sound": (
         "t.tsv",
         rows("r{n}.wav\t{t}") + "x1.wav\t没有\nx1.wav\t没有\n",
-        "t.tsv:9: x1.wav: no such sound (2 of 10 utterances, 20.0 %, would be dropped: more than --max-missing)",
+        "t.tsv:9: x1.wav: no such sound (2 of 10 utterances, 20.0 %, would be dropped",
     ),
     "rows that are too long": (
         "t.tsv",
         rows("r{n}.wav\t{t}", "path\ttext\n") + "x\t没\t有\nx\t没\t有\n",
-        "t.tsv:10: x: has 3 columns, the first line 2 (2 of 10 utterances, 20.0 %, would be dropped: more than --max-missing",
+        "t.tsv:10: x: has 3 columns, the first line 2 (2 of 10 utterances, 20.0 %, would be dropped",
     ),
     "a colon after the sound": (
         "t.txt",
@@ -252,10 +226,9 @@ REFUSED: dict[str, tuple[str, str, str]] = {
 def test_refused(what: str, corpus: Path, refused) -> None:
     name, content, wanted = REFUSED[what]
     (corpus / name).write_text(content, encoding="utf-8")
-    options = ["--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
-    said = refused(["prepare", *options])
-    assert wanted in said and said.startswith(str(corpus))
-    assert not (corpus.parent / "o").exists()
+    message = refused(folder(corpus))
+    assert wanted in message and message.startswith(str(corpus))
+    assert not (corpus.parent / "data").exists()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
@@ -277,8 +250,7 @@ def test_an_encoding_that_no_mark_says(encoding: str | None, line: int, said: st
     text = rows("r{n}.wav,{t}", "path,text\n")
     mixed = b"".join(row.encode("gbk" if "r002" in row else "utf-8") for row in text.splitlines(keepends=True))
     (corpus / "t.csv").write_bytes(mixed if encoding is None else text.encode(encoding))
-    arguments = ["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
-    assert refused(arguments) == f"{corpus}/t.csv:{line}: {said}"
+    assert refused(folder(corpus)) == f"{corpus}/t.csv:{line}: {said}"
     if encoding is not None:
         assert prepare(corpus, "--encoding", encoding) == 0
         assert made(corpus) == EXPECTED
@@ -288,8 +260,7 @@ def test_a_table_that_the_texts_beside_contradict(corpus: Path, refused) -> None
     (corpus / "moods.tsv").write_text(rows("r{n}.wav\t心情{i}", "path\tlabel\n"), encoding="utf-8")
     for key, text in EXPECTED.items():
         (corpus / f"{key.upper()}.TXT").write_text(text + "。", encoding="utf-8")
-    arguments = ["prepare", "--script", SCRIPT, "--corpus-dir", corpus, "--out", corpus.parent / "o", "--nj", "1"]
-    assert refused(arguments) == (
+    assert refused(folder(corpus)) == (
         f"{corpus}/moods.tsv:2: says '心情0' where R000.TXT beside the sound says '今天天气很好。' (8 of 8 differ);"
         " name the one that holds the transcripts: --text-from table or --text-from beside"
     )
@@ -301,9 +272,10 @@ def test_a_table_that_the_texts_beside_contradict(corpus: Path, refused) -> None
 
 def test_one_column_cannot_be_two(corpus: Path, refused) -> None:
     (corpus / "t.tsv").write_text(rows("r{n}.wav\t{t}", "path\ttext\n"), encoding="utf-8")
-    options = ["--corpus-dir", corpus, "--out", corpus.parent / "o", "--columns", "sound=path,text=path"]
-    said = refused(["prepare", "--script", SCRIPT, *options])
-    assert said == f"{corpus}/t.tsv: --columns: path cannot be both sound and text"
+    assert (
+        refused(folder(corpus, "--columns", "sound=path,text=path"))
+        == f"{corpus}/t.tsv: --columns: path cannot be both sound and text"
+    )
 
 
 def test_what_lies_beside_a_table_is_no_table(corpus: Path) -> None:
@@ -319,7 +291,7 @@ def test_what_lies_beside_a_table_is_no_table(corpus: Path) -> None:
 def test_names_in_another_unicode_form(tmp_path: Path) -> None:
     corpus = tmp_path / "c"
     for place, text in enumerate(TEXTS):  # macOS writes names decomposed, tables hold them composed
-        add_sound(corpus / unicodedata.normalize("NFD", f"é{place}.wav"), place)
+        sound(corpus / unicodedata.normalize("NFD", f"é{place}.wav"))
         with open(corpus / "t.tsv", "a", encoding="utf-8") as table:
             table.write(f"{unicodedata.normalize('NFC', f'é{place}.wav')}\t{text}\n")
     assert prepare(corpus) == 0
@@ -341,14 +313,11 @@ def test_a_column_of_sets_can_be_passed_over(corpus: Path) -> None:
 def test_the_folder_decides_between_sounds_of_one_name(tmp_path: Path) -> None:
     corpus = tmp_path / "c"
     for place, text in enumerate(TEXTS):
-        add_sound(corpus / f"s{place}" / "a.wav", place)
+        sound(corpus / f"s{place}" / "a.wav", seed=place)
         with open(corpus / "t.tsv", "a", encoding="utf-8") as table:
             table.write(f"D:\\work\\s{place}\\a.wav\t{text}\n")
     assert prepare(corpus) == 0
-    sets = [DataDir.read(tmp_path / "o" / name) for name in ("train", "dev", "test")]
-    assert {key: text for data in sets for key, text in data.text.items()} == {
-        f"s{place}-a": text for place, text in enumerate(TEXTS)
-    }
+    assert texts(tmp_path / "data") == {f"s{place}-a": text for place, text in enumerate(TEXTS)}
 
 
 def test_bad_rows_within_the_bound_are_named(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,14 +63,7 @@ def test_foreign_sounds_are_named_by_their_content(tmp_path: Path, head: bytes, 
 
 @pytest.mark.parametrize(
     ("suffix", "name"),
-    [
-        (".m4a", "MP4"),
-        (".amr", "AMR"),
-        (".wma", "Windows"),
-        (".webm", "WebM"),
-        (".ape", "Monkey's"),
-        (".aac", "AAC"),
-    ],
+    [(".m4a", "MP4"), (".amr", "AMR"), (".wma", "Windows"), (".webm", "WebM"), (".ape", "Monkey's"), (".aac", "AAC")],
 )
 def test_the_suffix_is_believed_where_the_content_says_nothing(tmp_path: Path, suffix: str, name: str):
     (tmp_path / f"a{suffix}").write_bytes(NOISE)

@@ -161,10 +161,7 @@ _SIGNS: tuple[Rule, ...] = (
         lambda m: f"{m[1]}分{m[2]}秒" if m[2] else f"{m[1]}分",
     ),
     # 歼-20 is not below zero, -5度 is
-    (
-        re.compile(rf"(?<=[{HAN}])(?<![温低高为至到达约零降升是在于差率值涨跌亏负])-(?=\d+(?![\d.]| ?[°度%万亿]))"),
-        "",
-    ),
+    (re.compile(rf"(?<=[{HAN}])(?<![温低高为至到达约零降升是在于差率值涨跌亏负])-(?=\d+(?![\d.]| ?[°度%万亿]))"), ""),
     (re.compile(r"(?<![\dA-Za-z%])-(?=\d)"), "负"),
 )
 # What wetext would convert wrongly.
