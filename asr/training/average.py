@@ -1,29 +1,32 @@
-"""The running average of the server's weights: w̄ += (w - w̄) / k, one sample an applied push, from t0 on.
+"""The running average of the server's weights: w̄ <- w̄ + mu (w - w̄), mu = 1/k, one sample a push that entered.
 
-Polyak & Juditsky 1992; the running-mean form of Bottou's sgd 2.0. t0 is given in frames, as everything is.
+Polyak & Juditsky 1992; the running-mean form of Bottou's sgd 2.0. k counts the samples since t0, which is given in
+frames.
 
-The pass is cut at about twenty points, t0 among them, and a mean is kept of each segment. So the average of every
-window that ends with the pass is had afterwards, as the weighted mean of its segments' means: which window is best is
-found on held-out frames after training, at no cost (the aim of icefall's cumulative means, without differences of
-large sums). One push still costs one `lerp_`.
+t0 can be chosen after the training. The pass is cut at about twenty points, t0 among them, and a mean is kept of each
+part. The average of a window, from any cut to the end of the pass, is the weighted mean of its parts' means; held-out
+frames show which window is best (icefall's cumulative means, without the difference of large sums). One push still
+costs one `lerp_`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from asr.console import warn
 from asr.errors import InputError
-from asr.training.checkpoint import read_tensors, write_tensors
+from asr.files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
-class Segment:
-    """The mean of the weights after each of `k` pushes, from `start` frames on; in memory or in a file."""
+class PartMean:
+    """The mean of the weights after each of `k` pushes, from the cut at `start` frames on; in memory or in a file."""
 
     start: int
     k: int
@@ -42,10 +45,10 @@ class Window:
 
 
 class Average:
-    """w̄ as a flat float32 vector, and the means of the segments that it is made of.
+    """w̄ as a flat float32 vector, and the means of the parts that it is made of.
 
-    cuts: where segments begin, in frames; t0_frames is one of them whether given or not.
-    folder: keeps finished segments on disk instead of in memory.
+    cuts: where parts begin, in frames; t0_frames is one of them whether given or not.
+    folder: keeps finished parts' means on disk instead of in memory.
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class Average:
     ) -> None:
         self.t0_frames, self.folder = t0_frames, folder
         self.starts = sorted({0, t0_frames, *cuts})
-        self.place = 0  # in `starts`, of the segment under way
-        self.mean, self.k = weights.clone(), 0  # of the segment under way
-        self.since_t0, self.since_t0_k = torch.zeros_like(weights), 0  # of finished segments
-        self.segments: list[Segment] = []
+        self.place = 0  # in `starts`, of the current part
+        self.mean, self.k = weights.clone(), 0  # of the current part
+        self.since_t0, self.since_t0_k = torch.zeros_like(weights), 0  # of finished parts
+        self.parts: list[PartMean] = []
+        self.closing_s = 0.0  # spent on finishing parts
 
-    def begin(self, frames: int) -> float:
-        """A push was applied, the one that made the count `frames`: the weight 1/k of its sample in `mean`."""
+    def mu(self, frames: int) -> float:
+        """Return mu = 1/k, the weight of the next sample in `mean`: its push made the count of frames `frames`."""
         place = self.place
         while place + 1 < len(self.starts) and frames >= self.starts[place + 1]:
             place += 1
@@ -69,17 +73,18 @@ class Average:
         self.k += 1
         return 1.0 / self.k
 
-    def update(self, raw: torch.Tensor, frames: int) -> None:
-        """`begin`, and the sample into `mean`. Allocates nothing."""
-        self.mean.lerp_(raw, self.begin(frames))
+    def update(self, w: torch.Tensor, frames: int) -> None:
+        """Take the sample w, all of it at once; the server does it shard by shard. Allocates nothing."""
+        self.mean.lerp_(w, self.mu(frames))
 
     def _close(self) -> None:
-        """The segment under way is over: keep its mean."""
+        """Keep the mean of the current part, which is over."""
         if self.k == 0:
             return
+        begun = time.monotonic()
         start = self.starts[self.place]
         if self.folder is None:
-            self.segments.append(Segment(start, self.k, self.mean.clone()))
+            self.parts.append(PartMean(start, self.k, self.mean.clone()))
         else:
             name = f"segment-{start:012d}.safetensors"
             try:
@@ -87,60 +92,61 @@ class Average:
             except OSError as error:  # a full disk costs the longer windows, not the run
                 warn(f"{self.folder / name}: {error.strerror}; it was not written")
                 sha256 = ""
-            self.segments.append(Segment(start, self.k, file=name, sha256=sha256))
+            self.parts.append(PartMean(start, self.k, file=name, sha256=sha256))
         if start >= self.t0_frames:
             self.since_t0_k += self.k
             self.since_t0.lerp_(self.mean, self.k / self.since_t0_k)
         self.k = 0
+        self.closing_s += time.monotonic() - begun
 
     @property
     def count(self) -> int:
-        """Pushes in the average from t0 on."""
+        """Return how many pushes the average from t0 on has."""
         return self.since_t0_k + (self.k if self.starts[self.place] >= self.t0_frames else 0)
 
-    def current(self, raw: torch.Tensor) -> torch.Tensor:
-        """The average from t0 on, or the raw weights where t0 has not come yet."""
+    def current(self, w: torch.Tensor) -> torch.Tensor:
+        """Return the average from t0 on; w itself before t0."""
         if not self.count:
-            return raw
+            return w
         if not self.since_t0_k:
             return self.mean.clone()
         return self.since_t0.lerp(self.mean, (self.count - self.since_t0_k) / self.count)
 
     def windows(self) -> Iterator[Window]:
-        """The averages from every cut to here, the shortest first. The weights are the same tensor each time."""
+        """Yield the average from every cut to here, the shortest first. The weights are the same tensor each time."""
         total, mean = self.k, self.mean.clone()
         if total:
             yield Window(self.starts[self.place], total, mean)
-        for segment in reversed(self.segments):
-            if (part := self._read(segment)) is None:
-                return  # longer windows cannot be had without it
-            total += segment.k
-            mean.lerp_(part, segment.k / total)
-            yield Window(segment.start, total, mean)
+        for part in reversed(self.parts):
+            if (part_mean := self._read(part)) is None:
+                return  # a longer window needs it
+            total += part.k
+            mean.lerp_(part_mean, part.k / total)
+            yield Window(part.start, total, mean)
 
-    def _read(self, segment: Segment) -> torch.Tensor | None:
-        if segment.mean is not None:
-            return segment.mean
+    def _read(self, part: PartMean) -> torch.Tensor | None:
+        if part.mean is not None:
+            return part.mean
         assert self.folder is not None
-        path = self.folder / segment.file
+        path = self.folder / part.file
         try:
-            return read_tensors(path, segment.sha256)["mean"]
+            return read_tensors(path, part.sha256)["mean"]
         except InputError as error:
-            warn(f"{path}: {error.message}; no averages from before {segment.start:,} frames are looked at")
+            warn(f"{path}: {error.message}; windows from before {part.start:,} frames are left out")
             return None
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What a checkpoint holds besides the counters."""
+        """Return the vectors for a checkpoint."""
         return {"mean": self.mean, "since_t0": self.since_t0}
 
-    def counters(self) -> dict:
-        """Everything but the tensors, JSON-ready."""
-        segments = [[item.start, item.k, item.file, item.sha256] for item in self.segments]
-        return {"place": self.place, "k": self.k, "since_t0_k": self.since_t0_k, "segments": segments}
+    def counters(self) -> dict[str, Any]:
+        """Return everything but the vectors, JSON-ready, for a checkpoint."""
+        parts = [[part.start, part.k, part.file, part.sha256] for part in self.parts]
+        return {"place": self.place, "k": self.k, "since_t0_k": self.since_t0_k, "segments": parts}
 
-    def restore(self, tensors: dict[str, torch.Tensor], counters: dict) -> None:
+    def restore(self, tensors: Mapping[str, torch.Tensor], counters: Mapping[str, Any]) -> None:
         """Go back to a checkpoint."""
         self.mean.copy_(tensors["mean"])
         self.since_t0.copy_(tensors["since_t0"])
         self.place, self.k, self.since_t0_k = counters["place"], counters["k"], counters["since_t0_k"]
-        self.segments = [Segment(start, k, None, file, sha) for start, k, file, sha in counters["segments"]]
+        self.parts = [PartMean(start, k, None, file, sha256) for start, k, file, sha256 in counters["segments"]]

@@ -1,12 +1,11 @@
 """Checkpoints of a training run: whole or absent, hash-checked, the last two kept, no pickle.
 
-    log/checkpoint-<number>.safetensors     weights, averages, what else the run holds in vectors
-    log/checkpoint-<number>.json            counters, what is left, run key, SHA-256 of the former and of all this;
-                                            written last
+    log/checkpoint-<number>.safetensors     weights, averages, the run's other vectors
+    log/checkpoint-<number>.json            counters, what is left, run key, SHA-256 of the tensors and of this
+                                            record; written last
 
-A checkpoint exists once its JSON file does. One of which either file is missing, cut or altered is passed over,
-which is said, and the one before it is taken. Random state needs no place here: every order is drawn from
-(seed, pass, block) alone.
+A checkpoint exists once its JSON file does. If either file is missing, cut or altered, a warning says so and the
+checkpoint before it is taken. No random state is kept: every order is drawn from (seed, pass, block) alone.
 """
 
 from __future__ import annotations
@@ -20,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 from asr.console import say, warn
 from asr.errors import InputError
-from asr.files import atomic
+from asr.files import atomic, read_tensors, write_tensors
 
 KEPT = 2
-#: the files that `asr.tables.atomic` writes to
+#: the files that `asr.files.atomic` writes to
 HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 
 
@@ -37,34 +34,13 @@ class Checkpoint:
     """What a run needs to go on."""
 
     tensors: dict[str, torch.Tensor]
-    state: dict
+    state: dict[str, Any]
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
-    """Write a safetensors file, whole or not at all; returns its SHA-256."""
-    data = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
-    with atomic(path, "wb") as handle:
-        handle.write(data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
-    """Read what `write_tensors` wrote. Raises InputError when it is not there or not the same."""
-    try:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise InputError("its hash does not fit", file=path)
-        return load(data)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    except (ValueError, SafetensorError) as error:
-        raise InputError(str(error), file=path) from error
-
-
-def write(folder: Path, key: str, number: int, tensors: Mapping[str, torch.Tensor], state: dict) -> None:
+def write(folder: Path, key: str, number: int, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
     """Write a checkpoint, then remove all but the last two. `number` grows as the run goes on (frames seen).
 
-    Raises OSError where there is no room; then no part of it is left.
+    Raises OSError if there is no room; then no part of it is left.
     """
     path = folder / f"checkpoint-{number:012d}.json"
     record = {"key": key, "sha256": write_tensors(path.with_suffix(".safetensors"), tensors), "state": state}
@@ -76,7 +52,7 @@ def write(folder: Path, key: str, number: int, tensors: Mapping[str, torch.Tenso
         raise
     there = sorted(folder.glob("checkpoint-*.json"))
     place = there.index(path) + 1
-    # those past this one were passed over when the run resumed, and would outlive every whole one
+    # later ones were damaged when the run resumed, and would outlive every whole one
     for old in [*there[: max(0, place - KEPT)], *there[place:]]:
         _remove(old)
 
@@ -86,7 +62,7 @@ def _check(record: dict[str, Any]) -> str:
 
 
 def newest(folder: Path, key: str) -> Checkpoint | None:
-    """The newest whole checkpoint made with the run key `key`; None, which is said, where there is none left."""
+    """Return the newest whole checkpoint made with the run key `key`; None, and say so, if there is none."""
     found = sorted(folder.glob("checkpoint-*.json"), reverse=True)
     for path in found:
         try:
@@ -94,7 +70,7 @@ def newest(folder: Path, key: str) -> Checkpoint | None:
             if record.pop("check") != _check(record):
                 raise InputError("its hash does not fit", file=path)
             if record["key"] != key:
-                continue  # other data or settings: not ours to resume from
+                continue  # other data or settings
             tensors = read_tensors(path.with_suffix(".safetensors"), record["sha256"])
             return Checkpoint(tensors, dict(record["state"]))
         except InputError as error:
@@ -108,7 +84,7 @@ def newest(folder: Path, key: str) -> Checkpoint | None:
 
 
 def clear(folder: Path) -> None:
-    """Remove every checkpoint and every segment's mean: the run is finished, or begins anew."""
+    """Remove every checkpoint and every mean of a part of the pass: the run is finished, or begins anew."""
     for path in folder.glob("checkpoint-*.json"):
         _remove(path)
     for path in folder.glob("segment-*.safetensors"):

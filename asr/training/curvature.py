@@ -18,7 +18,7 @@ from asr.acoustic import examples
 from asr.acoustic.examples import Block, load_block, minibatches
 from asr.acoustic.network import build
 from asr.features.reader import FeatureReader
-from asr.training.speech import SpeechJob
+from asr.training.objectives.cross_entropy import CrossEntropyJob
 
 #: frames that go through the network together
 CHUNK = 2048
@@ -29,18 +29,18 @@ LEAST = 2048
 class CurvatureSample:
     """Whole utterances with `share` of the frames (at least 2,048), drawn by the job's seed and `draw`.
 
-    In float32, whatever the job's precision: conjugate gradients do not stand rounded products.
+    In float32, whatever the job's precision: rounded products mislead conjugate gradients.
     """
 
-    def __init__(self, job: SpeechJob, share: float, draw: int) -> None:
+    def __init__(self, job: CrossEntropyJob, share: float, draw: int) -> None:
         self.job = job
-        lengths = job.targets.lengths
-        picked = examples.draw(lengths, max(LEAST, share * sum(lengths.values())), [job.seed, 4, draw])
-        self.block = load_block(picked, FeatureReader(job.data), job.targets)
+        data = job.data
+        picked = examples.draw(data.targets.lengths, max(LEAST, share * data.frames), [data.seed, 4, draw])
+        self.block = load_block(picked, FeatureReader(data.folder), data.targets)
         self.frames = len(self.block[1])
 
     def product(self, weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-        """v -> G v at flat `weights`; both flat float32, as long as the weights and on their device."""
+        """Return v -> G v at flat `weights`; both vectors are flat float32, on the weights' device."""
         network = build(self.job.network, seed=0).to(weights.device)
         shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
         features, targets, bounds = (part.to(weights.device) for part in self.block)
@@ -53,7 +53,7 @@ class CurvatureSample:
 
         def product(v: torch.Tensor) -> torch.Tensor:
             total = torch.zeros_like(v)
-            for inputs, _ in minibatches((features, targets, bounds), order, sizes, self.job.network.context):
+            for inputs, _ in minibatches((features, targets, bounds), order, sizes, self.job.data.context):
 
                 def logits(parameters: dict[str, torch.Tensor], inputs: torch.Tensor = inputs) -> torch.Tensor:
                     return functional_call(network, parameters, (inputs,))

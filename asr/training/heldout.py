@@ -1,4 +1,4 @@
-"""Held-out frames, on which raw and averaged weights are compared while training runs."""
+"""Held-out frames, on which raw and averaged weights are compared while a training runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SATURATED = 0.02
 
 
 class Figures(NamedTuple):
-    """On the held-out frames: mean cross-entropy in nats, share of frames classified right."""
+    """Mean cross-entropy in nats, and the share of frames classified right."""
 
     ce: float
     accuracy: float
@@ -47,19 +47,19 @@ class Heldout:
 
     @torch.inference_mode()
     def evaluate(self, weights: torch.Tensor, frames: int | None = None) -> Figures:
-        """Cross-entropy and accuracy of flat `weights`, on the first `frames` frames only where that is given."""
+        """Return cross-entropy and accuracy of flat `weights`, on the first `frames` frames only if that is given."""
         bind(self.network, weights)
-        loss = right = 0.0
+        loss = correct = 0.0
         every, wanted = self.inputs[:frames], self.targets[:frames]
         for inputs, targets in zip(every.split(BATCH_FRAMES), wanted.split(BATCH_FRAMES), strict=True):
             logits = self.network(inputs)
             loss += float(cross_entropy(logits, targets, reduction="sum"))
-            right += float((logits.argmax(dim=1) == targets).sum())
-        return Figures(loss / len(wanted), right / len(wanted))
+            correct += float((logits.argmax(dim=1) == targets).sum())
+        return Figures(loss / len(wanted), correct / len(wanted))
 
     @torch.inference_mode()
     def idle_units(self, weights: torch.Tensor) -> list[float]:
-        """Share of units in each hidden layer that do nothing on a few hundred held-out frames.
+        """Return the share of units in each hidden layer that do nothing on a few hundred held-out frames.
 
         ReLU and GELU: dead, at most 0 on every frame. Sigmoid and tanh: saturated, near an end of its range on nine
         frames of ten. A run whose share grows towards 1 will not converge.

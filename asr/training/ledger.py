@@ -1,36 +1,22 @@
 """Who works on what: every minibatch of a pass enters once, whatever happens to the workers.
 
 A pass is cut into leases of a few minibatches. A worker takes one, pushes its minibatches in order, takes the next.
-The ledger counts the pushes that arrived, so when a worker dies another goes on exactly where it stopped: at most
-what was being computed is computed again. A worker keeps to the block that it holds in memory and is told early which
-one comes next, so that it can read ahead; it helps with another's block only when no block is left untouched.
+The ledger counts the pushes that arrived, so if a worker dies another goes on exactly where it stopped: at most what
+was being computed is computed again. A worker keeps to the block that it holds in memory and is told early which one
+comes next, so that it can read it meanwhile; it helps with another's block only if no block is left untouched.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from asr.acoustic.examples import Block
+from asr.training.messages import Lease
 
 #: leases left in a worker's block when it is told which block comes next
 AHEAD = 3
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Minibatches `first` to `stop` (exclusive) of a block of a pass, or every `step`-th of them.
-
-    ahead: the block that will come next.
-    """
-
-    pass_: int
-    block: int
-    first: int
-    stop: int
-    ahead: int | None = None
-    step: int = 1
 
 
 class Ledger:
@@ -46,10 +32,8 @@ class Ledger:
         self.total = sum(block.frames for block in blocks)
         self.waiting: dict[int, deque[Lease]] = {}
         for index, sizes in self.sizes.items():
-            leases = (
-                Lease(pass_, index, first, min(first + lease_minibatches, len(sizes)))
-                for first in range(0, len(sizes), lease_minibatches)
-            )
+            starts = range(0, len(sizes), lease_minibatches)
+            leases = (Lease(pass_, index, first, min(first + lease_minibatches, len(sizes))) for first in starts)
             self.waiting[index] = deque(leases)
         self.held: dict[int, Lease] = {}  # worker -> what is left of its lease
         self.home: dict[int, int] = {}  # worker -> the block that it has in memory
@@ -57,12 +41,23 @@ class Ledger:
         self.applied = self.dropped = self.repeated = 0
         self.dropped_before = self.repeated_before = 0  # in earlier passes
 
-    def take(self, worker: int) -> Lease | None:
-        """The next lease for `worker`; None when none waits (others may still come back)."""
+    @property
+    def minibatches_waiting(self) -> int:
+        """Return how many minibatches nobody holds."""
+        return sum(lease.stop - lease.first for leases in self.waiting.values() for lease in leases)
+
+    def take(self, worker: int, most: int | None = None) -> Lease | None:
+        """Return the next lease for `worker`, cut to `most` minibatches; None if none waits.
+
+        None is not the end of the pass: the leases that others hold may come back.
+        """
         block = self._block_for(worker)
         if block is None:
             return None
         lease = self.waiting[block].popleft()
+        if most is not None and lease.stop - lease.first > most:
+            self.waiting[block].appendleft(lease._replace(first=lease.first + most))
+            lease = lease._replace(stop=lease.first + most)
         if self.home.get(worker) != block:
             self.home[worker] = block
             self.next_home.pop(worker, None)
@@ -70,7 +65,7 @@ class Ledger:
             untouched = self._untouched()
             if untouched is not None:
                 self.next_home[worker] = untouched
-        self.held[worker] = replace(lease, ahead=self.next_home.get(worker))
+        self.held[worker] = lease._replace(ahead=self.next_home.get(worker))
         return self.held[worker]
 
     def _block_for(self, worker: int) -> int | None:
@@ -85,9 +80,9 @@ class Ledger:
         return next((block for block, left in self.waiting.items() if left and block not in taken), None)
 
     def count(self, worker: int, minibatches: int, frames: int, applied: bool) -> None:
-        """The next `minibatches` of the worker's lease have come in, and were applied or refused.
+        """Count a push of the next `minibatches` of the worker's lease, which was applied or refused.
 
-        None at all is a further push for minibatches already counted: its frames were repeated.
+        A push of no minibatch is a further one on what was counted already: its frames were repeated.
         """
         if minibatches == 0:
             self.repeated += frames
@@ -100,23 +95,23 @@ class Ledger:
             self.applied += frames
         else:
             self.dropped += frames
-        left = replace(lease, first=lease.first + minibatches)
+        left = lease._replace(first=lease.first + minibatches)
         if left.first < left.stop:
             self.held[worker] = left
         else:
             del self.held[worker]
 
     def give_back(self, worker: int) -> None:
-        """The worker is gone: what is left of its lease waits again, first in the queue.
+        """Put what is left of the lease of a worker that is gone first in the queue.
 
-        The minibatch that it was at is counted as repeated, whether or not it had begun.
+        The minibatch that it was at counts as repeated, whether or not it had begun.
         """
         self.home.pop(worker, None)
         self.next_home.pop(worker, None)
         lease = self.held.pop(worker, None)
         if lease is not None:
             self.repeated += self.sizes[lease.block][lease.first]
-            self.waiting[lease.block].appendleft(replace(lease, ahead=None))
+            self.waiting[lease.block].appendleft(lease._replace(ahead=None))
 
     def carry(self, before: Ledger) -> None:
         """Take over the sums of the pass before this one."""
@@ -125,18 +120,18 @@ class Ledger:
 
     @property
     def complete(self) -> bool:
-        """Nothing waits and nobody holds anything."""
+        """Return whether nothing waits and nobody holds anything."""
         return not self.held and not any(self.waiting.values())
 
-    def state(self) -> dict:
-        """For a checkpoint: what is left to do, and the counts."""
+    def state(self) -> dict[str, Any]:
+        """Return what is left to do, and the counts, JSON-ready, for a checkpoint."""
         left = [*self.held.values(), *(lease for leases in self.waiting.values() for lease in leases)]
         leases = sorted([lease.block, lease.first, lease.stop] for lease in left)
         counts = {"applied": self.applied, "dropped": self.dropped, "repeated": self.repeated}
         before = {"dropped_before": self.dropped_before, "repeated_before": self.repeated_before}
         return {"pass": self.pass_, "left": leases, **counts, **before}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a checkpoint of the same pass."""
         if state["pass"] != self.pass_:
             raise RuntimeError(f"a checkpoint of pass {state['pass']}, not {self.pass_}")
@@ -150,7 +145,7 @@ class Ledger:
         self.dropped_before, self.repeated_before = state["dropped_before"], state["repeated_before"]
 
     def check(self) -> None:
-        """One pass is one pass: applied + dropped must be all frames. Raises RuntimeError."""
+        """Raise RuntimeError unless applied and dropped frames are all frames: one pass is one pass."""
         if self.applied + self.dropped != self.total:
             raise RuntimeError(
                 f"frames do not add up: {self.applied} applied, {self.dropped} dropped, but the pass has {self.total}"

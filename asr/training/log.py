@@ -3,8 +3,7 @@
 Events, clocked by frames seen: "start" (settings), "eta0" (a rate that was tried), "progress" and "heldout", "pass"
 (one of several ended), "windows" (averages that were compared), "resumed", "done" (summary).
 
-A disk that is full costs lines of the log, not the run: that is said once, and what could not be written is written
-as soon as there is room.
+A full disk costs lines of the log, not the run: a warning says so once, and the lines are written when there is room.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from asr.console import warn
 from asr.errors import InputError
 from asr.files import atomic
 
-#: events whose numbers are curves
+#: events whose numbers TensorBoard shows as curves
 CURVES = ("progress", "heldout")
-#: numbers of theirs that are none
+#: fields of theirs that are no curves
 NO_CURVES = ("frames", "pass", "heldout_frames")
-#: what waits for room on a full disk, some thousand lines at most
+#: bytes that wait for room on a full disk: some thousand lines
 BUFFER_BYTES = 1 << 20
 
 
 class TrainingLog:
-    """Appends events. When a run resumes, what was logged after its checkpoint is taken out first.
+    """Appends events. When a run resumes, events after its checkpoint are removed first.
 
-    resume_frames, resume_pass: where the checkpoint stands; None, 0 for a new run.
+    resume_frames, resume_pass: where the checkpoint is; None, 0 for a new run.
     tensorboard: folder for event files; the numbers of "progress" and "heldout" go there as scalars.
     """
 
@@ -40,8 +39,8 @@ class TrainingLog:
         self.path = path
         self._board = None if tensorboard is None else Board(tensorboard, resume_frames)
         kept: list[dict[str, Any]] = []
-        #: frames that were logged after the checkpoint and are now trained on again; the same of earlier attempts
-        #: from this checkpoint, which does not know of them
+        #: frames that were logged after the checkpoint and are now trained on again; and those of earlier attempts
+        #: from this checkpoint, which it does not count
         self.lost_frames = self.lost_before = 0
         if resume_frames is not None and path.is_file():
             events = list(filter(None, map(_parse, path.read_text(encoding="utf-8", errors="replace").splitlines())))
@@ -58,7 +57,7 @@ class TrainingLog:
         self._complained = False
 
     def write(self, event: str, **fields: Any) -> None:
-        """One event. Field `pass_` is written as "pass"."""
+        """Write an event. Field `pass_` is written as "pass"."""
         named = {name.removesuffix("_"): value for name, value in fields.items()}
         if event == "heldout":
             self.heldout_at = named["frames"]
@@ -72,7 +71,7 @@ class TrainingLog:
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:
-            warn(f"{self.path}: {error.strerror}; the training goes on, its log has to wait")
+            warn(f"{self.path}: cannot write the log ({error.strerror}); training continues")
         self._complained = True
 
     def close(self) -> None:
@@ -88,8 +87,8 @@ class TrainingLog:
 class Board:
     """Event files that TensorBoard reads, by tensorboardX's record writer and messages.
 
-    Not by its SummaryWriter: that hands events to a thread over a short queue, and once the thread has died of a full
-    disk the next event waits for ever. Raises InputError where the package is missing.
+    Not by its SummaryWriter: that passes events to a thread over a short queue, and if the thread dies of a full disk
+    the next event waits for ever. Raises InputError if the package is missing.
     """
 
     def __init__(self, folder: Path, resume_frames: int | None) -> None:
@@ -100,17 +99,17 @@ class Board:
             raise InputError("--tensorboard: tensorboardX is not installed: pip install tensorboardX") from error
         self.folder, self.message = folder, Event
         folder.mkdir(parents=True, exist_ok=True)
-        if resume_frames is None:  # the curves of the run before this one are not ours
+        if resume_frames is None:  # the curves of an earlier run
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
-        # the suffix keeps files apart that are begun in the same second
+        # the suffix distinguishes files that are begun in the same second
         self.writer: EventsWriter | None = EventsWriter(str(folder / "events"), f".{resume_frames or 0}")
         if resume_frames is not None:
-            # TensorBoard forgets what it has from this step on, as the log does
+            # TensorBoard drops what it has from this step on, as the log does
             self._add(Event(step=resume_frames + 1, session_log=SessionLog(status=SessionLog.START)))
 
     def write(self, event: str, fields: dict[str, Any]) -> None:
-        """The numbers of an event at step `frames`, as event/name, event/name/1 for the first of a list."""
+        """Write the numbers of an event at step `frames`, as event/name, event/name/1 for the first of a list."""
         message = self.message(wall_time=time.time(), step=fields["frames"])
         for tag, value in _scalars(event, {name: fields[name] for name in fields if name not in NO_CURVES}):
             message.summary.value.add(tag=tag, simple_value=value)
@@ -123,7 +122,7 @@ class Board:
             self.writer.write_event(message)
             self.writer.flush()
         except OSError as error:
-            warn(f"{self.folder}: {error.strerror}; the training goes on without TensorBoard")
+            warn(f"{self.folder}: {error.strerror}; training continues without TensorBoard")
             self.writer = None
 
     def close(self) -> None:
@@ -133,7 +132,7 @@ class Board:
 
 
 def _scalars(tag: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The numbers in nested dictionaries and lists, each with its path; units and layers count from 1."""
+    """Yield the numbers in nested dictionaries and lists, each with its path; layers count from 1."""
     if isinstance(value, (int, float)):
         yield tag, float(value)
     elif isinstance(value, dict):
@@ -145,14 +144,14 @@ def _scalars(tag: str, value: Any) -> Iterator[tuple[str, float]]:
 
 
 def _stays(event: dict[str, Any], frames: int, pass_: int) -> bool:
-    """Whether a run that resumes there keeps this event: what ends a pass or the run, it will say again."""
+    """Return whether a run that resumes there keeps this event: it writes those that end a pass or the run again."""
     if event["event"] == "pass":
         return event["pass"] < pass_
     return event["frames"] <= frames and event["event"] not in ("windows", "done")
 
 
 def _parse(line: str) -> dict[str, Any] | None:
-    """A logged event; None for a line that is none, as one that a kill cut short."""
+    """Return a logged event; None for a line that is none, as one that a kill cut short."""
     try:
         event = json.loads(line)
     except ValueError:

@@ -1,30 +1,31 @@
-"""What a training run works on: the network's shape, the training frames and the held-out frames."""
+"""What a training run works on: the network's shape, the training frames and the held-out frames.
+
+Reads pdf.ark and ali_train_pdf.counts of the alignment folder, and the features of the data directories.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
 from asr.acoustic.network import NetworkConfig
 from asr.acoustic.spec_augment import SpecAugment
-from asr.alignment.load import num_frames
 from asr.console import progress, say, warn
 from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.features.reader import FeatureReader, describe
 from asr.kaldi.counts import read_counts
-from asr.tables import read_table
+from asr.training.data import TrainingData
 from asr.training.heldout import Heldout
+from asr.training.hours import distinct_frames, frame_counts, originals
 from asr.training.natural import Factors, NaturalGradient
-from asr.training.speech import SpeechJob
-
-if TYPE_CHECKING:
-    from asr.training.run import Settings
+from asr.training.objectives.cross_entropy import CrossEntropyJob
+from asr.training.plan import Plan
+from asr.training.settings import Settings
 
 #: utterances that a line names
 NAMED = 5
@@ -34,51 +35,84 @@ SAMPLE_FRAMES, SAMPLE_MIX = 2048, 8
 
 @dataclass(frozen=True)
 class Materials:
-    """job: what workers get; features: features.json of the training data; sample: spliced training frames from which
-    the factors of the natural gradient are estimated, None where gradients are plain.
+    """job: what workers receive; features: features.json of the training data; sample: spliced training frames from
+    which the natural gradient's factors are estimated, None if gradients are plain.
     """
 
-    shape: NetworkConfig
-    job: SpeechJob
+    job: CrossEntropyJob
     heldout: Heldout
     features: dict[str, Any]
     sample: torch.Tensor | None = None
     damping: float = 1.0
 
     @property
+    def data(self) -> TrainingData:
+        """Return the training frames."""
+        return self.job.data
+
+    @property
+    def shape(self) -> NetworkConfig:
+        """Return the shape of the network."""
+        return self.job.network
+
+    @property
     def frames(self) -> int:
-        """Training frames in a pass."""
-        return sum(self.job.targets.lengths.values())
+        """Return the training frames of a pass."""
+        return self.data.frames
 
     @property
     def distinct_frames(self) -> int:
-        """Those of them that are no perturbed copy's."""
-        original = originals(self.job.data)
-        return sum(frames for key, frames in self.job.targets.lengths.items() if original.get(key, key) == key)
+        """Return those of them that belong to no perturbed copy."""
+        return distinct_frames(self.data.folder, self.data.targets.lengths)
 
     def natural(self, total: int) -> NaturalGradient | None:
-        """The server's side of the natural gradient, for passes of `total` frames."""
+        """Return the server's side of the natural gradient, for passes of `total` frames."""
         if self.sample is None or self.job.factors is None:
             return None
         return NaturalGradient(self.job.factors, self.shape, self.sample, self.job.precision, self.damping, total)
 
 
-def gather(settings: Settings, *, precision: str, threads: int, natural: bool = False) -> Materials:
-    """Read alignments and lengths, keep held-out frames. Raises InputError where they do not fit.
-
-    natural: prepare for natural gradients.
-    """
-    counts = read_counts(settings.ali / "ali_train_pdf.counts")
+def gather(plan: Plan) -> Materials:
+    """Read alignments and lengths, keep held-out frames. Raises InputError if they do not fit."""
+    settings = plan.settings
     features = describe(settings.train_data)
     shape = NetworkConfig(
         feature_dim=features["dim"],
-        num_pdfs=len(counts),
+        num_pdfs=len(read_counts(settings.ali / "ali_train_pdf.counts")),
         context=settings.context,
         layers=settings.layers,
         width=settings.width,
         activation=settings.activation,
         layer_norm=settings.layer_norm,
     )
+    targets = _aligned(settings, shape)
+    targets = _usable(targets, FeatureReader(settings.train_data), settings.max_missing)
+    targets, reader, dev, names = _keep_out(settings, targets, shape, features)
+    sample = _sample(names, dev, settings)
+    heldout = Heldout(shape, reader, dev, sample, settings.heldout_frames, plan.precision, settings.device)
+    data = TrainingData(
+        folder=settings.train_data,
+        targets=targets,
+        context=settings.context,
+        block_frames=settings.block_frames,
+        minibatch=settings.minibatch,
+        seed=settings.seed,
+        augment=_augment(settings, features),
+    )
+    job = CrossEntropyJob(
+        data=data,
+        network=shape,
+        precision=plan.precision,
+        threads=plan.worker_threads,
+        device=settings.device,
+        factors=Factors.empty(shape, settings.natural_rank, settings.device) if plan.natural else None,
+        dropout=plan.dropout,
+    )
+    return Materials(job, heldout, features, training_sample(job) if plan.natural else None, settings.damping)
+
+
+def _aligned(settings: Settings, shape: NetworkConfig) -> Targets:
+    """Return the pdf-ids of the training utterances that are aligned."""
     counted = frame_counts(settings.train_data)
     targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, counted)
     if not targets.lengths:
@@ -86,31 +120,11 @@ def gather(settings: Settings, *, precision: str, threads: int, natural: bool = 
     if idle := [name for name in counted if name not in targets.lengths]:
         lost = f"{len(idle)} of {len(counted)} utterances have no alignment and are not trained on"
         say(f"train: {lost}: {named_first(idle)}")
-    targets = _usable(targets, FeatureReader(settings.train_data), settings.max_missing)
-    targets, reader, dev, names = _keep_out(settings, targets, shape, features)
-    heldout = Heldout(
-        shape, reader, dev, _sample(names, dev, settings), settings.heldout_frames, precision, settings.device
-    )
-    job = SpeechJob(
-        data=settings.train_data,
-        network=shape,
-        targets=targets,
-        block_frames=settings.block_frames,
-        minibatch=settings.minibatch,
-        seed=settings.seed,
-        precision=precision,
-        threads=threads,
-        device=settings.device,
-        augment=_augment(settings, features),
-        dropout=float(settings.dropout),
-        factors=Factors.empty(shape, settings.natural_rank, settings.device) if natural else None,
-    )
-    sample = _training_sample(job) if natural else None
-    return Materials(shape, job, heldout, features, sample, settings.damping)
+    return targets
 
 
 def _augment(settings: Settings, features: dict[str, Any]) -> SpecAugment | None:
-    """SpecAugment as the settings want it. Raises InputError where the features are no filter banks so wide."""
+    """Return SpecAugment as the settings want it. Raises InputError if the features are no filter banks so wide."""
     if not settings.mask_bins and not settings.mask_frames:
         return None
     if settings.mask_bins and features.get("kind") != "fbank":
@@ -122,18 +136,19 @@ def _augment(settings: Settings, features: dict[str, Any]) -> SpecAugment | None
     return SpecAugment(settings.mask_bins, settings.mask_frames, settings.masks, columns)
 
 
-def _training_sample(job: SpeechJob) -> torch.Tensor:
-    """Spliced frames of utterances drawn at random, several times as many as are kept: a mix of speakers."""
-    picked = draw(job.targets.lengths, SAMPLE_MIX * SAMPLE_FRAMES, [job.seed, 5])
-    block = load_block(picked, FeatureReader(job.data), job.targets)
-    rows = shuffled(len(block[1]), [job.seed, 6])[:SAMPLE_FRAMES]
-    return splice(block[0], rows, block[2], job.network.context).to(job.device)
+def training_sample(job: CrossEntropyJob) -> torch.Tensor:
+    """Return spliced frames drawn at random from several times as many, for a mix of speakers."""
+    data = job.data
+    picked = draw(data.targets.lengths, SAMPLE_MIX * SAMPLE_FRAMES, [data.seed, 5])
+    features, targets, bounds = load_block(picked, FeatureReader(data.folder), data.targets)
+    rows = shuffled(len(targets), [data.seed, 6])[:SAMPLE_FRAMES]
+    return splice(features, rows, bounds, data.context).to(job.device)
 
 
 def _keep_out(
     settings: Settings, targets: Targets, shape: NetworkConfig, features: dict[str, Any]
 ) -> tuple[Targets, FeatureReader, Targets, list[str]]:
-    """(what is trained on, reader and targets of what is held out, its utterances): dev, or a slice of train."""
+    """Return what is trained on, and reader, targets and utterances of what is held out: dev, or a slice of train."""
     if settings.dev_data is not None:
         dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, frame_counts(settings.dev_data))
         if dev.lengths:
@@ -150,9 +165,9 @@ def _keep_out(
 
 
 def _usable(targets: Targets, features: FeatureReader, max_missing: float) -> Targets:
-    """Leave out aligned utterances whose features cannot be used; all of them are read once.
+    """Return the aligned utterances whose features can be used; all of them are read once.
 
-    Raises InputError where these are more than the share `max_missing`.
+    Raises InputError if more than the share `max_missing` cannot be used.
     """
     faults: dict[str, str] = {}
     for name, frames in progress(
@@ -178,7 +193,7 @@ def _usable(targets: Targets, features: FeatureReader, max_missing: float) -> Ta
 
 
 def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str, ...]:
-    """Whole utterances with about twice as many frames as are looked at."""
+    """Return whole utterances with about twice as many frames as are evaluated."""
     picked: list[str] = []
     frames = 0
     for name in sorted(names, key=unit_hash):
@@ -189,17 +204,6 @@ def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str
     return tuple(picked)
 
 
-def originals(data: Path) -> dict[str, str]:
-    """{utterance: whose perturbed copy it is, or itself}; empty where there are no copies."""
-    path = data / "utt2uniq"
-    return read_table(path) if path.is_file() else {}
-
-
-def frame_counts(data: Path) -> dict[str, int]:
-    """Return {utterance: frames of its features}. Raises InputError."""
-    return num_frames(data)
-
-
 def unit_hash(name: str) -> float:
-    """A number in [0, 1) that depends on the name alone."""
+    """Return a number in [0, 1) that depends on the name alone."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") / (1 << 56)

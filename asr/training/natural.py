@@ -1,9 +1,9 @@
 """The natural gradient's factors for a whole network: when they are estimated anew, and who may use which.
 
-The server owns them. They are estimated from a fixed sample of training frames at its own weights, at points of the
-run that are clocked by frames: at the start, at 1/128 of a pass, 1/64, ... 1/2, and then twice a pass. So they are a
-function of weights and frames alone: whoever dies, and however many workers there are, they can be had again, and a
-checkpoint holds them. Workers read them from memory that all share, and apply them to their own gradients.
+The server owns them. It estimates them at its own weights, from a fixed sample of training frames, at points
+clocked by frames: at the start, at 1/128 of a pass, 1/64, ... 1/2, and then twice a pass. So they depend on weights
+and frames alone, whichever worker dies and however many there are. A checkpoint holds them. Workers read them from
+memory that all share, and apply them to their own gradients.
 
 There are two buffers, version v in number v mod 2. A worker copies version v when it is told of it, and the buffer is
 written again only for version v + 2: a gradient with a version older than the last two may be of a torn copy, and is
@@ -12,6 +12,8 @@ refused as stale.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,24 +30,24 @@ A_PASS = 8
 
 @dataclass(frozen=True)
 class Factors:
-    """What workers get: the buffers, flat float32 each."""
+    """What workers receive: the buffers, flat float32 each."""
 
     rank: int
     buffers: tuple[torch.Tensor, torch.Tensor]
 
     @classmethod
     def empty(cls, shape: NetworkConfig, rank: int, device: str) -> Factors:
-        """For a network of this shape, in memory that processes share."""
+        """Return buffers for a network of this shape, in memory that processes share."""
         numbers = sum(size_of(inputs, rank) for inputs in (shape.input_dim, *[shape.width] * shape.layers))
         first, second = torch.zeros(numbers, device=device), torch.zeros(numbers, device=device)
         return cls(rank, (first.share_memory_(), second.share_memory_()))
 
     def views(self, layers: list[Affine], version: int) -> list[torch.Tensor]:
-        """Each layer's part of a version's buffer."""
+        """Return each layer's part of a version's buffer."""
         return list(self.buffers[version % 2].split([size_of(layer.in_features, self.rank) for layer in layers]))
 
     def give(self, network: torch.nn.Module, version: int) -> None:
-        """Let the network's layers use this version from now on: copies, in the precision of its products."""
+        """Let the network's layers use a copy of this version from now on, in the precision of their products."""
         layers = affine_layers(network)
         for layer, part in zip(layers, self.views(layers, version), strict=True):
             dtype = torch.bfloat16 if layer.low else torch.float32
@@ -63,10 +65,12 @@ class NaturalGradient:
         set_precision(self.network, precision)
         self.version = 0
         self.next_at = 0  # frames
+        self.estimating_s = 0.0  # spent on estimates
 
     @torch.no_grad()
     def refresh(self, weights: torch.Tensor, frames: int) -> None:
-        """A new version from these weights; `frames` have been seen."""
+        """Estimate a new version at these weights; `frames` have been seen."""
+        begun = time.monotonic()
         bind(self.network, weights)
         layers = affine_layers(self.network)
         parts = self.factors.views(layers, self.version + 1)
@@ -80,25 +84,26 @@ class NaturalGradient:
             outputs = layer(outputs)
         self.version += 1
         self.next_at = min(max(2 * frames, int(FIRST * self.total), frames + 1), frames + max(1, self.total // 2))
+        self.estimating_s += time.monotonic() - begun
 
     def torn(self, version: int) -> bool:
-        """A gradient with this version's factors may be of a buffer that was being overwritten."""
+        """Return whether a gradient with this version's factors may be of a buffer that was being overwritten."""
         return version < self.version - 1
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """For a checkpoint: the version in use."""
+        """Return the version in use, for a checkpoint."""
         return {"factors": self.factors.buffers[self.version % 2]}
 
     def counters(self) -> dict[str, Any]:
-        """Everything but the tensors, JSON-ready."""
+        """Return everything but the tensors, JSON-ready, for a checkpoint."""
         return {"version": self.version, "next_at": self.next_at}
 
-    def restore(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, torch.Tensor], counters: Mapping[str, Any]) -> None:
         """Go back to a checkpoint."""
         self.version, self.next_at = counters["version"], counters["next_at"]
         self.factors.buffers[self.version % 2].copy_(tensors["factors"])
 
 
 def affine_layers(network: torch.nn.Module) -> list[Affine]:
-    """The linear layers, from input to output."""
+    """Return the linear layers, from input to output."""
     return [layer for layer in network.modules() if isinstance(layer, Affine)]

@@ -1,4 +1,4 @@
-"""`--eta0 auto`: the rate, found on about one per cent of the data.
+"""`--eta0 auto`: the learning rate, found on about one per cent of the data.
 
 From identical weights a short run is made at a rate, then at twice or half of it while that helps (Bottou's sgd). A
 run is judged by held-out cross-entropy half-way between its raw and its averaged weights: after so short a run the
@@ -9,6 +9,7 @@ minibatch are those of the training, in a simulated engine, so that a rate that 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,61 +17,83 @@ import torch
 
 from asr.console import say
 from asr.training.average import Average
-from asr.training.desk import Desk, NotFiniteError
+from asr.training.dispatcher import Dispatcher, NotFiniteError
 from asr.training.engines.simulated import SimulatedEngine
 from asr.training.ledger import Ledger
+from asr.training.log import TrainingLog
 from asr.training.materials import Materials, unit_hash
 from asr.training.methods.base import Method
+from asr.training.plan import Plan
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
+from asr.training.sizing import eta0_first
 
 SHARE = 0.01
-#: a probe is at least so many minibatches: fewer say nothing about a rate
+#: a probe has at least so many minibatches: fewer say nothing about a rate
 LEAST_PUSHES = 250
+#: share of the data that a probe has at most
 MOST = 0.05
+#: workers that are simulated at most
+MOST_WORKERS = 64
 FIRST_GUESS = 0.1
 #: how far from the first guess, either way
 FARTHEST = 16.0
 
 
 @dataclass(frozen=True)
-class Trial:
+class TriedRate:
     """Held-out cross-entropy at the midpoint, after a probe at `eta0`."""
 
     eta0: float
     ce: float
 
 
-def find_rate(judge: Callable[[float], float], first: float) -> tuple[float, list[Trial]]:
-    """The best rate on the grid first * 2^k by doubling or halving while `judge` (lower is better) gets lower.
+def find_eta0(plan: Plan, materials: Materials, start: torch.Tensor, log: TrainingLog) -> float:
+    """Return the rate that is best from the weights `start`. Says it, and logs all that were tried."""
+    begun = time.monotonic()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(plan.minibatch_threads)
+    first = eta0_first(plan.settings.minibatch)
+    workers = min(plan.workers, MOST_WORKERS)
+    probe = Probe(materials, start, plan.new_method, workers, plan.settings.max_norm, first)
+    eta0, tried = probe.find()
+    torch.set_num_threads(threads)
+    for one in tried:
+        ce = one.ce if math.isfinite(one.ce) else None
+        log.write("eta0", frames=0, eta0=one.eta0, ce=ce, probe_frames=probe.frames)
+    say(f"train: eta0 {eta0:g} found in {time.monotonic() - begun:.0f} s")
+    return eta0
 
-    What is not finite is too high: from there it halves until something is.
+
+def search(judge: Callable[[float], float], first: float) -> tuple[float, list[TriedRate]]:
+    """Return the best rate on the grid first * 2^k: doubles or halves while `judge` (lower is better) gets lower.
+
+    A rate whose judgement is not finite is too high: from there it halves until one is finite.
     """
 
-    def tried(eta0: float) -> Trial:
+    def attempt(eta0: float) -> TriedRate:
         ce = judge(eta0)
-        return Trial(eta0, ce if math.isfinite(ce) else math.inf)
+        return TriedRate(eta0, ce if math.isfinite(ce) else math.inf)
 
-    trials = [tried(first)]
+    tried = [attempt(first)]
 
     def walk(factor: float) -> None:
-        best = trials[0]
+        best = tried[0]
         eta0 = first * factor
         while first / FARTHEST <= eta0 <= first * FARTHEST:
-            trial = tried(eta0)
-            trials.append(trial)
-            if trial.ce < best.ce:
-                best = trial
+            tried.append(attempt(eta0))
+            if tried[-1].ce < best.ce:
+                best = tried[-1]
             elif factor > 1 or math.isfinite(best.ce):  # on the way up what is not finite ends it too
                 return
             eta0 *= factor
 
-    if math.isfinite(trials[0].ce):
+    if math.isfinite(tried[0].ce):
         walk(2.0)
-    if len(trials) <= 2:  # doubling did not help, or even the first is too high
+    if len(tried) <= 2:  # doubling did not help, or even the first is too high
         walk(0.5)
-    best = min(trials, key=lambda trial: trial.ce)
-    return best.eta0, trials
+    best = min(tried, key=lambda one: one.ce)
+    return best.eta0, tried
 
 
 class Probe:
@@ -80,46 +103,47 @@ class Probe:
         self,
         materials: Materials,
         start: torch.Tensor,
-        method: Callable[[], Method],
+        new_method: Callable[[], Method],
         workers: int,
         max_norm: float,
         first: float = FIRST_GUESS,
     ) -> None:
-        self.start, self.method, self.workers, self.max_norm, self.first = start, method, workers, max_norm, first
+        self.start, self.new_method, self.workers = start, new_method, workers
+        self.max_norm, self.first = max_norm, first
         self.heldout, self.natural = materials.heldout, materials.natural
-        job = materials.job
-        wanted = max(SHARE * materials.frames, LEAST_PUSHES * job.minibatch)
+        data = materials.data
+        wanted = max(SHARE * materials.frames, LEAST_PUSHES * data.minibatch)
         wanted = min(wanted, MOST * materials.frames)  # of a small corpus, a noisy answer rather than a second pass
-        names, frames = [], 0
-        for name in sorted(job.targets.lengths, key=lambda name: unit_hash("probe " + name)):
+        names, self.frames = [], 0
+        for name in sorted(data.targets.lengths, key=lambda name: unit_hash("probe " + name)):
             names.append(name)
-            frames += job.targets.lengths[name]
-            if frames >= wanted:
+            self.frames += data.targets.lengths[name]
+            if self.frames >= wanted:
                 break
-        self.job = replace(job, targets=job.targets.only(names))
-        self.frames = frames
+        self.job = replace(materials.job, data=replace(data, targets=data.targets.only(names)))
 
-    def find(self) -> tuple[float, list[Trial]]:
-        """The best rate, from the first guess on, and all that were tried."""
-        return find_rate(self, self.first)
+    def find(self) -> tuple[float, list[TriedRate]]:
+        """Return the best rate, from the first guess on, and all that were tried."""
+        return search(self, self.first)
 
     def __call__(self, eta0: float) -> float:
-        """Held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`.
+        """Return held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`.
 
-        Infinite where it blew up.
+        Infinity if the weights did not stay finite.
         """
-        ledger = Ledger(self.job.blocks(0), self.job.minibatch)
+        data = self.job.data
+        ledger = Ledger(data.blocks(0), data.minibatch)
         server = ParameterServer(
             self.start.clone(),
             Schedule(eta0, ledger.total, warmup=0.1),
-            self.method(),
+            self.new_method(),
             Average(self.start, ledger.total // 2),
             self.natural(ledger.total),
             max_staleness=10**9,
             max_norm=self.max_norm,
         )
-        desk = Desk(server, self.job, on_push=lambda *_: None)
-        with SimulatedEngine(desk, self.job, desk.server.method, workers=self.workers, seed=self.job.seed) as engine:
+        dispatcher = Dispatcher(server, data.names)
+        with SimulatedEngine(dispatcher, self.job, workers=self.workers, seed=data.seed) as engine:
             try:
                 engine.run(ledger)
             except NotFiniteError as error:

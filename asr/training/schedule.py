@@ -1,8 +1,8 @@
-"""The learning rate, clocked by frames seen: eta(n) = eta0 * (1 + a * eta0 * n) ** -c   (Xu 2011).
+"""The learning rate, clocked by frames seen: eta(n) = eta0 (1 + a eta0 n)^-c   (Xu 2011).
 
-`a` follows from what a user can picture: by how much the rate has fallen at the end of the pass (`end_ratio`).
-A short linear warm-up precedes it. Since n counts frames and not updates, neither the minibatch nor the number of
-workers changes the curve. `linear=True` is the control: straight down to zero at the end of the pass.
+`a` follows from what a user can picture: how far the rate has fallen at the end of the pass (`end_ratio`). A short
+linear warm-up precedes it. Since n counts frames and not updates, neither the minibatch nor the number of workers
+changes the curve. `linear=True` is the control: straight down to zero at the end of the pass.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Schedule:
-    """eta as a function of n. `total` frames in the pass; eta(total) = eta0 / end_ratio, or 0 if `linear`."""
+    """eta as a function of n. The pass has `total` frames; eta(total) = eta0 / end_ratio, or 0 if `linear`."""
 
     eta0: float
     total: int
@@ -23,11 +23,11 @@ class Schedule:
 
     @property
     def a(self) -> float:
-        """The decay constant that gives `end_ratio` at the end of the pass."""
+        """Return the decay constant that gives `end_ratio` at the end of the pass."""
         return (self.end_ratio ** (1.0 / self.c) - 1.0) / (self.eta0 * self.total)
 
     def eta(self, n: int) -> float:
-        """The rate after n frames (for the gradient of a minibatch's mean loss)."""
+        """Return the rate after n frames, for the gradient of a minibatch's mean loss."""
         if self.linear:
             rate = self.eta0 * max(0.0, 1.0 - n / self.total)
         else:

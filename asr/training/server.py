@@ -1,55 +1,42 @@
-"""The parameter server: owns w, w̄ and the version; takes pushes, gives weights. Arithmetic only, no processes.
+"""The parameter server: owns w, w̄ and the version; takes pushes, gives weights. Tensor arithmetic, no processes.
 
     server = ParameterServer(w, schedule, methods.get("async-asgd"), Average(w, t0_frames))
-    verdict = server.apply(Push(worker=0, sequence=1, version=server.version, frames=256, gradient=g))
-    version = server.pull(worker=0, into=slot)
+    verdict = server.apply(Push(worker=0, sequence=1, version=server.version, frames=256), slots)
+    version = server.pull(worker=0, into=slots.weights)
 
-A push enters at most once. Duplicate, too stale, wrong-shaped and non-finite ones are refused and counted.
+A push enters at most once. One that is a duplicate, too stale, wrong-shaped or not finite is refused and counted.
 Staleness = server version - push version: how many other pushes entered since the worker pulled its weights.
 
 Everything elementwise goes shard by shard: a shard of w, its average, the gradient and the worker's slot stay in the
-cache together, and no vector is allocated (the fixed shards of the design; a push takes one trip through memory).
+cache together, and no vector is allocated. A push takes one trip through memory.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from typing import Any
 
 import torch
 
 from asr.training.average import Average
+from asr.training.messages import Push, Slots
 from asr.training.methods.base import Method
 from asr.training.natural import NaturalGradient
 from asr.training.schedule import Schedule
 
 #: numbers in a shard: four of them fit into the last cache; with smaller ones the calls themselves take a third
 SHARD = 1 << 19
-
-
-@dataclass(frozen=True)
-class Push:
-    """What a worker sends: the gradient of the mean loss of its minibatch, at the weights of `version`.
-
-    pulled: the worker's slot, holding the weights that it used (or its own, for methods that keep replicas).
-    minibatches: how many it covers, 0 for a further push on one already counted. loss: mean, in nats.
-    factors: the version of the natural gradient's factors that it was made with.
-    """
-
-    worker: int
-    sequence: int
-    version: int
-    frames: int
-    gradient: torch.Tensor
-    pulled: torch.Tensor | None = None
-    minibatches: int = 1
-    loss: float = 0.0
-    factors: int = 0
+APPLIED = "applied"
 
 
 class ParameterServer:
-    """w (flat float32), its average, and the counters that say what has happened to them."""
+    """w (flat float32), its average, and the counters that say what has happened to them.
+
+    mark: called with "received", "checked" and "applied" for every push that enters, for benchmarks.
+    """
 
     def __init__(
         self,
@@ -75,6 +62,7 @@ class ParameterServer:
         self.clipped = 0
         self.norm_sum = 0.0
         self.nonfinite_in_a_row = 0
+        self.mark: Callable[[str], object] = lambda event: None
         self.shards = weights.split(SHARD if weights.device.type == "cpu" else max(1, weights.numel()))
         self.size = len(self.shards[0])
         parts = [vector.split(self.size) for vector in self.vectors.values()]
@@ -82,91 +70,110 @@ class ParameterServer:
         if natural is not None:
             natural.refresh(weights, 0)
 
-    def apply(self, push: Push, into: torch.Tensor | None = None) -> str:
-        """Take one push into w and w̄. Returns "applied" or why not: duplicate, shape, stale, nonfinite.
+    def apply(self, push: Push, slots: Slots) -> str:
+        """Take one push into w and w̄, and put what comes of it into the worker's weight slot.
 
-        `into`: the worker's slot, which gets the weights that come of it, as `pull` would do.
+        Returns "applied", or why it was refused: duplicate, shape, stale, nonfinite.
         """
-        if push.gradient.device != self.weights.device:
-            return self._apply_from_afar(push, into)
-        reason, norm = self._judge(push)
-        if reason != "applied":
-            self.refused[reason] += 1
-            if into is not None:
-                self.pull(push.worker, into)
-            return reason
-        staleness = self.version - push.version
-        eta = self.method.rate(push, self.eta, staleness)
-        if self.max_norm and norm > self.max_norm:
-            eta *= self.max_norm / norm
-            self.clipped += 1
-        self.staleness[staleness] += 1
-        self.norm_sum += norm
+        self.mark("received")
+        near = self._near(slots)
+        verdict, norm = self._judge(push, near)
+        if verdict == APPLIED:
+            self._enter(push, near, norm)
+        else:
+            self.pull(push.worker, near.weights)
+        if near is not slots:
+            slots.weights.copy_(near.weights)
+        return verdict
+
+    def apply_together(self, pushes: Sequence[tuple[Push, Slots]]) -> tuple[list[str], Push | None]:
+        """Take a push of each worker as one step. Returns their verdicts, and the one push that entered."""
+        near = [(push, self._near(slots)) for push, slots in pushes]
+        verdicts = [self._judge(push, slots)[0] for push, slots in near]
+        good = [pair for pair, verdict in zip(near, verdicts, strict=True) if verdict == APPLIED]
+        entered = None
+        if good:
+            entered, slots = self.method.together(good)
+            sent = self.method.sent(slots)
+            self._enter(entered, slots, math.sqrt(float(torch.dot(sent, sent))))
+        for push, slots in pushes:
+            self.pull(push.worker, slots.weights)
+        return verdicts, entered
+
+    def _near(self, slots: Slots) -> Slots:
+        """Return the slots, or a copy on the server's device if they are on another GPU."""
+        here = self.weights.device
+        return slots if slots.gradient.device == here else Slots(slots.weights.to(here), slots.gradient.to(here))
+
+    def _judge(self, push: Push, slots: Slots) -> tuple[str, float]:
+        """Return the verdict on a push, and the length of the vector that it brings."""
+        square = 0.0
+        sent = self.method.sent(slots)
+        if push.sequence <= self.sequences.get(push.worker, 0):
+            verdict = "duplicate"
+        elif sent.shape != self.weights.shape or sent.dtype != self.weights.dtype:
+            verdict = "shape"
+        elif self._is_stale(push):
+            verdict = "stale"
+        elif not math.isfinite(square := float(torch.dot(sent, sent))):
+            verdict = "nonfinite"
+            self.nonfinite_in_a_row += 1
+            self.served.discard(push.worker)  # if it keeps weights of its own, they are the fault: it starts anew
+        else:
+            verdict = APPLIED
+            self.nonfinite_in_a_row = 0
+        self.sequences[push.worker] = max(push.sequence, self.sequences.get(push.worker, 0))
+        self.refused.update([verdict] if verdict != APPLIED else [])
+        return verdict, math.sqrt(square) if verdict == APPLIED else 0.0
+
+    def _is_stale(self, push: Push) -> bool:
+        oldest = self.max_staleness if self.method.bounded_staleness else self.version
+        torn = self.natural is not None and self.natural.torn(push.factors)
+        return torn or not 0 <= self.version - push.version <= oldest
+
+    def _enter(self, push: Push, slots: Slots, norm: float) -> None:
+        """Move w by the push, take the sample into w̄ and answer into the worker's slot, shard by shard."""
+        self.mark("checked")
+        method, average, staleness = self.method, self.average, self.version - push.version
+        scheduled = self.eta
+        method.begin(push, scheduled, staleness)
         self.version += 1
         self.frames += push.frames if push.minibatches else 0
-        self._pass_through(push, eta, into)
+        eta = method.eta_of(push, scheduled) * self._clip(norm)
+        mu = average.mu(self.frames) if average is not None else 0.0
+        means = average.mean.split(self.size) if average is not None else repeat(None)
+        gradients, pulled = slots.gradient.split(self.size), slots.weights.split(self.size)
+        for w, mean, g, slot, extra in zip(self.shards, means, gradients, pulled, self.extra, strict=False):
+            method.step(w, g, eta, slot, extra)  # w <- w - eta g
+            if mean is not None:
+                mean.lerp_(w, mu)  # w̄ <- w̄ + mu (w - w̄)
+            method.give(w, slot, extra, False)
+        self.served.add(push.worker)
+        self.staleness[staleness] += 1
+        self.norm_sum += norm
         if self.natural is not None and self.frames >= self.natural.next_at:
             self.natural.refresh(self.weights, self.frames)
-        return "applied"
+        self.mark(APPLIED)
 
-    def _apply_from_afar(self, push: Push, into: torch.Tensor | None) -> str:
-        """A push from another GPU: its slots are brought here, and the answer back."""
-        here = self.weights.device
-        near = push.pulled.to(here) if push.pulled is not None else self.weights.clone()
-        reason = self.apply(replace(push, gradient=push.gradient.to(here), pulled=near), near)
-        if into is not None:
-            into.copy_(near)
-        return reason
-
-    def _pass_through(self, push: Push, eta: float, into: torch.Tensor | None) -> None:
-        """Shard by shard: the step, the sample into the average, the answer into the slot."""
-        step, give, extras = self.method.step, self.method.give, self.extra
-        gradients = push.gradient.split(self.size)
-        pulls = push.pulled.split(self.size) if push.pulled is not None else [None] * len(gradients)
-        slots = into.split(self.size) if into is not None else [None] * len(gradients)
-        average, means, share = self.average, None, 0.0
-        if average is not None:
-            share = average.begin(self.frames)
-            means = average.mean.split(self.size)
-        for place, w in enumerate(self.shards):
-            step(w, gradients[place], eta, pulls[place], extras[place])
-            if means is not None:
-                means[place].lerp_(w, share)
-            if (slot := slots[place]) is not None:
-                give(w, slot, extras[place], False)
-
-    def _judge(self, push: Push) -> tuple[str, float]:
-        if push.sequence <= self.sequences.get(push.worker, 0):
-            return "duplicate", 0.0
-        self.sequences[push.worker] = push.sequence
-        sent = self.method.sent(push)
-        if sent.shape != self.weights.shape or sent.dtype != self.weights.dtype:
-            return "shape", 0.0
-        oldest = self.max_staleness if self.method.BOUNDED else self.version
-        if not 0 <= self.version - push.version <= oldest:
-            return "stale", 0.0
-        if self.natural is not None and self.natural.torn(push.factors):
-            return "stale", 0.0
-        square = float(torch.dot(sent, sent))
-        if not math.isfinite(square):
-            self.nonfinite_in_a_row += 1
-            self.served.discard(push.worker)  # where it keeps weights of its own, they are the fault: it starts anew
-            return "nonfinite", 0.0
-        self.nonfinite_in_a_row = 0
-        return "applied", math.sqrt(square)
+    def _clip(self, norm: float) -> float:
+        """Return what a push is scaled with so that it is at most `max_norm` long."""
+        if not self.max_norm or norm <= self.max_norm:
+            return 1.0
+        self.clipped += 1
+        return self.max_norm / norm
 
     @property
     def eta(self) -> float:
-        """The rate of the next push, by the schedule."""
+        """Return the schedule's learning rate for the next push."""
         return self.schedule.eta(self.frames)
 
     @property
     def factors(self) -> int:
-        """The version of the natural gradient's factors that workers are to use; 0 where gradients are plain."""
+        """Return the version of the natural gradient's factors that workers are to use; 0 if gradients are plain."""
         return 0 if self.natural is None else self.natural.version
 
     def pull(self, worker: int, into: torch.Tensor) -> int:
-        """What `worker` is to use next into its slot; returns the version that it got."""
+        """Put what `worker` is to use next into its slot. Returns the version."""
         fresh = worker not in self.served
         self.served.add(worker)
         for w, slot, extra in zip(self.shards, into.split(self.size), self.extra, strict=True):
@@ -174,11 +181,11 @@ class ParameterServer:
         return self.version
 
     def averaged(self) -> torch.Tensor:
-        """The average from t0 on; the raw weights before t0 and where nothing is averaged."""
+        """Return the average from t0 on; the raw weights before t0 and if nothing is averaged."""
         return self.weights if self.average is None else self.average.current(self.weights)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All vectors, for a checkpoint."""
+        """Return all vectors, for a checkpoint."""
         own = {"weights": self.weights} | {f"method.{name}": vector for name, vector in self.vectors.items()}
         if self.average is not None:
             own |= {f"average.{name}": tensor for name, tensor in self.average.tensors().items()}
@@ -186,8 +193,8 @@ class ParameterServer:
             own |= {f"natural.{name}": tensor for name, tensor in self.natural.tensors().items()}
         return own
 
-    def counters(self) -> dict:
-        """Everything but the tensors, JSON-ready, for a checkpoint."""
+    def counters(self) -> dict[str, Any]:
+        """Return everything but the vectors, JSON-ready, for a checkpoint."""
         return {
             "version": self.version,
             "frames": self.frames,
@@ -200,17 +207,15 @@ class ParameterServer:
             "norm_sum": self.norm_sum,
         }
 
-    def restore(self, tensors: dict[str, torch.Tensor], counters: dict) -> None:
+    def restore(self, tensors: Mapping[str, torch.Tensor], counters: Mapping[str, Any]) -> None:
         """Go back to a checkpoint. Sequences start anew, since its workers are gone."""
         self.weights.copy_(tensors["weights"])
         for name, vector in self.vectors.items():
             vector.copy_(tensors[f"method.{name}"])
         if self.average is not None:
-            mine = {name.removeprefix("average."): tensor for name, tensor in tensors.items()}
-            self.average.restore(mine, counters["average"])
+            self.average.restore(_named(tensors, "average."), counters["average"])
         if self.natural is not None:
-            mine = {name.removeprefix("natural."): tensor for name, tensor in tensors.items()}
-            self.natural.restore(mine, counters["natural"])
+            self.natural.restore(_named(tensors, "natural."), counters["natural"])
         self.method.restore(counters["method"])
         self.version, self.frames = counters["version"], counters["frames"]
         self.refused = Counter(counters["refused"])
@@ -218,3 +223,7 @@ class ParameterServer:
         self.clipped, self.norm_sum = counters["clipped"], counters["norm_sum"]
         self.sequences.clear()
         self.served.clear()
+
+
+def _named(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""What a training run shows of itself: the live line, held-out figures, and the events of the log."""
+"""What a training run shows: the live line, held-out figures, and the events "progress" and "heldout" of the log."""
 
 from __future__ import annotations
 
@@ -10,50 +10,52 @@ from typing import Any
 from asr.console import duration, say, status
 from asr.training.heldout import Heldout
 from asr.training.log import TrainingLog
+from asr.training.messages import Push
 from asr.training.server import ParameterServer
 
-#: held-out figures during the pass may cost this share of the training between them
+#: the share of the training time that held-out figures during the pass may cost
 COST = 0.01
 STATUS_S = 1.0
 
 
 class Watch:
-    """Counts what is pushed; says, logs and shows it. One for the whole run, `begin_pass` for each pass."""
+    """Counts pushes; says, logs and shows the figures. One for the whole run, `begin_pass` for each pass."""
 
     def __init__(self, server: ParameterServer, heldout: Heldout, log: TrainingLog, evaluations: int) -> None:
         self.server, self.heldout, self.log, self.evaluations = server, heldout, log, evaluations
         self.pass_, self.first, self.total = 0, 0, 1
         self.next_evaluation = 0
+        self.evaluating_s = 0.0  # spent on held-out figures
         self.ce_raw = self.ce_average = math.nan
         self._clear()
 
     def begin_pass(self, pass_: int, first: int, total: int) -> None:
-        """Frames `first` to `first + total` of the server's count are this pass."""
+        """Begin a pass: frames `first` to `first + total` of the server's count."""
         self.pass_, self.first, self.total = pass_, first, total
         step = total / self.evaluations
-        # evaluating costs a third of training a frame, and raw and average are looked at
+        # a frame costs a third of its training, and raw and average weights are evaluated
         self.frames = max(256, min(len(self.heldout.targets), math.ceil(COST * step * 3 / 2)))
         self._plan()
         self._clear()
 
     def _plan(self) -> None:
-        """The next of the pass's points total/evaluations, 2 total/evaluations, ...; in whole numbers, exactly."""
+        """Set the next of the points total/evaluations, 2 total/evaluations, ...; in whole numbers, exactly."""
         passed = (self.server.frames - self.first) * self.evaluations // self.total
         self.next_evaluation = self.first - (-(passed + 1) * self.total // self.evaluations)
 
     def _clear(self) -> None:
-        self.loss, self.right, self.seen = 0.0, 0, 0
+        self.loss, self.correct, self.seen = 0.0, 0, 0
         self.norm, self.pushes, self.stale = self.server.norm_sum, self.server.version, self._staleness_sum()
         self.since = self.shown = time.monotonic()
 
     def _staleness_sum(self) -> int:
         return sum(value * count for value, count in self.server.staleness.items())
 
-    def on_push(self, loss: float, right: int, frames: int) -> None:
-        """A push was applied: the sum of its frames' losses, how many were right."""
-        self.loss += loss
-        self.right += right
-        self.seen += frames
+    def on_push(self, push: Push) -> None:
+        """Count a push that was applied. A loss that is not finite, of a line search, counts as 0."""
+        self.loss += push.loss * push.frames if math.isfinite(push.loss) else 0.0
+        self.correct += push.correct
+        self.seen += push.frames
         if self.server.frames >= self.next_evaluation:
             self.evaluate()
         elif (now := time.monotonic()) - self.shown >= STATUS_S:
@@ -61,8 +63,8 @@ class Watch:
             status(self._line(), self._short_line())
 
     def evaluate(self) -> None:
-        """Held-out figures of raw and averaged weights: one line, one or two events."""
-        server = self.server
+        """Say and log the held-out figures of raw and averaged weights."""
+        server, begun = self.server, time.monotonic()
         raw = self.heldout.evaluate(server.weights, self.frames)
         averaged = server.averaged()
         average = raw if averaged is server.weights else self.heldout.evaluate(averaged, self.frames)
@@ -83,6 +85,7 @@ class Watch:
             heldout_frames=min(self.frames, len(self.heldout.targets)),
         )
         self._plan()
+        self.evaluating_s += time.monotonic() - begun
         self._clear()
 
     def _progress(self) -> dict[str, Any]:
@@ -94,7 +97,7 @@ class Watch:
             "frames_per_s": self.speed,
             "staleness_mean": (self._staleness_sum() - self.stale) / pushes,
             "train_ce": self.loss / self.seen,
-            "train_accuracy": self.right / self.seen,
+            "train_accuracy": self.correct / self.seen,
             "gradient_norm_mean": (server.norm_sum - self.norm) / pushes,
             "eta": server.eta,
             "refused": dict(server.refused),
@@ -102,7 +105,7 @@ class Watch:
 
     @property
     def speed(self) -> float:
-        """Frames a second since the last held-out figures."""
+        """Return frames a second since the last held-out figures."""
         return self.seen / max(time.monotonic() - self.since, 1e-9)
 
     def _line(self) -> str:
@@ -117,7 +120,7 @@ class Watch:
         )
 
     def _short_line(self) -> str:
-        """What matters of it in less than 80 columns."""
+        """Return what matters of it in less than 80 columns."""
         heldout = "" if math.isnan(self.ce_raw) else f" ce raw {self.ce_raw:.3f} avg {self.ce_average:.3f}"
         return (
             f"{self._place()} {self.speed:,.0f}/s stale {self._progress()['staleness_mean']:.2f} "
@@ -125,10 +128,10 @@ class Watch:
         )
 
     def _place(self) -> str:
-        """How far the pass has come; which it is only where there are several."""
+        """Return how far the pass has come, and which it is if there are several."""
         nth = f"pass {self.pass_ + 1} " if self.pass_ else ""
         return f"{nth}{100 * (self.server.frames - self.first) / self.total:3.0f} %"
 
     def _left(self) -> float:
-        """Seconds to the end of the pass at the present speed."""
+        """Return the seconds to the end of the pass at the present speed."""
         return max(self.first + self.total - self.server.frames, 0) / max(self.speed, 1e-9)

@@ -7,11 +7,11 @@ The server runs here, in the parent, one push after the other.
 On GPUs the slots lie in GPU memory, w and its average on the first GPU, workers on each in turn: a push then never
 leaves it. A message is sent once the work that filled the slot is done (`synchronize`).
 
-With as many workers as cores the server has none of its own: it does a push on the core that its worker has just
-left idle. Left to itself the kernel wakes it on another worker's, again and again, and each push then holds up two.
+With as many workers as cores the server has no core of its own: it takes a push on the core that its worker has just
+left idle. Otherwise the kernel wakes it on another worker's core, again and again, and each push delays two workers.
 
-A dead or silent worker is replaced and the rest of its lease given to another (see desk.py). A dead parent takes its
-workers with it, by the kernel's hand: also those that are stopped, or in the middle of something long.
+A dead or silent worker is replaced, and the rest of its lease goes to another one (dispatcher.py). When the parent
+dies the kernel kills its workers, also those that are stopped, or in the middle of something long.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ from typing import NamedTuple
 import torch
 import torch.multiprocessing
 
+from asr.errors import InputError
 from asr.parallel.processes import end_with_parent, how_it_ended, without_interrupts
-from asr.training.desk import Desk
+from asr.training.dispatcher import Dispatcher, Due
 from asr.training.engines.parcel import Parcel
 from asr.training.ledger import Ledger
+from asr.training.messages import Slots
 from asr.training.methods.base import Method
-from asr.training.worker import Answer, Job, work
+from asr.training.objectives.base import Job
+from asr.training.worker import work
 
 #: how much longer a new worker may be silent: it has to start Python and load torch first
 STARTUP_S = 60.0
@@ -55,25 +58,21 @@ class Failed(NamedTuple):
     trace: str
 
 
-def _worker_main(
-    pipe: Connection, parcel: Parcel, method: Method, weights: torch.Tensor, gradient: torch.Tensor
-) -> None:
+def _worker_main(pipe: Connection, parcel: Parcel, method: Method, number: int, slots: Slots) -> None:
     end_with_parent()
-    from asr.errors import InputError
-
     try:
         job: Job = parcel.open()
         torch.set_num_threads(job.threads)
-        worker = work(job.open(), method, weights, gradient)
-        message = next(worker)
+        talk = work(number, job.open(), slots, method.work)
+        message = next(talk)
         while True:
-            _settle(weights)
+            _settle(slots.weights)
             pipe.send((_core(), message))
-            message = worker.send(pipe.recv())
+            message = talk.send(pipe.recv())
     except StopIteration:
         return
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the parent is gone, and so is the reason to live
+        return  # the parent is gone
     except InputError as error:
         pipe.send((-1, Failed(error, "")))
     except Exception:
@@ -81,8 +80,8 @@ def _worker_main(
 
 
 def _core() -> int:
-    """The core that this process runs on; -1 where the system does not tell."""
-    return _sched_getcpu() if _sched_getcpu is not None else -1
+    """Return the core that this process runs on; -1 if the system does not tell."""
+    return int(_sched_getcpu()) if _sched_getcpu is not None else -1
 
 
 @contextlib.contextmanager
@@ -110,16 +109,15 @@ class _Member:
     number: int
     process: BaseProcess
     pipe: Connection
-    weights: torch.Tensor
-    gradient: torch.Tensor
-    heard: float  # by the engine's clock
+    slots: Slots
+    heard: float  # by the engine's clock: when it last spoke, or was answered
 
 
 class LocalEngine:
     """Runs passes: `run(ledger)` once for each; the workers stay in between. Leave it with `with`."""
 
-    def __init__(self, desk: Desk, job: Job, method: Method, *, workers: int, timeout_s: float = 120.0) -> None:
-        self.desk, self.method = desk, method
+    def __init__(self, dispatcher: Dispatcher, job: Job, *, workers: int, timeout_s: float = 120.0) -> None:
+        self.dispatcher = dispatcher
         self.parcel = Parcel.of(job)
         self.workers, self.timeout_s = workers, timeout_s
         self.context = torch.multiprocessing.get_context("spawn")
@@ -127,7 +125,7 @@ class LocalEngine:
         self.members: dict[int, _Member] = {}
         self.started = 0
         #: seconds spent on turns, TURN_S a turn at most. Silence is judged by it: neither a long evaluation in this
-        #: process nor a ^Z that stopped everything is held against the workers
+        #: process nor a ^Z that stopped everything counts as the workers' silence
         self.clock = 0.0
 
     def __enter__(self) -> LocalEngine:
@@ -138,40 +136,42 @@ class LocalEngine:
         self.selector.close()
 
     def run(self, ledger: Ledger) -> None:
-        """Work through the ledger. Raises InputError for bad data, RuntimeError when workers keep dying."""
-        self.desk.ledger = ledger
+        """Work through the ledger. Raises InputError for bad data, RuntimeError if workers keep dying."""
         leases = sum(len(waiting) for waiting in ledger.waiting.values())
         while len(self.members) < min(self.workers, max(1, leases)):
             self._start()
-        self._wake()
-        while not self.desk.complete:
+        self._deliver(self.dispatcher.begin(ledger))
+        while not self.dispatcher.complete:
             self._turn()
 
     def _start(self) -> None:
+        """Start a worker process."""
         here, there = self.context.Pipe()
-        like = self.desk.server.weights
-        weights, gradient = self._slot(like), self._slot(like)
+        slots = Slots(self._slot(), self._slot())
         process = self.context.Process(
             target=_worker_main,
-            args=(there, self.parcel, self.method, weights, gradient),
+            args=(there, self.parcel, self.dispatcher.server.method, self.started, slots),
             daemon=True,
             name=f"worker {self.started}",
         )
         with without_interrupts():
             process.start()
         there.close()
-        member = _Member(self.started, process, here, weights, gradient, self.clock + STARTUP_S)
+        member = _Member(self.started, process, here, slots, self.clock + STARTUP_S)
         self.members[self.started] = member
+        self.dispatcher.join(self.started, slots)
         self.selector.register(here, selectors.EVENT_READ, (member, "speaks"))
         self.selector.register(process.sentinel, selectors.EVENT_READ, (member, "ended"))
         self.started += 1
 
-    def _slot(self, like: torch.Tensor) -> torch.Tensor:
-        if like.device.type != "cuda":
-            return torch.zeros_like(like).share_memory_()
-        return torch.zeros_like(like, device=f"cuda:{self.started % torch.cuda.device_count()}")
+    def _slot(self) -> torch.Tensor:
+        weights = self.dispatcher.server.weights
+        if weights.device.type != "cuda":
+            return torch.zeros_like(weights).share_memory_()
+        return torch.zeros_like(weights, device=f"cuda:{self.started % torch.cuda.device_count()}")
 
     def _turn(self) -> None:
+        """Take the messages that have come, then look for workers that have ended or are silent."""
         begun = time.monotonic()
         ready = [key.data for key, _ in self.selector.select(timeout=TURN_S)]
         for member, event in ready:
@@ -180,53 +180,47 @@ class LocalEngine:
         for member, event in ready:
             if event == "ended" and member.number in self.members and not member.pipe.poll():
                 member.process.join(timeout=1)  # it closes its files a moment before it has an exit status
-                self._bury(member, f"{member.process.name} {how_it_ended(member.process.exitcode)}")
+                self._replace(member, f"{member.process.name} {how_it_ended(member.process.exitcode)}")
         self.clock += min(time.monotonic() - begun, TURN_S)
         for member in list(self.members.values()):
-            silent = member.number not in self.desk.idle and self.clock - member.heard > self.timeout_s
+            silent = self.clock - member.heard > self.timeout_s and member.number not in self.dispatcher.waiting
             if silent and not member.pipe.poll():
-                self._bury(member, f"{member.process.name} was silent for {self.timeout_s:.0f} s")
+                self._replace(member, f"{member.process.name} was silent for {self.timeout_s:.0f} s")
 
     def _hear(self, member: _Member) -> None:
+        """Take a message of a worker, and deliver the answers that are due."""
         try:
             core, message = member.pipe.recv()
         except (EOFError, OSError):
             member.process.join(timeout=1)
-            self._bury(member, f"{member.process.name} closed its pipe and {how_it_ended(member.process.exitcode)}")
+            ended = how_it_ended(member.process.exitcode)
+            self._replace(member, f"{member.process.name} closed its pipe and {ended}")
             return
         member.heard = self.clock
         if isinstance(message, Failed):
             if message.error is not None:
                 raise message.error
-            self._bury(member, message.trace)
+            self._replace(member, message.trace)
             return
         with _on_core(core):
-            answer = self.desk.answer(member.number, message, member.weights, member.gradient)
-        if answer is not None:
-            self._reply(member, answer)
+            due = self.dispatcher.take(message)
+        self._deliver(due)
 
-    def _reply(self, member: _Member, answer: Answer) -> None:
-        _settle(member.weights)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end is noticed by its sentinel
-            member.pipe.send(answer)
-
-    def _wake(self) -> None:
-        """Leases may be waiting again: give them to those that asked."""
-        for number in sorted(self.desk.idle):
+    def _deliver(self, due: Due) -> None:
+        for number, answer in due:
             member = self.members[number]
-            answer = self.desk.lease(number, member.weights)
-            if answer is not None:
-                member.heard = self.clock
-                self._reply(member, answer)
+            member.heard = self.clock
+            _settle(member.slots.weights)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its sentinel tells of its end
+                member.pipe.send(answer)
 
-    def _bury(self, member: _Member, cause: str) -> None:
-        """Take a worker out, let another go on with its lease, and start a new one in its place."""
-        self._forget(member)
-        self.desk.lost(member.number, cause)
-        self._wake()
+    def _replace(self, member: _Member, cause: str) -> None:
+        """End a worker, let others go on with its lease, and start a new one in its place."""
+        self._end(member)
+        self._deliver(self.dispatcher.lost(member.number, cause))
         self._start()
 
-    def _forget(self, member: _Member) -> None:
+    def _end(self, member: _Member) -> None:
         del self.members[member.number]
         self.selector.unregister(member.pipe)
         self.selector.unregister(member.process.sentinel)
@@ -235,13 +229,14 @@ class LocalEngine:
         member.pipe.close()
 
     def _stop(self) -> None:
-        """Send those home that wait for work, and end the others, which do nothing any more that is wanted."""
-        for member in self.members.values():
-            if member.number in self.desk.idle:
-                self._reply(member, Answer(self.desk.server.version, 0.0))
-            else:
+        """Dismiss the workers that wait for a lease, and kill the others: what they do is not wanted any more."""
+        idle = self.dispatcher.dismiss()
+        self._deliver(idle)
+        dismissed = {number for number, _ in idle}
+        for number, member in self.members.items():
+            if number not in dismissed:
                 member.process.kill()
         end = time.monotonic() + 5
         for member in list(self.members.values()):
             member.process.join(timeout=max(0.0, end - time.monotonic()))
-            self._forget(member)
+            self._end(member)

@@ -31,7 +31,7 @@ class Parcel:
         return cls(torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8).clone().share_memory_(), packer.tensors)
 
     def open(self) -> Any:
-        """What was packed, with the same tensors."""
+        """Return what was packed, with the same tensors."""
         return _Unpacker(self).load()
 
 

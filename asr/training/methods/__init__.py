@@ -1,4 +1,4 @@
-"""Published training methods side by side, a short file each: what a worker sends and what the server does with it.
+"""Published training methods side by side, a short file each: what a worker sends, what the server does with it.
 
     method = get("dc-asgd", ("dc_lambda=0.04",))
 
@@ -29,7 +29,7 @@ from asr.training.methods.sgd import Sgd
 from asr.training.methods.sync_sgd import SyncSgd
 
 METHODS: dict[str, type[Method]] = {
-    method.NAME: method
+    method.name: method
     for method in (
         AsyncAsgd,
         Asgd,
@@ -50,7 +50,7 @@ METHODS: dict[str, type[Method]] = {
 
 
 def get(name: str, options: Sequence[str] = ()) -> Method:
-    """The method of that name, with its own settings from `name=value` texts."""
+    """Return the method of that name, with its own settings from `name=value` texts. Raises InputError."""
     if name not in METHODS:
         raise InputError(f"no training method '{name}'; there are: {', '.join(sorted(METHODS))}")
     cls = METHODS[name]

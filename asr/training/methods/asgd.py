@@ -1,7 +1,7 @@
 """Averaged SGD, serial, one pass: w <- w - eta(n) g, eta(n) = eta0 (1 + a eta0 n)^-c, w̄ the mean of w from t0 on.
 
 Xu 2011, Towards Optimal One Pass Large Scale Learning with Averaged Stochastic Gradient Descent; for acoustic models
-You, Wang & Xu 2014. async-asgd with one worker and no staleness, by default with its natural gradient.
+You, Wang & Xu 2014. It is async-asgd with one worker and no staleness, by default with its natural gradient.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from asr.training.methods.base import Method
 class Asgd(Method):
     """One pass, one worker; the result is the average."""
 
-    NAME = "asgd"
-    NATURAL = True
-    AVERAGED = True
-    SERIAL = True
+    name = "asgd"
+    average = True
+    natural_gradient = True
+    serial = True

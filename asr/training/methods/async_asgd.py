@@ -1,14 +1,24 @@
-"""Asynchronous averaged SGD: w <- w - eta(n) g whenever a push arrives, w̄ the mean of w from t0 on. The default.
+"""Asynchronous averaged SGD, the default: every push moves w at once, and the result is the mean of w from t0 on.
 
-You & Xu, Improving Training Time of Deep Neural Network With Asynchronous Averaged SGD. Step and average are those of
-the server (base.py, average.py): one sample an applied push; workers pull w, never w̄.
-What the paper does not have: a worker's g is by default the natural gradient (acoustic/fisher.py), which is worth
-several passes; `--natural-gradient off` leaves it out.
+You & Xu, Improving Training Time of Deep Neural Network With Asynchronous Averaged SGD. When a push with the gradient
+g of a minibatch arrives after n frames,
+
+    eta = eta0 (1 + a eta0 n)^-c        schedule.py: clocked by frames, not by updates
+    w   <- w - eta g                    `step` below; g was computed at the weights that the worker pulled
+    mu  = 1 / k                         average.py: k counts the pushes since t0
+    w̄   <- w̄ + mu (w - w̄)              one sample a push that entered
+
+and the worker that pushed gets w, never w̄. server.py does these lines in this order.
+
+The paper does not have the natural gradient (acoustic/fisher.py), which g is by default: it is worth several passes.
+`--natural-gradient off` leaves it out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import torch
 
 from asr.training.methods.base import Method
 
@@ -17,6 +27,17 @@ from asr.training.methods.base import Method
 class AsyncAsgd(Method):
     """One pass, any number of workers; the result is the average."""
 
-    NAME = "async-asgd"
-    NATURAL = True
-    AVERAGED = True
+    name = "async-asgd"
+    average = True
+    natural_gradient = True
+
+    def step(
+        self,
+        w: torch.Tensor,
+        g: torch.Tensor,
+        eta: float,
+        pulled: torch.Tensor,
+        extra: tuple[torch.Tensor, ...],
+    ) -> None:
+        """w <- w - eta g."""
+        w.add_(g, alpha=-eta)

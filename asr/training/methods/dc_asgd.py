@@ -28,7 +28,7 @@ from asr.training.methods.base import Method, Scratch
 class DcAsgd(Method):
     """One pass, any number of workers; the result is the last weights."""
 
-    NAME = "dc-asgd"
+    name = "dc-asgd"
 
     form: str = "adaptive"  # or constant
     dc_lambda: float = 0.04  # lambda of the constant form
@@ -43,7 +43,7 @@ class DcAsgd(Method):
         self.moved, self.divisor = Scratch(), Scratch()
 
     def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The mean square of the gradients, where lambda adapts."""
+        """Return the mean square of the gradients, if lambda adapts."""
         return {"mean_square": torch.zeros_like(weights)} if self.form == "adaptive" else {}
 
     def step(
@@ -51,12 +51,10 @@ class DcAsgd(Method):
         w: torch.Tensor,
         g: torch.Tensor,
         eta: float,
-        pulled: torch.Tensor | None,
+        pulled: torch.Tensor,
         extra: tuple[torch.Tensor, ...],
     ) -> None:
         """w <- w - eta (g + lambda g g (w - pulled))."""
-        if pulled is None:
-            raise RuntimeError("dc-asgd needs the weights that a push was computed with")
         change = torch.sub(w, pulled, out=self.moved.like(w)).mul_(g).mul_(g)
         strength = self.dc_lambda
         if extra:

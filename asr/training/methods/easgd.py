@@ -11,35 +11,33 @@ v <- delta v - eta g(x_i + delta v), x_i <- x_i + v.
 A worker sees its own share of the data alone, so the pass is as many steps shorter for it as there are workers: eta
 wants to be larger than for methods whose workers share every step, by up to that factor.
 
-The exchange takes the replica from the worker's slot and leaves it there. So a push brings no gradient, --max-norm
-has no meaning, and no push is too old: a staleness is the number of others' exchanges between two of a worker's. A
-replica that is no longer finite is refused, its frames are dropped, and the worker starts from x~ again; so do all
+The exchange takes x_i from the worker's slot and leaves it there. So a push brings no gradient, --max-norm has no
+meaning, and no push is too old: a staleness is the number of others' exchanges between two of a worker's. Weights x_i
+that are no longer finite are refused, their frames are dropped, and the worker starts from x~ again; so do all
 workers of a resumed run. alpha counts the workers that have pushed, unless `workers` says how many there are.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from asr.training.methods.accumulate import together
+from asr.training.messages import Push, Slots
+from asr.training.methods.accumulate import loss_of
 from asr.training.methods.base import Method, Scratch
-
-if TYPE_CHECKING:
-    from asr.training.server import Push
-    from asr.training.worker import Answer, Replica
+from asr.training.worker import Talk, Worker
 
 
 @dataclass
 class Easgd(Method):
     """One pass, any number of workers; the result is the centre."""
 
-    NAME = "easgd"
-    BOUNDED = False
+    name = "easgd"
+    bounded_staleness = False
 
     period: int = 4  # minibatches between two exchanges
     beta: float = 0.9
@@ -58,39 +56,35 @@ class Easgd(Method):
 
     # ---- the server's side
 
-    def sent(self, push: Push) -> torch.Tensor:
-        """The replica."""
-        if push.pulled is None:
-            raise RuntimeError("easgd needs the worker's weights with a push")
-        return push.pulled
+    def sent(self, slots: Slots) -> torch.Tensor:
+        """Return the worker's weights x_i."""
+        return slots.weights
 
-    def rate(self, push: Push, eta: float, staleness: int) -> float:
-        """Notes alpha. The rate itself is for the workers."""
+    def begin(self, push: Push, eta: float, staleness: int) -> None:
+        """Count the worker, for alpha. eta is for the workers' own steps."""
         self.seen.add(push.worker)
         self.alpha = self.beta / (self.workers or len(self.seen))
-        return eta
 
     def step(
         self,
         w: torch.Tensor,
         g: torch.Tensor,
         eta: float,
-        pulled: torch.Tensor | None,
+        pulled: torch.Tensor,
         extra: tuple[torch.Tensor, ...],
     ) -> None:
-        """The elastic exchange between a shard of the centre and of the replica."""
-        assert pulled is not None  # `sent` has seen to that
+        """Exchange between a shard of the centre x~ and of the worker's x_i."""
         e = torch.sub(pulled, w, out=self.pull.like(w)).mul_(self.alpha)
         w.add_(e)
         pulled.sub_(e)
 
     def give(self, w: torch.Tensor, into: torch.Tensor, extra: tuple[torch.Tensor, ...], fresh: bool) -> None:
-        """A worker keeps its replica; a new one gets the centre."""
+        """Leave a worker its x_i; a new one gets the centre."""
         if fresh:
             into.copy_(w)
 
     def counters(self) -> dict[str, Any]:
-        """The workers that have pushed."""
+        """Return the workers that have pushed."""
         return {"seen": sorted(self.seen)}
 
     def restore(self, counters: dict[str, Any]) -> None:
@@ -99,23 +93,23 @@ class Easgd(Method):
 
     # ---- the worker's side
 
-    def work(self, replica: Replica, batches: Iterator[Any]) -> Generator[Any, Answer, None]:
-        """`period` local steps, then an exchange; what is left of a lease goes into a shorter one."""
+    def work(self, worker: Worker, batches: Iterator[Any]) -> Talk[None]:
+        """Make `period` local steps, then an exchange; what is left of a lease makes a shorter one."""
         while group := list(itertools.islice(batches, self.period)):
             losses = []
             for batch in group:
                 if self.momentum:
-                    self._look_ahead(replica)
-                losses.append(replica.gradient_at(batch))
-                replica.weights.add_(replica.gradient, alpha=-replica.eta)
+                    self._look_ahead(worker)
+                losses.append(worker.gradient_at(batch))
+                worker.weights.add_(worker.gradient, alpha=-worker.eta)
                 if self.velocity is not None:
-                    self.velocity.mul_(self.momentum).add_(replica.gradient, alpha=-replica.eta)
-            if self.velocity is not None and not torch.isfinite(replica.weights.sum()):
-                self.velocity.zero_()  # the replica is about to be refused, and this was part of it
-            yield from replica.push(together(losses), minibatches=len(group))
+                    self.velocity.mul_(self.momentum).add_(worker.gradient, alpha=-worker.eta)
+            if self.velocity is not None and not torch.isfinite(worker.weights.sum()):
+                self.velocity.zero_()  # x_i is about to be refused, and this was part of it
+            yield from worker.push(loss_of(losses), minibatches=len(group))
 
-    def _look_ahead(self, replica: Replica) -> None:
-        """x + delta v, where Nesterov's gradient is taken; from there, x + v is a step of -eta g away."""
+    def _look_ahead(self, worker: Worker) -> None:
+        """Go to x + delta v, where Nesterov's gradient is taken; from there, x + v is a step of -eta g away."""
         if self.velocity is None:
-            self.velocity = torch.zeros_like(replica.weights)
-        replica.weights.add_(self.velocity, alpha=self.momentum)
+            self.velocity = torch.zeros_like(worker.weights)
+        worker.weights.add_(self.velocity, alpha=self.momentum)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from asr.training.methods.whole_data import Point, Problem, WholeData
+from asr.training.methods.whole_data import DataLoss, Point, WholeData
 
 #: conjugate gradients begin at so much of the last solution: beta of Kingsbury et al.
 DECAY = 0.95
@@ -82,7 +82,7 @@ def conjugate_gradients(
 class HessianFree(WholeData):
     """Iterations until held-out cross-entropy stops falling, any number of workers; the result is the best w."""
 
-    NAME = "hessian-free"
+    name = "hessian-free"
 
     damping: float = 1.0  # lambda at the start
     sample: float = 0.03  # share of the frames whose curvature is looked at, another one in every iteration
@@ -95,7 +95,7 @@ class HessianFree(WholeData):
         self.require(self.products >= 1, "products", "at least 1")
 
     def minimiser(self, weights: torch.Tensor) -> HessianFreeMinimiser:
-        """A fresh one."""
+        """Return a new minimiser."""
         return HessianFreeMinimiser(weights, self.damping, self.sample, self.products)
 
 
@@ -108,9 +108,9 @@ class HessianFreeMinimiser:
         self.iterations = 0
         self.shown: dict[str, Any] = {}
 
-    def improve(self, problem: Problem, point: Point) -> Point:
-        """One iteration."""
-        product = problem.curvature(point.weights, self.sample, self.iterations)
+    def improve(self, data_loss: DataLoss, point: Point) -> Point:
+        """Make one iteration."""
+        product = data_loss.curvature(point.weights, self.sample, self.iterations)
         counts = itertools.count()
 
         def damped(v: torch.Tensor) -> torch.Tensor:
@@ -120,31 +120,31 @@ class HessianFreeMinimiser:
         self.iterations += 1
         found = conjugate_gradients(damped, -point.gradient, DECAY * self.last, self.products)
         self.shown = {"products": next(counts), "damping": self.damping, "step": 0.0}
-        chosen = self._backtrack(problem, point, found)
+        chosen = self._backtrack(data_loss, point, found)
         self.last = chosen.d
-        return self._search(problem, point, chosen)
+        return self._search(data_loss, point, chosen)
 
-    def _backtrack(self, problem: Problem, point: Point, found: list[Iterate]) -> Iterate:
-        """From the last iterate back while held-out cross-entropy does not rise (Kingsbury et al.)."""
+    def _backtrack(self, data_loss: DataLoss, point: Point, found: list[Iterate]) -> Iterate:
+        """Go from the last iterate back while held-out cross-entropy does not rise (Kingsbury et al.)."""
         chosen = found[-1]
-        lowest = problem.heldout(point.weights + chosen.d)
+        lowest = data_loss.heldout(point.weights + chosen.d)
         for earlier in found[-2::-1]:
-            ce = problem.heldout(point.weights + earlier.d)
+            ce = data_loss.heldout(point.weights + earlier.d)
             if not ce <= lowest and math.isfinite(lowest):
                 break
             chosen, lowest = earlier, ce
         return chosen
 
-    def _search(self, problem: Problem, point: Point, chosen: Iterate) -> Point:
-        """alpha = 1, 1/2, 1/4, ... until f(w + alpha d) <= f(w) + 0.01 alpha g . d; lambda by what alpha = 1 did."""
+    def _search(self, data_loss: DataLoss, point: Point, chosen: Iterate) -> Point:
+        """Try alpha = 1, 1/2, 1/4, ... until f(w + alpha d) <= f(w) + 0.01 alpha g . d; set lambda by alpha = 1."""
         promised = float(point.gradient.dot(chosen.d))
         said = chosen.model - 0.5 * self.damping * float(chosen.d.dot(chosen.d))
         if not (promised < 0 and said < 0):  # held-out frames take none of the iterates
             return self._stay(point)
         alpha = 1.0
-        for _ in range(min(TRIES, problem.passes_left)):
+        for _ in range(min(TRIES, data_loss.passes_left)):
             weights = point.weights.add(chosen.d, alpha=alpha)
-            loss, gradient = problem.loss_and_gradient(weights)
+            loss, gradient = data_loss.loss_and_gradient(weights)
             if alpha == 1.0:
                 self._damp((loss - point.loss) / said)
             if loss <= point.loss + ARMIJO * alpha * promised:
@@ -154,7 +154,7 @@ class HessianFreeMinimiser:
         return self._stay(point)
 
     def _damp(self, rho: float) -> None:
-        """Levenberg-Marquardt. The model counts without its damping: lambda is what is on trial."""
+        """Set lambda by Levenberg and Marquardt. The model counts without its damping: lambda is what is on trial."""
         self.shown["rho"] = rho if math.isfinite(rho) else 0.0
         if rho > HIGH:
             self.damping /= FACTOR
@@ -162,21 +162,21 @@ class HessianFreeMinimiser:
             self.damping *= FACTOR
 
     def _stay(self, point: Point) -> Point:
-        """No step helped: more damping, and no memory of where the last solution led."""
+        """Return `point`: no step helped. Raises the damping and forgets the last solution."""
         self.damping *= FACTOR
         self.last = torch.zeros_like(self.last)
         return point
 
     def figures(self) -> dict[str, Any]:
-        """Products with G, lambda before and rho after the step, its length alpha (0: none helped)."""
+        """Return products with G, lambda before and rho after the step, its length alpha (0: none helped)."""
         return self.shown
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """The last solution."""
+        """Return the last solution."""
         return {"last": self.last}
 
     def counters(self) -> dict[str, Any]:
-        """lambda and the iterations."""
+        """Return lambda and the iterations."""
         return {"damping": self.damping, "iterations": self.iterations}
 
     def restore(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:

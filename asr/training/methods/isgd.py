@@ -21,23 +21,21 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from asr.training.methods.base import Method
-
-if TYPE_CHECKING:
-    from asr.training.worker import Answer, Replica
+from asr.training.worker import Talk, Worker
 
 
 @dataclass
 class Isgd(Method):
     """One pass, any number of workers; the result is the last weights."""
 
-    NAME = "isgd"
+    name = "isgd"
 
     window: int = 500  # losses that the limit is made of, each worker's own
     warm: int = 50  # losses before which there is no limit
@@ -56,31 +54,31 @@ class Isgd(Method):
         self.fired = 0  # minibatches above the limit
 
     def limit(self) -> float:
-        """mean + sigmas * sigma of the losses in the window; infinite while there are fewer than `warm`."""
+        """Return mean + sigmas * sigma of the losses in the window; infinity while there are fewer than `warm`."""
         if len(self.losses) < self.warm:
             return math.inf
         losses = np.fromiter(self.losses, float)
         return float(losses.mean() + self.sigmas * losses.std())
 
-    def work(self, replica: Replica, batches: Iterator[Any]) -> Generator[Any, Answer, None]:
-        """A push a minibatch, and further ones for those above the limit."""
+    def work(self, worker: Worker, batches: Iterator[Any]) -> Talk[None]:
+        """Push each minibatch, and push again those above the limit."""
         for batch in batches:
-            loss = yield from self.push_one(replica, batch)
+            loss = yield from self.push_one(worker, batch)
             limit = self.limit()
             if math.isfinite(loss.mean):
                 self.losses.append(loss.mean)
             if loss.mean > limit:
                 self.fired += 1
-                yield from self._chase(replica, batch, limit)
+                yield from self._push_again(worker, batch, limit)
 
-    def _chase(self, replica: Replica, batch: Any, limit: float) -> Generator[Any, Answer, None]:
-        """Further pushes on one minibatch."""
-        before = replica.weights.clone()
+    def _push_again(self, worker: Worker, batch: Any, limit: float) -> Talk[None]:
+        """Make further pushes on one minibatch until its loss is within the limit."""
+        before = worker.weights.clone()
         constraint = self.zeta * self.eps / before.numel()
         for _ in range(self.stop):
-            loss = replica.gradient_at(batch)
+            loss = worker.gradient_at(batch)
             if not loss.mean > limit:
                 return
-            replica.gradient.mul_(self.zeta * (loss.mean - limit))
-            replica.gradient.add_(replica.weights, alpha=constraint).sub_(before, alpha=constraint)
-            yield from replica.push(loss, minibatches=0)
+            worker.gradient.mul_(self.zeta * (loss.mean - limit))
+            worker.gradient.add_(worker.weights, alpha=constraint).sub_(before, alpha=constraint)
+            yield from worker.push(loss, minibatches=0)

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from asr.training.methods.whole_data import Point, Problem, WholeData
+from asr.training.methods.whole_data import DataLoss, Point, WholeData
 
 #: data passes that one line search may take; torch's own limit
 SEARCH = 25
@@ -35,7 +35,7 @@ LISTS = ("old_dirs", "old_stps", "ro")
 class Lbfgs(WholeData):
     """Whole-data steps until held-out cross-entropy stops falling, any number of workers; the result is the best."""
 
-    NAME = "lbfgs"
+    name = "lbfgs"
 
     history: int = 10  # pairs (s, y) that are kept; Nocedal & Wright find 3 to 20 good
 
@@ -44,7 +44,7 @@ class Lbfgs(WholeData):
         self.require(self.history >= 1, "history", "at least 1")
 
     def minimiser(self, weights: torch.Tensor) -> LbfgsMinimiser:
-        """A fresh one."""
+        """Return a new minimiser."""
         return LbfgsMinimiser(weights, self.history)
 
 
@@ -63,10 +63,10 @@ class LbfgsMinimiser:
         )
         self.passes = 0  # of the last iteration
 
-    def improve(self, problem: Problem, point: Point) -> Point:
-        """One direction and its line search."""
+    def improve(self, data_loss: DataLoss, point: Point) -> Point:
+        """Search along one direction."""
         known = lowest = point
-        before = problem.passes_left
+        before = data_loss.passes_left
 
         def closure() -> float:
             nonlocal lowest
@@ -74,7 +74,7 @@ class LbfgsMinimiser:
             if torch.equal(now, known.weights):
                 loss, gradient = known.loss, known.gradient
             else:
-                loss, gradient = problem.loss_and_gradient(now)
+                loss, gradient = data_loss.loss_and_gradient(now)
                 if not math.isfinite(loss):
                     loss = TOO_FAR * max(abs(known.loss), 1.0)
                 elif loss < lowest.loss:
@@ -87,32 +87,32 @@ class LbfgsMinimiser:
         self.optimiser.param_groups[0]["max_eval"] = 1 + min(SEARCH, before - 1)
         self.optimiser.step(closure)
         self.parameter.grad = None
-        self.passes = before - problem.passes_left
+        self.passes = before - data_loss.passes_left
         if torch.equal(self.parameter.detach(), point.weights):
             self.optimiser.state.clear()  # the pairs led nowhere: next, down the gradient
             return point
         if torch.equal(self.parameter.detach(), lowest.weights):
             return lowest
-        return self._look(problem, lowest)
+        return self._look(data_loss, lowest)
 
-    def _look(self, problem: Problem, lowest: Point) -> Point:
-        """The search may take a point that is good enough though it was at a lower one: look again, if it may."""
-        if not problem.passes_left:
+    def _look(self, data_loss: DataLoss, lowest: Point) -> Point:
+        """Return the point that the search took, though it may have seen a lower one; `lowest` if no pass is left."""
+        if not data_loss.passes_left:
             return lowest
-        loss, gradient = problem.loss_and_gradient(self.parameter.detach())
+        loss, gradient = data_loss.loss_and_gradient(self.parameter.detach())
         return Point(self.parameter.detach().clone(), loss, gradient.clone())
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the optimiser keeps for its one parameter."""
+        """Return what the optimiser keeps for its one parameter."""
         return self.optimiser.state[self.parameter]
 
     def figures(self) -> dict[str, Any]:
-        """Passes, step length t, pairs held."""
+        """Return passes, step length t, pairs held."""
         return {"passes": self.passes, "step": float(self.state.get("t", 0)), "pairs": len(self.state.get("ro", ()))}
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All numbers of the optimiser's state: lists as name.0, name.1, ...; Python's numbers as float64."""
+        """Return the optimiser's state: lists as name.0, name.1, ...; Python's numbers as float64."""
         found = {}
         for name, value in self.state.items():
             if name == "al" or value is None:  # scratch of the two-loop recursion
@@ -125,7 +125,7 @@ class LbfgsMinimiser:
         return found
 
     def counters(self) -> dict[str, Any]:
-        """Nothing that is not in the tensors."""
+        """Return nothing: all is in the tensors."""
         return {}
 
     def restore(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:

@@ -20,15 +20,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from asr.training.messages import Push
 from asr.training.methods.base import Method
-
-if TYPE_CHECKING:
-    from asr.training.server import Push
 
 #: stalenesses of a worker that its mean is taken of
 STALENESSES = 16
@@ -55,7 +53,7 @@ class Forecaster:
         self.last = 0.0  # that input
 
     def step(self, x: float, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One input: (h, c, the activations of i, f, g, o as rows)."""
+        """Take one input. Returns h, c, and the activations of i, f, g, o as rows."""
         size = len(h)
         activations = (self.gates @ np.concatenate(([1.0, x], h))).reshape(4, size)
         activations[2] = np.tanh(activations[2])
@@ -65,11 +63,11 @@ class Forecaster:
         return o * np.tanh(c), c, activations
 
     def read(self, h: np.ndarray) -> float:
-        """The forecast, normalised."""
+        """Return the forecast, normalised."""
         return float(self.out[0] + self.out[1:] @ h)
 
     def gradients(self, error: float) -> tuple[np.ndarray, np.ndarray]:
-        """Of error^2 / 2 of the last forecast, through one step of the LSTM: for `gates` and for `out`."""
+        """Return the gradients of error^2 / 2 of the last forecast, through one step, in `gates` and in `out`."""
         h, c, (i, f, g, o) = self.step(self.last, self.h, self.c)
         squashed = np.tanh(c)
         dh = error * self.out[1:]
@@ -79,7 +77,7 @@ class Forecaster:
         return np.outer(np.concatenate(slopes), inputs), error * np.concatenate(([1.0], h))
 
     def observe(self, value: float) -> None:
-        """The next number of the series."""
+        """Learn from the next number of the series."""
         if not self.seen:
             self.mean, self.deviation = value, max(0.1 * abs(value), 1e-6)
         h, c, _ = self.step(self.last, self.h, self.c)
@@ -94,7 +92,7 @@ class Forecaster:
         self.seen += 1
 
     def ahead(self, steps: int) -> list[float]:
-        """The next `steps` numbers, each forecast taken for true to get at the one after it."""
+        """Return forecasts of the next `steps` numbers, each made as if the one before it were true."""
         x, h, c = self.last, self.h, self.c
         found = []
         for _ in range(steps):
@@ -104,13 +102,13 @@ class Forecaster:
         return found
 
     def dump(self) -> dict[str, Any]:
-        """All of it, JSON-ready."""
+        """Return all of it, JSON-ready."""
         return {
             name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """What `dump` gave."""
+        """Take over what `dump` returned."""
         for name, value in state.items():
             setattr(self, name, np.array(value) if isinstance(value, list) else value)
 
@@ -119,11 +117,15 @@ def _cut(deviations: float) -> float:
     return min(FAR, max(-FAR, deviations))
 
 
+def _usable(loss: float) -> bool:
+    return math.isfinite(loss) and loss > 0
+
+
 @dataclass
 class LcAsgd(Method):
     """One pass, any number of workers; the result is the last weights."""
 
-    NAME = "lc-asgd"
+    name = "lc-asgd"
 
     lc_lambda: float = 1.0
     hidden: int = 16  # units of the LSTM
@@ -138,22 +140,26 @@ class LcAsgd(Method):
         self.stalenesses: dict[int, deque[int]] = {}
 
     def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
-        """None; but this is where the server's side begins."""
+        """Return none. Makes the forecaster, which only the server's object has."""
         self.forecaster = Forecaster(self.hidden, self.learning_rate)
         return {}
 
-    def rate(self, push: Push, eta: float, staleness: int) -> float:
-        """eta s; the push's loss is learnt from on the way."""
+    def begin(self, push: Push, eta: float, staleness: int) -> None:
+        """Learn from the push's loss and staleness."""
         assert self.forecaster is not None
-        history = self.stalenesses.setdefault(push.worker, deque(maxlen=STALENESSES))
-        history.append(staleness)
-        if not (math.isfinite(push.loss) and push.loss > 0):
+        self.stalenesses.setdefault(push.worker, deque(maxlen=STALENESSES)).append(staleness)
+        if _usable(push.loss):
+            self.forecaster.observe(push.loss)
+
+    def eta_of(self, push: Push, eta: float) -> float:
+        """Return eta s."""
+        if not _usable(push.loss):
             return eta
-        self.forecaster.observe(push.loss)
+        history = self.stalenesses[push.worker]
         return eta * self.scale(push.loss, round(sum(history) / len(history)))
 
     def scale(self, loss: float, k: int) -> float:
-        """s, for a loss whose gradient is expected to be k versions late."""
+        """Return s, for a loss whose gradient is expected to be k versions late."""
         assert self.forecaster is not None
         if k == 0:
             return 1.0
@@ -163,7 +169,7 @@ class LcAsgd(Method):
         return min(2.0, max(0.5, ratio))
 
     def counters(self) -> dict[str, Any]:
-        """The forecaster, and the stalenesses of every worker."""
+        """Return the forecaster, and the stalenesses of every worker."""
         assert self.forecaster is not None
         stalenesses = {str(worker): list(history) for worker, history in self.stalenesses.items()}
         return {"forecaster": self.forecaster.dump(), "stalenesses": stalenesses}

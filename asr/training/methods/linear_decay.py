@@ -1,7 +1,7 @@
 """One pass with a rate that falls straight to zero: w <- w - eta0 (1 - n/N) g. No average.
 
-The control that tells averaging from mere annealing: what async-asgd gains over its own raw weights, this may gain by
-decay alone. Its gradients are async-asgd's, natural ones by default.
+The control that distinguishes averaging from annealing: what async-asgd gains over its own raw weights, this may gain
+by decay alone. Its gradients are async-asgd's, natural ones by default.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ from asr.training.methods.base import Method
 class LinearDecay(Method):
     """One pass, any number of workers; the result is the last weights."""
 
-    NAME = "linear-decay"
-    NATURAL = True
-    LINEAR = True
+    name = "linear-decay"
+    schedule = "linear"
+    natural_gradient = True

@@ -13,22 +13,20 @@ those of SGD are usual.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from asr.training.messages import Push
 from asr.training.methods.base import Method
-
-if TYPE_CHECKING:
-    from asr.training.server import Push
 
 
 @dataclass
 class ScheduleFree(Method):
     """One pass, any number of workers; the result is x, which is the server's w."""
 
-    NAME = "schedule-free"
-    CONSTANT = True
+    name = "schedule-free"
+    schedule = "constant"
 
     beta: float = 0.9
 
@@ -38,35 +36,34 @@ class ScheduleFree(Method):
         self.c = 1.0
 
     def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
-        """z, which starts where x does."""
+        """Return z, which starts where x does."""
         return {"z": weights.clone()}
 
-    def rate(self, push: Push, eta: float, staleness: int) -> float:
-        """gamma, and c with it."""
+    def begin(self, push: Push, eta: float, staleness: int) -> None:
+        """Update c = gamma^2 / sum gamma^2, gamma being eta."""
         self.squares += eta * eta
         self.c = eta * eta / self.squares if self.squares else 0.0
-        return eta
 
     def step(
         self,
         w: torch.Tensor,
         g: torch.Tensor,
         eta: float,
-        pulled: torch.Tensor | None,
+        pulled: torch.Tensor,
         extra: tuple[torch.Tensor, ...],
     ) -> None:
-        """z by the gradient, x by its share of z."""
+        """z <- z - gamma g, x <- (1 - c) x + c z."""
         (z,) = extra
         z.add_(g, alpha=-eta)
         w.lerp_(z, self.c)
 
     def give(self, w: torch.Tensor, into: torch.Tensor, extra: tuple[torch.Tensor, ...], fresh: bool) -> None:
-        """y."""
+        """Put y = (1 - beta) z + beta x into the slot."""
         (z,) = extra
         into.copy_(z).lerp_(w.to(into.device), self.beta)
 
     def counters(self) -> dict[str, Any]:
-        """The sum that c is made of."""
+        """Return the sum that c is made of."""
         return {"squares": self.squares}
 
     def restore(self, counters: dict[str, Any]) -> None:

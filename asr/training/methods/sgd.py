@@ -14,6 +14,6 @@ from asr.training.methods.base import Method
 class Sgd(Method):
     """Passes until newbob stops, one worker; the result is the best pass's weights."""
 
-    NAME = "sgd"
-    COURSE = "newbob"
-    SERIAL = True
+    name = "sgd"
+    course = "newbob"
+    serial = True

@@ -1,0 +1,11 @@
+"""One pass: every training frame is used once. The course of async-asgd, the default method."""
+
+from __future__ import annotations
+
+from asr.training.engines import Engine
+from asr.training.session import Session
+
+
+def run(session: Session, engine: Engine) -> None:
+    """Work through what is left of the pass."""
+    session.run_pass(engine)
