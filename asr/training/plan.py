@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -51,6 +52,11 @@ class Plan:
     natural: bool
     dropout: float
     eta0: float | None
+
+    @property
+    def stamped(self) -> list[Any]:
+        """Return the decisions that the result depends on and that the settings do not hold."""
+        return [self.workers, self.precision, self.natural, *(["in rounds"] if self.method.synchronous else [])]
 
     def new_method(self) -> Method:
         """Return a method that has seen no push."""

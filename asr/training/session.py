@@ -16,8 +16,10 @@ from asr.console import say, warn
 from asr.parallel.machine import describe
 from asr.training import checkpoint
 from asr.training.average import Average
+from asr.training.costs import Costs
 from asr.training.dispatcher import Dispatcher
 from asr.training.engines import Engine
+from asr.training.hours import FRAMES_PER_HOUR
 from asr.training.ledger import Ledger
 from asr.training.log import TrainingLog
 from asr.training.materials import Materials
@@ -26,7 +28,6 @@ from asr.training.plan import Plan
 from asr.training.probe import find_eta0
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
-from asr.training.sizing import Costs
 from asr.training.watch import Watch
 
 #: points of the pass at which an averaging window may begin
@@ -122,8 +123,17 @@ class Session:
         say(f"train: resumed at {self.server.frames:,} frames, {self.ledger.applied:,} of {self.total:,} of its pass")
 
     def begin(self, costs: Costs) -> None:
-        """Write the log's first event and evaluate the initial weights, unless the run resumes."""
+        """Say what begins; unless the run resumes, write the log's first event and evaluate the initial weights."""
         plan, server, shape = self.plan, self.server, self.materials.shape
+        distinct = self.materials.distinct_frames
+        copies = f", {distinct / FRAMES_PER_HOUR:.2f} h of them originals, the rest perturbed copies"
+        say(
+            f"train: {plan.settings.method}, {self.total:,} frames "
+            f"({self.total / FRAMES_PER_HOUR:.2f} h{copies if distinct != self.total else ''}), "
+            f"{server.weights.numel() / 1e6:.2f} M weights, {shape.num_pdfs} pdfs, "
+            f"{plan.workers} workers, {plan.precision}, eta0 {self.eta0:g}"
+            + (", natural gradients" if server.natural else "")
+        )
         if server.frames == 0:
             self.log.write(
                 "start",

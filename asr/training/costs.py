@@ -1,0 +1,123 @@
+"""The time and memory that a training takes, estimated before it begins.
+
+costs = announce(plan, materials)       # Costs(seconds=310.0, memory_bytes=1.3e9, ...), which it says
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from asr.acoustic.network import NetworkConfig, build, set_precision
+from asr.console import duration, say, warn
+from asr.parallel.machine import free_bytes
+from asr.training.hours import FRAMES_PER_HOUR
+from asr.training.materials import Materials
+from asr.training.plan import Plan
+
+#: of a process with torch in it, before any data
+PROCESS_BYTES = 260e6
+#: vectors as long as the weights: server, running mean, mean since t0, best and two copies while the end is judged
+SERVER_VECTORS, WORKER_VECTORS = 6, 4
+#: forward and backward together, in forward passes
+PASSES = 3
+#: share of a worker's time that goes to minibatches; the rest goes to splicing, waiting and held-out figures
+EFFICIENCY = 0.7
+#: a push costs so much a weight in the server and for the natural gradient; workers need so long to start
+PUSH_S, START_S = 2.5e-9, 8.0
+MEASURED_S = 0.5
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a training takes: weights, multiply-adds a frame (forward, backward), seconds, bytes of all processes."""
+
+    weights: int
+    multiply_adds: int
+    seconds: float
+    memory_bytes: float
+
+
+def multiply_adds(shape: NetworkConfig) -> int:
+    """Return the multiply-adds of one frame, forward and backward."""
+    inner = (shape.layers - 1) * shape.width**2
+    return PASSES * (shape.input_dim * shape.width + inner + shape.width * shape.num_pdfs)
+
+
+def num_weights(shape: NetworkConfig) -> int:
+    """Return the number of weights, biases and, with layer norm, its scales and shifts."""
+    norm = 2 * shape.width * shape.layers if shape.layer_norm else 0
+    inner = (shape.layers - 1) * shape.width * (shape.width + 1)
+    return (shape.input_dim + 1) * shape.width + inner + (shape.width + 1) * shape.num_pdfs + norm
+
+
+def frames_a_second(shape: NetworkConfig, minibatch: int, precision: str) -> float:
+    """Measure forward and backward of some minibatches on this machine, by one thread. Returns the median."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        network = build(shape, seed=0)
+        set_precision(network, precision)
+        inputs, targets = torch.zeros(minibatch, shape.input_dim), torch.zeros(minibatch, dtype=torch.long)
+        times: list[float] = []
+        while len(times) < 4 or sum(times[1:]) < MEASURED_S:
+            begun = time.perf_counter()
+            torch.nn.functional.cross_entropy(network(inputs), targets).backward()
+            times.append(time.perf_counter() - begun)
+        return minibatch / median(times[1:])  # the first one pays for what is set up
+    finally:
+        torch.set_num_threads(threads)
+
+
+def estimate(
+    shape: NetworkConfig, frames: int, minibatch: int, *, workers: int, precision: str, block_frames: int
+) -> Costs:
+    """Return what a pass over so many frames takes; seconds by a short measurement, which other work slows down."""
+    weights = num_weights(shape)
+    rate = frames_a_second(shape, minibatch, precision) * workers * EFFICIENCY
+    block = min(frames, block_frames) * (4 * shape.feature_dim + 8 + 16)
+    vectors = 4.0 * weights * (SERVER_VECTORS + workers * WORKER_VECTORS)
+    blocks = workers * (2 if frames > block_frames else 1) * block  # the next one is read ahead
+    memory = (workers + 1) * PROCESS_BYTES + vectors + blocks + 2 * frames
+    pushes = frames / minibatch
+    return Costs(weights, multiply_adds(shape), START_S + frames / rate + pushes * weights * PUSH_S, memory)
+
+
+def announce(plan: Plan, materials: Materials) -> Costs:
+    """Say the sizes, and the time and memory that they take; return the latter."""
+    settings = plan.settings
+    costs = estimate(
+        materials.shape,
+        materials.frames,
+        settings.minibatch,
+        workers=plan.workers,
+        precision=plan.precision,
+        block_frames=settings.block_frames,
+    )
+    for line in lines(plan, costs, materials.distinct_frames, materials.frames):
+        say(line)
+    if costs.memory_bytes > (free := free_bytes()):
+        warn(f"that is more than the {free / 1e9:.1f} GB that are free; a smaller --block-frames needs less")
+    return costs
+
+
+def lines(plan: Plan, costs: Costs, distinct_frames: int, frames: int) -> list[str]:
+    """Return what is said: sizes, marked if the user chose them and not the hours, then time and memory."""
+    settings = plan.settings
+
+    def of(name: str, value: object) -> str:
+        return f"{value} (given)" if name in plan.given else f"{value}"
+
+    size = f"{of('layers', settings.layers)} × {of('width', settings.width)}"
+    minibatch = of("minibatch", settings.minibatch)
+    hours, seen = distinct_frames / FRAMES_PER_HOUR, frames / FRAMES_PER_HOUR
+    copies = "" if seen == hours else f", {seen:.2f} with copies"
+    thinned = f", dropout {of('dropout', settings.dropout)}" if plan.dropout or "dropout" in plan.given else ""
+    return [
+        f"train: for {hours:.2f} h of speech{copies}: {size}, minibatch {minibatch}{thinned}",
+        f"train: {costs.weights / 1e6:.2f} M weights; about {duration(costs.seconds)} with {plan.workers} workers, "
+        f"and {costs.memory_bytes / 1e9:.1f} GB of memory",
+    ]
