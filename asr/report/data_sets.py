@@ -1,7 +1,7 @@
 """The sizes of a run's data sets: utterances, speakers, characters, hours of sound and of features.
 
-    for name in ordered(folders := data_folders(Path("exp/mini"))):
-        figures = data_set(name, folders[name], {}, None, faults)
+    folders = data_folders(Path("exp/mini"))
+    data_set("train", folders["train"], prepared["sets"]["train"], None, faults).utterances
 
 Reads EXP/data/SET/{text,utt2spk,utt2num_frames,utt2dur,segments}, and of EXP/data/prepared.json what it is given.
 """
@@ -14,19 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from asr.corpus.transcript import characters, normalise
-from asr.report.recorded import read_optional_table
-from asr.scoring.training_events import number
+from asr.report.recorded import number, read_optional_table, whole
+from asr.report.scores import ScoredSet
 from asr.tables import is_count
 
 #: the order in which sets are shown; others follow by name
 FIRST_SETS = ("train", "dev", "test")
-#: what is read of a data directory
+#: the tables of a data directory that are read
 TABLES = ("text", "utt2spk", "utt2num_frames", "utt2dur", "segments")
+FRAMES_PER_HOUR = 360_000  # features of this project have a frame every 10 ms
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data directory. `sound_hours`: of the sound files; `frames`: of their features, one in 10 ms."""
+    """The size of one set; what is not recorded is None. sound_hours: of the sound files; frames: of the features."""
 
     name: str
     utterances: int | None = None
@@ -34,6 +35,11 @@ class DataSet:
     characters: int | None = None
     sound_hours: float | None = None
     frames: int | None = None
+
+    @property
+    def feature_hours(self) -> float | None:
+        """Return the hours that the features stand for."""
+        return None if self.frames is None else self.frames / FRAMES_PER_HOUR
 
 
 def data_folders(exp: Path) -> dict[str, Path]:
@@ -49,19 +55,18 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 
 def data_set(
-    name: str,
-    folder: Path | None,
-    prepared: Mapping[str, Any],
-    scored: Mapping[str, Any] | None,
-    faults: list[str],
+    name: str, folder: Path | None, prepared: Mapping[str, Any], scored: ScoredSet | None, faults: list[str]
 ) -> DataSet:
-    """Return the figures of a set: counted in its folder where that is possible, else what preparation recorded."""
+    """Return the size of a set, counted in its folder if possible, otherwise as preparation recorded it.
+
+    scored: the set's scores, which hold its number of characters.
+    """
     counted: dict[str, Any] = {key: whole(prepared.get(key)) for key in ("utterances", "speakers", "characters")}
     counted["sound_hours"] = number(prepared.get("hours"))
     if folder is not None:
         text, speakers = (read_optional_table(folder / table, faults) for table in ("text", "utt2spk"))
         if text is not None:
-            units = characters_of(text.values()) if scored is None else scored["cer"]["length"]
+            units = _characters(text.values()) if scored is None else scored.cer.counts.length
             counted |= {"utterances": len(text), "characters": units}
         if speakers is not None:
             counted |= {"utterances": len(speakers), "speakers": len(set(speakers.values()))}
@@ -73,13 +78,13 @@ def data_set(
     return DataSet(name, **counted)
 
 
-def characters_of(texts: Iterable[str]) -> int:
+def _characters(texts: Iterable[str]) -> int:
     """Return how many units of CER (asr.corpus.transcript.characters) transcripts hold."""
     return sum(len(characters(normalise(text, spoken=False))) for text in texts)
 
 
 def _sound_hours(folder: Path, faults: list[str]) -> float | None:
-    """Return the hours that utt2dur or segments add up to; None where neither tells it of every utterance."""
+    """Return the sum of utt2dur or segments in hours, None if neither holds the length of every utterance."""
     table = read_optional_table(folder / "utt2dur", faults)
     if table is not None:
         seconds = [number(value) for value in table.values()]
@@ -89,9 +94,3 @@ def _sound_hours(folder: Path, faults: list[str]) -> float | None:
         seconds = [None if start is None or end is None or end < start else end - start for start, end in ends]
     known = [value for value in seconds if value is not None]
     return sum(known) / 3600 if known and len(known) == len(seconds) else None
-
-
-def whole(value: Any) -> int | None:
-    """Return `value` as a whole number of a size that occurs, or None."""
-    found = number(value)
-    return None if found is None else round(found)

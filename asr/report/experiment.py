@@ -1,4 +1,7 @@
-"""What a run left behind, read for the report. Whatever is absent or damaged becomes a sentence, never an error.
+"""The figures of a run, each computed once. An absent or damaged file becomes a sentence on the page, never an error.
+
+    experiment = read_experiment(Path("exp/mini"), Path("exp/mini/asgd"))
+    experiment.scores["test"].cer.counts.rate
 
 EXP/<model>/decode_<set>/scores.json   what `score` found
 EXP/<model>/decode_<set>/decode.json   lm_weight, penalty; of dev also `tuning`, one {lm_weight, penalty, cer} a trial
@@ -17,13 +20,16 @@ from typing import Any
 
 from asr.errors import InputError
 from asr.report import origin
+from asr.report.data_sets import ordered
+from asr.report.decoding import DecodingSpeed, Tuning, speed_of, tuning_of
 from asr.report.origin import Origin, read_origin
-from asr.report.recorded import read_json
+from asr.report.recorded import flat, number, read_json
+from asr.report.scores import ScoredSet
+from asr.report.training import Training
+from asr.report.training_events import read_training_events
 from asr.scoring import scores_file
-from asr.scoring.training_events import Training, number, read_training
 from asr.tables import read_lines
 
-FIRST_SETS = ("dev", "test")  # the order in which sets are shown; others follow by name
 SKIPPED = ("skipped", "fresh", "up-to-date")
 GOOD = ("0", "ok", "done")
 
@@ -39,40 +45,48 @@ class StageTime:
 
     @property
     def failed(self) -> bool:
+        """Return whether the stage ended with an error."""
         return self.status.lower() not in GOOD
 
 
-@dataclass
-class Tuning:
-    """The trials on one set, dev as a rule: {(language-model weight, penalty): character error rate in percent}.
+@dataclass(frozen=True)
+class Experiment:
+    """All figures of the report. run: name of the folder of the run; model: the model's folder below it.
 
-    They are those with the prior scale that was chosen. utterances, characters: of the part of the set that they were
-    counted on, None where decode.json does not tell; own_graph: the set was decoded over the graph of --tune-graph.
+    settings: the contents of config.json and settings.json; faults: sentences about files that could not be read.
     """
 
-    name: str
-    rates: dict[tuple[float, float], float]
-    chosen: tuple[float, float] | None
-    prior_scale: float | None = None
-    utterances: int | None = None
-    characters: int | None = None
-    own_graph: bool = False
-
-
-@dataclass
-class Experiment:
-    """All that the report shows; `faults` are sentences about files that could not be read."""
-
     run: str
-    name: str
-    scores: dict[str, dict[str, Any]]
+    model: str
+    scores: dict[str, ScoredSet]
     training: Training | None
-    times: list[StageTime]
-    decoded: dict[str, dict[str, Any]]
+    stages: list[StageTime]
     tuning: Tuning | None
+    speeds: list[DecodingSpeed]
     settings: dict[str, dict[str, Any]]
     origin: Origin
     faults: list[str]
+
+    @property
+    def shown(self) -> ScoredSet | None:
+        """Return the set whose errors are shown: test, or the last one that was scored."""
+        return self.scores.get("test", next(reversed(self.scores.values()), None))
+
+    @property
+    def seconds(self) -> float:
+        """Return the time of all stages together."""
+        return sum(item.seconds for item in self.stages)
+
+    @property
+    def trained_on(self) -> list[str]:
+        """Return the data and the alignments that the model was trained on, as its settings name them."""
+        settings = self.settings.get("settings", {})
+        named = (("data", settings.get("train_data")), ("alignments", settings.get("ali")))
+        return [f"{what} {name}" for what, name in named if isinstance(name, str)]
+
+    def records(self) -> dict[str, list[tuple[str, str]]]:
+        """Return {file: (dotted name, text) of each value} of the settings and of what other stages recorded."""
+        return {name: list(flat(content)) for name, content in {**self.settings, **self.origin.records}.items()}
 
 
 def sources(exp: Path, model: Path) -> list[Path]:
@@ -85,32 +99,25 @@ def sources(exp: Path, model: Path) -> list[Path]:
 
 
 def read_experiment(exp: Path, model: Path) -> Experiment:
-    """Read everything; only a model folder that does not exist is an InputError."""
+    """Read the files above. Raises InputError if there is no model folder."""
     if not model.is_dir():
         raise InputError("no such model folder", file=model)
     faults: list[str] = []
     folders = _decode_folders(model)
-    scores = {}
-    for name, folder in folders.items():
-        record = read_json(folder / "scores.json", faults)
-        if record is None:
-            continue
-        if (what := scores_file.problem(record)) is None:
-            scores[name] = record
-        else:
-            faults.append(f"{folder / 'scores.json'} is not what score writes: {what}.")
-    decoded = {name: read_json(folder / "decode.json", faults) for name, folder in folders.items()}
-    tuned = [_tuning(name, record) for name, record in decoded.items()]
+    scores = _scores(folders, faults)
+    decoded = {name: read_json(folder / "decode.json", faults) or {} for name, folder in folders.items()}
     settings = {name: read_json(model / f"{name}.json", faults) or {} for name in ("config", "settings")}
-    came_from = read_origin(exp, model, scores, settings["settings"], faults)
+    events = read_training_events(model / "log" / "train.jsonl", faults)
+    start = events.start if events else {}
+    came_from = read_origin(exp, model, settings["settings"], scores, decoded, start, faults)
     return Experiment(
         run=exp.resolve().name,
-        name=_name(exp, model),
+        model=_name(exp, model),
         scores=scores,
-        training=read_training(model / "log" / "train.jsonl", faults),
-        times=_times(exp / "log" / "times.tsv", faults),
-        decoded={name: record for name, record in decoded.items() if record},
-        tuning=next((item for item in tuned if item is not None), None),
+        training=Training.of(events) if events else None,
+        stages=_stages(exp / "log" / "times.tsv", faults),
+        tuning=next((found for item in decoded.items() if (found := tuning_of(*item))), None),
+        speeds=[speed for item in decoded.items() if (speed := speed_of(*item))],
         settings={name: content for name, content in settings.items() if content},
         origin=came_from,
         faults=faults,
@@ -124,12 +131,24 @@ def _name(exp: Path, model: Path) -> str:
 
 
 def _decode_folders(model: Path) -> dict[str, Path]:
-    found = {path.name.removeprefix("decode_"): path for path in sorted(model.glob("decode_*")) if path.is_dir()}
-    order = [name for name in FIRST_SETS if name in found]
-    return {name: found[name] for name in [*order, *(name for name in found if name not in order)]}
+    found = {path.name.removeprefix("decode_"): path for path in model.glob("decode_*") if path.is_dir()}
+    return {name: found[name] for name in ordered(found)}
 
 
-def _times(path: Path, faults: list[str]) -> list[StageTime]:
+def _scores(folders: Mapping[str, Path], faults: list[str]) -> dict[str, ScoredSet]:
+    scores = {}
+    for name, folder in folders.items():
+        record = read_json(folder / "scores.json", faults)
+        if record is None:
+            continue
+        if (what := scores_file.problem(record)) is None:
+            scores[name] = ScoredSet.of(name, record)
+        else:
+            faults.append(f"{folder / 'scores.json'} is not what score writes: {what}.")
+    return scores
+
+
+def _stages(path: Path, faults: list[str]) -> list[StageTime]:
     if not path.is_file():
         return []
     last: dict[tuple[str, str], StageTime] = {}
@@ -139,39 +158,8 @@ def _times(path: Path, faults: list[str]) -> list[StageTime]:
             seconds = number(parts[2]) if len(parts) == 4 else None
             if seconds is None:
                 continue  # the heading, or the line that a kill cut short
-            key = (parts[0], parts[1])
             if parts[3].strip().lower() not in SKIPPED:
-                last[key] = StageTime(parts[0], parts[1], seconds, parts[3].strip())
+                last[parts[0], parts[1]] = StageTime(parts[0], parts[1], seconds, parts[3].strip())
     except InputError as error:
         faults.append(f"{error}.")
     return sorted(last.values(), key=lambda item: (number(item.stage) is None, number(item.stage) or 0, item.name))
-
-
-def _tuning(name: str, record: Mapping[str, Any] | None) -> Tuning | None:
-    trials = record.get("tuning") if record else None
-    if not isinstance(trials, list) or record is None:
-        return None
-    rates: dict[tuple[float, float], float] = {}
-    scale = number(record.get("prior_scale"))
-    for trial in trials:
-        if isinstance(trial, dict) and number(trial.get("prior_scale")) != scale:
-            continue  # the page shows the trials with the scale that was chosen
-        values = (
-            [number(trial.get(name)) for name in ("lm_weight", "penalty", "cer")] if isinstance(trial, dict) else []
-        )
-        if values and None not in values:
-            rates[values[0], values[1]] = values[2]  # type: ignore[index, assignment]
-    if not rates:
-        return None
-    weight, penalty = number(record.get("lm_weight")), number(record.get("penalty"))
-    chosen = (weight, penalty) if weight is not None and penalty is not None else None
-    utterances, characters = (number(record.get(f"tuning_{what}")) for what in ("utterances", "units"))
-    return Tuning(
-        name,
-        rates,
-        chosen,
-        scale,
-        None if utterances is None else round(utterances),
-        None if characters is None else round(characters),
-        record.get("tuning_graph_only") is True,
-    )

@@ -1,21 +1,25 @@
-"""The report's section about the pass or passes: what became of frames and pushes, rate, gradients, idle units."""
+"""The figures of the pass or passes: frames and pushes, learning rate, gradients, idle units, staleness.
+
+figures = pass_figures(events)      # None if the log holds neither progress nor an end
+figures.mean_staleness, figures.idle_warning
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
-from asr.console import duration
-from asr.report.charts import AVERAGE, INK, Curve, bar_chart, line_chart
-from asr.report.choices import passes_table
-from asr.report.markup import facts, figures, paragraph, section
-from asr.scoring.training_events import Training, number, series
+from asr.report.charts import AVERAGE, INK, BarChart, Chart, Curve, LineChart
+from asr.report.recorded import number
+from asr.report.training_events import Points, TrainingEvents, series
 
-#: share of a hidden layer's units that do nothing, from which on the report warns
+#: the report warns if a larger share of a hidden layer's units is idle (dead or saturated)
 MANY_IDLE = 0.5
-#: most bars of the histogram of staleness, and the share in percent of all pushes that its last bar stands for
+#: most bars of the histogram of staleness, and the largest share in percent of all pushes that its last bar sums up
 BARS, REST = 65, 0.1
+#: the server's reasons to refuse a push, as the page names them
 REASONS = {
     "stale": "too stale",
     "duplicate": "come a second time",
@@ -24,123 +28,134 @@ REASONS = {
 }
 
 
-def the_pass(training: Training | None) -> str:
-    """What became of each frame and each push, rate, gradients, idle units, and how stale the pushes were."""
-    if training is None or not (training.done or training.progress):
-        return ""
-    return section(
-        "The passes" if training.number_of_passes > 1 else "The pass",
-        facts(_pass_facts(training)),
-        paragraph(" ".join(_sentences(training)), "note"),
-        paragraph(warning, "warning") if (warning := _idle_warning(training)) else "",
-        figures(_pass_charts(training)),
-        passes_table(training),
+@dataclass(frozen=True)
+class IdleWarning:
+    """Hidden layers with more than MANY_IDLE idle units.
+
+    layers: {number from 1: largest share}; since_frame: the first such frame; end: the largest share at the end.
+    """
+
+    layers: dict[int, float]
+    since_frame: float
+    end: float
+
+
+@dataclass(frozen=True)
+class PassFigures:
+    """What happened during the pass or passes; a figure that the log lacks is None or empty.
+
+    refused: {reason: pushes} of the pushes that the server refused; refused_percent: their share of all pushes.
+    staleness: number of pushes of staleness 0, 1, 2, ...; eta, gradient_norm: (frames, values); idle: (frames, shares
+    of dead or saturated units) of each hidden layer.
+    """
+
+    passes: int
+    averaged_pushes: float | None
+    workers: float | None
+    frames_per_s: float | None
+    refused: dict[str, float] | None
+    refused_percent: float | None
+    staleness: list[float]
+    eta: Points
+    gradient_norm: Points
+    idle: list[Points]
+    pass_ends: list[float]
+
+    @property
+    def mean_staleness(self) -> float:
+        """Return the mean staleness of the pushes; there must be a histogram."""
+        return sum(value * times for value, times in enumerate(self.staleness)) / sum(self.staleness)
+
+    @property
+    def most_staleness(self) -> int:
+        """Return the largest staleness of a push; there must be a histogram."""
+        return max(value for value, times in enumerate(self.staleness) if times)
+
+    @property
+    def never_idle(self) -> bool:
+        """Return whether no hidden unit was ever dead or saturated."""
+        return bool(self.idle) and not any(max(shares) for _, shares in self.idle)
+
+    @property
+    def idle_warning(self) -> IdleWarning | None:
+        """Return the layers of which more than half of the units were idle at some time."""
+        found = {place: layer for place, layer in enumerate(self.idle, 1) if max(layer[1]) > MANY_IDLE}
+        if not found:
+            return None
+        return IdleWarning(
+            {place: max(shares) for place, (_, shares) in found.items()},
+            min(at for layer in found.values() for at, share in zip(*layer, strict=True) if share > MANY_IDLE),
+            max(shares[-1] for _, shares in found.values()),
+        )
+
+    def charts(self) -> Iterator[Chart]:
+        """Yield the charts of those figures that the log holds."""
+        if len(self.eta[0]) > 1:
+            yield self._curve("Learning rate η", "Learning rate", "eta", self.eta)
+        if self.gradient_norm[0]:
+            yield self._curve(
+                "Length of the gradients", "Mean length of the gradients", "gradients", self.gradient_norm
+            )
+        if self.idle and not self.never_idle:
+            yield self._idle_chart()
+        if len(self.staleness) > 1:
+            yield _staleness_chart(self.staleness)
+
+    def _curve(self, label: str, what: str, name: str, points: Points) -> LineChart:
+        values = points[1]
+        text = f"{what} over frames seen: from {values[0]:.4g} to {values[-1]:.4g}, at most {max(values):.4g}."
+        curves = [Curve(*points, INK)]
+        return LineChart(label=label, description=text, name=name, curves=curves, reach=0.0, marks=self.pass_ends)
+
+    def _idle_chart(self) -> LineChart:
+        count = len(self.idle)
+        ends = ", ".join(f"layer {place} {100 * layer[1][-1]:.1f} %" for place, layer in enumerate(self.idle, 1))
+        return LineChart(
+            label="Idle units, % by hidden layer",
+            description=f"Share of idle (dead or saturated) units by layer over frames seen; at the end {ends}.",
+            name="idle",
+            curves=[
+                Curve(*layer, AVERAGE, name=str(place), opacity=0.35 + 0.65 * place / count)
+                for place, layer in enumerate(self.idle, 1)
+            ],
+            percent=True,
+            reach=5.0,
+            marks=self.pass_ends,
+        )
+
+
+def pass_figures(events: TrainingEvents) -> PassFigures | None:
+    """Return the figures of a training log, None if it holds neither progress nor an end."""
+    if not (events.done or events.progress):
+        return None
+    refused = _refused(events)
+    applied, total = number(events.done.get("pushes")), sum((refused or {}).values())
+    speeds = series(events.progress, "frames_per_s")[1]
+    return PassFigures(
+        passes=events.number_of_passes,
+        averaged_pushes=events.averaged_pushes if events.done else None,
+        workers=number(events.start.get("workers")),
+        frames_per_s=median(speeds) if speeds else None,
+        refused=refused,
+        refused_percent=100 * total / (applied + total) if applied and applied + total > 0 else None,
+        staleness=events.staleness,
+        eta=series(events.heldout, "eta"),
+        gradient_norm=series(events.progress, "gradient_norm_mean"),
+        idle=events.idle,
+        pass_ends=events.pass_ends,
     )
 
 
-def _pass_facts(training: Training) -> Iterator[tuple[str, str]]:
-    done = training.done
-    for name, label in (
-        ("passes", "passes"),
-        ("frames_seen", "frames seen"),
-        ("frames_of_originals", "frames of originals, in a pass"),
-        ("frames_repeated", "frames repeated"),
-        ("frames_dropped", "frames dropped"),
-        ("pushes", "pushes"),
-        ("averaged_pushes", "pushes averaged"),
-        ("clipped", "pushes shortened"),
-        ("restarts", "workers replaced"),
-    ):
-        value = training.averaged_pushes if name == "averaged_pushes" and done else number(done.get(name))
-        if value is not None:
-            yield label, f"{value:,.0f}"
-    if (workers := number(training.start.get("workers"))) is not None:
-        yield "workers", f"{workers:.0f}"
-    for name, label in (
-        ("seconds", "training time"),
-        ("cpu_s", "processor time"),
-        ("checkpoints_s", "time for checkpoints"),
-    ):
-        if (value := number(done.get(name))) is not None:
-            yield label, duration(value)
-    speeds = series(training.progress, "frames_per_s")[1]
-    if speeds:
-        yield "frames a second, median", f"{median(speeds):,.0f}"
-    histogram = training.staleness
-    if histogram:
-        mean = sum(value * times for value, times in enumerate(histogram)) / sum(histogram)
-        yield "mean staleness", f"{mean:.2f} pushes"
-        yield "most staleness", f"{max(value for value, times in enumerate(histogram) if times)} pushes"
-
-
-def _sentences(training: Training) -> Iterator[str]:
-    """What can be said without a chart."""
-    yield _frames_sentence(training)
-    yield _refused_sentence(training)
-    if len(training.staleness) == 1:
-        yield "No push was stale."
-    if training.idle and not any(max(shares) for _, shares in training.idle):
-        yield "No hidden unit was ever seen dead or saturated."
-
-
-def _frames_sentence(training: Training) -> str:
-    """What became of the frames, in words."""
-    done = training.done
-    seen = number(done.get("frames_seen"))
-    repeated, dropped = number(done.get("frames_repeated")), number(done.get("frames_dropped"))
-    if seen is None or repeated is None or dropped is None:
-        if done:
-            return "The training log does not say how many frames were repeated and how many dropped."
-        return "How many frames were repeated and how many dropped is said when training ends."
-    passes = training.number_of_passes
-    if repeated == 0 and dropped == 0:
-        if passes == 1:
-            return "One pass, literally: every training frame entered the weights once."
-        return f"{passes} passes: every training frame was used {passes} times, none was dropped."
-    sentences = []
-    if repeated:
-        sentences.append(f"{repeated:,.0f} frames were computed or applied more than once")
-    if dropped:
-        share = 100 * dropped / max(seen + dropped, 1)
-        sentences.append(f"{dropped:,.0f} ({share:.2f} %) never entered the weights, since their pushes were refused")
-    return f"{'; '.join(sentences)}."
-
-
-def _refused_sentence(training: Training) -> str:
-    last = training.progress[-1] if training.progress else {}
-    found = training.done.get("refused", last.get("refused"))
+def _refused(events: TrainingEvents) -> dict[str, float] | None:
+    last = events.progress[-1] if events.progress else {}
+    found = events.done.get("refused", last.get("refused"))
     if not isinstance(found, Mapping):
-        return "The log does not say how many pushes were refused."
-    refused = {REASONS.get(reason, reason): number(times) for reason, times in found.items()}
-    refused = {reason: times for reason, times in refused.items() if times}
-    if not refused:
-        return "The server refused no push."
-    listed = ", ".join(f"{reason} {times:,.0f}" for reason, times in refused.items())
-    applied = number(training.done.get("pushes"))
-    total = sum(times for times in refused.values() if times)
-    share = f"; {100 * total / (applied + total):.1f} % of all" if applied else ""
-    return f"Pushes that the server refused: {listed}{share}."
+        return None
+    return {REASONS.get(reason, str(reason)): times for reason, count in found.items() if (times := number(count))}
 
 
-def _pass_charts(training: Training) -> Iterator[str]:
-    marks = training.pass_ends
-    eta = series(training.heldout, "eta")
-    if len(eta[0]) > 1:
-        text = f"Learning rate over frames seen: from {eta[1][0]:.4g} to {eta[1][-1]:.4g}, at most {max(eta[1]):.4g}."
-        yield line_chart([Curve(*eta, INK)], "Learning rate η", text, "eta", reach=0.0, marks=marks)
-    norm = series(training.progress, "gradient_norm_mean")
-    if norm[0]:
-        text = f"Mean length of the gradients over frames seen: from {norm[1][0]:.4g} to {norm[1][-1]:.4g}, "
-        text += f"at most {max(norm[1]):.4g}."
-        yield line_chart([Curve(*norm, INK)], "Length of the gradients", text, "gradients", reach=0.0, marks=marks)
-    if any(max(shares[1]) for shares in training.idle):
-        yield _idle_chart(training, marks)
-    histogram = training.staleness
-    if len(histogram) > 1:
-        yield _staleness_chart(histogram)
-
-
-def _staleness_chart(histogram: Sequence[float]) -> str:
+def _staleness_chart(histogram: Sequence[float]) -> BarChart:
+    """Return the histogram in percent of all pushes; the last bar sums up a long tail."""
     whole = sum(histogram)
     shares = [100 * times / whole for times in histogram]
     axis = "versions that the server moved on meanwhile"
@@ -149,35 +164,11 @@ def _staleness_chart(histogram: Sequence[float]) -> str:
     if last + 1 < len(shares):
         shares = [*shares[:last], sum(shares[last:])]
         axis += f"; {last}: or more"
-    text = "Share of pushes by staleness: " + ", ".join(
-        f"{value}: {share:.1f} %" for value, share in list(enumerate(shares))[:8]
-    )
-    return bar_chart(shares, "Staleness of the pushes, % of them", axis, text + ".", "staleness")
-
-
-def _idle_chart(training: Training, marks: Sequence[float]) -> str:
-    layers = training.idle
-    count = len(layers)
-    lines = [
-        Curve(*layer, AVERAGE, name=str(place), opacity=0.35 + 0.65 * place / count)
-        for place, layer in enumerate(layers, 1)
-    ]
-    ends = ", ".join(f"layer {place} {100 * layer[1][-1]:.1f} %" for place, layer in enumerate(layers, 1))
-    text = f"Share of units that do nothing (dead or saturated) by hidden layer over frames seen; at the end {ends}."
-    label = "Units that do nothing, % by hidden layer"
-    return line_chart(lines, label, text, "idle", percent=True, reach=5.0, marks=marks)
-
-
-def _idle_warning(training: Training) -> str:
-    """In words, where at some time more than half of a layer's units did nothing."""
-    found = {place: layer for place, layer in enumerate(training.idle, 1) if max(layer[1], default=0.0) > MANY_IDLE}
-    if not found:
-        return ""
-    layers = ", ".join(f"{place} (up to {100 * max(shares):.0f} %)" for place, (_, shares) in found.items())
-    since = min(at for layer in found.values() for at, share in zip(*layer, strict=True) if share > MANY_IDLE)
-    end = max(shares[-1] for _, shares in found.values())
-    return (
-        f"More than half of the units did nothing, dead or saturated, in hidden layer{'s' if len(found) > 1 else ''} "
-        f"{layers} from {since:,.0f} frames on; at the end up to {100 * end:.0f} %. Such a layer hardly learns: a "
-        "lower eta0, or layer_norm, helps."
+    listed = ", ".join(f"{value}: {share:.1f} %" for value, share in enumerate(shares[:8]))
+    return BarChart(
+        label="Staleness of the pushes, % of them",
+        description=f"Share of pushes by staleness: {listed}.",
+        name="staleness",
+        values=shares,
+        axis=axis,
     )

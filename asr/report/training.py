@@ -1,136 +1,106 @@
-"""The report's section about what training reached: cross-entropy and accuracy as curves, and what the log lacks."""
+"""All figures of a training run, computed once from the events of its log.
+
+training = Training.of(read_training_events(model / "log" / "train.jsonl", faults))
+training.summary.frames_seen, training.curves.gain, training.one_pass.mean_staleness
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
-from asr.report.charts import AVERAGE, MUTED, RAW, Curve, line_chart
-from asr.report.markup import figures, paragraph, section
-from asr.scoring.training_events import Points, Training, number, series
-
-
-def learning_curves(training: Training | None) -> str:
-    """Cross-entropy and accuracy of the raw and of the averaged weights, and of the training frames."""
-    if training is None:
-        return section("Learning curves", paragraph("There is no training log (log/train.jsonl).", "absent"))
-    raw, average = series(training.heldout, "ce_raw"), series(training.heldout, "ce_average")
-    if not raw[0] and not average[0]:
-        missing = paragraph("The training log holds no held-out figures yet.", "absent")
-        return section("Learning curves", missing, _state(training))
-    train = series(training.progress, "train_ce")
-    averaged = bool(average[0]) and average != raw
-    keys = [f'<li class="average">averaged weights, {average[1][-1]:.3f} at the end</li>'] if averaged else []
-    if raw[0]:
-        keys.append(f'<li class="raw">raw weights, {raw[1][-1]:.3f}{"" if averaged else " at the end"}</li>')
-    if train[0]:
-        keys.append(f'<li class="train">training frames before they are learnt from, {train[1][-1]:.3f}</li>')
-    sentences = [_verdict(raw, average), _sample(training), _shown(training) if averaged else "", _result(training)]
-    return section(
-        "Learning curves",
-        f'<ul class="key">{"".join(keys)}</ul>',
-        figures(_curve_charts(training, raw, average, train)),
-        paragraph(" ".join(filter(None, sentences)), "note"),
-        _state(training),
-    )
+from asr.report.choices import PassResults, RateTrials, WindowChoice, pass_results, rate_trials, window_choice
+from asr.report.learning_curves import LearningCurves, learning_curves
+from asr.report.one_pass import PassFigures, pass_figures
+from asr.report.recorded import number
+from asr.report.training_events import Event, TrainingEvents, series
 
 
-def _curve_charts(training: Training, raw: Points, average: Points, train: Points) -> Iterator[str]:
-    marks = training.pass_ends
-    text = f"Cross-entropy in nats over frames seen: {_ends(raw, average)}."
-    lines = [Curve(*train, MUTED, ":", 1.2), *_pair(raw, average)]
-    lines = [line for line in lines if line.frames]
-    # the first figure, of weights that know nothing, would leave no height for what happens later
-    later = [value for line in lines for at, value in zip(line.frames, line.values, strict=True) if at > 0]
-    top = 1.1 * max(later) if len(later) > 2 else None
-    yield line_chart(lines, "Cross-entropy, nats a frame", text, "ce", top=top, marks=marks)
-    raw, average = series(training.heldout, "accuracy_raw"), series(training.heldout, "accuracy_average")
-    if raw[0] or average[0]:
-        text = f"Frames classified rightly, in percent, over frames seen: {_ends(raw, average, 100)}."
-        label = "Held-out frames classified rightly, %"
-        yield line_chart(_pair(raw, average), label, text, "accuracy", percent=True, marks=marks)
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of the log's last event, `done`, by the names that it uses; None for one that it lacks."""
+
+    frames_seen: float | None
+    frames_of_originals: float | None
+    frames_repeated: float | None
+    frames_dropped: float | None
+    pushes: float | None
+    clipped: float | None
+    restarts: float | None
+    seconds: float | None
+    cpu_s: float | None
+    checkpoints_s: float | None
+    passes: float | None
+    ce: float | None
+    accuracy: float | None
+    heldout_frames: float | None
+
+    @classmethod
+    def of(cls, done: Event) -> Summary:
+        """Return the numbers of a `done` event."""
+        return cls(**{field.name: number(done.get(field.name)) for field in dataclasses.fields(cls)})
 
 
-def _pair(raw: Points, average: Points) -> list[Curve]:
-    """The average from where it leaves the raw weights: before t0 they are the same."""
-    same = 0
-    for one, other in zip(zip(*raw, strict=True), zip(*average, strict=True), strict=False):
-        if one != other:
-            break
-        same += 1
-    lines = [Curve(*raw, RAW, "--")] if raw[0] else []
-    if same < len(average[0]):
-        start = max(same - 1, 0)
-        lines.append(Curve(average[0][start:], average[1][start:], AVERAGE, width=2.2))
-    return lines
+@dataclass(frozen=True)
+class Training:
+    """The figures of a training run; a part that its log does not hold is None.
+
+    network: its size in words. ended: whether the log holds a `done` event. may_average: whether averages were
+    compared, even if the log does not say which. resumed: how often the run was resumed; lost_frames: the frames
+    that were trained on again. missing: names of figures that the log lacks.
+    """
+
+    network: list[str]
+    summary: Summary
+    ended: bool
+    curves: LearningCurves | None
+    one_pass: PassFigures | None
+    passes: PassResults | None
+    may_average: bool
+    averaging: WindowChoice | None
+    rates: RateTrials | None
+    resumed: int
+    lost_frames: float
+    unreadable_lines: int
+    missing: list[str]
+
+    @classmethod
+    def of(cls, events: TrainingEvents) -> Training:
+        """Return the figures of a training log."""
+        return cls(
+            network=list(_network(events.start)),
+            summary=Summary.of(events.done),
+            ended=bool(events.done),
+            curves=learning_curves(events),
+            one_pass=pass_figures(events),
+            passes=pass_results(events),
+            may_average=bool(events.windows or events.averaged_pushes),
+            averaging=window_choice(events),
+            rates=rate_trials(events),
+            resumed=len(events.resumed),
+            lost_frames=sum(number(event.get("lost_frames")) or 0 for event in events.resumed),
+            unreadable_lines=events.unreadable_lines,
+            missing=list(_missing(events)),
+        )
 
 
-def _ends(raw: Points, average: Points, scale: float = 1.0) -> str:
-    named = [(name, curve) for name, curve in (("raw", raw), ("averaged", average)) if curve[0]]
-    return "; ".join(
-        f"{name} weights from {scale * curve[1][0]:.3f} to {scale * curve[1][-1]:.3f}" for name, curve in named
-    )
+def _network(start: Event) -> Iterator[str]:
+    layers, width, weights = (number(start.get(name)) for name in ("layers", "width", "weights"))
+    if layers is not None and width is not None:
+        yield f"{layers:.0f} × {width:.0f}"
+    if weights is not None:
+        yield f"{weights / 1e6:.2f} M weights"
 
 
-def _verdict(raw: Points, average: Points) -> str:
-    if not raw[0] or not average[0]:
-        return "Of raw and averaged weights the log holds only one."
-    if raw == average:
-        return "Raw and averaged weights are the same here: nothing was averaged, or averaging had not begun."
-    gain = raw[1][-1] - average[1][-1]
-    if abs(gain) < 0.0005:
-        return "At the end raw and averaged weights do equally well."
-    better = "better" if gain > 0 else "worse"
-    return f"At the end the averaged weights are {abs(gain):.3f} nats {better} than the raw ones."
-
-
-def _sample(training: Training) -> str:
-    frames = number(training.heldout[-1].get("heldout_frames"))
-    return "" if frames is None else f"Every point is of the same {frames:,.0f} held-out frames."
-
-
-def _shown(training: Training) -> str:
-    """Return which average the curve is of, where another one was chosen at the end."""
-    if not training.windows:
-        return ""
-    return "The curve's average begins at a fixed point of the pass; which one is decoded was chosen at the end."
-
-
-def _result(training: Training) -> str:
-    """The final weights, on all held-out frames."""
-    ce, accuracy = number(training.done.get("ce")), number(training.done.get("accuracy"))
-    if ce is None or accuracy is None:
-        return ""
-    frames = number(training.done.get("heldout_frames"))
-    where = "all held-out frames" if frames is None else f"all {frames:,.0f} held-out frames"
-    return f"The final weights have cross-entropy {ce:.4f} on {where}, {100 * accuracy:.2f} % of them right."
-
-
-def _state(training: Training) -> str:
-    """How the run went on, and what its log lacks."""
-    sentences = []
-    if training.resumed:
-        lost = sum(number(event.get("lost_frames")) or 0 for event in training.resumed)
-        again = f"; {lost:,.0f} frames after the checkpoints were trained on again" if lost else ""
-        sentences.append(f"The run was stopped and resumed {_often(len(training.resumed))}{again}.")
-    if not training.done:
-        sentences.append("The training log has no end: training is still running, or was stopped.")
-    if training.unreadable_lines:
-        sentences.append(f"Lines of the training log that could not be read: {training.unreadable_lines}.")
-    absent = [label for label, found in _wanted(training) if not found]
-    if absent:
-        sentences.append(f"The training log does not hold: {', '.join(absent)}.")
-    return paragraph(" ".join(sentences), "absent") if sentences else ""
-
-
-def _wanted(training: Training) -> Iterator[tuple[str, Any]]:
-    yield "cross-entropy of the training frames", series(training.progress, "train_ce")[0]
-    yield "learning rates", series(training.heldout, "eta")[0]
-    yield "gradient norms", series(training.progress, "gradient_norm_mean")[0]
-    yield "shares of units that do nothing", training.idle
-    if training.done:
-        yield "the staleness of the pushes", training.staleness
-
-
-def _often(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+def _missing(events: TrainingEvents) -> Iterator[str]:
+    if not series(events.progress, "train_ce")[0]:
+        yield "cross-entropy of the training frames"
+    if not series(events.heldout, "eta")[0]:
+        yield "learning rates"
+    if not series(events.progress, "gradient_norm_mean")[0]:
+        yield "gradient norms"
+    if not events.idle:
+        yield "shares of idle units"
+    if events.done and not events.staleness:
+        yield "the staleness of the pushes"

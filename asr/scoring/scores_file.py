@@ -1,4 +1,4 @@
-"""What scores.json has to hold before the report shows it: one that is damaged or of another version is not shown.
+"""Checks the content of scores.json, so that a reader can rely on it: a damaged or older file has a problem.
 
 problem({"cer": 1})     # "it has no utterances"
 """
@@ -10,11 +10,13 @@ from typing import Any
 
 from asr.scoring.counts import operation
 from asr.scoring.details import KINDS
-from asr.scoring.training_events import number
+
+#: no figure of a set is larger
+LARGEST = 10**15
 
 
 def problem(record: Mapping[str, Any]) -> str | None:
-    """Return in words what is missing or of another type; None where the content is what score writes."""
+    """Return what is missing or of another type, None if the content is what `asr score` writes."""
     for name, check in _CHECKS.items():
         if name not in record:
             return f"it has no {name}"
@@ -24,11 +26,11 @@ def problem(record: Mapping[str, Any]) -> str | None:
 
 
 def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
 def _rate(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and number(value) is not None and value >= 0)
+    return value is None or (isinstance(value, (int, float)) and 0 <= value < LARGEST)
 
 
 def _interval(value: Any) -> bool:
@@ -68,7 +70,7 @@ def _confusions(value: Any) -> bool:
 
 
 def _pair(value: Any) -> bool:
-    """Return whether this is [reference unit, hypothesis unit], of which one may be None; no unit is empty."""
+    """Return whether this is [reference unit, hypothesis unit]; one may be None, none may be empty."""
     if not isinstance(value, list) or len(value) != 2 or value == [None, None]:
         return False
     return all(unit is None or (isinstance(unit, str) and bool(unit)) for unit in value)

@@ -1,4 +1,4 @@
-"""What the report says of a training log: every kind of event by hand; any of it missing, damaged or cut."""
+"""The report of a training log: every kind of event by hand; any part of it missing, damaged or cut."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import math
 import re
 
 import pytest
-from test_report import check
+from report_pages import check
 
-from asr.report import charts
-from asr.report import choices as report_choices
-from asr.report import one_pass as report_pass
-from asr.report import training as report_training
-from asr.scoring.training_events import Training, number, read_training
+from asr.report.one_pass import pass_figures
+from asr.report.page import fill
+from asr.report.recorded import number
+from asr.report.training import Training
+from asr.report.training_events import TrainingEvents, read_training_events
 
 LAYERS = [[0.0, 0.0, 0.0], [0.125, 0.25, 0.0], [0.25, 0.75, 0.0], [0.25, 0.5, 0.0]]
 
 
 def one_pass() -> list[dict]:
-    """A log of `--eta0 auto` and async-asgd that holds every event."""
+    """Return a log of `--eta0 auto` and async-asgd that holds every event."""
     rates = ((0.1, 4.5), (0.2, 4.0), (0.4, math.nan))
     events = [{"event": "eta0", "frames": 0, "eta0": eta0, "ce": ce, "probe_frames": 12800} for eta0, ce in rates]
     events += [{"event": "start", "frames": 0, "total_frames": 90000, "workers": 3, "eta0": 0.2}]
@@ -77,7 +77,7 @@ def one_pass() -> list[dict]:
 
 
 def newbob() -> list[dict]:
-    """A log of async-sgd in three passes, the second of which was undone, resumed in the third."""
+    """Return a log of async-sgd in three passes: the second was undone, the run was resumed in the third."""
     events: list[dict] = [{"event": "start", "frames": 0, "workers": 2, "eta0": 0.2}]
     for place, (ce, kept) in enumerate(((3.0, True), (3.5, False), (2.5, True))):
         frames = 1000 * (place + 1)
@@ -94,52 +94,17 @@ def newbob() -> list[dict]:
     return [*events, {"event": "done", "frames": 3000, "refused": {}, **done}]
 
 
-def read(tmp_path, log: list[dict] | bytes) -> Training:
+def read(tmp_path, log: list[dict] | bytes) -> TrainingEvents:
     path = tmp_path / "train.jsonl"
     path.write_bytes(log if isinstance(log, bytes) else "".join(json.dumps(item) + "\n" for item in log).encode())
     faults: list[str] = []
-    training = read_training(path, faults)
-    assert faults == [] and training is not None
-    return training
+    events = read_training_events(path, faults)
+    assert faults == [] and events is not None
+    return events
 
 
-def page(training: Training) -> str:
-    parts = [report_training.learning_curves(training), report_pass.the_pass(training)]
-    parts += [report_choices.averaging(training), report_choices.rate_search(training)]
-    return "".join(parts)
-
-
-@pytest.fixture
-def unpainted(monkeypatch):
-    """Charts are not drawn, but what they would draw is looked at: thousands of pages take seconds."""
-    drawn: list[str] = []
-
-    def sound(*groups) -> None:
-        for values in groups:
-            assert len(values) and all(math.isfinite(value) and abs(value) < 1e15 for value in values)
-
-    def line_chart(curves, label, description, name, **_):
-        for curve in curves:
-            sound(curve.frames, curve.values)
-            assert len(curve.frames) == len(curve.values)
-        drawn.append(name)
-        return ""
-
-    def bar_chart(values, label, axis, description, name):
-        sound(values)
-        drawn.append(name)
-        return ""
-
-    def choice_chart(points, chosen, level, *texts):
-        sound(*points, chosen or [0.0], [level or 0.0])
-        drawn.append(texts[-1])
-        return ""
-
-    for module in (report_training, report_pass, report_choices):
-        for chart in (line_chart, bar_chart, choice_chart):
-            if hasattr(module, chart.__name__):
-                monkeypatch.setattr(module, chart.__name__, chart)
-    return drawn
+def page(events: TrainingEvents) -> str:
+    return fill("training.html", training=Training.of(events))
 
 
 def test_every_event_of_one_pass_is_on_the_page(tmp_path):
@@ -160,7 +125,7 @@ def test_every_event_of_one_pass_is_on_the_page(tmp_path):
         "frames dropped 1,000",
         "pushes 396",
         "pushes averaged 200",
-        "pushes shortened 7",
+        "pushes clipped 7",
         "workers replaced 1",
         "workers 3",
         "time 1 min 15 s",
@@ -174,7 +139,7 @@ def test_every_event_of_one_pass_is_on_the_page(tmp_path):
     assert "512 frames were computed or applied more than once; 1,000 (1.11 %) never entered the weights" in text
     assert "the server refused: too stale 3, not finite 1; 1.0 % of all." in text  # 4 of 400
     assert "from 8 to 2.667, at most 8" in html and "from 0.2 to 0.05, at most 0.2" in html
-    # units that do nothing: layer 2 passes half at 60,000 frames; a half of layer 2 at the end does not count
+    # idle units: layer 2 passes half at 60,000 frames; a half of layer 2 at the end does not count
     assert "in hidden layer 2 (up to 75 %) from 60,000 frames on; at the end up to 50 %" in text
     assert "at the end layer 1 25.0 %, layer 2 50.0 %, layer 3 0.0 %" in html
     # the average, and the rate
@@ -194,7 +159,7 @@ def test_several_passes(tmp_path):
     assert "Raw and averaged weights are the same here" in text and "averaged weights," not in text
     assert "The run was stopped and resumed once; 300 frames after the checkpoints were trained on again." in text
     assert "No push was stale. No hidden unit was ever seen dead or saturated." in text
-    assert "Averaging" not in text and "Rates that were tried" not in text
+    assert "Averaging" not in text and "Learning rates that were tried" not in text
     assert read(tmp_path, newbob()).pass_ends == [1000, 2000]
 
 
@@ -205,8 +170,8 @@ def test_iterations_of_a_batch_method(tmp_path):
             event |= {"iteration": event["pass"] + 1, "pass": 2 * event["pass"] + 3, "train_ce": event["ce"] + 1}
             del event["eta"]
     text = check(page(read(tmp_path, log)))
-    assert "Iterations, each judged" in text
-    assert "Training cross-entropy Right, % Time 1 3.0000 4.0000 25.00 10 s kept" in text
+    assert "Iterations, each evaluated" in text
+    assert "Training cross-entropy Accuracy, % Time 1 3.0000 4.0000 25.00 10 s kept" in text
     assert "The weights after iteration 3 are the result" in text
 
 
@@ -232,21 +197,21 @@ SENTENCES = {
     "progress": "does not hold: cross-entropy of the training frames, gradient norms.",
     "done": "The training log has no end",
     "windows": "The training log does not say which averages were compared.",
-    "idle_units": "does not hold: shares of units that do nothing.",
+    "idle_units": "does not hold: shares of idle units.",
     "gradient_norm_mean": "does not hold: gradient norms.",
     "eta": "does not hold: learning rates.",
     "train_ce": "does not hold: cross-entropy of the training frames.",
     "staleness_histogram": "does not hold: the staleness of the pushes.",
     "frames_dropped": "does not say how many frames were repeated and how many dropped",
-    "ce_average": "Of raw and averaged weights the log holds only one.",
+    "ce_average": "The log holds only one of raw and averaged weights.",
     "eta0": "does not say which rates were tried",
     "refused": "does not say how many pushes were refused",
 }
 
 
 @pytest.mark.parametrize("name", SENTENCES)
-def test_what_is_missing_is_said(tmp_path, unpainted, name):
-    """An event of that kind, or a field of that name."""
+def test_a_missing_figure_is_named(tmp_path, unpainted, name):
+    """Leave out each kind of event, and each field."""
     log = [event for event in one_pass() if event["event"] != name or name == "eta0"]
     for event in log:
         event.pop(name, None)
@@ -257,7 +222,7 @@ ODD = [None, "x", "12", "<b>", [], {}, [[]], [None, "x", -1, {}], {"a": []}, mat
 
 
 def fields(event: dict) -> list[tuple]:
-    """Paths to every value of an event, those inside lists and dictionaries too."""
+    """Return the path to every value of an event, also inside lists and dictionaries."""
     found = []
     for key, value in event.items() if isinstance(event, dict) else enumerate(event):
         found.append((key,))
@@ -279,7 +244,7 @@ def test_odd_values_anywhere_are_no_error(tmp_path, unpainted, make):
                 inner[path[-1]] = odd
                 html = page(read(tmp_path, damaged))
                 assert "<b>" not in html and "nan" not in html, (event["event"], path, odd)
-    assert set(unpainted) >= {"ce", "eta"}
+    assert {chart.name for chart in unpainted} >= {"ce", "eta"}
 
 
 def test_odd_values_everywhere_are_no_error(tmp_path, unpainted):
@@ -289,7 +254,7 @@ def test_odd_values_everywhere_are_no_error(tmp_path, unpainted):
             page(read(tmp_path, log))
 
 
-def test_a_log_cut_or_struck_anywhere_is_no_error(tmp_path, unpainted):
+def test_a_log_that_is_cut_or_damaged_anywhere_is_no_error(tmp_path, unpainted):
     data = "".join(json.dumps(item) + "\n" for item in one_pass()).encode()
     for place in range(0, len(data), 41):
         cut = read(tmp_path, data[:place])
@@ -314,46 +279,34 @@ def test_odd_values_that_are_drawn(tmp_path):
     check(page(read(tmp_path, [event for event in one_pass() if event["frames"] in (0, 30000)])))
 
 
-def test_a_long_tail_of_staleness_is_one_bar(tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(report_pass, "bar_chart", lambda shares, *texts: seen.append((shares, texts[1])) or "")
+@pytest.mark.parametrize(
+    ("histogram", "most", "shares", "last"),
+    [
+        ([500, 400, 99, *[0] * 60, 0.5, 0.5, *[0] * 100], 64, [50.0, 40.0, 9.9, 0.1], 3),
+        ([1] * 200, 199, [*[0.5] * 64, 68.0], 64),
+    ],
+)
+def test_a_long_tail_of_staleness_is_one_bar(tmp_path, histogram, most, shares, last):
     log = newbob()
-    log[-1]["staleness_histogram"] = [500, 400, 99, *[0] * 60, 0.5, 0.5, *[0] * 100]
-    assert "most staleness 64 pushes" in check(page(read(tmp_path, log)))
-    log[-1]["staleness_histogram"] = [1] * 200
-    page(read(tmp_path, log))
-    (short, axis), (long, other) = seen
-    assert short == pytest.approx([50.0, 40.0, 9.9, 0.1]) and axis.endswith("; 3: or more")
-    assert len(long) == 65 and sum(long) == pytest.approx(100) and other.endswith("; 64: or more")
+    log[-1]["staleness_histogram"] = histogram
+    figures = pass_figures(read(tmp_path, log))
+    *_, chart = figures.charts()
+    assert figures.most_staleness == most
+    assert chart.values == pytest.approx(shares) and chart.axis.endswith(f"; {last}: or more")
 
 
 def test_a_log_that_cannot_be_read_is_a_sentence(tmp_path, monkeypatch):
     path = tmp_path / "train.jsonl"
     faults: list[str] = []
-    assert read_training(path, faults) is None and faults == []
+    assert read_training_events(path, faults) is None and faults == []
     path.write_text("x")
 
     def refuse(_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(path), "read_bytes", refuse)
-    assert read_training(path, faults) is None
-    assert faults == [f"{path} could not be read: Permission denied."]
-
-
-def test_names_at_the_ends_of_curves_do_not_meet():
-    lines = [
-        charts.Curve([0, 1000], [0, value], charts.AVERAGE, name=f"layer {value}") for value in (10, 11, 50, 100)
-    ]
-    svg = charts.line_chart(lines, "label", "a description that is long enough", "names", reach=100.0)
-    assert [value for value in (10, 11, 50, 100) if f">layer {value}<" in svg] == [11, 50, 100]
-
-
-def test_a_chart_that_ends_below_its_first_point():
-    lines = [charts.Curve([0, 1000, 2000], [9.0, 2.0, 1.0], charts.RAW)]
-    whole = charts.line_chart(lines, "label", "a description that is long enough", "whole")
-    cut = charts.line_chart(lines, "label", "a description that is long enough", "cut", top=2.2)
-    assert ">8<" in whole and ">8<" not in cut and ">2.0<" in cut
+    assert read_training_events(path, faults) is None
+    assert faults == [f"{path}: cannot be read: [Errno 13] Permission denied."]
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,33 @@
-"""The events of log/train.jsonl, read for the report. What is damaged is counted and left out, never an error."""
+"""The events of log/train.jsonl. A damaged line is counted, a damaged value is left out; neither is an error.
+
+events = read_training_events(Path("exp/mini/asgd/log/train.jsonl"), faults)
+frames, cross_entropies = series(events.heldout, "ce_raw")
+"""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asr.errors import InputError
+from asr.files import read_bytes
+from asr.report.recorded import number, numbers
+
 Event = dict[str, Any]
-#: frames, and a value at each
+#: numbers of frames, and a value at each
 Points = tuple[list[float], list[float]]
-#: no figure of a run is larger; what is would only stretch an axis until nothing can be seen
-LARGEST = 1e15
 
 
 @dataclass
-class Training:
-    """Events by kind. Those that are clocked by frames are in order, each number of frames (each pass) once.
+class TrainingEvents:
+    """The events of a training run by kind.
 
-    trials: rates that were tried ("eta0"); passes: what newbob, or a batch method, found; windows: averages compared.
+    heldout and progress are in order of frames, passes in order of passes; each number of frames (each pass) occurs
+    once. trials: learning rates that were tried ("eta0"); passes: results of each pass of newbob, or of each
+    iteration of a whole-data method; windows: the averages that were compared.
     """
 
     start: Event = field(default_factory=dict)
@@ -34,7 +41,7 @@ class Training:
     unreadable_lines: int = 0
 
     def add(self, event: Event) -> None:
-        """Sort an event in. A run that went on from a checkpoint does again what it had done after that."""
+        """Sort an event in. A resumed run repeats what it did after its checkpoint: the later event replaces."""
         kind = event["event"]
         if kind in ("heldout", "progress"):
             _append(getattr(self, kind), event, "frames")
@@ -54,12 +61,12 @@ class Training:
 
     @property
     def number_of_passes(self) -> int:
-        """That were made."""
+        """Return the number of passes that were made."""
         return int(number(self.done.get("passes")) or len(self.passes) or 1)
 
     @property
     def averaged_pushes(self) -> float | None:
-        """Pushes in the average that is decoded, 0 for the raw weights; None where the log does not tell.
+        """Return the number of pushes in the decoded average, 0 for the raw weights; None if the log lacks it.
 
         The choice of the window decides. The summary of logs up to version 0.1.0 counts the average that is shown
         while training runs, which is another.
@@ -70,19 +77,19 @@ class Training:
 
     @property
     def pass_ends(self) -> list[float]:
-        """Frames at which one of several passes ended, and another began."""
+        """Return the frames at which one of several passes ended and another began."""
         found = [number(event.get("frames")) for event in self.passes]
         return [frames for frames in found if frames is not None][:-1]
 
     @property
     def staleness(self) -> list[float]:
-        """Pushes of staleness 0, 1, 2, ...; empty where the log does not say."""
+        """Return the number of pushes of staleness 0, 1, 2, ...; empty if the log lacks it."""
         found = [max(times or 0.0, 0.0) for times in numbers(self.done.get("staleness_histogram"))]
         return found if sum(found) else []
 
     @property
     def idle(self) -> list[Points]:
-        """(frames, shares of units that do nothing) of each hidden layer."""
+        """Return (frames, shares of dead or saturated units) of each hidden layer."""
         layers: list[Points] = []
         for event in self.heldout:
             for place, share in enumerate(numbers(event.get("idle_units"))):
@@ -93,29 +100,29 @@ class Training:
         return [layer for layer in layers if layer[0]]
 
 
-def read_training(path: Path, faults: list[str]) -> Training | None:
-    """None where there is no such file; one that cannot be read is a sentence in `faults`."""
+def read_training_events(path: Path, faults: list[str]) -> TrainingEvents | None:
+    """Return the events of a training log, None if there is no such file; `faults` names one that cannot be read."""
     if not path.is_file():
         return None
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        faults.append(f"{path} could not be read: {error.strerror}.")
+        lines = read_bytes(path).splitlines()
+    except InputError as error:
+        faults.append(f"{error}.")
         return None
-    training = Training()
+    events = TrainingEvents()
     for line in filter(bytes.strip, lines):
         try:
             event = json.loads(line)
             event["event"]
         except (ValueError, TypeError, KeyError, RecursionError):
-            training.unreadable_lines += 1  # the line that a kill cut short, or worse
+            events.unreadable_lines += 1  # as the line that a kill cut short
             continue
-        training.add(event)
-    return training
+        events.add(event)
+    return events
 
 
 def _append(events: list[Event], event: Event, clock: str) -> None:
-    """Add an event, in place of all that are not before it by their `clock`; without a clock it is left out."""
+    """Add an event in place of all that are not before it by their `clock`; an event without a clock is left out."""
     now = number(event.get(clock))
     if now is None or now < 0:
         return
@@ -124,27 +131,8 @@ def _append(events: list[Event], event: Event, clock: str) -> None:
     events.append({**event, clock: now})
 
 
-def number(value: Any) -> float | None:
-    """`value` as a finite number of a size that occurs, or None."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) and abs(found) < LARGEST else None
-
-
-def numbers(values: Any) -> list[float | None]:
-    """The items of a list as `number` has them; no list is an empty one."""
-    return [number(value) for value in values] if isinstance(values, list) else []
-
-
-def records(values: Any) -> list[Event]:
-    """The objects in a list; no list is an empty one."""
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
 def series(events: Iterable[Mapping[str, Any]], name: str) -> Points:
-    """(frames, values) of one field where it is a finite number."""
+    """Return (frames, values) of one field where it is a finite number."""
     points = [(number(event.get("frames")), number(event.get(name))) for event in events]
     kept = [(frames, value) for frames, value in points if frames is not None and value is not None]
     return [frames for frames, _ in kept], [value for _, value in kept]

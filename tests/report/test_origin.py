@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import check, made_up, report  # noqa: F401  (made_up is a fixture)
+from report_pages import check, report
 
 from asr.cli import main
 from asr.parallel.machine import cpu_model, describe
-from asr.report import choices as report_choices
-from asr.report import one_pass as report_pass
-from asr.report import training as report_training
 from asr.report.data_sets import ordered
 from asr.report.experiment import read_experiment
-from asr.report.make import render
+from asr.report.page import render
 
+pytestmark = pytest.mark.usefixtures("unpainted")
 MACHINE = {"cpu": "A <CPU>", "cores": 2, "memory_gb": 16.4, "system": "Linux x86_64", "python": "3.11"}
 PREPARED = {
     "sets": {
@@ -69,21 +67,12 @@ def put(path: Path, content: Any) -> None:
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
 
-@pytest.fixture(autouse=True)
-def unpainted(monkeypatch):
-    """Leave charts out, which take most of the time."""
-    for module in (report_training, report_pass, report_choices):
-        for name in ("line_chart", "bar_chart", "choice_chart"):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, lambda *_, **__: "")
-
-
 def score(data: Path, folder: Path) -> int:
     return main(["score", "--ref", str(data / "text"), "--hyp", str(folder / "hyp.txt"), "--out", str(folder)])
 
 
 @pytest.fixture
-def recorded(made_up):  # noqa: F811
+def recorded(made_up):
     """The made-up run with everything that its stages record; the scoring of the fixture left stamps of today."""
     exp, model = made_up, made_up / "dnn"
     for stamp in exp.rglob(".done.score.json"):
@@ -150,7 +139,7 @@ def test_the_page_opens_with_where_the_results_come_from(recorded):
     assert opening.index("Finished") < opening.index("Command") < opening.index("Hours of sound")
 
 
-def test_what_no_stage_recorded_is_said(made_up):  # noqa: F811
+def test_what_no_stage_recorded_is_said(made_up):
     for stamp in made_up.rglob(".done.score.json"):
         stamp.unlink()
     _, text = report(made_up)
