@@ -22,7 +22,7 @@ BARS, REST = 65, 0.1
 #: the server's reasons to refuse a push, as the page names them
 REASONS = {
     "stale": "too stale",
-    "duplicate": "come a second time",
+    "duplicate": "received twice",
     "shape": "of a wrong length",
     "nonfinite": "not finite",
 }

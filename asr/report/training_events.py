@@ -41,7 +41,7 @@ class TrainingEvents:
     unreadable_lines: int = 0
 
     def add(self, event: Event) -> None:
-        """Sort an event in. A resumed run repeats what it did after its checkpoint: the later event replaces."""
+        """Add an event. A resumed run repeats what followed its checkpoint: the later event replaces the earlier."""
         kind = event["event"]
         if kind in ("heldout", "progress"):
             _append(getattr(self, kind), event, "frames")

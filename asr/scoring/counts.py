@@ -1,9 +1,8 @@
 """Alignment of a reference with a hypothesis, its error counts, and the interval around an error rate.
 
-A rate is always the sum of the errors over the sum of the reference lengths, never a mean of rates; `Counts.rate`
-is its one definition. A reference without a unit has no rate: not 0, not infinity. Edit
-distance and bootstrap are kaldialign's: costs 1/1/1 as in Kaldi's compute-wer, and the bootstrap of Bisani and
-Ney (2004) over utterances as in compute-wer-bootci.
+A rate is the sum of the errors over the sum of the reference lengths, never a mean of rates; `Counts.rate` is its one
+definition. A reference without a unit has no rate: neither 0 nor infinity. kaldialign computes the edit distance
+with costs 1/1/1, as compute-wer, and the bootstrap of Bisani and Ney (2004) over utterances, as compute-wer-bootci.
 
     pairs = align(["今", "天"], ["今", "天", "好"])    # [("今", "今"), ("天", "天"), (None, "好")]
     counts = count(pairs)                              # correct 2, insertions 1
@@ -16,14 +15,15 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+#: (reference unit, hypothesis unit); None on the side that has no partner
 Pair = tuple[str | None, str | None]
 
-REPLICATIONS = 10_000
+REPLICATIONS = 10_000  # of the bootstrap
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of units; `length` is that of the reference."""
+    """Numbers of units that are correct, substituted, deleted and inserted."""
 
     correct: int = 0
     substitutions: int = 0
@@ -32,15 +32,17 @@ class Counts:
 
     @property
     def errors(self) -> int:
+        """Return the number of substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def length(self) -> int:
+        """Return the number of units of the reference."""
         return self.correct + self.substitutions + self.deletions
 
     @property
     def rate(self) -> float | None:
-        """Errors in percent of the reference; None where the reference has no unit, whatever the hypothesis holds."""
+        """Return the errors in percent of the reference; None if the reference has no unit."""
         return 100.0 * self.errors / self.length if self.length else None
 
     def __add__(self, other: Counts) -> Counts:
@@ -52,7 +54,7 @@ class Counts:
         )
 
     def bracket(self) -> str:
-        """`[ e / n, i ins, d del, s sub ]`, the bracket of Kaldi's compute-wer."""
+        """Return `[ e / n, i ins, d del, s sub ]`, the bracket of Kaldi's compute-wer."""
         return (
             f"[ {self.errors} / {self.length}, {self.insertions} ins, "
             f"{self.deletions} del, {self.substitutions} sub ]"
@@ -61,7 +63,7 @@ class Counts:
     def line(self, name: str) -> str:
         """Return Kaldi's line, `%WER 12.34 [ e / n, i ins, d del, s sub ]`, with `name` for WER.
 
-        Without a rate the line does not begin with `%`, so that no reader of Kaldi's lines takes it for a result.
+        A line without a rate does not begin with `%`, so that no reader of Kaldi's lines takes it for a result.
         """
         rate = self.rate
         if rate is None:
@@ -70,18 +72,18 @@ class Counts:
 
 
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Pair]:
-    """A best alignment as (reference unit, hypothesis unit) pairs; None where the other side has no partner."""
+    """Return an alignment with the fewest errors."""
     import kaldialign
 
     symbols = sorted(set(reference) | set(hypothesis))
     number = {symbol: index for index, symbol in enumerate(symbols)}
-    # by number, so that no unit of the text can be taken for the gap
+    # numbers stand for the units, so that no unit of the text can be taken for the gap
     aligned = kaldialign.align([number[unit] for unit in reference], [number[unit] for unit in hypothesis], -1)
     return [(None if r < 0 else symbols[r], None if h < 0 else symbols[h]) for r, h in aligned]
 
 
 def operation(pair: Pair) -> str:
-    """`C`, `S`, `D` or `I`."""
+    """Return `C` (correct), `S` (substitution), `D` (deletion) or `I` (insertion)."""
     reference, hypothesis = pair
     if hypothesis is None:
         return "D"
@@ -91,7 +93,7 @@ def operation(pair: Pair) -> str:
 
 
 def count(pairs: Iterable[Pair]) -> Counts:
-    """The counts of one alignment."""
+    """Return the counts of one alignment."""
     found = {"C": 0, "S": 0, "D": 0, "I": 0}
     for pair in pairs:
         found[operation(pair)] += 1
@@ -99,16 +101,15 @@ def count(pairs: Iterable[Pair]) -> Counts:
 
 
 def total(items: Iterable[Counts]) -> Counts:
-    """The sum, of which `rate` is the error rate of the whole."""
+    """Return the sum of counts; its `rate` is the error rate of the whole."""
     return sum(items, Counts())
 
 
 def interval(texts: Sequence[tuple[Sequence[str], Sequence[str]]], *, seed: int = 0) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the error rate in percent, from (reference, hypothesis) of each utterance.
+    """Return the 95 % bootstrap interval of the error rate, in percent. texts: (reference, hypothesis) of utterances.
 
-    Utterances are drawn with replacement; the interval is the rate ± 1.96 standard deviations of the drawn
-    rates, cut at 0. None where it says nothing: fewer than two utterances with a reference unit, or so few that a
-    draw may hold no reference unit at all.
+    Utterances are drawn with replacement; the interval is the rate ± 1.96 standard deviations of the drawn rates, cut
+    at 0. Returns None if fewer than two utterances have a reference unit, or so few that a draw may hold none.
     """
     import kaldialign
 

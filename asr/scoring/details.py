@@ -1,15 +1,17 @@
 """The files beside an error rate, in the layouts of Kaldi's scoring_kaldi/{wer,cer}_details.
 
-per_utt, per_spk and ops follow wer_per_utt_details.pl, wer_per_spk_details.pl and wer_ops_details.pl, field
-for field; columns are padded by display width, in which a Han character takes two cells. aligned.txt holds
-the same alignments for reading.
+per_utt, per_spk and ops have the fields of wer_per_utt_details.pl, wer_per_spk_details.pl and wer_ops_details.pl;
+columns are padded by display width, in which a Han character takes two cells. aligned.txt holds the same alignments
+for reading.
+
+    lines = per_utterance_lines("u1", pairs, count(pairs))      # ["u1 ref  今  天", "u1 hyp  今  填", ...]
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from asr.scoring.counts import Counts, Pair, operation, total
 
@@ -19,21 +21,21 @@ LINE_WIDTH = 100
 
 
 def display_width(text: str) -> int:
-    """Terminal cells: two for an East-Asian wide or full-width character, none for a combining mark, else one."""
+    """Return the terminal cells of a text: two for a wide character, none for a combining mark, otherwise one."""
     return sum(
         0 if unicodedata.combining(item) else 2 if unicodedata.east_asian_width(item) in "WF" else 1 for item in text
     )
 
 
 def pad(text: str, width: int, side: str = "left") -> str:
-    """`text` filled with spaces to `width` cells, flush `left`, flush `right` or in the `centre`."""
+    """Return `text` filled with spaces to `width` cells; side: `left`, `right` or `centre`, where the text stands."""
     spare = max(0, width - display_width(text))
     before = {"left": 0, "right": spare, "centre": spare - spare // 2}[side]
     return " " * before + text + " " * (spare - before)
 
 
 def columns(pairs: Sequence[Pair], gap: str = GAP, *, quiet: bool = False) -> tuple[list[str], list[str], list[str]]:
-    """Reference, hypothesis and operation cells of equal width; `quiet` leaves the operation C out."""
+    """Return cells of equal width of reference, hypothesis and operation; `quiet` leaves the operation C out."""
     rows: tuple[list[str], list[str], list[str]] = ([], [], [])
     for pair in pairs:
         done = operation(pair)
@@ -45,7 +47,7 @@ def columns(pairs: Sequence[Pair], gap: str = GAP, *, quiet: bool = False) -> tu
 
 
 def per_utterance_lines(key: str, pairs: Sequence[Pair], counts: Counts) -> list[str]:
-    """The four lines `utt ref`, `utt hyp`, `utt op`, `utt #csid` (correct, substituted, inserted, deleted)."""
+    """Return the lines `utt ref`, `utt hyp`, `utt op`, `utt #csid` (correct, substituted, inserted, deleted)."""
     reference, hypothesis, done = ("  ".join(row) for row in columns(pairs))
     return [
         f"{key} ref  {reference}",
@@ -56,23 +58,18 @@ def per_utterance_lines(key: str, pairs: Sequence[Pair], counts: Counts) -> list
 
 
 def per_speaker_lines(speakers: Mapping[str, Sequence[Counts]]) -> list[str]:
-    """A `raw` (counts) and a `sys` (percent) line a speaker, then SUM; `speakers` holds its utterances' counts.
+    """Return a `raw` (counts) and a `sys` (percent) line for each speaker, then SUM.
 
-    As in Kaldi a speaker without a reference unit has no `sys` line.
+    speakers: {speaker: counts of each utterance}, in the order of the table. As in Kaldi, a speaker without a
+    reference unit has no `sys` line.
     """
     width = max([15, *(display_width(speaker) for speaker in speakers)])
     names = ("#SENT", "#WORD", "Corr", "Sub", "Ins", "Del", "Err", "S.Err")
     lines = [pad("SPEAKER", width) + " id " + "".join(f" {name:>10}" for name in names)]
     everyone = [counts for items in speakers.values() for counts in items]
-    for speaker, items in [*sorted(speakers.items(), key=lambda item: item[0].encode()), ("SUM", everyone)]:
+    for speaker, items in [*speakers.items(), ("SUM", everyone)]:
         whole, wrong = total(items), sum(1 for item in items if item.errors)
-        figures = (
-            whole.correct,
-            whole.substitutions,
-            whole.insertions,
-            whole.deletions,
-            whole.errors,
-        )
+        figures = (whole.correct, whole.substitutions, whole.insertions, whole.deletions, whole.errors)
         head = f" {len(items):>10} {whole.length:>10}"
         lines.append(f"{pad(speaker, width)} raw{head}" + "".join(f" {figure:>10}" for figure in (*figures, wrong)))
         if whole.length:
@@ -82,7 +79,7 @@ def per_speaker_lines(speakers: Mapping[str, Sequence[Counts]]) -> list[str]:
 
 
 def confusions(alignments: Mapping[str, Sequence[Pair]]) -> list[tuple[str, Pair, int, str]]:
-    """(kind, pair, count, an utterance with it), errors before what is right, frequent before rare."""
+    """Return (kind, pair, count, an utterance with it): errors before correct units, frequent before rare ones."""
     found: Counter[Pair] = Counter()
     example: dict[Pair, str] = {}
     for key, pairs in alignments.items():
@@ -96,7 +93,7 @@ def confusions(alignments: Mapping[str, Sequence[Pair]]) -> list[tuple[str, Pair
 
 
 def ops_lines(found: Sequence[tuple[str, Pair, int, str]]) -> list[str]:
-    """`substitution  今  金  12` lines, as wer_ops_details.pl but the most frequent first."""
+    """Return lines `substitution  今  金  12`, as wer_ops_details.pl writes them, but the most frequent first."""
     if not found:
         return []
     width = max(display_width(cell or GAP) for _, pair, _, _ in found for cell in pair)
@@ -109,20 +106,23 @@ def ops_lines(found: Sequence[tuple[str, Pair, int, str]]) -> list[str]:
 
 
 def aligned_lines(key: str, speaker: str, pairs: Sequence[Pair], counts: Counts) -> list[str]:
-    """An utterance for reading: a heading, then ref, hyp and the errors under each other, wrapped at 100 cells."""
+    """Return an utterance for reading: a heading, then reference, hypothesis and errors below each other, wrapped."""
+    rows = columns(pairs, "*", quiet=True)
     lines = [f"{key} ({speaker})  {counts.line('CER')}"]
-    for row in _wrapped(columns(pairs, "*", quiet=True)):
+    for start, end in _wrapped(rows[0]):
         lines += [
-            f"  {name} {' '.join(cells)}".rstrip() for name, cells in zip(("ref", "hyp", "   "), row, strict=True)
+            f"  {name} {' '.join(row[start:end])}".rstrip()
+            for name, row in zip(("ref", "hyp", "   "), rows, strict=True)
         ]
     return [*(line for line in lines if line), ""]
 
 
-def _wrapped(rows: tuple[list[str], list[str], list[str]]) -> Iterable[tuple[list[str], list[str], list[str]]]:
+def _wrapped(cells: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the cells that fit into each line."""
     start, used = 0, 0
-    for place, cell in enumerate(rows[0]):
+    for place, cell in enumerate(cells):
         if place > start and used + display_width(cell) + 1 > LINE_WIDTH:
-            yield tuple(row[start:place] for row in rows)  # type: ignore[misc]
+            yield start, place
             start, used = place, 0
         used += display_width(cell) + 1
-    yield tuple(row[start:] for row in rows)  # type: ignore[misc]
+    yield start, len(cells)

@@ -1,4 +1,8 @@
-"""One set's scores as files: Kaldi's cer, wer, per_utt, per_spk, ops; aligned.txt; and scores.json for the report."""
+"""The scores of one set as files: Kaldi's cer, wer, per_utt, per_spk, ops; aligned.txt; and scores.json.
+
+by_character = score_texts(references, hypotheses, characters, seed=1)
+paths = write_results(out, {"set": "test"}, by_character, by_word, speakers, missing=[])
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,16 @@ from asr.files import atomic
 from asr.scoring import details
 from asr.scoring.counts import Counts, Pair, align, count, interval, total
 
-#: what write_results leaves in its folder
+#: the files that write_results writes
 FILES = ("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json")
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One unit's result over a set: alignments and counts by utterance, and the interval in percent."""
+class UnitScores:
+    """The scores of a set in one unit, characters or words.
+
+    alignments, counts: by utterance; interval: of the error rate, in percent.
+    """
 
     alignments: dict[str, list[Pair]]
     counts: dict[str, Counts]
@@ -26,24 +33,28 @@ class Scored:
 
     @property
     def total(self) -> Counts:
+        """Return the counts of the whole set."""
         return total(self.counts.values())
 
 
 def score_texts(
     references: Mapping[str, str], hypotheses: Mapping[str, str], split: Callable[[str], list[str]], seed: int
-) -> Scored:
-    """Align and count normalised texts in the units `split` gives; a key without hypothesis is all deletions."""
+) -> UnitScores:
+    """Align and count normalised texts in the units that `split` returns.
+
+    A key without a hypothesis counts as deletions. seed: of the bootstrap.
+    """
     units = {key: (split(text), split(hypotheses.get(key, ""))) for key, text in references.items()}
     alignments = {key: align(*pair) for key, pair in units.items()}
-    return Scored(
+    return UnitScores(
         alignments,
         {key: count(pairs) for key, pairs in alignments.items()},
         interval(list(units.values()), seed=seed),
     )
 
 
-def result_lines(name: str, characters: Scored, words: Scored, word_unit: str, speakers: int) -> list[str]:
-    """Return what the user sees of a set: the unit of the WER, two intervals, and at the end Kaldi's two lines."""
+def result_lines(name: str, characters: UnitScores, words: UnitScores, word_unit: str, speakers: int) -> list[str]:
+    """Return the lines that the user sees: the unit of the WER, two intervals, and at the end Kaldi's two lines."""
     alone = speakers == 1 and characters.interval is not None
     return [
         f"{name} WER counts {word_unit}",
@@ -55,7 +66,7 @@ def result_lines(name: str, characters: Scored, words: Scored, word_unit: str, s
     ]
 
 
-def _interval_text(scored: Scored) -> str:
+def _interval_text(scored: UnitScores) -> str:
     if scored.interval is None:
         return "95% interval not known: too few utterances with reference units"
     return "95% interval [{:.2f}, {:.2f}]".format(*scored.interval)
@@ -64,28 +75,26 @@ def _interval_text(scored: Scored) -> str:
 def write_results(
     out: Path,
     head: Mapping[str, Any],
-    characters: Scored,
-    words: Scored,
+    characters: UnitScores,
+    words: UnitScores,
     speakers: Mapping[str, str],
     missing: Sequence[str],
 ) -> list[Path]:
-    """Write every file of a set into `out`, each whole or not at all; returns their paths. `head` opens scores.json.
+    """Write every file of a set into `out`, each whole or not at all, and return their paths.
 
-    `speakers` is {utterance: speaker}, `missing` the utterances that had no hypothesis.
+    head: the first items of scores.json; speakers: {utterance: speaker}; missing: utterances without a hypothesis.
     """
-    by_speaker: dict[str, list[Counts]] = {}
-    for key, counts in characters.counts.items():
-        by_speaker.setdefault(speakers[key], []).append(counts)
-    both = [(key, pairs, characters.counts[key]) for key, pairs in characters.alignments.items()]
-    found = details.confusions(characters.alignments)
+    by_speaker = _by_speaker(characters, speakers)
+    confusions = details.confusions(characters.alignments)
+    scored = [(key, pairs, characters.counts[key]) for key, pairs in characters.alignments.items()]
     contents = {
         "cer": _kaldi_lines("CER", characters, missing),
         "wer": _kaldi_lines("WER", words, missing),
-        "per_utt": [line for item in both for line in details.per_utterance_lines(*item)],
+        "per_utt": [line for item in scored for line in details.per_utterance_lines(*item)],
         "per_spk": details.per_speaker_lines(by_speaker),
-        "ops": details.ops_lines(found),
+        "ops": details.ops_lines(confusions),
         "aligned.txt": [
-            line for key, pairs, counts in both for line in details.aligned_lines(key, speakers[key], pairs, counts)
+            line for key, pairs, counts in scored for line in details.aligned_lines(key, speakers[key], pairs, counts)
         ],
     }
     for name, lines in contents.items():
@@ -93,29 +102,36 @@ def write_results(
             handle.writelines(line + "\n" for line in lines)
     record = {
         **head,
-        "utterances": len(both),
+        "utterances": len(scored),
         "missing": list(missing),
-        "cer": _figures(characters),
-        "wer": _figures(words),
+        "cer": _total_figures(characters),
+        "wer": _total_figures(words),
         "speakers": {
-            speaker: {"utterances": len(items), **_count_figures(total(items))}
-            for speaker, items in sorted(by_speaker.items(), key=lambda item: item[0].encode())
+            name: {"utterances": len(items), **_figures(total(items))} for name, items in by_speaker.items()
         },
         "confusions": [
             {"kind": kind, "ref": pair[0], "hyp": pair[1], "count": number, "example": example}
-            for kind, pair, number, example in found
+            for kind, pair, number, example in confusions
             if kind != "correct"
         ],
-        "per_utterance": [{"key": key, "speaker": speakers[key], "pairs": pairs} for key, pairs, _ in both],
+        "per_utterance": [{"key": key, "speaker": speakers[key], "pairs": pairs} for key, pairs, _ in scored],
     }
     with atomic(out / "scores.json") as handle:
         json.dump(record, handle, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         handle.write("\n")
-    return [out / name for name in (*contents, "scores.json")]
+    return [out / name for name in FILES]
 
 
-def _kaldi_lines(name: str, scored: Scored, missing: Sequence[str]) -> list[str]:
-    """What compute-wer prints (%WER, %SER, Scored), and the interval."""
+def _by_speaker(characters: UnitScores, speakers: Mapping[str, str]) -> dict[str, list[Counts]]:
+    """Return {speaker: counts of each utterance} in C order."""
+    found: dict[str, list[Counts]] = {}
+    for key, counts in characters.counts.items():
+        found.setdefault(speakers[key], []).append(counts)
+    return dict(sorted(found.items(), key=lambda item: item[0].encode()))
+
+
+def _kaldi_lines(name: str, scored: UnitScores, missing: Sequence[str]) -> list[str]:
+    """Return the lines of compute-wer (%WER, %SER, Scored), and the interval."""
     sentences = len(scored.counts)
     wrong = sum(1 for counts in scored.counts.values() if counts.errors)
     return [
@@ -126,16 +142,15 @@ def _kaldi_lines(name: str, scored: Scored, missing: Sequence[str]) -> list[str]
     ]
 
 
-def _figures(scored: Scored) -> dict[str, Any]:
-    counts = scored.total
+def _total_figures(scored: UnitScores) -> dict[str, Any]:
     return {
-        **_count_figures(counts),
+        **_figures(scored.total),
         "sentences_wrong": sum(1 for item in scored.counts.values() if item.errors),
         "interval": scored.interval,
     }
 
 
-def _count_figures(counts: Counts) -> dict[str, Any]:
+def _figures(counts: Counts) -> dict[str, Any]:
     return {
         "rate": counts.rate,
         "errors": counts.errors,

@@ -14,13 +14,13 @@ from asr.report.charts import BarChart, Chart, ChoiceChart, LineChart
 
 @pytest.fixture
 def made_up(tmp_path) -> Path:
-    """The folder of a small run, see `make_run`."""
+    """Return the folder of a small run, see `make_run`."""
     return make_run(tmp_path)
 
 
 @pytest.fixture
 def unpainted(monkeypatch) -> list[Chart]:
-    """Charts that would be drawn. Their figures are checked; drawing takes most of a page's time, and is left out."""
+    """Check charts instead of drawing them, which takes most of a page's time; return those that were checked."""
     drawn: list[Chart] = []
 
     def svg(chart: Chart) -> Markup:

@@ -1,4 +1,4 @@
-"""The report's first section by hand, one value of each figure everywhere, and damage to every file that is read."""
+"""The report's first section by hand, figures that agree everywhere, and damage to every file that is read."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def score(data: Path, folder: Path) -> int:
 
 @pytest.fixture
 def recorded(made_up):
-    """The made-up run with everything that its stages record; the scoring of the fixture left stamps of today."""
+    """Return the made-up run with everything that stages record, without the stamps of today's scoring."""
     exp, model = made_up, made_up / "dnn"
     for stamp in exp.rglob(".done.score.json"):
         stamp.unlink()
@@ -103,7 +103,7 @@ def recorded(made_up):
     return exp
 
 
-def test_the_page_opens_with_where_the_results_come_from(recorded):
+def test_the_page_opens_with_the_origin_of_the_results(recorded):
     page, text = report(recorded)
     opening = text[: text.index("Error rates")]
     for found in (
@@ -139,7 +139,7 @@ def test_the_page_opens_with_where_the_results_come_from(recorded):
     assert opening.index("Finished") < opening.index("Command") < opening.index("Hours of sound")
 
 
-def test_what_no_stage_recorded_is_said(made_up):
+def test_what_no_stage_recorded_is_named(made_up):
     for stamp in made_up.rglob(".done.score.json"):
         stamp.unlink()
     _, text = report(made_up)
@@ -159,7 +159,7 @@ def test_what_no_stage_recorded_is_said(made_up):
     assert re.search(r"Finished \d{4}-\d\d-\d\d \d\d:\d\d UTC", text) and moment > 0
 
 
-def test_nothing_left_out_is_said_too(recorded):
+def test_a_run_that_left_nothing_out(recorded):
     (recorded / "ali" / "coverage.json").unlink()
     (recorded / "lang" / "lang.json").unlink()
     put(recorded / "data" / "prepared.json", {"sets": {"train": {"left_out": {"x": 0}}}})
@@ -209,7 +209,7 @@ def test_the_machine_is_described(tmp_path):
 
 
 def test_one_rate_in_files_terminal_and_page(recorded, capsys):
-    """What score says is what cer, per_utt, per_spk, scores.json and the page hold; parts add up to the whole."""
+    """Terminal, cer, per_utt, per_spk, scores.json and page hold the same counts; parts add up to the whole."""
     capsys.readouterr()
     for name in ("dev", "test"):
         folder, data = recorded / "dnn" / f"decode_{name}", recorded / "data" / name
@@ -235,7 +235,7 @@ def test_one_rate_in_files_terminal_and_page(recorded, capsys):
     assert text.count(rate) >= 2 and f"The character error rate on test is {rate}" in text
 
 
-def test_the_table_of_weights_says_its_part_of_dev(recorded):
+def test_the_table_of_weights_names_its_part_of_dev(recorded):
     _, text = report(recorded)
     assert "Character error rate on 2 utterances of dev (7 characters), %" in text
     assert "The table counts 2 utterances of dev (7 characters); the chosen pair has 37.50 % there." in text
@@ -292,8 +292,8 @@ def variants(content: Any) -> Iterator[Any]:
     ],
 )
 @pytest.mark.parametrize("most", [60, pytest.param(None, marks=pytest.mark.slow)])
-def test_a_file_of_any_content_is_said_or_shown(recorded, name, most):
-    """No JSON value in any place ends in a traceback, nor does markup of a file get into the page."""
+def test_a_file_of_any_content_is_reported_or_shown(recorded, name, most):
+    """No JSON value in any place causes a traceback, and no markup of a file enters the page."""
     path = recorded / name
     whole = json.loads(path.read_text(encoding="utf-8"))
     if name.endswith("scores.json"):  # two parts of each kind are as good as all
@@ -308,7 +308,7 @@ def test_a_file_of_any_content_is_said_or_shown(recorded, name, most):
 
 
 @pytest.mark.parametrize("opened", ['{"a":', '{"a":[', "["])
-def test_what_is_nested_deeply_is_said_or_shown(recorded, opened):
+def test_deeply_nested_content_is_reported_or_shown(recorded, opened):
     closed = opened.replace('"a":', "").replace("{", "}").replace("[", "]")[::-1]
     for depth in (100, 450, 900):
         for name in ("dnn/config.json", "lang/lang.json", "dnn/decode_test/scores.json", "ali/coverage.json"):
@@ -317,7 +317,7 @@ def test_what_is_nested_deeply_is_said_or_shown(recorded, opened):
 
 
 @pytest.mark.parametrize("content", ["今天".encode("gbk"), b"[" * 100_000, b"u1\n\n\x00"])
-def test_files_of_any_bytes_are_said_or_shown(recorded, content):
+def test_files_of_any_bytes_are_reported_or_shown(recorded, content):
     kinds = ("*.json*", "*.txt", "*.tsv", "data/*/*")
     for path in {path for kind in kinds for path in recorded.rglob(kind) if path.is_file()}:
         before = path.read_bytes()

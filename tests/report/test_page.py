@@ -10,7 +10,6 @@ import pytest
 from report_pages import check, report
 
 from asr.cli import main
-from asr.report.experiment import read_experiment
 
 
 def test_the_figures_are_on_the_page(made_up, capsys):
@@ -56,8 +55,8 @@ def test_colours_are_the_pages_own(made_up):
     assert "prefers-color-scheme: dark" in page
 
 
-def test_wide_tables_scroll_by_themselves_and_show_it(made_up):
-    """A shadow stays at each edge, a cover moves with the table, and so does text for screen readers alone."""
+def test_wide_tables_scroll_and_have_a_visible_sign(made_up):
+    """Each edge has a shadow that stays and a cover that moves with the table, by day and by night."""
     page, _ = report(made_up)
     rule = re.search(r"\.scroll \{(.*?)\}", page, flags=re.DOTALL)[1]
     assert "overflow-x: auto" in rule and "position: relative" in rule
@@ -78,15 +77,15 @@ def test_same_bytes_again_and_up_to_date(made_up, capsys):
     assert "seed 18" in check((made_up / "dnn" / "report.html").read_text(encoding="utf-8"))
 
 
-def test_an_empty_run_is_said_in_sentences(tmp_path):
+def test_an_empty_run(tmp_path):
     (tmp_path / "exp" / "dnn").mkdir(parents=True)
     _, text = report(tmp_path / "exp")
     for sentence in (
         "This run has no result yet.",
         "Nothing has been scored yet.",
         "There is no training log (log/train.jsonl).",
-        "run.sh has left no times (log/times.tsv).",
-        "No decoding has left trials",
+        "run.sh recorded no times (log/times.tsv).",
+        "No decode.json holds trials",
         "The model has no config.json.",
     ):
         assert sentence in text
@@ -98,14 +97,14 @@ def test_an_empty_run_is_said_in_sentences(tmp_path):
         ("decode_test/scores.json", '{"cer": 1', "scores.json: is not JSON: "),
         ("decode_test/scores.json", '{"cer": 1}', "scores.json is not what score writes: it has no utterances."),
         ("decode_test/scores.json", "[]", "scores.json: is not a JSON object."),
-        ("decode_dev/decode.json", '{"tuning": 3, "lm_weight": "x"}', "No decoding has left trials"),
+        ("decode_dev/decode.json", '{"tuning": 3, "lm_weight": "x"}', "No decode.json holds trials"),
         ("log/train.jsonl", "", "The training log holds no held-out figures yet."),
         ("log/train.jsonl", '[1]\n{"event": "heldout", "frames": null}\n', "holds no held-out figures yet."),
         ("log/train.jsonl", b"\xff\xfe\n", "Lines of the training log that could not be read: 1."),
         ("config.json", "nonsense", "config.json: is not JSON"),
     ],
 )
-def test_damaged_files_are_said_and_the_rest_is_shown(made_up, name, content, sentence):
+def test_damaged_files_are_named_and_the_rest_is_shown(made_up, name, content, sentence):
     path = made_up / "dnn" / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     _, text = report(made_up)
@@ -130,7 +129,7 @@ def test_no_model_folder_is_refused(tmp_path, capsys):
     assert capsys.readouterr().err == f"{tmp_path / 'nowhere'}: no such model folder\n"
 
 
-def test_places_that_are_wrong_are_refused(made_up, capsys):
+def test_wrong_paths_are_refused(made_up, capsys):
     model = made_up / "dnn"
     config = model / "config.json"
     link = made_up / "page.html"
@@ -151,7 +150,7 @@ def test_places_that_are_wrong_are_refused(made_up, capsys):
     assert config.read_text().startswith('{"network"')
 
 
-def test_a_page_goes_into_a_pipe(made_up):
+def test_a_page_is_written_into_a_pipe(made_up):
     fifo = made_up / "page"
     os.mkfifo(fifo)
     with ThreadPoolExecutor(1) as pool:
@@ -159,8 +158,3 @@ def test_a_page_goes_into_a_pipe(made_up):
         assert main(["report", "--exp", str(made_up), "--model", str(made_up / "dnn"), "--out", str(fifo)]) == 0
         assert "37.50 % CER" in check(reading.result(60))
     assert fifo.is_fifo() and not list(made_up.glob(".*"))
-
-
-def test_resumed_training_is_read_once(made_up):
-    training = read_experiment(made_up, made_up / "dnn").training
-    assert training.curves.raw == ([0, 30000, 45000, 90000], [5.0, 3.0, 2.5, 2.125])

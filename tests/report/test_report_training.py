@@ -115,7 +115,7 @@ def test_every_event_of_one_pass_is_on_the_page(tmp_path):
     assert html.count("<svg") == 7
     # learning curves: where they begin and end, for those who do not see them
     assert "raw weights from 5.000 to 2.000; averaged weights from 5.000 to 1.750" in html
-    assert "training frames before they are learnt from, 2.000" in text
+    assert "training frames before the network learns from them, 2.000" in text
     assert "0.250 nats better than the raw ones. Every point is of the same 512 held-out frames." in text
     assert "The final weights have cross-entropy 1.8125 on all held-out frames, 50.00 % of them right." in text
     # the pass
@@ -196,16 +196,16 @@ SENTENCES = {
     "heldout": "The training log holds no held-out figures yet.",
     "progress": "does not hold: cross-entropy of the training frames, gradient norms.",
     "done": "The training log has no end",
-    "windows": "The training log does not say which averages were compared.",
+    "windows": "The training log does not record which averages were compared.",
     "idle_units": "does not hold: shares of idle units.",
     "gradient_norm_mean": "does not hold: gradient norms.",
     "eta": "does not hold: learning rates.",
     "train_ce": "does not hold: cross-entropy of the training frames.",
     "staleness_histogram": "does not hold: the staleness of the pushes.",
-    "frames_dropped": "does not say how many frames were repeated and how many dropped",
+    "frames_dropped": "does not record how many frames were repeated and how many dropped",
     "ce_average": "The log holds only one of raw and averaged weights.",
-    "eta0": "does not say which rates were tried",
-    "refused": "does not say how many pushes were refused",
+    "eta0": "does not record which learning rates were tried",
+    "refused": "does not record how many pushes were refused",
 }
 
 
@@ -268,7 +268,7 @@ def test_a_log_that_is_cut_or_damaged_anywhere_is_no_error(tmp_path, unpainted):
 
 
 def test_odd_values_that_are_drawn(tmp_path):
-    """Charts of a single point, of equal values, of very small and very large ones."""
+    """Draw charts of a single point, of equal values, of very small and very large ones."""
     for factor in (0.0, 1e-300, 1e12):
         log = one_pass()
         for event in log:

@@ -12,7 +12,7 @@ UNITS = st.lists(st.sampled_from("今天气好的"), max_size=9)
 
 
 def distance(reference: list[str], hypothesis: list[str]) -> int:
-    """Levenshtein distance by the textbook recursion over prefixes, row by row."""
+    """Return the Levenshtein distance by the textbook recursion over prefixes, row by row."""
     row = list(range(len(hypothesis) + 1))
     for i, r in enumerate(reference, 1):
         above, row = row, [i]
@@ -57,7 +57,7 @@ def test_operations():
     assert [operation(pair) for pair in [("好", "好"), ("好", "号"), ("好", None), (None, "号")]] == list("CSDI")
 
 
-def test_rate_is_of_sums_not_a_mean_of_rates():
+def test_the_rate_is_of_sums_not_a_mean_of_rates():
     # rates 100 % and 0 %: their mean would be 50 %, the error rate is 1 / 10
     assert total([Counts(0, 1, 0, 0), Counts(9, 0, 0, 0)]).rate == 10.0
 
@@ -97,7 +97,7 @@ def test_interval_shrinks_with_more_utterances_and_never_goes_below_zero():
     assert more_high - more_low < (less_high - less_low) / 2
 
 
-def test_interval_is_not_made_up_where_there_is_too_little():
+def test_no_interval_of_too_few_utterances():
     assert interval([(["好"], ["好"])]) is None
     assert interval([(["好"], ["好"]), ([], ["好"])]) is None  # a draw may hold no reference at all
     assert interval([]) is None

@@ -59,8 +59,8 @@ def test_per_speaker_is_kaldis_table():
     ]
 
 
-def test_per_speaker_adds_up_and_tells_speakers_apart():
-    lines = per_speaker_lines({"b": [Counts(2, 0, 1, 0), Counts(4, 0, 0, 0)], "a": [Counts(0, 0, 0, 2)]})
+def test_per_speaker_adds_up_and_distinguishes_speakers():
+    lines = per_speaker_lines({"a": [Counts(0, 0, 0, 2)], "b": [Counts(2, 0, 1, 0), Counts(4, 0, 0, 0)]})
     rows = {(fields[0], fields[1]): fields[2:] for fields in map(str.split, lines[1:])}
     assert rows["b", "raw"] == ["2", "7", "6", "0", "0", "1", "1", "1"]
     assert ("a", "sys") not in rows  # nothing to divide by

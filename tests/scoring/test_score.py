@@ -16,13 +16,12 @@ from asr.corpus.transcript import characters, normalise
 from asr.scoring.results import score_texts
 from asr.scoring.score import uses_words
 
-SAMPLE = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "aishell_sample"
 LINE = re.compile(r"^(\S+) %([CW]ER) (\d+\.\d\d) \[ (\d+) / (\d+), (\d+) ins, (\d+) del, (\d+) sub \]$")
 
 
 @pytest.fixture
 def decoded(tmp_path):
-    """Reference, speakers and a finished decoding of five utterances; 6 errors in 15 characters, u5 missing."""
+    """Return a folder with a finished decoding of five utterances: 6 errors in 15 characters, u5 missing."""
     data, out = tmp_path / "data" / "test", tmp_path / "dnn" / "decode_test"
     data.mkdir(parents=True)
     out.mkdir(parents=True)
@@ -81,7 +80,7 @@ def test_files(decoded):
     }
 
 
-def test_second_run_says_the_same_and_does_nothing(decoded, capsys):
+def test_a_second_run_prints_the_same_and_does_nothing(decoded, capsys):
     assert score(decoded) == 0
     first = last_lines(capsys)
     before = (decoded / "dnn/decode_test/scores.json").stat().st_mtime_ns
@@ -251,7 +250,7 @@ def test_letters_that_do_not_count_are_named(decoded, capsys):
         assert output.out.splitlines()[-2] == "test %CER 50.00 [ 2 / 4, 0 ins, 2 del, 0 sub ]"
 
 
-def test_intervals_of_one_utterance_and_of_one_speaker_say_so(decoded, capsys):
+def test_intervals_of_one_utterance_and_of_one_speaker(decoded, capsys):
     assert score(decoded) == 0
     assert "one speaker" not in capsys.readouterr().out
     (decoded / "data/test/utt2spk").write_text("".join(f"u{number} a\n" for number in range(1, 6)))
@@ -314,7 +313,11 @@ REFUSED = {
         'does not say "complete"',
     ),
     "cut decode.json": ("dnn/decode_test/decode.json", b'{"compl', "decode.json: is not JSON"),
-    "decode.json is a list": ("dnn/decode_test/decode.json", b"[1]", 'does not say "complete": true'),
+    "decode.json is a list": (
+        "dnn/decode_test/decode.json",
+        b"[1]",
+        "decode.json: is not a JSON object, so decoding",
+    ),
     "no hyp.txt": ("dnn/decode_test/hyp.txt", None, "hyp.txt: no such file, so decoding did not finish"),
     "another set": ("dnn/decode_test/hyp.txt", b"u1 a\nx9 b\n", "hyp.txt:2: x9: this utterance is not in"),
     "twice": ("dnn/decode_test/hyp.txt", b"u1 a\nu1 b\n", "hyp.txt:2: u1: this key has occurred before"),
@@ -330,7 +333,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refusals_are_one_line_and_leave_nothing(decoded, capsys, case):
+def test_a_refusal_is_one_line_and_writes_nothing(decoded, capsys, case):
     name, content, message = REFUSED[case]
     if content is None:
         (decoded / name).unlink()
@@ -359,17 +362,15 @@ def test_same_bytes_again(decoded):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
 
 
-def test_protocol_of_aishell_sample():
-    if not SAMPLE.is_dir():
-        pytest.skip("no ../shared/data/aishell_sample here")
-    lines = (SAMPLE / "test.txt").read_text(encoding="utf-8-sig").splitlines()
+def test_protocol_of_aishell_sample(aishell_sample):
+    lines = (aishell_sample / "test.txt").read_text(encoding="utf-8-sig").splitlines()
     references = {key: normalise(text, spoken=False) for key, text in (line.split(maxsplit=1) for line in lines)}
     scored = score_texts(references, {}, lambda text: characters(text, latin="letter"), 0)
     assert len(references) == 120
     assert scored.total.length == scored.total.deletions == 1542
 
 
-def test_places_to_write_to_are_checked_first(decoded, capsys):
+def test_output_paths_are_checked_first(decoded, capsys):
     folder = decoded / "dnn" / "decode_test"
     text, hyp = decoded / "data/test/text", folder / "hyp.txt"
     for place, message in (
@@ -378,11 +379,14 @@ def test_places_to_write_to_are_checked_first(decoded, capsys):
     ):
         assert main(["score", "--ref", str(text), "--hyp", str(hyp), "--out", str(place)]) == 2
         assert capsys.readouterr().err == message
-    assert score(decoded, "--set-name", "a\nb") == 2 and "no name for a line" in capsys.readouterr().err
+    assert (
+        score(decoded, "--set-name", "a\nb") == 2
+        and "holds characters that cannot be printed" in capsys.readouterr().err
+    )
     assert not (folder / "scores.json").exists()
 
 
-def test_inputs_by_other_names_are_not_written_over(decoded, capsys):
+def test_linked_inputs_are_not_overwritten(decoded, capsys):
     folder = decoded / "dnn" / "decode_test"
     text, hyp = decoded / "data/test/text", folder / "hyp.txt"
     before = text.read_bytes(), hyp.read_bytes()
