@@ -83,7 +83,7 @@ class Origin:
 def sources(exp: Path, settings: Mapping[str, Any]) -> list[Path]:
     """Return the files that exist of those above, without stamps and commands, which every run writes anew."""
     found = [exp / "data" / "prepared.json", exp / "lang" / "lang.json", exp / "lang" / "oov_counts.txt"]
-    found.append(alignments_of(exp, settings) / "coverage.json")
+    found.append(_alignments_of(exp, settings) / "coverage.json")
     found += [folder / name for folder in data_folders(exp).values() for name in TABLES]
     return [path for path in found if path.is_file()]
 
@@ -100,7 +100,7 @@ def read_origin(
     """Read the files above. settings: the model's; decoded: {set: decode.json}; start: the first training event."""
     prepared = read_json(exp / "data" / "prepared.json", faults) or {}
     language = read_json(exp / "lang" / "lang.json", faults) or {}
-    alignments = alignments_of(exp, settings)
+    alignments = _alignments_of(exp, settings)
     coverage = inner(read_json(alignments / "coverage.json", faults))
     sets, folders = inner(prepared.get("sets")), data_folders(exp)
     finished, versions = _stamps(exp, model, alignments)
@@ -126,7 +126,7 @@ def read_origin(
     )
 
 
-def alignments_of(exp: Path, settings: Mapping[str, Any]) -> Path:
+def _alignments_of(exp: Path, settings: Mapping[str, Any]) -> Path:
     """Return the folder of the alignments that the model was trained on, EXP/ali if its settings lack it."""
     named = settings.get("ali")
     if not isinstance(named, str) or not named:

@@ -12,6 +12,7 @@ with costs 1/1/1, as compute-wer, and the bootstrap of Bisani and Ney (2004) ove
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -94,9 +95,7 @@ def operation(pair: Pair) -> str:
 
 def count(pairs: Iterable[Pair]) -> Counts:
     """Return the counts of one alignment."""
-    found = {"C": 0, "S": 0, "D": 0, "I": 0}
-    for pair in pairs:
-        found[operation(pair)] += 1
+    found = Counter(map(operation, pairs))
     return Counts(found["C"], found["S"], found["D"], found["I"])
 
 

@@ -25,73 +25,72 @@ def problem(record: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
 def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
-def _rate(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and 0 <= value < LARGEST)
-
-
-def _interval(value: Any) -> bool:
-    if value is None:
-        return True
-    return isinstance(value, list) and len(value) == 2 and all(_rate(end) and end is not None for end in value)
-
-
 def _counts(value: Any) -> bool:
+    """Return whether these are counts of units that add up."""
+    if not isinstance(value, dict):
+        return False
     names = ("errors", "length", "ins", "del", "sub")
-    return isinstance(value, dict) and _rate(value.get("rate", "")) and all(_count(value.get(name)) for name in names)
+    if not all(_count(value.get(name)) for name in names):
+        return False
+    errors, length, inserted, deleted, substituted = (value[name] for name in names)
+    return bool(errors == inserted + deleted + substituted and deleted + substituted <= length)
 
 
 def _total(value: Any) -> bool:
     return _counts(value) and _interval(value.get("interval", "")) and _count(value.get("sentences_wrong"))
 
 
+def _interval(value: Any) -> bool:
+    """Return whether this is [low, high] in percent, or None."""
+    if not isinstance(value, list):
+        return value is None
+    return len(value) == 2 and all(isinstance(end, (int, float)) and 0 <= end < LARGEST for end in value)
+
+
 def _speakers(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    return all(_counts(item) and _count(item.get("utterances")) for item in value.values())
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _confusions(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, dict)
-        and isinstance(item.get("example"), str)
-        and _count(item.get("count"))
-        and _pair([item.get("ref"), item.get("hyp")])
-        and item.get("kind") == KINDS[operation((item.get("ref"), item.get("hyp")))]
-        for item in value
+    return isinstance(value, dict) and all(
+        _counts(item) and _count(item.get("utterances")) for item in value.values()
     )
+
+
+def _confusion(value: Any) -> bool:
+    if not isinstance(value, dict) or not _text(value.get("example")) or not _count(value.get("count")):
+        return False
+    reference, hypothesis = value.get("ref"), value.get("hyp")
+    return _pair([reference, hypothesis]) and value.get("kind") == KINDS[operation((reference, hypothesis))]
 
 
 def _pair(value: Any) -> bool:
     """Return whether this is [reference unit, hypothesis unit]; one may be None, none may be empty."""
     if not isinstance(value, list) or len(value) != 2 or value == [None, None]:
         return False
-    return all(unit is None or (isinstance(unit, str) and bool(unit)) for unit in value)
+    return all(unit is None or (_text(unit) and bool(unit)) for unit in value)
 
 
-def _utterances(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, dict)
-        and all(isinstance(item.get(name), str) for name in ("key", "speaker"))
-        and isinstance(item.get("pairs"), list)
-        and all(map(_pair, item["pairs"]))
-        for item in value
-    )
+def _utterance(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return _text(value.get("key")) and _text(value.get("speaker")) and _list_of(_pair)(value.get("pairs"))
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "utterances": _count,
-    "missing": _texts,
+    "missing": _list_of(_text),
     "cer": _total,
     "wer": _total,
     "speakers": _speakers,
-    "confusions": _confusions,
-    "per_utterance": _utterances,
+    "confusions": _list_of(_confusion),
+    "per_utterance": _list_of(_utterance),
 }

@@ -37,3 +37,13 @@ def test_free_bytes(monkeypatch, tmp_path):
     assert machine.free_bytes() == 2048 * 1024
     (tmp_path / "memory.max").write_text("1000000\n")
     assert machine.free_bytes() == 1_000_000
+
+
+def test_the_machine_is_described(tmp_path):
+    found = machine.describe()
+    assert found["cores"] == machine.cores() and found["memory_gb"] > 0.1
+    assert {"python", "torch", "system"} <= set(found)
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor : 0\nmodel name\t: Some  CPU: 2 GHz\nmodel name\t: other\n")
+    assert machine.cpu_model(cpuinfo) == "Some CPU: 2 GHz"
+    assert machine.cpu_model(tmp_path / "none") == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import random
 import re
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ import pytest
 from report_pages import check, report
 
 from asr.cli import main
-from asr.parallel.machine import cpu_model, describe
 from asr.report.data_sets import ordered
 from asr.report.experiment import read_experiment
 from asr.report.page import render
@@ -194,15 +192,6 @@ def test_names_of_models_sets_and_alignments_after_rounds_and_perturbation(recor
     assert "train_speed 9 of 9 100.00 % not recorded" in text and "train_speed 1 not recorded 2" in text
     names = ["train", "train_noisy", "dev", "test", "a", "b"]
     assert ordered(reversed(names)) == names
-
-
-def test_the_machine_is_described(tmp_path):
-    found = describe()
-    assert found["cores"] == len(os.sched_getaffinity(0)) and found["memory_gb"] > 0.1
-    assert set(found) <= {*MACHINE, "torch"} and {"python", "torch", "system"} <= set(found)
-    put(tmp_path / "cpuinfo", "processor : 0\nmodel name\t: Some  CPU: 2 GHz\nmodel name\t: other\n")
-    assert cpu_model(tmp_path / "cpuinfo") == "Some CPU: 2 GHz"
-    assert cpu_model(tmp_path / "none") == ""
 
 
 # ---------------------------------------------------------------- figures that agree

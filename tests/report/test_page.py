@@ -124,11 +124,6 @@ def test_a_run_without_an_error_and_one_still_training(made_up):
     assert "The training log has no end" in text
 
 
-def test_no_model_folder_is_refused(tmp_path, capsys):
-    assert main(["report", "--exp", str(tmp_path), "--model", str(tmp_path / "nowhere")]) == 2
-    assert capsys.readouterr().err == f"{tmp_path / 'nowhere'}: no such model folder\n"
-
-
 def test_wrong_paths_are_refused(made_up, capsys):
     model = made_up / "dnn"
     config = model / "config.json"
@@ -138,6 +133,7 @@ def test_wrong_paths_are_refused(made_up, capsys):
     for argv, message in (
         (["--exp", made_up / "nowhere", "--model", model], f"{made_up / 'nowhere'}: no such folder of a run\n"),
         (["--exp", config, "--model", model], f"{config}: no such folder of a run\n"),
+        (["--exp", made_up, "--model", made_up / "nowhere"], f"{made_up / 'nowhere'}: no such model folder\n"),
         (["--exp", made_up, "--model", config], f"{config}: no such model folder\n"),
         (["--exp", made_up, "--model", model, "--out", model], f"{model}: is a folder; --out names a file\n"),
         (["--exp", made_up, "--model", model, "--out", config / "a" / "b"], f"{config}/a/b: not a directory\n"),
