@@ -1,7 +1,9 @@
-"""Log-likelihoods to search with: a network's, or those of a system of Gaussian mixtures.
+"""The log-likelihoods that are searched: those of a network, or of Gaussian mixtures.
 
-source = acoustic_source(Path("exp/mini/asgd"), Path("exp/mini/data/test"))
-source.loglikes_of("utterance")                              # float32 (frames, pdfs), unscaled
+Reads a model folder and the features of a data directory.
+
+    source = acoustic_source(Path("exp/mini/asgd"), Path("exp/mini/data/test"))
+    source.loglikes_of("utterance")                              # float32 (frames, pdfs), unscaled
 """
 
 from __future__ import annotations
@@ -13,28 +15,28 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.decoding.arrays import Floats
 from asr.errors import InputError
+from asr.features.compute import FRAME_SHIFT_MS
 from asr.parallel.machine import cores
 
-FRAME_SHIFT_MS = 10.0
-
-LogLikelihoods = Callable[[str], np.ndarray]
+LogLikelihoods = Callable[[str], Floats]
 
 
 @dataclass(frozen=True)
 class AcousticSource:
     """Log-likelihoods of utterances, float32 (frames, pdfs), unscaled.
 
-    log_prior: natural, float (pdfs), subtracted prior_scale times; None where there are no priors (Gaussians).
+    log_prior: natural, float (pdfs), subtracted prior_scale times; None if there are no priors (Gaussians).
     """
 
     loglikes_of: LogLikelihoods
     frame_shift_ms: float = FRAME_SHIFT_MS
-    log_prior: np.ndarray | None = None
+    log_prior: Floats | None = None
     prior_scale: float = 1.0
 
     def with_prior_scale(self, scale: float) -> AcousticSource:
-        """The same with the priors scaled otherwise."""
+        """Return the same source with another scale of the priors."""
         if self.log_prior is None or scale == self.prior_scale:
             return self
         more = (np.float32(scale - self.prior_scale) * self.log_prior).astype(np.float32)
@@ -44,7 +46,7 @@ class AcousticSource:
 
 
 def model_files(model: Path, weights: str) -> list[Path]:
-    """What the log-likelihoods depend on: of a network's folder, or of a Gaussian system's."""
+    """Return the files of a model folder that the log-likelihoods depend on."""
     if is_network(model):
         names = ("config.json", "ali_train_pdf.counts", "final.mdl", f"{weights}.safetensors")
         return [model / name for name in names]
@@ -52,17 +54,17 @@ def model_files(model: Path, weights: str) -> list[Path]:
 
 
 def is_network(model: Path) -> bool:
-    """Whether the folder is one that `asr train` made; else it should be one of `asr align --from-scratch`."""
+    """Return whether `asr train` made the folder; otherwise it should be one of `asr align --from-scratch`."""
     return (model / "config.json").is_file() or not (model / "features.json").is_file()
 
 
 def acoustic_source(model: Path, data: Path, weights: str = "final") -> AcousticSource:
-    """The log-likelihoods of DATA's features by a network, or by Gaussians. Raises InputError."""
+    """Return the log-likelihoods of DATA's features by a network, or by Gaussians. Raises InputError."""
     return _network(model, data, weights) if is_network(model) else AcousticSource(_Gaussians(model, data))
 
 
 def leave_cores_to_search() -> None:
-    """Few threads for the network: the searchers need the cores. Never by nj, which must not change the result."""
+    """Let torch use a quarter of the cores. Not a function of nj, which must not change the result."""
     import torch
 
     torch.set_num_threads(max(1, cores() // 4))
@@ -77,10 +79,10 @@ def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
     model = AcousticModel.load(folder, weights)
     expected = read_transition_model(folder / "final.mdl").num_pdfs
     if model.num_pdfs != expected:
-        raise InputError(f"the network has {model.num_pdfs} pdfs, final.mdl {expected}: not of one make", file=folder)
+        raise InputError(f"the network has {model.num_pdfs} pdfs, final.mdl has {expected}", file=folder)
     features: Mapping[str, np.ndarray] = FeatureReader(data, model.config["features"])
 
-    def loglikes_of(utterance: str) -> np.ndarray:
+    def loglikes_of(utterance: str) -> Floats:
         if utterance not in features:
             raise InputError("has no features", file=data / "feats.scp", key=utterance)
         return model.log_likelihoods(features[utterance])
@@ -90,7 +92,7 @@ def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
 
 
 class _Gaussians:
-    """Log-likelihoods of a system of Gaussian mixtures; the cepstra lie in a file that goes when this object does."""
+    """The log-likelihoods of Gaussian mixtures. The cepstra are in a temporary file, removed with this object."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         from asr.alignment.gmm.cepstra import Cepstra, check_same
@@ -98,15 +100,15 @@ class _Gaussians:
 
         check_same(folder, data)
         self.data, self.mixtures = data, read_mixtures(folder / "final.mdl")
-        self.place = tempfile.TemporaryDirectory(prefix="asr-cepstra-")
-        self.cepstra = Cepstra.make([data], Path(self.place.name) / "cepstra.f32")
+        self.folder = tempfile.TemporaryDirectory(prefix="asr-cepstra-")
+        self.cepstra = Cepstra.make([data], Path(self.folder.name) / "cepstra.f32")
         if 3 * self.cepstra.dim != self.mixtures.dim:
             raise InputError(
-                f"the Gaussians have {self.mixtures.dim} dimensions, the cepstra of {data} {3 * self.cepstra.dim}",
+                f"has {self.mixtures.dim} dimensions, the cepstra of {data} have {3 * self.cepstra.dim}",
                 file=folder / "final.mdl",
             )
 
-    def __call__(self, utterance: str) -> np.ndarray:
+    def __call__(self, utterance: str) -> Floats:
         if utterance not in self.cepstra.places:
             raise InputError(
                 self.cepstra.faults.get(utterance, "has no features"), file=self.data / "feats.scp", key=utterance

@@ -1,15 +1,14 @@
 """Decode a data set with a trained network: choose the weights on one set, apply them to another.
 
-With --tune: a seeded part of the set (--tune-minutes) is searched once, and the LM weight, insertion penalty and
-prior scale with the lowest character error rate are read off its lattices (searched once more where the best LM
-weight is far from --search-lm-weight). With --tuned: the whole set is decoded with what another set's decode.json
-says. With neither, --lm-weights, --insertion-penalties and --prior-scales give one value each. The acoustic scale of
-the search is 1 / LM weight; the penalty is a cost for every word, paid in the lattice.
+--tune searches a seeded part of the set (--tune-minutes) once, and chooses the LM weight, insertion penalty and
+prior scale with the lowest character error rate from its lattices. If the best LM weight is far from
+--search-lm-weight, the part is searched again with it. --tuned decodes the whole set with the weights of another
+set's decode.json. Without either, --lm-weights, --insertion-penalties and --prior-scales name one value each. The
+acoustic scale of the search is 1 / LM weight; the penalty is a cost of every word, added in the lattice.
 
 reads   DATA/utt2spk feats.scp cmvn.scp [text];  MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl;
         GRAPH/HCLG.fst words.txt [lexicon.txt phones.txt]
-writes  OUT/hyp.txt (every utterance once; the key alone where nothing was found) ctm phones.ctm nbest lat.1.gz
-        decode.json
+writes  OUT/hyp.txt (every utterance once, without words if none were found) ctm phones.ctm nbest lat.1.gz decode.json
 
     python -m asr decode --data exp/mini/data/dev --model exp/mini/net --graph exp/mini/net/graph \\
         --out exp/mini/net/decode_dev --tune
@@ -20,32 +19,30 @@ writes  OUT/hyp.txt (every utterance once; the key alone where nothing was found
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from asr.console import say
-from asr.decoding.acoustic import AcousticSource, acoustic_source, model_files
+from asr.decoding.acoustic import AcousticSource, LogLikelihoods, acoustic_source, model_files
+from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
 from asr.decoding.lattices.lattice import Lattice
-from asr.decoding.outcome import check_faults, figures, say_figures
-from asr.decoding.outputs import FILES, write_outputs, write_record
-from asr.decoding.pool import Graph, SearchPool, Task
-from asr.decoding.tune_set import TuneSet
-from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Trial, Weights, weights_from
+from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
+from asr.decoding.results import check_faults, figures, say_figures, write_results, written_files
+from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, TuneSet, Weights, weights_from
 from asr.errors import InputError
+from asr.files import write_json
 from asr.parallel.machine import describe
 from asr.parallel.processes import processes_for
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import read_frame_counts, read_table
 
-FAR = 1.3  # an LM weight that many times larger or smaller than the search's wants lattices of its own
+FAR = 1.3  # an LM weight this many times larger or smaller than the search's needs lattices of its own
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: is incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 
@@ -60,8 +57,8 @@ class Settings:
         makes=("hyp.txt", "ctm", "phones.ctm", "nbest", "lat.*.gz", "decode.json"),
     )
     tune: bool = option(False, help="choose the three weights on this set; needs DATA/text")
-    tuned: Path | None = option(None, help="decode.json of the set that they were chosen on")
-    tune_graph: Path | None = option(None, help="with --tune: decode over this graph instead of GRAPH")
+    tuned: Path | None = option(None, help="decode.json of the set that the weights were chosen on")
+    tune_graph: Path | None = option(None, help="with --tune: the graph to decode with, instead of GRAPH")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
     lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="LM weights to try", above=0, most=10**6)
     insertion_penalties: tuple[float, ...] = option(
@@ -73,51 +70,51 @@ class Settings:
     search_lm_weight: float = option(
         6.0, help="with --tune: LM weight of the search whose lattices are tuned on", above=0, most=10**6
     )
-    latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
-    beam: float = option(13.0, help="paths worse than the best by more are dropped", above=0, most=10**6)
-    max_active: int = option(7000, help="states kept a frame at most", least=1)
+    latin: str = option("word", help="with --tune: the unit of Latin script", choices=("word", "letter"))
+    beam: float = option(13.0, help="how much worse than the best a path may be", above=0, most=10**6)
+    max_active: int = option(7000, help="most states kept per frame", least=1)
     lattice_beam: float = option(
-        6.0, help="paths worse than the best by more are left out of the lattices", above=0, most=10**6
+        6.0, help="how much worse than the best a path in the lattice may be", above=0, most=10**6
     )
-    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most", least=0)
+    nbest: int = option(10, help="most hypotheses per utterance in OUT/nbest", least=0)
     lattices: bool = option(True, help="write lat.1.gz")
     weights: str = option("final", help="final: averaged; raw: last", choices=("final", "raw"))
     max_missing: float = option(0.05, help="share of utterances that may lack features or fail", least=0, most=1)
-    seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
+    seed: int = option(0, help="with --tune: selects the part of the set", least=0)
     nj: int = option(0, help="searching processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:
-    """The stage `decode`."""
+    """Run the stage `decode`."""
     fixed = given_weights(settings)
     data, model_dir, graph = settings.data, settings.model, used_graph(settings)
     inputs = [*model_files(model_dir, settings.weights), graph / "HCLG.fst", graph / "words.txt"]
     inputs += [data / name for name in ("utt2spk", "feats.scp", *(("text",) if settings.tune else ()))]
-    # the feature stage's stamp tells when the archives behind an unchanged feats.scp are others
-    maybe = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
-    inputs += [path for path in maybe if path.is_file()]
+    # the feature stage's stamp changes when the archives behind an unchanged feats.scp change
+    optional = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
+    inputs += [path for path in optional if path.is_file()]
     done, extra = settings.out / ".done.decode.json", fixed and astuple(fixed)
     stamp = Stamp(done, "decode", settings, inputs, extra=extra, revision=REVISION)
     if stamp.fresh():
         return
     decode_set(settings, fixed, acoustic_source(model_dir, data, settings.weights))
-    stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])
+    stamp.record(written_files(settings.out))
 
 
 def used_graph(settings: Settings) -> Path:
-    """The graph that is searched."""
+    """Return the graph that is searched."""
     return settings.tune_graph or settings.graph
 
 
 def given_weights(settings: Settings) -> Weights | None:
-    """The weights where they are given, None where they are to be chosen. Raises InputError."""
+    """Return the weights that the settings name, None if they are to be chosen. Raises InputError."""
     if settings.tune_graph and not settings.tune:
-        raise InputError("--tune-graph is for --tune: what is chosen with it is applied with --graph")
+        raise InputError("--tune-graph needs --tune: weights chosen with it are applied with --graph")
     values = (settings.lm_weights, settings.insertion_penalties, settings.prior_scales)
     if not all(values):
         raise InputError("--lm-weights, --insertion-penalties and --prior-scales: name at least one each")
     if settings.tune and settings.tuned:
-        raise InputError("--tune chooses the weights and --tuned names them: only one of both")
+        raise InputError("--tune chooses the weights and --tuned names them: pass only one of both")
     if settings.tune:
         return None
     if settings.tuned:
@@ -132,48 +129,49 @@ def given_weights(settings: Settings) -> Weights | None:
 
 
 def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource) -> dict[str, Any]:
-    """Decode all of DATA's utterances; writes OUT's files and returns the content of decode.json.
+    """Decode all of DATA's utterances; write OUT's files and return the content of decode.json.
 
-    `source` gives the log-likelihoods, or raises InputError where it cannot. `fixed`: the weights; None: choose them
-    first. Raises InputError when more than `max_missing` of the utterances have no result.
+    source: the log-likelihoods; an InputError of it is that utterance's fault. fixed: the weights; None: choose them
+    first. Raises InputError if more than `max_missing` of the utterances have no result.
     """
     out = settings.out
-    (out / "decode.json").unlink(missing_ok=True)  # its presence says that decoding finished
+    (out / "decode.json").unlink(missing_ok=True)  # its presence means that decoding has finished
     utterances = sorted(read_table(settings.data / "utt2spk"), key=str.encode)
     if not utterances:
         raise InputError("holds no utterance", file=settings.data / "utt2spk")
     out.mkdir(parents=True, exist_ok=True)
     beams = Beams(settings.beam, settings.max_active, settings.lattice_beam)
-    graph = Graph(used_graph(settings), settings.model / "final.mdl", beams)
+    setup = SearchSetup(used_graph(settings), settings.model / "final.mdl", beams)
     nj = processes_for(settings.nj, len(utterances))
     tuning: dict[str, Any] = {}
-    with SearchPool(graph, nj) as pool:
+    with SearchPool(setup, nj) as pool:
         if fixed is None:
             fixed, tuning = _tuned(settings, pool, source, utterances)
-        computing = _Clocked(source.with_prior_scale(fixed.prior_scale).loglikes_of)
-        task = Task(fixed.lm_weight, fixed.penalty, settings.nbest)
+        loglikes_of = _Timed(source.with_prior_scale(fixed.prior_scale).loglikes_of)
+        shift_s = source.frame_shift_ms / 1000
+        task = SearchTask(fixed.lm_weight, fixed.penalty, settings.nbest, frame_shift_s=shift_s)
         started = time.monotonic()
-        outcomes = pool.decode(utterances, computing, task, what=f"decode: {settings.data.name}")
+        results = pool.decode(utterances, loglikes_of, task, what=f"decode: {settings.data.name}")
         wall_s = time.monotonic() - started
-    check_faults(outcomes, settings.max_missing, settings.data)
-    cpu_s = computing.cpu_s + sum(outcome.cpu_s for outcome in outcomes.values())
+    check_faults(results, settings.max_missing, settings.data)
+    cpu_s = loglikes_of.cpu_s + sum(result.cpu_s for result in results.values())
     record: dict[str, Any] = {"complete": True, "lm_weight": fixed.lm_weight, "penalty": fixed.penalty}
-    record |= {"prior_scale": fixed.prior_scale, "graph": str(graph.graph_dir), **tuning}
-    record |= figures(outcomes, source.frame_shift_ms, wall_s, cpu_s, nj)
+    record |= {"prior_scale": fixed.prior_scale, "graph": str(setup.graph_dir), **tuning}
+    record |= figures(results, source.frame_shift_ms, wall_s, cpu_s, nj)
     record |= {"machine": describe(), "settings": as_dict(settings)}
-    write_outputs(out, outcomes, source.frame_shift_ms, lattices=settings.lattices)
-    write_record(out, record)
+    write_results(out, results, source.frame_shift_ms, lattices=settings.lattices)
+    write_json(out / "decode.json", record)
     say_figures(record, settings.data.name)
     return record
 
 
-class _Clocked:
-    """Log-likelihoods, and the CPU seconds that they took."""
+class _Timed:
+    """Computes log-likelihoods and adds up the CPU seconds."""
 
-    def __init__(self, loglikes_of: Callable[[str], np.ndarray]) -> None:
+    def __init__(self, loglikes_of: LogLikelihoods) -> None:
         self.loglikes_of, self.cpu_s = loglikes_of, 0.0
 
-    def __call__(self, utterance: str) -> np.ndarray:
+    def __call__(self, utterance: str) -> Floats:
         started = time.process_time()
         try:
             return self.loglikes_of(utterance)
@@ -187,11 +185,9 @@ class _Clocked:
 def _tuned(
     settings: Settings, pool: SearchPool, source: AcousticSource, utterances: Sequence[str]
 ) -> tuple[Weights, dict[str, Any]]:
-    """The weights with the fewest errors on a part of the set, and what decode.json says of it."""
-    most_frames = settings.tune_minutes * 60_000 / source.frame_shift_ms
-    tune_set = TuneSet.pick(
-        settings.data, utterances, _frames(settings.data), most_frames, settings.seed, settings.latin
-    )
+    """Return the weights with the fewest errors on a part of the set, and their record in decode.json."""
+    frames, most_frames = _frames(settings.data), settings.tune_minutes * 60_000 / source.frame_shift_ms
+    tune_set = TuneSet.pick(settings.data, utterances, frames, most_frames, settings.seed, settings.latin)
     log_prior = None
     prior_scales: tuple[float, ...] = (source.prior_scale,)
     if source.log_prior is not None:
@@ -203,35 +199,30 @@ def _tuned(
         tune_set.lattices, tune_set.made_with = lattices, near.prior_scale
         priors = {key: log_prior[lattice.tid] for key, lattice in lattices.items()} if log_prior is not None else None
         best, trials = tune_set.choose(choices, near, pool.symbols, priors)
-        if max(best.weights.lm_weight / near.lm_weight, near.lm_weight / best.weights.lm_weight) <= FAR:
+        found, used = best.weights.lm_weight, near.lm_weight
+        if max(found / used, used / found) <= FAR:
             break
-        say(f"tune: that is far from the search's LM weight {near.lm_weight:g}; searched once more, with it")
+        say(f"tune: the best LM weight is {found:g}, the search used {used:g}: searching again with {found:g}")
         near = best.weights
-    return best.weights, _tuning_record(tune_set, best, trials, near, settings)
-
-
-def _lattices(pool: SearchPool, source: AcousticSource, near: Weights, tune_set: TuneSet) -> dict[str, Lattice]:
-    task = Task(near.lm_weight, keep_lattice=True)
-    what = f"tune: search with LM weight {near.lm_weight:g}"
-    outcomes = pool.decode(list(tune_set.references), source.loglikes_of, task, what=what)
-    return {key: outcome.lattice for key, outcome in outcomes.items() if outcome.lattice is not None}
-
-
-def _frames(data: Path) -> dict[str, int]:
-    """How many frames each utterance with features has; 1 where nothing says it."""
-    features = read_table(data / "feats.scp") if (data / "feats.scp").is_file() else {}
-    if not (data / "utt2num_frames").is_file():
-        return dict.fromkeys(features or read_table(data / "utt2spk"), 1)
-    return read_frame_counts(data)
-
-
-def _tuning_record(
-    tune_set: TuneSet, best: Trial, trials: Sequence[Trial], near: Weights, settings: Settings
-) -> dict[str, Any]:
-    return {
+    return best.weights, {
         "tuning": [trial.record() for trial in trials],
         "tuning_search_lm_weight": near.lm_weight,
         "tuning_utterances": len(tune_set.references),
         "tuning_units": best.length,
         "tuning_graph_only": settings.tune_graph is not None,
     }
+
+
+def _lattices(pool: SearchPool, source: AcousticSource, near: Weights, tune_set: TuneSet) -> dict[str, Lattice]:
+    task = SearchTask(near.lm_weight, keep_lattice=True)
+    what = f"tune: search with LM weight {near.lm_weight:g}"
+    results = pool.decode(list(tune_set.references), source.loglikes_of, task, what=what)
+    return {key: result.lattice for key, result in results.items() if result.lattice is not None}
+
+
+def _frames(data: Path) -> dict[str, int]:
+    """Return the number of frames of each utterance with features; 1 if no file records it."""
+    if (data / "utt2num_frames").is_file():
+        return read_frame_counts(data)
+    features = read_table(data / "feats.scp") if (data / "feats.scp").is_file() else {}
+    return dict.fromkeys(features or read_table(data / "utt2spk"), 1)

@@ -1,10 +1,10 @@
-"""Give a decoding's lattices the costs of another language model, and read the best words from them anew.
+"""Rescore a decoding's lattices with another language model and read the best words from them again.
 
-The model that the graph was made with is taken out of every path's cost and the new one put in, so the graph can be
-made of a small model and a large one still decides; an order more, or much more text. The weights are chosen anew on
-one set (--tune) and applied to another (--tuned), as in `decode`.
+The costs of the graph's language model are subtracted from every path and those of the new one are added. So the
+graph can be made of a small model, and a larger one (of a higher order or of more text) decides. The weights are
+chosen on one set (--tune) and applied to another (--tuned), as in `decode`.
 
-reads   DECODED/decode.json hyp.txt lat.1.gz, as `decode` wrote them (or Kaldi's lat.1.gz in lat.1.gz's place);
+reads   DECODED/decode.json hyp.txt lat.1.gz, as written by `decode` (lat.1.gz may be Kaldi's);
         ARPA, in the words of LANG; LANG/words.txt G.fst; the model's final.mdl and the graph that decode.json names;
         with --tune DATA/text
 writes  OUT/hyp.txt ctm phones.ctm nbest lat.1.gz decode.json, as `decode` does
@@ -17,7 +17,6 @@ writes  OUT/hyp.txt ctm phones.ctm nbest lat.1.gz decode.json, as `decode` does
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,22 +25,28 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import progress, warn
+from asr.corpus.problems import named_first
 from asr.decoding.lattices.files import read_lattices
-from asr.decoding.lattices.grammar import Grammar
 from asr.decoding.lattices.hypothesis import LatticeReader
 from asr.decoding.lattices.lattice import CompactLattice
-from asr.decoding.outcome import NAMED, Outcome, check_faults, figures, say_figures
-from asr.decoding.outputs import FILES, write_outputs, write_record
-from asr.decoding.tune_set import TuneSet
-from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, Weights, weights_from
+from asr.decoding.results import (
+    FILES,
+    SearchResult,
+    check_faults,
+    figures,
+    say_figures,
+    write_results,
+    written_files,
+)
+from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, TuneSet, Weights, weights_from
 from asr.decoding.word_table import WordTable
 from asr.errors import InputError
-from asr.files import read_bytes
+from asr.files import read_json, write_json
 from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import read_symbols, read_table
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: is incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 
@@ -53,24 +58,24 @@ class Settings:
     out: Path = option(help="folder to write", writes="folder", makes=(*FILES, "decode.json"))
     g: Path | None = option(None, help="G.fst that the graph was made of; none: LANG's")
     tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
-    tuned: Path | None = option(None, help="decode.json of the rescored set that they were chosen on")
+    tuned: Path | None = option(None, help="decode.json of the rescored set that the weights were chosen on")
     data: Path | None = option(None, help="with --tune: data directory with text; none: the decoding's")
     tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
     lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try", above=0, most=10**6)
     insertion_penalties: tuple[float, ...] = option(
         INSERTION_PENALTIES, help="with --tune: penalties to try", least=-(10**6), most=10**6
     )
-    latin: str = option("word", help="with --tune: what counts one in Latin script", choices=("word", "letter"))
-    nbest: int = option(10, help="hypotheses an utterance in OUT/nbest, at most", least=0)
+    latin: str = option("word", help="with --tune: the unit of Latin script", choices=("word", "letter"))
+    nbest: int = option(10, help="most hypotheses per utterance in OUT/nbest", least=0)
     lattices: bool = option(True, help="write lat.1.gz")
     max_missing: float = option(0.05, help="share of utterances that may lack a lattice", least=0, most=1)
-    seed: int = option(0, help="with --tune: which part of the set is chosen on", least=0)
+    seed: int = option(0, help="with --tune: selects the part of the set", least=0)
 
 
 def run(settings: Settings) -> None:
-    """Rescore one set."""
+    """Run the stage `rescore`."""
     _check(settings)
-    decoded = _Decoded.read(settings.decoded)
+    decoded = _Decoding.read(settings.decoded)
     fixed = weights_from(settings.tuned) if settings.tuned else None
     inputs = [settings.decoded / name for name in ("decode.json", "hyp.txt", "lat.1.gz")]
     inputs += [settings.arpa, settings.lang / "words.txt", _grammar(settings), decoded.transition_model]
@@ -81,7 +86,7 @@ def run(settings: Settings) -> None:
     if stamp.fresh():
         return
     _rescore_set(settings, decoded, fixed)
-    stamp.record([settings.out / "decode.json", *(p for n in FILES if (p := settings.out / n).is_file())])
+    stamp.record(written_files(settings.out))
 
 
 def _check(settings: Settings) -> None:
@@ -98,8 +103,8 @@ def _grammar(settings: Settings) -> Path:
 
 
 @dataclass(frozen=True)
-class _Decoded:
-    """What is known of the decoding: decode.json, and the lattices one by one."""
+class _Decoding:
+    """A finished decoding: the content of decode.json, and its lattices."""
 
     folder: Path
     record: dict[str, Any]
@@ -110,15 +115,15 @@ class _Decoded:
     frame_shift_ms: float
 
     @classmethod
-    def read(cls, folder: Path) -> _Decoded:
+    def read(cls, folder: Path) -> _Decoding:
         path = folder / "decode.json"
-        weights = weights_from(path)
+        record = read_json(path)
+        weights = Weights.of(record, path)
         try:
-            record = json.loads(read_bytes(path))
             graph, settings, shift = Path(record["graph"]), record["settings"], float(record["frame_shift_ms"])
             return cls(folder, record, weights, graph, Path(settings["model"]), Path(settings["data"]), shift)
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError("does not say what graph, model and data were used", file=path) from error
+            raise InputError("does not name the graph, model and data", file=path) from error
 
     @property
     def transition_model(self) -> Path:
@@ -128,10 +133,11 @@ class _Decoded:
         return read_lattices(self.folder / "lat.1.gz")
 
 
-class _Models:
-    """Both language models, and the old lattices with the new one's costs."""
+class _LanguageModels:
+    """Both language models: replaces the old one's costs in lattices by the new one's."""
 
-    def __init__(self, settings: Settings, decoded: _Decoded) -> None:
+    def __init__(self, settings: Settings, decoded: _Decoding) -> None:
+        from asr.decoding.lattices.grammar import BackoffGrammar
         from asr.decoding.lattices.rescoring import Rescorer
         from asr.lang.arpa import read_arpa, write_arpa
         from asr.lang.lexicon_fst import write_grammar
@@ -139,15 +145,14 @@ class _Models:
         words = settings.lang / "words.txt"
         ids = read_symbols(words)
         if "#0" not in ids:
-            raise InputError("has no #0, which back-off arcs carry", file=words)
-        graph_words = decoded.graph / "words.txt"
-        if read_symbols(graph_words) != ids:
+            raise InputError("lacks #0, the symbol of back-off arcs", file=words)
+        if read_symbols(decoded.graph / "words.txt") != ids:
             raise InputError(f"is not the words.txt of {decoded.graph}: not the graph's lang directory", file=words)
-        old = Grammar.read(_grammar(settings), ids["#0"])
+        old = BackoffGrammar.read(_grammar(settings), ids["#0"])
         with tempfile.TemporaryDirectory(prefix="asr-rescore-") as folder:
             write_arpa(Path(folder) / "lm.arpa", read_arpa(settings.arpa))  # checked and unpacked
             write_grammar(Path(folder) / "lm.arpa", words, Path(folder) / "G.fst", settings.arpa)
-            new = Grammar.read(Path(folder) / "G.fst", ids["#0"])
+            new = BackoffGrammar.read(Path(folder) / "G.fst", ids["#0"])
         self.decoded, self.table = decoded, WordTable.of(ids)
         self.rescorer = Rescorer(old, new, len(self.table))
 
@@ -157,54 +162,52 @@ class _Models:
         except InputError as error:
             raise InputError(error.message, file=self.decoded.folder / "lat.1.gz", key=utterance) from error
 
-    def say_unknown(self, arpa: Path) -> None:
+    def warn_of_unknown(self, arpa: Path) -> None:
         if unknown := sorted(self.rescorer.unknown):
-            named = " ".join(self.table.names[word] for word in unknown[:NAMED])
-            named += " ..." * (len(unknown) > NAMED)
-            warn(f"{arpa}: {len(unknown)} words of the lattices are not in it ({named}); each as dear as its dearest")
+            named = named_first(self.table.names[word] for word in unknown)
+            warn(f"{arpa}: lacks {len(unknown)} words of the lattices ({named}); each costs as much as its costliest")
 
 
-def _rescore_set(settings: Settings, decoded: _Decoded, fixed: Weights | None) -> None:
+def _rescore_set(settings: Settings, decoded: _Decoding, fixed: Weights | None) -> None:
     from asr.decoding.lattices.timing import Timing
 
     out = settings.out
-    (out / "decode.json").unlink(missing_ok=True)  # its presence says that rescoring finished
+    (out / "decode.json").unlink(missing_ok=True)  # its presence means that rescoring has finished
     utterances = sorted(read_table(decoded.folder / "hyp.txt", allow_empty=True), key=str.encode)
-    models = _Models(settings, decoded)
+    models = _LanguageModels(settings, decoded)
     started, cpu = time.monotonic(), time.process_time()
     entries = progress(decoded.lattices(), len(utterances), f"rescore: {decoded.data.name}")
     lattices = {key: models.lattice(key, lattice) for key, lattice in entries}
-    models.say_unknown(settings.arpa)
-    if strangers := sorted(set(lattices) - set(utterances)):
-        raise InputError("is not in hyp.txt beside it", file=decoded.folder / "lat.1.gz", key=strangers[0])
+    models.warn_of_unknown(settings.arpa)
+    if unlisted := sorted(set(lattices) - set(utterances)):
+        raise InputError("is not in hyp.txt beside it", file=decoded.folder / "lat.1.gz", key=unlisted[0])
     tuning: dict[str, Any] = {}
     if fixed is None:
         fixed, tuning = _tuned(settings, decoded, utterances, lattices, models.table)
-    reader = LatticeReader(
-        models.table, Timing.read(decoded.graph, decoded.transition_model), 1.0 / fixed.lm_weight, fixed.penalty
-    )
-    outcomes = {key: _outcome(key, decoded, lattices.get(key), reader, settings.nbest) for key in utterances}
-    check_faults(outcomes, settings.max_missing, decoded.folder)
+    timing, shift_s = Timing.read(decoded.graph, decoded.transition_model), decoded.frame_shift_ms / 1000
+    reader = LatticeReader(models.table, timing, 1.0 / fixed.lm_weight, fixed.penalty, shift_s)
+    results = {key: _result(key, decoded, lattices.get(key), reader, settings.nbest) for key in utterances}
+    check_faults(results, settings.max_missing, decoded.folder)
     record: dict[str, Any] = {"complete": True, "lm_weight": fixed.lm_weight, "penalty": fixed.penalty}
     record |= {"prior_scale": decoded.weights.prior_scale, "graph": str(decoded.graph), "arpa": str(settings.arpa)}
     wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
-    record |= tuning | figures(outcomes, decoded.frame_shift_ms, wall_s, cpu_s, 1)
-    named = {"model": str(decoded.model), "data": str(decoded.data)}  # what rescoring once more asks for
+    record |= tuning | figures(results, decoded.frame_shift_ms, wall_s, cpu_s, 1)
+    named = {"model": str(decoded.model), "data": str(decoded.data)}  # a second rescoring needs them
     record["settings"] = as_dict(settings) | named
     out.mkdir(parents=True, exist_ok=True)
-    write_outputs(out, outcomes, decoded.frame_shift_ms, lattices=settings.lattices)
-    write_record(out, record)
+    write_results(out, results, decoded.frame_shift_ms, lattices=settings.lattices)
+    write_json(out / "decode.json", record)
     say_figures(record, decoded.data.name, "rescore")
 
 
 def _tuned(
     settings: Settings,
-    decoded: _Decoded,
+    decoded: _Decoding,
     utterances: list[str],
     lattices: dict[str, CompactLattice],
     table: WordTable,
 ) -> tuple[Weights, dict[str, Any]]:
-    """The LM weight and penalty with the fewest errors on a part of the set, and what decode.json says of it."""
+    """Return the LM weight and penalty with the fewest errors on a part of the set, and their record."""
     frames = {key: lattices[key].frames if key in lattices else 1 for key in utterances}
     most_frames = settings.tune_minutes * 60_000 / decoded.frame_shift_ms
     data = settings.data or decoded.data
@@ -219,13 +222,13 @@ def _tuned(
     }
 
 
-def _outcome(
-    utterance: str, decoded: _Decoded, lattice: CompactLattice | None, reader: LatticeReader, most: int
-) -> Outcome:
+def _result(
+    utterance: str, decoded: _Decoding, lattice: CompactLattice | None, reader: LatticeReader, most: int
+) -> SearchResult:
     if lattice is None:
-        return Outcome(fault=decoded.record.get("faults", {}).get(utterance, "has no lattice"))
+        return SearchResult(fault=decoded.record.get("faults", {}).get(utterance, "has no lattice"))
     final = utterance not in decoded.record.get("not_final", ())
     try:
-        return Outcome(reader.of_compact(lattice, most), None, lattice.frames, final)
+        return SearchResult(reader.of_compact(lattice, most), None, lattice.frames, final)
     except InputError as error:
-        return Outcome(frames=lattice.frames, fault=str(error))
+        return SearchResult(frames=lattice.frames, fault=str(error))

@@ -1,20 +1,19 @@
 """Make the decoding graph HCLG of a tree, a transition model, a lexicon and a language model.
 
-HCLG = min(det(H o C o min(det(L o G)))) with self-loops, step by step as Kaldi's utils/mkgraph.sh makes it: a
-transducer from transition-ids to words. C is the tree's context (one phone, three, any), H the states of its phones.
-The costs are Kaldi's to the last bit or two, for every step that rounds them finds them on the same arcs.
+HCLG = min(det(H o C o min(det(L o G)))) with self-loops, a transducer from transition-ids to words, in the steps of
+Kaldi's utils/mkgraph.sh. C is the tree's context (one phone, three, any), H the states of its phones. The costs equal
+Kaldi's to the last bit or two, since they are on the same arcs at every step that rounds them.
 
 reads   LANG/L_disambig.fst G.fst words.txt phones.txt phones/disambig.int [lexicon.txt phones/optional_silence.txt];
         MODEL/final.mdl tree [phones.txt]
-writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_tid.int graph.json; lexicon.txt and
-        of phones/ what Kaldi's mkgraph.sh copies, where LANG has them: word times need them
+writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_tid.int graph.json; for word times
+        also lexicon.txt and the files of phones/ that Kaldi's mkgraph.sh copies, if LANG has them
 
     python -m asr graph --lang exp/mini/lang --model-dir exp/mini/ali --out exp/mini/net/graph
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,17 +22,17 @@ from typing import Any
 
 from asr.console import duration, progress, say
 from asr.errors import InputError
-from asr.files import atomic, copy_whole
-from asr.graph.memory import STATES_PER_MB, foretell, in_bytes, limit_mb, refuse_large_file, refuse_too_large
+from asr.files import atomic, copy_whole, write_json
+from asr.graph.memory import STATES_PER_MB, estimate, in_bytes, limit_mb, refuse_large_file, refuse_too_large
 from asr.kaldi.fst import Fst, from_kaldifst, read_fst, write_const
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import is_count, read_lines, read_symbols
 
-STATE_GROWTH = 10  # determinisation that multiplies the states beyond this does not end
+STATE_GROWTH = 10  # a determinisation that multiplies the states by more does not end
 STATES_ALWAYS_ALLOWED = 1_000_000
 STEPS = 9
-#: what else of LANG a graph folder holds: for word times here, and for Kaldi's (as its mkgraph.sh copies them)
+#: other files of LANG in a graph folder: for word times, here and in Kaldi, whose mkgraph.sh copies them
 FOR_TIMES = (
     "lexicon.txt",
     *(f"phones/optional_silence.{kind}" for kind in ("txt", "int", "csl")),
@@ -41,7 +40,7 @@ FOR_TIMES = (
     "phones/silence.csl",
 )
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: is incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 
@@ -57,11 +56,13 @@ class Settings:
         0.1, help="weight of the self-loops' transition probabilities", least=0, most=1000
     )
     g: Path | None = option(None, help="another G.fst than LANG's, over the same words.txt")
-    max_memory_gb: float = option(0.0, help="refuse what would need more; 0: what is free", least=0, affects=False)
+    max_memory_gb: float = option(
+        0.0, help="most memory that may be used; 0: the free memory", least=0, affects=False
+    )
 
 
 def run(settings: Settings) -> None:
-    """The stage `graph`."""
+    """Run the stage `graph`."""
     lang, model, out = settings.lang, settings.model_dir, settings.out
     grammar = settings.g or lang / "G.fst"
     inputs = [lang / "L_disambig.fst", grammar, lang / "words.txt", lang / "phones.txt", lang / "phones/disambig.int"]
@@ -79,13 +80,10 @@ def run(settings: Settings) -> None:
         (out / name).unlink(missing_ok=True)
     for name in copied:
         copy_whole(lang / name, out / name)
-    for name, text in (
-        ("num_pdfs", str(facts["num_pdfs"])),
-        ("disambig_tid.int", "\n".join(str(label) for label in disambiguation)),
-        ("graph.json", json.dumps(facts, indent=1)),
-    ):
+    for name, numbers in (("num_pdfs", [facts["num_pdfs"]]), ("disambig_tid.int", disambiguation)):
         with atomic(out / name) as handle:
-            handle.write(text + "\n")
+            handle.write("\n".join(map(str, numbers)) + "\n")
+    write_json(out / "graph.json", facts)
     write_const(out / "HCLG.fst", graph)
     stamp.record(out / n for n in ("HCLG.fst", *copied, "num_pdfs", "disambig_tid.int", "graph.json"))
     say(
@@ -95,7 +93,10 @@ def run(settings: Settings) -> None:
 
 
 def _memory_used() -> str:
-    """` and 330 MB`: the most that this process had (ru_maxrss may be what it was forked from); where Linux says."""
+    """Return ` and 330 MB`, the peak memory of this process; empty if it is unknown.
+
+    Not ru_maxrss, which may be that of the parent process.
+    """
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.is_file() else []
     found = [line.split() for line in lines if line.startswith("VmHWM:")]
@@ -103,10 +104,10 @@ def _memory_used() -> str:
 
 
 def check_phones(lang: Path, model: Path) -> float:
-    """Refuse a lang directory whose phones are not those that the model was trained with; states a phone has, mean.
+    """Return the mean number of emitting states per phone. Raises InputError if LANG has other phones than the model.
 
-    Compares phones.txt of both (disambiguation symbols may differ) where the model's folder has one, and the phones
-    of the topology in final.mdl in any case.
+    Compares phones.txt of both (disambiguation symbols may differ) if the model's folder has one, and LANG's phones
+    with the topology in final.mdl.
     """
     from asr.kaldi.transition_model import read_transition_model
 
@@ -132,20 +133,20 @@ def _real_phones(path: Path) -> dict[str, int]:
 def _check_words(graph: Fst, words: Path, grammar: Path) -> None:
     highest = int(graph.arcs["olabel"].max(initial=0))
     if highest > max(read_symbols(words).values()):
-        raise InputError(f"word {highest} is not in {words}; the words of both must be the same", file=grammar)
+        raise InputError(f"word {highest} is not in {words}; both must have the same words", file=grammar)
 
 
 def build(settings: Settings, grammar: Path, states_per_phone: float) -> tuple[Fst, dict[str, Any], list[int]]:
-    """Returns the graph (input labels are transition-ids), what graph.json says, the disambiguation labels of H.
+    """Return the graph (input labels are transition-ids), the content of graph.json, the disambiguation labels of H.
 
-    Says beforehand how large it will be. Raises InputError where that is more than the memory allows.
+    Prints an estimate of its size first. Raises InputError if there is not enough memory for it.
     """
     allowed_mb = limit_mb(settings.max_memory_gb)
     refuse_large_file(grammar, allowed_mb)
     work: dict[str, Any] = {"lexicon": read_fst(settings.lang / "L_disambig.fst"), "language": read_fst(grammar)}
-    size = foretell(work["lexicon"], work["language"], states_per_phone)
+    size = estimate(work["lexicon"], work["language"], states_per_phone)
     say(
-        f"graph: about {size.arcs:,} arcs, {duration(size.seconds)} and {in_bytes(size.memory_mb)} to be expected; "
+        f"graph: about {size.arcs:,} arcs, {duration(size.seconds)} and {in_bytes(size.memory_mb)} are expected; "
         f"{in_bytes(allowed_mb)} may be used"
     )
     refuse_too_large(size.memory_mb, allowed_mb, grammar)
@@ -167,7 +168,7 @@ def build(settings: Settings, grammar: Path, states_per_phone: float) -> tuple[F
 
 
 def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: float) -> Iterator[str]:
-    """Build the graph, yielding after each of STEPS steps; what is no longer needed is let go at once."""
+    """Build the graph in `work`, yielding after each of STEPS steps; intermediate results are freed at once."""
     import kaldi_hmm_gmm
     import kaldifst
 
@@ -178,7 +179,7 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: 
     model = work["model"] = to_khg_transition_model(settings.model_dir / "final.mdl")
     if tree.num_pdfs != model.num_pdfs:
         raise InputError(
-            f"has {tree.num_pdfs} pdfs, final.mdl beside it {model.num_pdfs}: not of one model",
+            f"has {tree.num_pdfs} pdfs, final.mdl beside it has {model.num_pdfs}: another model",
             file=settings.model_dir / "tree",
         )
     lexicon_path = settings.lang / "L_disambig.fst"
@@ -192,7 +193,7 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: 
         lg,
         allowed_mb,
         lexicon_path,
-        "every pronunciation that is another's, or begins another, needs its #1, #2, ...",
+        "a pronunciation that equals or begins another one needs a symbol #1, #2, ...",
     )
     yield "det(L o G)"
     kaldifst.minimize_encoded(lg)
@@ -233,16 +234,16 @@ def _composed(left: Any, right: Any, when_empty: str) -> Any:
     return result
 
 
-def _determinise(fst: Any, allowed_mb: float, blamed: Path, advice: str) -> None:
-    """Determinise in the log semiring, in place. Without bound it would fill the memory where it does not end."""
+def _determinise(fst: Any, allowed_mb: float, source: Path, advice: str) -> None:
+    """Determinise in the log semiring, in place. The bound stops a determinisation that does not end."""
     import kaldifst
 
     limit = int(min(max(STATES_ALWAYS_ALLOWED, STATE_GROWTH * fst.num_states), STATES_PER_MB * allowed_mb, 2**31 - 1))
     try:
         kaldifst.determinize_star(fst, use_log=True, max_states=limit)
-    except RuntimeError as error:  # one input has two outputs, or the limit was passed; the reason ends its message
+    except RuntimeError as error:  # one input has two outputs, or the limit is exceeded: see the end of its message
         reason = (str(error).partition("[E] ")[2] or str(error)).splitlines()[0]
-        raise InputError(f"cannot be determinised ({reason}); {advice}", file=blamed) from error
+        raise InputError(f"cannot be determinised ({reason}); {advice}", file=source) from error
 
 
 def _integers(path: Path) -> list[int]:

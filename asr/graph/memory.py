@@ -1,12 +1,13 @@
-"""How large a decoding graph will be, before it is made: arcs, seconds and memory from L, G and the model's topology.
+"""Estimates the size of a decoding graph before it is made: arcs, seconds and memory from L, G and the topology.
 
-Reads the sizes of transducers that are in memory, /proc/meminfo and the cgroup's limit; writes nothing.
+Reads the sizes of transducers in memory; writes nothing.
 
-Every word arc of G becomes the phones of its word, each with the states of its topology; so what counts is the
-phones on all arcs of G. The constants were measured with local/bench/graph.sh: 0.5 to 8 million arcs, characters and
-words of up to four, one phone of context and three, three states a phone and one. All came within a factor of 1.5.
+Every word arc of G becomes the phones of its word, each with the states of its topology. So the size depends on the
+number of phones on all arcs of G. The constants were measured with local/bench/graph.sh: 0.5 to 8 million arcs,
+characters and words of up to four, context of one phone and of three, three states per phone and one. All estimates
+were within a factor of 1.5.
 
-    size = foretell(read_fst("lang/L_disambig.fst"), read_fst("lang/G.fst"), states_per_phone=3.0)
+    size = estimate(read_fst("lang/L_disambig.fst"), read_fst("lang/G.fst"), states_per_phone=3.0)
     refuse_too_large(size.memory_mb, limit_mb(0), Path("lang/G.fst"))
 """
 
@@ -14,47 +15,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.errors import InputError
 from asr.kaldi.fst import Fst
 from asr.parallel.machine import free_bytes
 
-ARCS_PER_STATE = 1.6  # forward arc and self-loop, less what determinisation and minimisation share
-BASE_MB = 200.0  # Python, the wheels, what is compiled
+ARCS_PER_STATE = 1.6  # forward arc and self-loop, minus those shared by determinisation and minimisation
+BASE_MB = 200.0  # Python, the wheels, compiled code
 MB_PER_PHONE = 0.25e-3  # L o G and C o L o G
 MB_PER_STATE = 0.22e-3  # H o C o L o G and its copies
 BASE_S, S_PER_ARC = 1.5, 9e-6
 READING_FACTOR = 3  # a file, its arcs as numpy and as kaldifst at once
-STATES_PER_MB = 2500  # that determinisation may make: a state with its subset, hash entry and arcs
+STATES_PER_MB = 2500  # of a determinisation: a state with its subset, hash entry and arcs
 LONGEST_WORD = 100  # phones
 
 
 @dataclass(frozen=True)
-class Size:
-    """What a graph is likely to have and to need; within a factor of two. Seconds: on one core of 2024."""
+class GraphSize:
+    """The estimated size of a graph, correct within a factor of two. Seconds: on one core of 2024."""
 
     arcs: int
     seconds: float
     memory_mb: float
 
 
-def foretell(lexicon: Fst, grammar: Fst, states_per_phone: float) -> Size:
-    """The size of HCLG. `lexicon`: L with disambiguation symbols; `states_per_phone`: mean of the emitting ones."""
+def estimate(lexicon: Fst, grammar: Fst, states_per_phone: float) -> GraphSize:
+    """Return the size of HCLG. lexicon: L with disambiguation symbols; states_per_phone: mean of emitting states."""
     lengths = word_lengths(lexicon)
     words = grammar.arcs["ilabel"]
     phones = float(lengths[words[words < len(lengths)]].sum())
     states = phones * states_per_phone
     arcs = ARCS_PER_STATE * states
-    return Size(int(arcs), BASE_S + S_PER_ARC * arcs, BASE_MB + MB_PER_PHONE * phones + MB_PER_STATE * states)
+    return GraphSize(int(arcs), BASE_S + S_PER_ARC * arcs, BASE_MB + MB_PER_PHONE * phones + MB_PER_STATE * states)
 
 
-def word_lengths(lexicon: Fst) -> np.ndarray:
-    """float64 (highest word-id + 1): arcs of L on the shortest way through each pronunciation, summed over a word's.
+def word_lengths(lexicon: Fst) -> npt.NDArray[Any]:
+    """Return the arcs of L on the shortest path through each pronunciation, summed over those of a word.
 
-    A word begins at a state that words leave, and ends where the next such state is reached. #0, which loops there,
-    counts as one: a back-off arc of G is an arc of the graph too.
+    float64 (highest word-id + 1). A word begins at a state that words leave, and ends at the next such state. #0,
+    which loops there, counts as one: a back-off arc of G is an arc of the graph too.
     """
     arcs, states = lexicon.arcs, lexicon.num_states
     source = np.repeat(np.arange(states), lexicon.degree)
@@ -70,28 +73,28 @@ def word_lengths(lexicon: Fst) -> np.ndarray:
 
 
 def limit_mb(max_memory_gb: float) -> float:
-    """`max_memory_gb` in MB, or, where that is 0, the memory that is free; infinity where the system does not say."""
+    """Return `max_memory_gb` in MB, or the free memory if it is 0; infinity if the system does not tell it."""
     if max_memory_gb > 0:
         return max_memory_gb * 1024
     return free_bytes() / 2**20
 
 
 def refuse_too_large(needed_mb: float, allowed_mb: float, grammar: Path) -> None:
-    """InputError, which names `grammar` and what to do, when a graph needs more memory than there is."""
+    """Raise InputError for `grammar` if a graph needs more memory than there is."""
     if needed_mb > allowed_mb:
         raise InputError(
-            f"the graph would need about {in_bytes(needed_mb)} of memory, and {in_bytes(allowed_mb)} may be used; "
+            f"the graph needs about {in_bytes(needed_mb)} of memory, and {in_bytes(allowed_mb)} may be used; "
             "prune the language model (asr lang --prune), or allow more with --max-memory-gb",
             file=grammar,
         )
 
 
 def refuse_large_file(grammar: Path, allowed_mb: float) -> None:
-    """The same of a file that could not even be read into that memory."""
+    """Raise InputError if the file `grammar` cannot even be read into that memory."""
     if grammar.is_file():
         refuse_too_large(READING_FACTOR * grammar.stat().st_size / 2**20, allowed_mb, grammar)
 
 
 def in_bytes(mb: float) -> str:
-    """`340 MB`, `3.4 GB`."""
+    """Return MB as text: `340 MB`, `3.4 GB`."""
     return f"{mb / 1024:,.1f} GB" if mb >= 1024 else f"{np.ceil(mb):.0f} MB"

@@ -1,8 +1,8 @@
 """Steps of Kaldi's mkgraph.sh that kaldifst lacks: fstpushspecial, fstrmsymbols, fstrmepslocal. In memory; no files.
 
-Neither changes what a path costs. But minimisation rounds every cost to a multiple of 1/1024, and a path of ten words
-meets dozens of rounded costs; a graph agrees with Kaldi's to better than that only if the costs lie on the same arcs
-when they are rounded. The last also saves a fifth of the arcs without an input label.
+None changes the cost of a path. But minimisation rounds every cost to a multiple of 1/1024, and a path of ten words
+has dozens of rounded costs. A graph agrees with Kaldi's to better than that only if the costs are on the same arcs
+when they are rounded. fstrmepslocal also removes a fifth of the arcs without an input label.
 
     lg = pushed(from_kaldifst(lg)).to_kaldifst()
 """
@@ -12,23 +12,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from asr.kaldi.fst import ARC, Fst, from_kaldifst
 
 DELTA = 1 / 1024  # OpenFst's kDelta, with which Kaldi's tools compare and round
 MOST_ITERATIONS = 2000
-TEST_EVERY = 5  # iterations: Kaldi's, which decides where it stops
-OWN_SHARE = 0.1  # of the last vector, against eigenvalues of equal size (see the paper)
+TEST_EVERY = 5  # iterations, as in Kaldi
+OWN_SHARE = 0.1  # of the last vector, for eigenvalues of equal size (see the paper)
+
+Array = npt.NDArray[Any]
 
 
 def pushed(fst: Fst) -> Fst:
-    """The same paths at the same costs, with the arcs and final cost of every state summing to one probability.
+    """Return the same paths and costs, with the arcs and final cost of every state summing to the same probability.
 
     Hannemann and Povey, "Combining forward and backward search in decoding" (ICASSP 2013): with P[i, j] the
     probability from state i to j, final probabilities leading to the start, and P v = lambda v, the p of an arc
-    becomes p v[j] / v[i]. v comes of the power method, stopped as Kaldi's fstpushspecial stops it: when the sums
-    differ by less than DELTA. What has a cost that is no probability (over 745) is returned as it is.
+    becomes p v[j] / v[i]. v is computed by the power method, which stops, as in Kaldi's fstpushspecial, when the sums
+    differ by less than DELTA. A transducer with a cost that is not a probability (over 745) is returned unchanged.
     """
     states = fst.num_states
     source, to = np.repeat(np.arange(states), fst.degree), fst.arcs["nextstate"].astype(np.int64)
@@ -36,7 +39,7 @@ def pushed(fst: Fst) -> Fst:
     v = np.full(states, 1 / np.sqrt(max(states, 1)))
     for iteration in range(-1, MOST_ITERATIONS):
         product = np.bincount(source, probability * v[to], minlength=states) + final * v[fst.start]
-        if not product.all() or not np.isfinite(product).all():  # costs beyond a float64's probabilities stay put
+        if not product.all() or not np.isfinite(product).all():  # a cost has no float64 probability
             return fst
         if iteration > 0 and iteration % TEST_EVERY == 0:
             sums = product / v
@@ -52,7 +55,7 @@ def pushed(fst: Fst) -> Fst:
 
 
 def without_symbols(fst: Any, labels: list[int]) -> Any:
-    """A kaldifst.StdVectorFst with these input labels made epsilon, then as few of those as locally can be."""
+    """Return a kaldifst.StdVectorFst with these input labels replaced by epsilon, and local epsilons removed."""
     import kaldifst
 
     graph = from_kaldifst(fst)
@@ -63,11 +66,11 @@ def without_symbols(fst: Any, labels: list[int]) -> Any:
 
 
 def without_local_epsilons(fst: Fst) -> Fst:
-    """The same paths at the same costs with fewer arcs, as Kaldi's fstrmepslocal leaves them (before its Connect).
+    """Return the same paths and costs with fewer arcs, as Kaldi's fstrmepslocal makes them (before its Connect).
 
-    Two arcs in a row become one where at most one has an input and at most one an output label, and where the state
-    between them has a single arc out (pattern 2), or a single arc in and more out (pattern 1; the arcs that stay
-    share the probability that is left, so that sums are kept). States that nothing leads to any more are left there.
+    Two consecutive arcs become one if at most one has an input and at most one an output label, and if the state
+    between them has a single outgoing arc (pattern 2), or a single incoming one and more outgoing ones (pattern 1;
+    the arcs that remain share the remaining probability, so that sums do not change). Unreachable states remain.
     """
     first = np.concatenate([[0], np.cumsum(fst.degree)])
     arcs, final, owner = _joined(first, fst.arcs, fst.final.astype(np.float32), fst.start)
@@ -78,8 +81,8 @@ def without_local_epsilons(fst: Fst) -> Fst:
 
 
 @njit(cache=True)
-def _log_add(a, b):
-    """-log(exp(-a) + exp(-b)) of two costs."""
+def _log_add(a: Any, b: Any) -> Any:
+    """Return -log(exp(-a) + exp(-b)) of two costs."""
     if np.isinf(a):
         return b
     if np.isinf(b):
@@ -88,17 +91,17 @@ def _log_add(a, b):
 
 
 @njit(cache=True)
-def _joined(first, given, final, start):
-    """Returns (arcs, final costs, the state of each arc); an arc whose nextstate is the number of states is gone.
+def _joined(first: Array, given: Array, final: Array, start: int) -> tuple[Array, Array, Array]:
+    """Return (arcs, final costs, the state of each arc); a removed arc has the number of states as its nextstate.
 
-    Arcs that a state gains lie behind `given`, those of one state together, as only the state being worked on gains.
+    New arcs are behind `given`, those of one state together, since only the current state gains arcs.
     """
     states = len(final)
     gone = states
     space = len(given) + len(given) // 4 + 64
     arcs, owner = np.empty(space, given.dtype), np.empty(space, np.int32)
     arcs[: len(given)] = given
-    more, end = np.zeros(states, np.int64), len(given)  # where a state's gained arcs begin; where the next one goes
+    more, end = np.zeros(states, np.int64), len(given)  # where a state's new arcs begin; the place of the next one
     after = np.zeros(states, np.int64)
     ins, outs = np.zeros(states + 1, np.int64), np.zeros(states, np.int64)
     ins[start] = 1
@@ -129,27 +132,27 @@ def _joined(first, given, final, start):
 
 
 @njit(cache=True)
-def _place(first, more, s, position):
-    """Where arc `position` of state s lies."""
+def _place(first: Array, more: Array, s: int, position: int) -> Any:
+    """Return the place of arc `position` of state s."""
     own = first[s + 1] - first[s]
     return first[s] + position if position < own else more[s] + position - own
 
 
 @njit(cache=True)
-def _grown(array, space):
+def _grown(array: Array, space: int) -> Array:
     result = np.empty(space, array.dtype)
     result[: len(array)] = array
     return result
 
 
 @njit(cache=True)
-def _can_join(a, b):
+def _can_join(a: Any, b: Any) -> bool:
     return not (a.ilabel and b.ilabel) and not (a.olabel and b.olabel)
 
 
 @njit(cache=True)
-def _gain(arcs, ins, outs, s, a, b, end):
-    """Put the arc that is `a` and then `b` at `end`, as one of state s."""
+def _gain(arcs: Array, ins: Array, outs: Array, s: int, a: int, b: int, end: int) -> None:
+    """Write the arc that joins `a` and `b` at `end`, as an arc of state s."""
     arcs[end].ilabel = arcs[a].ilabel or arcs[b].ilabel
     arcs[end].olabel = arcs[a].olabel or arcs[b].olabel
     arcs[end].weight = arcs[a].weight + arcs[b].weight
@@ -159,22 +162,33 @@ def _gain(arcs, ins, outs, s, a, b, end):
 
 
 @njit(cache=True)
-def _drop(arcs, ins, outs, s, a):
-    """Take away arc `a` of state s."""
+def _drop(arcs: Array, ins: Array, outs: Array, s: int, a: int) -> None:
+    """Remove arc `a` of state s."""
     outs[s] -= 1
     ins[arcs[a].nextstate] -= 1
     arcs[a].nextstate = len(outs)
 
 
 @njit(cache=True)
-def _gain_final(final, outs, s, cost):
+def _gain_final(final: Array, outs: Array, s: int, cost: float) -> None:
     outs[s] += np.isinf(final[s])
     final[s] = min(final[s], cost)
 
 
 @njit(cache=True)
-def _pattern_1(arcs, final, ins, outs, first, more, after, s, a, end):
-    """Only arc `a` of state s leads to its next state, which has several arcs: join with those that can be."""
+def _pattern_1(
+    arcs: Array,
+    final: Array,
+    ins: Array,
+    outs: Array,
+    first: Array,
+    more: Array,
+    after: Array,
+    s: int,
+    a: int,
+    end: int,
+) -> int:
+    """Join arc `a` of state s, the only arc to a state with several arcs, with those of them that it can join."""
     gone, middle = len(outs), arcs[a].nextstate
     removed, kept = np.float32(np.inf), np.float32(np.inf)
     for position in range(first[middle + 1] - first[middle] + after[middle] - more[middle]):
@@ -211,8 +225,19 @@ def _pattern_1(arcs, final, ins, outs, first, more, after, s, a, end):
 
 
 @njit(cache=True)
-def _pattern_2(arcs, final, ins, outs, first, more, after, s, a, end):
-    """One arc, or its final cost alone, leaves the next state of arc `a` of state s: join with it if that can be."""
+def _pattern_2(
+    arcs: Array,
+    final: Array,
+    ins: Array,
+    outs: Array,
+    first: Array,
+    more: Array,
+    after: Array,
+    s: int,
+    a: int,
+    end: int,
+) -> int:
+    """Join arc `a` of state s with the one arc, or the final cost, that leaves its next state, if it can join them."""
     gone, middle = len(outs), arcs[a].nextstate
     alone = ins[middle] == 1
     if not np.isinf(final[middle]):

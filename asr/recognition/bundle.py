@@ -1,9 +1,9 @@
-"""The packaged model: one folder that is all a transcription needs, and may be copied anywhere.
+"""The packaged model: one folder with all that a transcription needs. It may be copied anywhere.
 
-MODEL/recognition.json       weights, beams, features, versions, what was measured
+MODEL/recognition.json       weights, beams, features, versions, scores
       config.json final.safetensors ali_train_pdf.counts final.mdl tree    the acoustic model (asr.acoustic.model)
       graph/                 HCLG.fst words.txt phones.txt lexicon.txt num_pdfs phones/optional_silence.txt
-      global_cmvn.ark        normalisation statistics of the training set (none where features are not normalised)
+      global_cmvn.ark        normalisation statistics of the training set (none if features are not normalised)
       model.onnx             the network for other programs
       README.md              the model card
 
@@ -12,19 +12,18 @@ MODEL/recognition.json       weights, beams, features, versions, what was measur
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
 from asr.decoding.tuning import Weights
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS, FeatureConfig
-from asr.files import atomic, read_bytes
+from asr.files import read_json, write_json
 from asr.kaldi.archives import read_matrices, write_matrices
 
 DESCRIPTION = "recognition.json"
@@ -36,7 +35,10 @@ STATISTICS = "global_cmvn.ark"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a packaged folder says. statistics: float64 (2, dim + 1) as compute-cmvn-stats, None: not normalised."""
+    """The content of a packaged folder.
+
+    statistics: float64 (2, dim + 1), as written by compute-cmvn-stats; None: features are not normalised.
+    """
 
     folder: Path
     name: str
@@ -44,33 +46,26 @@ class Bundle:
     beams: Beams
     features: FeatureConfig
     norm_vars: bool
-    statistics: np.ndarray | None
+    statistics: Floats | None
 
     @property
     def graph(self) -> Path:
-        """The folder of the decoding graph."""
+        """Return the folder of the decoding graph."""
         return self.folder / "graph"
-
-    @property
-    def frame_shift_s(self) -> float:
-        """Seconds from one frame to the next."""
-        return FRAME_SHIFT_MS / 1000
 
     @classmethod
     def read(cls, folder: Path) -> Bundle:
-        """Read a packaged folder. Raises InputError: not one, of a later format, or with a file missing."""
+        """Read a packaged folder. Raises InputError: another folder, a later format, or a missing file."""
         path = folder / DESCRIPTION
         if not folder.is_dir():
-            raise InputError("no such folder; a model's folder is what `asr package` writes", file=folder)
+            raise InputError("no such folder; name a folder that `asr package` has written", file=folder)
         if not path.is_file():
-            raise InputError(
-                f"holds no {DESCRIPTION}: make a folder to transcribe with by `asr package`", file=folder
-            )
+            raise InputError(f"holds no {DESCRIPTION}: make a packaged model with `asr package`", file=folder)
         for name in (*ACOUSTIC, *(f"graph/{name}" for name in GRAPH)):
             if not (folder / name).is_file():
-                raise InputError("no such file; the model's folder is not whole", file=folder / name)
+                raise InputError("no such file; the packaged model is incomplete", file=folder / name)
         try:
-            content = json.loads(read_bytes(path))
+            content = read_json(path)
             if content["format"] != FORMAT:
                 raise InputError(f"is of format {content['format']}, this version reads {FORMAT}", file=path)
             return cls._of(folder, content)
@@ -79,45 +74,39 @@ class Bundle:
 
     @classmethod
     def _of(cls, folder: Path, content: dict[str, Any]) -> Bundle:
-        weights = Weights(*(float(content["weights"][field.name]) for field in fields(Weights)))
-        if not (0 < weights.lm_weight < math.inf):
-            raise InputError(f"{weights} cannot be", file=folder / DESCRIPTION)
-        beams = content["beams"]
         features = content["features"]
         known = {field.name for field in fields(FeatureConfig)}
         config = FeatureConfig(**{name: value for name, value in features.items() if name in known})
         return cls(
             folder,
             str(content["name"]),
-            weights,
-            Beams(float(beams["beam"]), int(beams["max_active"]), float(beams["lattice_beam"])),
+            Weights.of(content["weights"], folder / DESCRIPTION),
+            Beams.of(content["beams"]),
             config,
             bool(features["norm_vars"]),
             _statistics(folder / STATISTICS, config.dim) if features["norm"] != "none" else None,
         )
 
     def write(self, features: dict[str, Any], more: dict[str, Any]) -> None:
-        """Write recognition.json and the statistics into the folder, the former last. `features`: config.json's."""
+        """Write the statistics, then recognition.json, into the folder. `features`: those of config.json."""
         if self.statistics is not None:
             write_matrices(self.folder / STATISTICS, [("global", self.statistics)])
         content = {
             "format": FORMAT,
             "name": self.name,
-            "weights": {field.name: getattr(self.weights, field.name) for field in fields(Weights)},
-            "beams": {field.name: getattr(self.beams, field.name) for field in fields(Beams)},
+            "weights": asdict(self.weights),
+            "beams": asdict(self.beams),
             "frame_shift_ms": FRAME_SHIFT_MS,
             "features": features,
             **more,
         }
-        with atomic(self.folder / DESCRIPTION) as handle:
-            json.dump(content, handle, ensure_ascii=False, indent=1)
-            handle.write("\n")
+        write_json(self.folder / DESCRIPTION, content)
 
 
-def _statistics(path: Path, dim: int) -> np.ndarray:
+def _statistics(path: Path, dim: int) -> Floats:
     entries = dict(read_matrices(path))
     if len(entries) != 1:
-        raise InputError(f"holds {len(entries)} matrices instead of one", file=path)
+        raise InputError(f"holds {len(entries)} matrices, not one", file=path)
     (statistics,) = entries.values()
     if statistics.shape != (2, dim + 1) or not statistics[0, -1] > 0:
         raise InputError(f"holds no statistics of {dim} features", file=path)

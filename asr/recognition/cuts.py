@@ -1,30 +1,34 @@
-"""Where to cut long sound: at its silences.
+"""Cuts long sound into pieces at its silences.
 
-cut(silence, most_frames=2000)           # silence: probability of silence, (frames,); [(first frame, one past the
-last)]
+A sound of up to `most_frames` is one piece. A longer one is cut at every silence of half a second; a piece that is
+still too long at its longest shorter silence, and finally where silence is most probable. Each piece keeps some of
+the silence around it. Parts without speech are dropped.
 
-A sound of up to `most_frames` is one piece. A longer one is cut at every silence of half a second; what is still too
-long at its longest shorter silence, and at last where silence is the likeliest. Each piece keeps some of the silence
-around it; stretches without speech are left out.
+    cut(silence, most_frames=2000)           # [(first frame, one past the last), ...]
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from asr.decoding.arrays import Bools, Floats
+
 SMOOTH_FRAMES = 11
 LEAST_SPEECH_FRAMES = 10
 PAUSE_FRAMES = 50
 SHORT_PAUSE_FRAMES = 12
 MARGIN_FRAMES = 25
-#: silence this near to speech counts for mean and variance, about as much as there is around a training utterance
+#: silence this near to speech counts for mean and variance; training utterances have about as much around them
 AROUND_FRAMES = 50
-#: no piece is cut within so many frames of its ends where no silence forces it
+#: no cut is this near to the ends of a piece unless there is a silence
 EDGE_FRAMES = 100
 
 
-def cut(silence: np.ndarray, most_frames: int) -> list[tuple[int, int]]:
-    """Pieces (first frame, one past the last), in time, none longer than `most_frames`. silence: float (frames,)."""
+def cut(silence: Floats, most_frames: int) -> list[tuple[int, int]]:
+    """Return pieces (first frame, one past the last), in order of time, none longer than `most_frames`.
+
+    silence: probability of silence, float (frames,).
+    """
     frames = len(silence)
     if frames == 0:
         return []
@@ -37,7 +41,7 @@ def cut(silence: np.ndarray, most_frames: int) -> list[tuple[int, int]]:
     return _with_margins(pieces, frames, most_frames)
 
 
-def around_speech(silence: np.ndarray) -> np.ndarray:
+def around_speech(silence: Floats) -> Bools:
     """Return which frames are speech or within AROUND_FRAMES of it, bool (frames,). silence: float (frames,)."""
     mask = np.zeros(len(silence), dtype=bool)
     if len(silence):
@@ -46,34 +50,34 @@ def around_speech(silence: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _smooth(silence: np.ndarray) -> np.ndarray:
+def _smooth(silence: Floats) -> Floats:
     half = SMOOTH_FRAMES // 2
     padded = np.pad(silence.astype(np.float64), half, mode="edge")
     return np.convolve(padded, np.full(SMOOTH_FRAMES, 1 / SMOOTH_FRAMES), mode="valid")
 
 
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """(first, one past the last) of every run of True."""
+def _runs(mask: Bools) -> list[tuple[int, int]]:
+    """Return (first, one past the last) of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(first), int(last)) for first, last in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _speech(silent: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches of speech: what lies between silences of PAUSE_FRAMES, if there is speech in it."""
+def _speech(silent: Bools) -> list[tuple[int, int]]:
+    """Return the parts between silences of PAUSE_FRAMES that hold speech."""
     between = np.ones(len(silent), dtype=bool)
     for first, last in _runs(silent):
         if last - first >= PAUSE_FRAMES:
             between[first:last] = False
     result = []
     for first, last in _runs(between):
-        spoken = np.flatnonzero(~silent[first:last])
-        if len(spoken) >= LEAST_SPEECH_FRAMES:
-            result.append((first + int(spoken[0]), first + int(spoken[-1]) + 1))
+        speech = np.flatnonzero(~silent[first:last])
+        if len(speech) >= LEAST_SPEECH_FRAMES:
+            result.append((first + int(speech[0]), first + int(speech[-1]) + 1))
     return result
 
 
-def _divided(smooth: np.ndarray, first: int, last: int, most_frames: int) -> list[tuple[int, int]]:
-    """A stretch cut until no piece is longer than allowed (the margins on both sides included)."""
+def _divided(smooth: Floats, first: int, last: int, most_frames: int) -> list[tuple[int, int]]:
+    """Return the pieces of a part, cut until none is longer than `most_frames` with its margins."""
     if last - first <= most_frames - 2 * MARGIN_FRAMES:
         return [(first, last)]
     edge = min(EDGE_FRAMES, (last - first) // 4)
@@ -88,7 +92,7 @@ def _divided(smooth: np.ndarray, first: int, last: int, most_frames: int) -> lis
 
 
 def _with_margins(pieces: list[tuple[int, int]], frames: int, most_frames: int) -> list[tuple[int, int]]:
-    """Each piece with up to MARGIN_FRAMES on both sides, and no more than half of a gap."""
+    """Return each piece with up to MARGIN_FRAMES on both sides, and at most half of a gap."""
     result = []
     for place, (first, last) in enumerate(pieces):
         before = pieces[place - 1][1] if place else -2 * MARGIN_FRAMES

@@ -1,4 +1,4 @@
-"""Features of sound of any length, made in blocks so that the memory stays flat, and their normalisation.
+"""Features of sound of any length, computed in blocks so that memory stays bounded, and their normalisation.
 
 features = features_of_file(Path("talk.mp3"), config)            # float32 (frames, dim), not normalised
 normalised(features, config, bundle.statistics, variance=True)
@@ -13,34 +13,36 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.decoding.arrays import Bools, Floats
 from asr.features import normalise
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS, FeatureConfig, compute, num_frames
 from asr.sound import audio
+from asr.sound.kinds import SoundError
 
 BLOCK_FRAMES = 6000
-#: frames on both sides that a block is computed with and that are thrown away: pitch looks that far
+#: additional frames on both sides of a block, which pitch depends on; their features are dropped
 OVERLAP_FRAMES = 200
-#: how many frames of the training set's statistics a sound's own are mixed with: a short one says little about itself
+#: frames of the training set in the statistics of a sound: those of a short sound alone are unreliable
 PRIOR_FRAMES = 100.0
-#: how near to the logarithms of nothing at all a frame of digital zeros is
+#: how far the features of a frame of digital zeros may be from those of zeros alone
 ZEROS_TOLERANCE = 1e-3
 
 
 def features_of_file(
     path: Path, config: FeatureConfig, *, channel: int | None = None, block_frames: int = BLOCK_FRAMES
-) -> np.ndarray:
-    """Features, float32 (frames, config.dim), of a sound of any rate; several channels are averaged unless one is
-    named.
+) -> Floats:
+    """Return the features of a sound file of any rate, float32 (frames, config.dim).
 
-    A sound of up to a block is computed as a whole and equals the feature stage's. Raises InputError.
+    Channels are averaged unless `channel` selects one. A sound of up to a block has the features that `asr features`
+    computes. Raises InputError.
     """
     rate, _, length = audio.info(path)
     duration_s = length / rate
     samples = round(duration_s * config.rate_hz)
     if num_frames(samples, config.rate_hz) == 0:
-        raise audio.SoundError("short audio", audio.too_short(duration_s), file=str(path), key=None)
+        raise SoundError("short audio", audio.too_short(duration_s), file=str(path), key=None)
 
-    def read(start_s: float, end_s: float) -> np.ndarray:
+    def read(start_s: float, end_s: float) -> Floats:
         whole = start_s <= 0 and end_s >= duration_s
         return audio.read(
             path,
@@ -55,9 +57,12 @@ def features_of_file(
 
 
 def features_in_blocks(
-    read: Callable[[float, float], np.ndarray], samples: int, config: FeatureConfig, block_frames: int = BLOCK_FRAMES
-) -> np.ndarray:
-    """Features of `samples` samples at config.rate_hz; read(start_s, end_s) gives those between, in int16's scale."""
+    read: Callable[[float, float], Floats], samples: int, config: FeatureConfig, block_frames: int = BLOCK_FRAMES
+) -> Floats:
+    """Return the features of `samples` samples at config.rate_hz.
+
+    read(start_s, end_s) returns the samples in between, in int16's scale.
+    """
     shift_s, window_s = FRAME_SHIFT_MS / 1000, FRAME_LENGTH_MS / 1000
     total = num_frames(samples, config.rate_hz)
     if total <= block_frames + OVERLAP_FRAMES:
@@ -71,14 +76,17 @@ def features_in_blocks(
     return np.concatenate(blocks)
 
 
-def blended(own: np.ndarray, training: np.ndarray, prior_frames: float = PRIOR_FRAMES) -> np.ndarray:
-    """A sound's own statistics with `prior_frames` frames of the training set's mixed in; both (2, dim + 1)."""
-    return own + training * (prior_frames / training[0, -1])
+def blended(own: Floats, training: Floats, prior_frames: float = PRIOR_FRAMES) -> Floats:
+    """Return a sound's own statistics plus those of `prior_frames` frames of the training set; all (2, dim + 1)."""
+    total: Floats = own + training * (prior_frames / training[0, -1])
+    return total
 
 
-def sound_statistics(features: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Statistics (2, dim + 1) of all frames but those of digital zeros: no microphone hears them, their mel
-    energies lie far below all others, and a few per cent would say more of mean and variance than the speech does.
+def sound_statistics(features: Floats, config: FeatureConfig) -> Floats:
+    """Return the statistics (2, dim + 1) of all frames that are not digital zeros.
+
+    The mel energies of digital zeros are far below all others: a few per cent of such frames would dominate mean and
+    variance.
     """
     spectral = _of_zeros(config)
     zeros = np.abs(features[:, : len(spectral)] - spectral).max(axis=1, initial=0.0) < ZEROS_TOLERANCE
@@ -86,25 +94,22 @@ def sound_statistics(features: np.ndarray, config: FeatureConfig) -> np.ndarray:
 
 
 @cache
-def _of_zeros(config: FeatureConfig) -> np.ndarray:
+def _of_zeros(config: FeatureConfig) -> Floats:
+    """Return the spectral features of a frame of digital zeros."""
     window = np.zeros(int(config.rate_hz * FRAME_LENGTH_MS / 1000), np.float32)
-    return compute(window, replace(config, pitch=False))[0]
+    features: Floats = compute(window, replace(config, pitch=False))[0]
+    return features
 
 
 def normalised(
-    features: np.ndarray,
-    config: FeatureConfig,
-    training: np.ndarray | None,
-    *,
-    variance: bool,
-    heard: np.ndarray | None = None,
-) -> np.ndarray:
+    features: Floats, config: FeatureConfig, training: Floats | None, *, variance: bool, used: Bools | None = None
+) -> Floats:
     """Return the features normalised by their own statistics and some of the training set's.
 
-    heard: bool (frames,), the frames that the statistics are taken of; None: all. Without training statistics, the
-    features are returned as they are.
+    used: bool (frames,), the frames that the statistics are computed from; None: all. Without training statistics,
+    the features are returned unchanged.
     """
     if training is None:
         return features
-    own = sound_statistics(features if heard is None else features[heard], config)
+    own = sound_statistics(features if used is None else features[used], config)
     return normalise.apply(features, blended(own, training), variance=variance)

@@ -1,6 +1,6 @@
-"""The sound files that a transcription is asked for: each once, and pipes as files.
+"""The sound files of a transcription: each once, and pipes as temporary files.
 
-with readable(Path("/dev/fd/63")) as path: ...          # a file with all that came through the pipe
+with readable(Path("/dev/fd/63")) as path: ...          # a file with all bytes of the pipe
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from asr.sound import audio
 
 
 def each_once(files: Sequence[Path]) -> list[Path]:
-    """Return the files in their order, each one once; warns of what is named again."""
+    """Return the files in their order, each once; warn of a file that is named again."""
     seen: dict[str, Path] = {}
     for path in files:
         if os.path.abspath(path) in seen:
@@ -29,7 +29,7 @@ def each_once(files: Sequence[Path]) -> list[Path]:
 
 
 def seconds_of(path: Path) -> float:
-    """Return the seconds of a sound file by its header; 0 where it is none, or is a pipe."""
+    """Return the seconds of a sound file by its header; 0 if it is not a sound file, or is a pipe."""
     with contextlib.suppress(OSError, InputError):
         if path.is_file():
             rate, _, frames = audio.info(path)
@@ -41,7 +41,7 @@ def seconds_of(path: Path) -> float:
 def readable(path: Path) -> Iterator[Path]:
     """Yield `path`, or for a pipe a temporary file with all of its bytes.
 
-    Raises InputError, which names `path`: there is no such file, or it is a folder or a device.
+    Raises InputError, which names `path`, if there is no such file, or it is a folder or a device.
     """
     try:
         mode = path.stat().st_mode

@@ -1,4 +1,4 @@
-"""Signals that end a transcription, and when they take effect, so that nothing that was recognised is lost.
+"""Signals that end a transcription, and when they take effect, so that no recognised text is lost.
 
 SIGINT, SIGTERM and SIGHUP only set `asked`, except within `after(count)`: there the count-th signal raises
 KeyboardInterrupt. A signal that arrives elsewhere takes effect at the next such block.
@@ -28,7 +28,7 @@ BLOCK_BYTES = 1 << 16
 class Interrupt:
     """Counts the signals that ask the program to end. Use as a context manager, in the main thread.
 
-    `asked`: how many arrived. Signals that the parent process ignores (nohup) stay ignored.
+    `asked`: the number of signals so far. Signals that the parent process ignores (nohup) stay ignored.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Interrupt:
 
     @contextlib.contextmanager
     def after(self, count: int) -> Iterator[None]:
-        """Within this block, the signal number `count` and every later one raise KeyboardInterrupt."""
+        """Let the count-th signal and every later one raise KeyboardInterrupt within this block."""
         before, self._raise_at = self._raise_at, count
         try:
             if self.asked >= count:
@@ -72,9 +72,9 @@ class Interrupt:
             self._raise_at = before
 
     def blocks(self, descriptor: int) -> Iterator[bytes]:
-        """Bytes of an open file as they arrive, until it ends or a signal asks to stop.
+        """Yield the bytes of an open file as they arrive, until it ends or a signal arrives.
 
-        At a signal, the bytes that a pipe or terminal already holds are read as well: they came before the signal.
+        After a signal, the bytes that a pipe or terminal already holds are read as well: they are older than it.
         """
         while not self.asked:
             ready, _, _ = select.select([descriptor, self._woken], [], [])
@@ -90,7 +90,7 @@ class Interrupt:
 
 
 def _held_by_pipe(descriptor: int) -> int:
-    """Return the number of bytes that a read would return now; 0 for a regular file, whose end no signal changes."""
+    """Return the number of bytes that a read would return now; 0 for a regular file, which is not read to its end."""
     import array
     import fcntl
     import stat
@@ -102,5 +102,5 @@ def _held_by_pipe(descriptor: int) -> int:
     try:
         fcntl.ioctl(descriptor, termios.FIONREAD, count)
     except OSError:
-        return 0  # /dev/zero and its like
+        return 0  # /dev/zero and similar devices
     return count[0]

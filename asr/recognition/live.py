@@ -1,8 +1,8 @@
-"""Recognition of sound while it comes in: what was understood so far, and each stretch for good when a pause follows.
+"""Recognition of sound while it arrives: partial results, and the final segment when a pause follows.
 
-While a stretch lasts, new frames are searched as they come, some behind the sound's end, since pitch and the
-network look ahead. When the pause comes, or the stretch is as long as it may be, the whole of it is searched again
-with features of the whole: what is written for good is what the same stretch would give as a file.
+While a segment is open, new frames are searched as they arrive, except the last ones, since pitch and the network
+look ahead. At a pause, or when the segment has its greatest length, the whole segment is searched again with the
+features of the whole. So the final result is the same as that of a file with this segment.
 
     live = LiveRecogniser(recogniser)
     for event in live.events(blocks_of_samples): event.text, event.final
@@ -15,27 +15,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr.decoding.arrays import Floats
 from asr.features import normalise
 from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
 from asr.recognition.frames import blended, sound_statistics
-from asr.recognition.recogniser import Recogniser
-from asr.recognition.written import Segment, joined
+from asr.recognition.recogniser import Recogniser, segment_of
+from asr.recognition.written import RecognisedSegment, joined
 
-STEP_S = 0.4  # how often new sound is looked at
-BEHIND_FRAMES = 20  # so much of the end is left for the next look
-PAUSE_FRAMES = 60  # so long a silence ends a stretch
-KEPT_SILENCE_FRAMES = 30  # what stays of a silence before speech begins
+STEP_S = 0.4  # between two searches of new sound
+LOOKAHEAD_FRAMES = 20  # at the end of the sound, not yet searched
+PAUSE_FRAMES = 60  # of silence end a segment
+KEPT_SILENCE_FRAMES = 30  # of a silence before speech
+LEAST_SPEECH_FRAMES = 5  # fewer are not speech
 
 
 @dataclass(frozen=True)
-class Event:
-    """`text`: what was understood so far of the stretch from start_s to end_s; `final`: the stretch, for good."""
+class LiveEvent:
+    """A partial or final result. `text`: of the segment from start_s to end_s so far; `final`: the final segment."""
 
     text: str
     start_s: float
     end_s: float
-    final: Segment | None = None
+    final: RecognisedSegment | None = None
 
 
 class LiveRecogniser:
@@ -44,13 +46,13 @@ class LiveRecogniser:
     def __init__(self, recogniser: Recogniser) -> None:
         self.recogniser, self.config = recogniser, recogniser.bundle.features
         self.shift = round(self.config.rate_hz * FRAME_SHIFT_MS / 1000)
-        self.buffer = np.zeros(0, np.float32)  # of the stretch that is open
-        self.begun = 0  # samples before it
-        self.past: np.ndarray | None = None  # statistics of the stretches before
+        self.buffer: Floats = np.zeros(0, np.float32)  # of the open segment
+        self.begun = 0  # samples before the buffer
+        self.past: Floats | None = None  # statistics of the earlier segments
         self._open()
 
-    def events(self, blocks: Iterable[np.ndarray]) -> Iterator[Event]:
-        """Feed blocks of samples of any size; yields partial events as they change and final ones."""
+    def events(self, blocks: Iterable[Floats]) -> Iterator[LiveEvent]:
+        """Take blocks of samples of any size; yield partial events as their text changes, and final events."""
         step, waiting = round(STEP_S * self.config.rate_hz), 0
         for block in blocks:
             for first in range(0, len(block), step):
@@ -59,40 +61,42 @@ class LiveRecogniser:
                 waiting += len(piece)
                 if waiting >= step:
                     waiting = 0
-                    yield from self._look()
+                    yield from self._search_more()
         yield from self._close(len(self.buffer))
 
     def _open(self) -> None:
-        decoder = self.recogniser.pool.decoder()
-        decoder.acoustic_scale = 1.0 / self.recogniser.bundle.weights.lm_weight
-        self.stream, self.text = decoder.stream(), ""
+        decoder = self.recogniser.pool.here().decoder
+        decoder.acoustic_scale = 1.0 / self.recogniser.task.lm_weight
+        self.search, self.text = decoder.begin(), ""
 
-    def _look(self) -> Iterator[Event]:
+    def _search_more(self) -> Iterator[LiveEvent]:
+        """Search the new frames; close the segment after a pause, or at its greatest length."""
         frames = num_frames(len(self.buffer), self.config.rate_hz)
-        if frames <= BEHIND_FRAMES + self.stream.frames:
+        if frames <= LOOKAHEAD_FRAMES + self.search.frames:
             return
         features = self._normalised(compute(self.buffer, self.config))
-        ready = len(features) - BEHIND_FRAMES
-        if ready <= self.stream.frames:
+        ready = len(features) - LOOKAHEAD_FRAMES
+        if ready <= self.search.frames:
             return
-        silent = self.recogniser.silence(features[:ready]) > 0.5
-        spoken = np.flatnonzero(~silent)
-        if len(spoken) < 5:
-            self._skip(ready)
+        silence = self.recogniser.silence(features[:ready])
+        speech = np.flatnonzero(silence <= 0.5)
+        if len(speech) < LEAST_SPEECH_FRAMES:
+            self._drop_silence(ready)
             return
-        self.stream.accept(self.recogniser.log_likelihoods(features, self.stream.frames, ready))
-        text = joined(self.recogniser.texts(self.stream.words_so_far()))
+        self.search.accept(self.recogniser.log_likelihoods(features, self.search.frames, ready))
+        text = joined(self.recogniser.texts(self.search.words_so_far()))
         if text and text != self.text:
             self.text = text
-            yield Event(text, self._time(0), self._time(ready))
-        if ready - int(spoken[-1]) >= PAUSE_FRAMES:
-            yield from self._close((int(spoken[-1]) + PAUSE_FRAMES // 2) * self.shift)
+            yield LiveEvent(text, self._time(0), self._time(ready))
+        last_speech = int(speech[-1])
+        if ready - last_speech >= PAUSE_FRAMES:
+            yield from self._close((last_speech + PAUSE_FRAMES // 2) * self.shift)
         elif ready >= self.recogniser.most_frames:
-            pieces = cut(self.recogniser.silence(features[:ready]), self.recogniser.most_frames - 1)
+            pieces = cut(silence, self.recogniser.most_frames - 1)
             last = pieces[0][1] if pieces else ready
             yield from self._close(last * self.shift)
 
-    def _normalised(self, features: np.ndarray) -> np.ndarray:
+    def _normalised(self, features: Floats) -> Floats:
         training = self.recogniser.bundle.statistics
         if training is None:
             return features
@@ -103,34 +107,26 @@ class LiveRecogniser:
     def _time(self, frame: int) -> float:
         return (self.begun + frame * self.shift) / self.config.rate_hz
 
-    def _skip(self, ready: int) -> None:
-        """Let go of silence before speech."""
+    def _drop_silence(self, ready: int) -> None:
+        """Drop silence before speech."""
         samples = max(ready - KEPT_SILENCE_FRAMES, 0) * self.shift
         if samples:
             self.buffer, self.begun = self.buffer[samples:], self.begun + samples
             self._open()
 
-    def _close(self, samples: int) -> Iterator[Event]:
-        """The first samples of the buffer are a stretch; the rest begins the next one."""
-        stretch, start_s = self.buffer[:samples], self._time(0)
+    def _close(self, samples: int) -> Iterator[LiveEvent]:
+        """Close a segment of so many samples, search it again, and open the next one with the rest of the buffer."""
+        closed, start_s = self.buffer[:samples], self._time(0)
         self.buffer, self.begun = self.buffer[samples:], self.begun + samples
-        if num_frames(len(stretch), self.config.rate_hz) > 0:
-            raw = compute(stretch, self.config)
+        if num_frames(len(closed), self.config.rate_hz) > 0:
+            raw = compute(closed, self.config)
             features = self._normalised(raw)
             own = sound_statistics(raw, self.config)
             self.past = own if self.past is None else self.past + own
-            if np.count_nonzero(self.recogniser.silence(features) <= 0.5) >= 5:
-                segment = self._searched(features, start_s, len(stretch) / self.config.rate_hz)
-                yield Event(segment.text, segment.start_s, segment.end_s, segment)
+            if np.count_nonzero(self.recogniser.silence(features) <= 0.5) >= LEAST_SPEECH_FRAMES:
+                result = self.recogniser.pool.here().run(
+                    self.recogniser.log_likelihoods(features), self.recogniser.task
+                )
+                segment = segment_of(result, start_s, start_s + len(closed) / self.config.rate_hz)
+                yield LiveEvent(segment.text, segment.start_s, segment.end_s, segment)
         self._open()
-
-    def _searched(self, features: np.ndarray, start_s: float, duration_s: float) -> Segment:
-        from asr.decoding.pool import Task
-        from asr.recognition.recogniser import spoken
-
-        weights, shift_s = self.recogniser.bundle.weights, self.recogniser.bundle.frame_shift_s
-        outcome = self.recogniser.pool.here().run(
-            self.recogniser.log_likelihoods(features), Task(weights.lm_weight, weights.penalty)
-        )
-        words = spoken(outcome, start_s, start_s + duration_s, shift_s)
-        return Segment(start_s, start_s + duration_s, words, outcome.fault)

@@ -9,7 +9,7 @@ from asr.recognition.bundle import Bundle
 
 
 def model_card(bundle: Bundle, config: dict[str, Any], facts: dict[str, Any], seconds: float | None, top: str) -> str:
-    """The card as Markdown. `config`: config.json's content; `facts`: results, versions; `top`: the user's text."""
+    """Return the card as Markdown. config: config.json's content; facts: scores, versions; top: the user's text."""
     network = config["network"]
     parts = [f"# {bundle.name}", top.strip() or "A Mandarin speech recogniser: a network and hidden Markov models."]
     parts.append(_use(bundle))
@@ -42,7 +42,7 @@ def _results(results: dict[str, str]) -> str:
         return "No decoding of this model has been scored."
     rows = "\n".join(f"| {name} | `{line}` |" for name, line in results.items())
     return (
-        "Character error rates of the folder that this was made of. The weights of the search were chosen on dev.\n\n"
+        "Character error rates of the packaged model. The weights of the search were chosen on dev.\n\n"
         f"| set | |\n|---|---|\n{rows}"
     )
 
@@ -63,8 +63,8 @@ def _files(bundle: Bundle, facts: dict[str, Any]) -> str:
     ]
     if "onnx_difference" in facts:
         rows.append(
-            "- `model.onnx`: features (frames, columns) to log-likelihoods (frames, classes); its metadata say what "
-            f"the features and priors are; within {facts['onnx_difference']:.0e} of the network in onnxruntime"
+            "- `model.onnx`: features (frames, columns) to log-likelihoods (frames, classes); its metadata describe "
+            f"the features and priors; within {facts['onnx_difference']:.0e} of the network in onnxruntime"
         )
     return "## Files\n\n" + "\n".join(rows)
 
@@ -72,8 +72,8 @@ def _files(bundle: Bundle, facts: dict[str, Any]) -> str:
 def _limits(bundle: Bundle) -> str:
     return (
         "## Limits\n\n"
-        "- It writes down the words of its lexicon and nothing else; letters are written one by one.\n"
-        f"- Sound of a rate below {bundle.features.rate_hz} Hz is accepted, and lacks what the model expects above.\n"
-        "- It knows the speakers, rooms and topics of its training speech; others will be recognised worse.\n"
+        "- It recognises only the words of its lexicon; letters are written one by one.\n"
+        f"- Sound of a rate below {bundle.features.rate_hz} Hz is accepted, but lacks the upper frequencies.\n"
+        "- Speakers, rooms and topics that the training speech lacks are recognised worse.\n"
         "- A confidence is a posterior of the lattice and is usually too high."
     )

@@ -1,8 +1,8 @@
-"""Where transcriptions are written: standard output, one file, or a folder with one file for each sound.
+"""The outputs of a transcription: standard output, one file, or a folder with one file for each sound.
 
-A file appears whole when the run ends, and also when the run is interrupted or fails: then it holds every record
-that was written before. In a folder, each file appears when its sound is done. The folder's `.transcribed.sha256`
-(as `sha256sum` writes it) lists the files; a file that is not listed or has changed since is not overwritten.
+A file appears whole when the run ends. If the run is interrupted or fails, it holds every record written before. In a
+folder, each file appears when its sound is complete. The folder's `.transcribed.sha256` (in the format of
+`sha256sum`) lists the files; a file that is not listed or has changed since is not overwritten.
 
     with OneFile(Path("talk.srt")) as out:
         out.write(record)
@@ -27,24 +27,24 @@ from asr.files import atomic, naming
 DASH = "-"
 RECORD = ".transcribed.sha256"
 SUFFIXES = {"text": "txt", "ctm": "ctm", "srt": "srt", "json": "json"}
-#: errors of a stream whose reader has left: the other end of a pipe, or a terminal that was closed
+#: errors of a stream that has no reader any more: a closed pipe or terminal
 READER_LEFT = (errno.EPIPE, errno.EIO)
 
 
 class ReaderLeft(Exception):
-    """Nobody reads standard output any more."""
+    """Standard output has no reader any more."""
 
 
 class StandardOutput:
-    """Writes records to standard output. Raises ReaderLeft, or InputError where it cannot hold Mandarin."""
+    """Writes records to standard output. Raises ReaderLeft, or InputError if its encoding has no Mandarin."""
 
     def __init__(self) -> None:
         try:
             "一".encode(sys.stdout.encoding or "utf-8")
         except (UnicodeEncodeError, LookupError) as error:
             raise InputError(
-                f"standard output takes {sys.stdout.encoding}, which has no Chinese characters: "
-                "set PYTHONIOENCODING=utf-8, or name a file by --out"
+                f"the encoding of standard output, {sys.stdout.encoding}, has no Chinese characters: "
+                "set PYTHONIOENCODING=utf-8, or pass --out FILE"
             ) from error
 
     def __enter__(self) -> StandardOutput:
@@ -54,7 +54,7 @@ class StandardOutput:
         pass
 
     def write(self, record: bytes) -> None:
-        """Write a record, UTF-8, at once."""
+        """Write a record, UTF-8, and flush it."""
         encoding = sys.stdout.encoding or "utf-8"
         if encoding.lower().replace("-", "") != "utf8":
             record = record.decode("utf-8", "surrogateescape").encode(encoding, "replace")
@@ -70,9 +70,9 @@ class StandardOutput:
 
 
 class OneFile:
-    """Writes records to one file, which appears under its name at the end, whatever ends the run.
+    """Writes records to one file, which appears under its name at the end of the run, even if the run fails.
 
-    A file that is there already stays as it is where nothing was written.
+    An existing file stays unchanged if nothing was written. Raises InputError if the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,7 +80,7 @@ class OneFile:
         self._stack = contextlib.ExitStack()
         self._handle: IO[Any] | None = None
         self._whole = 0  # bytes of complete records
-        self._regular = not _is_device(path)  # not /dev/stdout or a FIFO: those are written into, never replaced
+        self._regular = not _is_device(path)  # a device or FIFO, such as /dev/stdout, is never replaced
 
     def __enter__(self) -> OneFile:
         opened = atomic(self.path, "wb") if self._regular else open(self.path, "wb")
@@ -92,7 +92,7 @@ class OneFile:
         assert self._handle is not None
         with naming(self.path):
             rest = memoryview(record)
-            while rest:  # not by the handle, whose buffer would hold what a full disk did not take
+            while rest:  # not by the handle: its buffer would keep the bytes that a full disk refuses
                 rest = rest[os.write(self._handle.fileno(), rest) :]
         self._whole += len(record)
 
@@ -107,9 +107,9 @@ class OneFile:
 
 
 class Folder:
-    """Writes one file for each sound, `SOUND.SUFFIX`, into a folder, and records which files it wrote.
+    """Writes one file for each sound, `SOUND.SUFFIX`, into a folder, and records the files that it has written.
 
-    Raises InputError where a file is there that this class did not write.
+    Raises InputError if the folder cannot be written, or holds a file that this class has not written.
     """
 
     def __init__(self, folder: Path, sounds: Sequence[Path], suffix: str, *, force: bool) -> None:
@@ -131,7 +131,7 @@ class Folder:
         self.note(target)
 
     def note(self, target: Path) -> None:
-        """Record that a file of the folder is ours; one that is not there is not."""
+        """Record a file of the folder as written by this class, if it exists."""
         with naming(self.record):
             if target.is_file():
                 line = f"{_digest(target)}  {target.name}\n"
@@ -144,7 +144,7 @@ def _digest(path: Path) -> str:
 
 
 def _read_record(path: Path) -> dict[str, str]:
-    """{file name: SHA-256 of its content} of a folder's record; the last entry of a name counts."""
+    """Return {file name: SHA-256 of its content} of a folder's record; the last entry of a name counts."""
     if not path.is_file():
         return {}
     lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines()
@@ -156,17 +156,17 @@ def _check_ours(target: Path, known: dict[str, str]) -> None:
         return
     if not target.is_file() or known.get(target.name) != _digest(target):
         raise InputError(
-            "is there already, and was not written by `asr transcribe` or has changed since: name another folder, "
-            "or pass --force to write over it",
+            "exists, and `asr transcribe` has not written it or it has changed since: name another folder, or pass "
+            "--force to overwrite it",
             file=target,
         )
 
 
 def distinct_names(sounds: Sequence[Path]) -> list[str]:
-    """Return a name for each sound, without white space, all different.
+    """Return a unique name without white space for each sound.
 
-    The file's name without its ending where no other sound has it; else with its ending (a.wav, a.mp3), else with
-    its folders (x_a.wav, y_a.wav), else with a number behind.
+    This is the file's name without its ending if no other sound has it; otherwise with its ending (a.wav, a.mp3),
+    then with its folders (x_a.wav, y_a.wav), then with a number appended.
     """
     candidates = [[_plain(path.stem), _plain(path.name), _plain("_".join(_parts(path)))] for path in sounds]
     levels = [0] * len(sounds)
@@ -198,14 +198,14 @@ def _is_device(path: Path) -> bool:
     return path.is_char_device() or path.is_fifo() or path.is_socket()
 
 
-class Unheard:
-    """A text stream for messages: once its reader has left, it drops them instead of raising an error."""
+class MessageStream:
+    """A text stream for messages that drops them, instead of raising an error, once it has no reader."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or drop the text."""
+        """Write the text, or drop it."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -213,7 +213,7 @@ class Unheard:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or drop what waits."""
+        """Flush the buffered text, or drop it."""
         try:
             self._stream.flush()
         except OSError:
@@ -227,7 +227,7 @@ class Unheard:
 
 
 def discard(descriptor: int) -> None:
-    """Let everything that is still written to an open file vanish."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    """Redirect an open file to /dev/null."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

@@ -1,9 +1,9 @@
-"""Put a trained model and all that it needs to transcribe into one folder: network, graph, lexicon, normalisation.
+"""Package a trained model with all that transcription needs into one folder: network, graph, lexicon, normalisation.
 
 reads   MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl tree;  GRAPH (default MODEL/graph);
-        TUNED (default MODEL/decode_dev/decode.json), whose weights and beams are taken;  TRAIN_DATA/cmvn.scp
+        TUNED (default MODEL/decode_dev/decode.json), for weights and beams;  TRAIN_DATA/cmvn.scp
         TRAIN_DATA/utt2num_frames;  MODEL/decode_*/cer, for the model card
-writes  OUT, whole or not at all: see asr/recognition/bundle.py; OUT/model.onnx is checked against the network
+writes  OUT, whole or not at all: see asr/recognition/bundle.py; OUT/model.onnx is compared with the network
 
     python -m asr package --model exp/mini/asgd --train-data exp/mini/data/train --out exp/mini/packaged
     python -m asr transcribe exp/mini/packaged talk.wav
@@ -11,20 +11,24 @@ writes  OUT, whole or not at all: see asr/recognition/bundle.py; OUT/model.onnx 
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asr import __version__
 from asr.console import say
 from asr.errors import InputError
-from asr.files import copy_whole, folder_beside, read_bytes
+from asr.files import copy_whole, folder_beside, read_bytes, read_json
 from asr.kaldi.archives import MatrixReader
 from asr.settings import option
 from asr.tables import decode_or_refuse, read_frame_counts
+
+if TYPE_CHECKING:
+    from asr.acoustic.model import AcousticModel
+    from asr.decoding.arrays import Floats
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
 GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
@@ -34,25 +38,23 @@ CHECKED_FRAMES = 2000
 @dataclass(frozen=True)
 class Settings:
     model: Path = option(help="model folder of `asr train`")
-    train_data: Path = option(help="data directory that it was trained on, with features")
-    out: Path = option(
-        help="folder to write; must not be there, or be one of `asr package`", writes="folder", makes=("*",)
-    )
+    train_data: Path = option(help="data directory of its training, with features")
+    out: Path = option(help="folder to write; must be new, or one of `asr package`", writes="folder", makes=("*",))
     graph: Path | None = option(None, help="graph folder; none: MODEL/graph")
     tuned: Path | None = option(None, help="decode.json with the weights; none: MODEL/decode_dev/decode.json")
-    name: str | None = option(None, help="what the model is called; none: the name of MODEL's folder's parent")
+    name: str | None = option(None, help="name of the model; none: the name of MODEL's parent folder")
     onnx: bool = option(True, help="write model.onnx as well")
-    card: Path | None = option(None, help="text to put at the top of the model card")
+    card: Path | None = option(None, help="text for the top of the model card")
 
 
 def run(settings: Settings) -> None:
-    """Write the folder. Raises InputError."""
+    """Write the packaged model. Raises InputError."""
     from asr.recognition.bundle import DESCRIPTION, Bundle
 
     out = settings.out
     _refuse_inputs_within(settings, out)
     if out.exists() and not (out / DESCRIPTION).is_file() and any(out.iterdir() if out.is_dir() else [out]):
-        raise InputError("is there already and is no packaged model: not overwritten", file=out)
+        raise InputError("exists and is not a packaged model: it is not overwritten", file=out)
     _refuse_foreign_files(out)
     with folder_beside(out, ".packaging.") as work:
         new, old = work / "new", work / "old"
@@ -67,29 +69,29 @@ def run(settings: Settings) -> None:
 
 
 def _refuse_inputs_within(settings: Settings, out: Path) -> None:
-    """Raise InputError where `out` is, or holds, something that is read: it would be replaced."""
+    """Raise InputError if `out` is, or contains, an input: it would be replaced."""
     whole = out.resolve()
     for path in (settings.model, settings.graph, settings.train_data, settings.tuned, settings.card):
         if path is not None and (path.resolve() == whole or whole in path.resolve().parents):
-            raise InputError(f"holds {path}, which is read by this command: it is not overwritten", file=out)
+            raise InputError(f"contains {path}, which this command reads: it is not overwritten", file=out)
 
 
 def _refuse_foreign_files(out: Path) -> None:
-    """Raise InputError where a packaged model's folder holds a file that this verb does not write."""
+    """Raise InputError if a packaged model's folder contains a file that this verb does not write."""
     from asr.recognition.bundle import ACOUSTIC, DESCRIPTION, GRAPH, STATISTICS
 
     ours = {DESCRIPTION, STATISTICS, "README.md", "model.onnx", *ACOUSTIC, *OPTIONAL}
     ours |= {f"graph/{name}" for name in (*GRAPH, *GRAPH_OPTIONAL)}
     for path in sorted(out.rglob("*")):
         if not path.is_dir() and str(path.relative_to(out)) not in ours:
-            raise InputError("is no part of a packaged model: the folder is not overwritten", file=path)
+            raise InputError("is not part of a packaged model: the folder is not overwritten", file=path)
 
 
 def _fill(settings: Settings, work: Path) -> None:
     from asr.acoustic.model import AcousticModel
     from asr.decoding.beam.search import Beams
     from asr.decoding.beam.search_graph import load_graph
-    from asr.decoding.tuning import weights_from
+    from asr.decoding.tuning import Weights
     from asr.features.compute import FeatureConfig
     from asr.recognition.bundle import ACOUSTIC, GRAPH, Bundle
     from asr.recognition.model_card import model_card
@@ -97,7 +99,9 @@ def _fill(settings: Settings, work: Path) -> None:
     model_dir = settings.model
     graph = settings.graph or model_dir / "graph"
     tuned = settings.tuned or model_dir / "decode_dev" / "decode.json"
-    weights, decoding = weights_from(tuned), json.loads(read_bytes(tuned))
+    decoding = read_json(tuned)
+    weights = Weights.of(decoding, tuned)
+    beams = Beams.of(asdict(Beams()) | decoding.get("settings", {}))
     for name in ACOUSTIC:
         _copy(model_dir / name, work / name)
     for name in GRAPH:
@@ -110,15 +114,10 @@ def _fill(settings: Settings, work: Path) -> None:
     model = AcousticModel.load(model_dir)
     features = _features(model_dir, model.config)
     known = {name: features[name] for name in FeatureConfig.__dataclass_fields__ if name in features}
-    options = decoding.get("settings", {})
-    defaults = Beams()
-    beams = Beams(
-        *(type(getattr(defaults, name))(options.get(name, getattr(defaults, name))) for name in vars(defaults))
-    )
     statistics = training_statistics(settings.train_data) if features["norm"] != "none" else None
     name = settings.name or model_dir.resolve().parent.name
     bundle = Bundle(work, name, weights, beams, FeatureConfig(**known), bool(features["norm_vars"]), statistics)
-    facts: dict[str, Any] = {"made_with": _version(), "results": _results(model_dir)}
+    facts: dict[str, Any] = {"made_with": f"yibian {__version__}", "results": _results(model_dir)}
     if settings.onnx:
         model.prior_scale = weights.prior_scale
         facts["onnx_difference"] = _onnx(model, work / "model.onnx")
@@ -138,18 +137,18 @@ def _copy(source: Path, target: Path, needed: bool = True) -> None:
 
 
 def _features(model_dir: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """config.json's features. Raises InputError where the feature stage did not make them: then nobody can here."""
+    """Return config.json's features. Raises InputError if `asr features` did not compute them."""
     features = dict(config["features"])
     if lacking := [name for name in ("kind", "mel_bins", "rate_hz", "norm", "norm_vars") if name not in features]:
         raise InputError(
-            f"its features do not say {lacking[0]}: only what `asr features` makes can be made of new sound",
+            f"its features lack {lacking[0]}: only features of `asr features` can be computed from new sound",
             file=model_dir / "config.json",
         )
     return features
 
 
-def training_statistics(data: Path) -> np.ndarray:
-    """The normalisation statistics of a whole data directory, float64 (2, dim + 1): the sum of cmvn.scp's."""
+def training_statistics(data: Path) -> Floats:
+    """Return the normalisation statistics of a data directory, float64 (2, dim + 1): the sum of cmvn.scp's."""
     reader = MatrixReader(data / "cmvn.scp")
     total = sum((reader[key].astype(np.float64) for key in reader), start=np.zeros(1))
     if np.ndim(total) != 2:
@@ -158,12 +157,13 @@ def training_statistics(data: Path) -> np.ndarray:
 
 
 def _seconds(data: Path) -> float | None:
-    """Seconds of speech of a data directory, where it says."""
+    """Return the seconds of speech of a data directory; None if no file records them."""
     known = (data / "utt2num_frames").is_file()
     return sum(read_frame_counts(data).values()) * 0.01 if known else None
 
 
-def _onnx(model: Any, path: Path) -> float:
+def _onnx(model: AcousticModel, path: Path) -> float:
+    """Write the ONNX file and return the greatest difference of its log-likelihoods from the network's."""
     from asr.acoustic.onnx_model import check_onnx, export_onnx
 
     export_onnx(model, path)
@@ -174,7 +174,7 @@ def _onnx(model: Any, path: Path) -> float:
 
 
 def _results(model_dir: Path) -> dict[str, str]:
-    """{set: its %CER line} of the decodings that have been scored."""
+    """Return {set: its %CER line} of the decodings that have been scored."""
     found = {}
     for path in sorted(model_dir.glob("decode_*/cer")):
         found[path.parent.name.removeprefix("decode_")] = path.read_text(encoding="utf-8").splitlines()[0]
@@ -183,9 +183,3 @@ def _results(model_dir: Path) -> dict[str, str]:
 
 def _top(path: Path | None) -> str:
     return decode_or_refuse(read_bytes(path), "utf-8", path, None, None) if path is not None else ""
-
-
-def _version() -> str:
-    from asr import __version__
-
-    return f"yibian {__version__}"

@@ -1,8 +1,8 @@
-"""How far a transcription is, on stderr: files and seconds of sound that are done, and the time that is left.
+"""The progress of a transcription on stderr: files and seconds of sound that are done, and the time left.
 
 with SoundProgress(total_s=3600, files=12, shown=True) as progress:
     progress.reached(35.2)          # seconds of sound of the file that is being transcribed
-    progress.done(60.0)             # that file is done, all its 60 s
+    progress.done(60.0)             # that file of 60 s is done
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from asr import console
 
 
 class SoundProgress:
-    """A bar where stderr is a terminal; elsewhere a line every ten seconds (console.PLAIN_PERIOD_S).
+    """A bar if stderr is a terminal, otherwise a line every ten seconds (console.PLAIN_PERIOD_S).
 
-    total_s: seconds of sound of all files. shown: False shows no bar (the transcripts go to the same terminal).
+    total_s: seconds of sound of all files. shown: False: no bar, since transcripts are printed to the same terminal.
     """
 
     def __init__(self, total_s: float, files: int, *, shown: bool) -> None:
         self.total_s, self.files = total_s, files
         self._before_s, self._files_done = 0.0, 0
-        self._said = time.monotonic()
-        self._start: tuple[float, float] | None = (self._said, 0.0)  # when the clock of the rest started, and where
-        if files == 1:  # what precedes the search of one file says nothing about the rest of it
-            self._start = None
+        self._printed = time.monotonic()
+        #: (time, seconds of sound) from which the time left is estimated; None: from the first piece of a single file
+        self._start = None if files == 1 else (self._printed, 0.0)
         self._shown, self._bar, self._task = shown, None, None
 
     def __enter__(self) -> SoundProgress:
@@ -45,7 +44,7 @@ class SoundProgress:
             self._bar.stop()
 
     def reached(self, seconds: float) -> None:
-        """So many seconds of the present file are done."""
+        """Report that so many seconds of the current file are done."""
         at_s = self._before_s + seconds
         if self._bar is not None:
             self._bar.update(self._task, completed=at_s, description=self._text(at_s))
@@ -54,15 +53,15 @@ class SoundProgress:
         if self._start is None:
             self._start = now, at_s
         start_time, start_s = self._start
-        if now - self._said >= console.PLAIN_PERIOD_S and start_s < at_s < self.total_s:
-            self._said = now
+        if now - self._printed >= console.PLAIN_PERIOD_S and start_s < at_s < self.total_s:
+            self._printed = now
             left = (now - start_time) / (at_s - start_s) * (self.total_s - at_s)
             line = f"{self._text(at_s)}, {console.duration(left)} left"
             print(line, file=sys.stderr, flush=True)
             console.log_only(line)
 
     def done(self, seconds: float) -> None:
-        """The present file is done, which has so many seconds."""
+        """Report that the current file, of so many seconds, is done."""
         self._files_done += 1
         self.reached(seconds)
         self._before_s += seconds

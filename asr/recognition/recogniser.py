@@ -1,4 +1,4 @@
-"""From samples or features to words, with a packaged model.
+"""Recognises the words of a sound file, or of features, with a packaged model.
 
 with Recogniser(Bundle.read(Path("model"))) as recogniser:
     segments, duration_s = recogniser.file(Path("talk.mp3"))
@@ -7,27 +7,31 @@ with Recogniser(Bundle.read(Path("model"))) as recogniser:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from asr.acoustic.model import AcousticModel
 from asr.decoding.acoustic import leave_cores_to_search
-from asr.decoding.outcome import Outcome
-from asr.decoding.pool import Graph, SearchPool, Task
+from asr.decoding.arrays import Floats, Ints
+from asr.decoding.lattices.timing import silence_phones
+from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
+from asr.decoding.results import SearchResult
 from asr.errors import InputError
+from asr.features.compute import FRAME_SHIFT_MS
 from asr.kaldi.transition_model import read_transition_model
-from asr.lang.pronunciation import SILENCE
 from asr.recognition.bundle import Bundle
 from asr.recognition.cuts import around_speech, cut
 from asr.recognition.frames import features_of_file, normalised
-from asr.recognition.written import Segment, Spoken
+from asr.recognition.written import RecognisedSegment
 from asr.sound import audio
-from asr.tables import read_lines, read_symbols
+from asr.tables import read_symbols
 
-#: frames a look at the silences takes at once
+FRAME_SHIFT_S = FRAME_SHIFT_MS / 1000
+#: frames per forward pass when silence is detected
 CHUNK_FRAMES = 4096
-#: a sound up to this long has too little silence to matter for its mean and variance
+#: up to this length a sound has too little silence to change its mean and variance
 SHORT_FRAMES = 500
 
 
@@ -39,15 +43,15 @@ class Recogniser:
         self.bundle = bundle
         self.model = AcousticModel.load(bundle.folder)
         self.model.prior_scale = bundle.weights.prior_scale
-        if self.model.network.config.feature_dim != bundle.features.dim:
+        wanted = self.model.network.config.feature_dim
+        if wanted != bundle.features.dim:
             raise InputError(
-                f"the features have {bundle.features.dim} columns, the network wants "
-                f"{self.model.network.config.feature_dim}",
-                file=bundle.folder,
+                f"the features have {bundle.features.dim} columns, the network needs {wanted}", file=bundle.folder
             )
-        self.most_frames = max(round(most_s / bundle.frame_shift_s), 200)
+        self.most_frames = max(round(most_s / FRAME_SHIFT_S), 200)
         self.silence_pdfs = _silence_pdfs(bundle)
-        self.pool = SearchPool(Graph(bundle.graph, bundle.folder / "final.mdl", bundle.beams), nj)
+        self.task = SearchTask(bundle.weights.lm_weight, bundle.weights.penalty)
+        self.pool = SearchPool(SearchSetup(bundle.graph, bundle.folder / "final.mdl", bundle.beams), nj)
 
     def __enter__(self) -> Recogniser:
         self.pool.__enter__()
@@ -56,109 +60,92 @@ class Recogniser:
     def __exit__(self, *error: object) -> None:
         self.pool.__exit__(*error)
 
-    # ------------------------------------------------------------ what the network says
+    # ------------------------------------------------------------ the network's output
 
-    def normalised(self, raw: np.ndarray) -> np.ndarray:
-        """Return features as the network wants them: a sound's own statistics are mixed with the training set's.
+    def normalised(self, raw: Floats) -> Floats:
+        """Return the network's input features: normalised by the sound's statistics and some of the training set's.
 
-        raw: float32 (frames, dim). A long silence says nothing about the speech beside it. Its frames are found with
-        statistics of the whole sound first, and statistics are then taken again without them.
+        raw: float32 (frames, dim). Long silences would distort the statistics. They are detected with statistics of
+        the whole sound first, and the statistics are then computed again without them.
         """
         bundle = self.bundle
         features = normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars)
         if bundle.statistics is None or len(raw) <= SHORT_FRAMES:
             return features
-        heard = around_speech(self.silence(features))
-        if heard.all() or not heard.any():
+        used = around_speech(self.silence(features))
+        if used.all() or not used.any():
             return features
-        return normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars, heard=heard)
+        return normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars, used=used)
 
-    def log_likelihoods(self, features: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
-        """Of the normalised frames [first, last), with their neighbours: float32 (last - first, pdfs)."""
+    def log_likelihoods(self, features: Floats, first: int = 0, last: int | None = None) -> Floats:
+        """Return the log-likelihoods of the normalised frames [first, last), float32 (last - first, pdfs)."""
         last = len(features) if last is None else last
-        context = self.model.network.config.context
-        low, high = max(first - context, 0), min(last + context, len(features))
-        return self.model.log_likelihoods(features[low:high])[first - low : first - low + (last - first)]
+        low, part = self._with_context(features, first, last)
+        return self.model.log_likelihoods(part)[first - low : last - low]
 
-    def silence(self, features: np.ndarray) -> np.ndarray:
-        """The posterior of silence of each normalised frame, float32 (frames,)."""
+    def silence(self, features: Floats) -> Floats:
+        """Return the posterior of silence of each normalised frame, float32 (frames,)."""
         parts = [np.zeros(0, np.float32)]
         for first in range(0, len(features), CHUNK_FRAMES):
             last = min(first + CHUNK_FRAMES, len(features))
-            context = self.model.network.config.context
-            low, high = max(first - context, 0), min(last + context, len(features))
-            posteriors = self.model.log_posteriors(features[low:high])[:, self.silence_pdfs].exp().sum(dim=1).numpy()
-            parts.append(posteriors[first - low : first - low + (last - first)])
+            low, part = self._with_context(features, first, last)
+            posteriors = self.model.log_posteriors(part)[:, self.silence_pdfs].exp().sum(dim=1).numpy()
+            parts.append(posteriors[first - low : last - low])
         return np.concatenate(parts)
 
-    # ------------------------------------------------------------ what was said
+    def _with_context(self, features: Floats, first: int, last: int) -> tuple[int, Floats]:
+        """Return (first frame of the part, part) of the frames [first, last) with the neighbours that they need."""
+        context = self.model.network.config.context
+        low = max(first - context, 0)
+        return low, features[low : min(last + context, len(features))]
 
-    def file(self, path: Path, channel: int | None = None) -> tuple[list[Segment], float]:
-        """(what was said, seconds of sound) of a sound file of any length. Raises InputError: it cannot be read."""
+    # ------------------------------------------------------------ words
+
+    def file(self, path: Path, channel: int | None = None) -> tuple[list[RecognisedSegment], float]:
+        """Return (segments, seconds of sound) of a sound file of any length. Raises InputError."""
         duration_s, segments = self.reading(path, channel)
         return list(segments), duration_s
 
-    def reading(self, path: Path, channel: int | None = None) -> tuple[float, Iterator[Segment]]:
-        """(seconds of sound, what was said, each piece as soon as it is searched) of a sound file.
+    def reading(self, path: Path, channel: int | None = None) -> tuple[float, Iterator[RecognisedSegment]]:
+        """Return (seconds of sound, iterator of the segments as they are searched) of a sound file.
 
-        Raises InputError before the first piece: the file cannot be read.
+        Raises InputError before the first segment if the file is unreadable.
         """
         rate, _, length = audio.info(path)
         raw = features_of_file(path, self.bundle.features, channel=channel)
         return length / rate, self.segments(raw, path.name, length / rate)
 
-    def segments(self, raw: np.ndarray, name: str, duration_s: float) -> Iterator[Segment]:
-        """What was said in features that are not normalised, (frames, dim), cut at silences where they are long."""
+    def segments(self, raw: Floats, name: str, duration_s: float) -> Iterator[RecognisedSegment]:
+        """Yield the segments of features that are not normalised, (frames, dim). Long sound is cut at silences."""
         features = self.normalised(raw)
         long = len(features) > self.most_frames
         pieces = cut(self.silence(features) if long else np.zeros(len(features)), self.most_frames)
         places = {f"{name}-{place:05}": piece for place, piece in enumerate(pieces)}
-        weights, shift_s = self.bundle.weights, self.bundle.frame_shift_s
-        outcomes = self.pool.outcomes(
-            list(places),
-            lambda key: self.log_likelihoods(features, *places[key]),
-            Task(weights.lm_weight, weights.penalty),
-        )
-        for key, outcome in outcomes:
-            yield self._segment(outcome, places[key], shift_s, duration_s)
-
-    def _segment(self, outcome: Outcome, piece: tuple[int, int], shift_s: float, duration_s: float) -> Segment:
-        start_s, end_s = piece[0] * shift_s, min(piece[1] * shift_s, duration_s)
-        return Segment(start_s, end_s, spoken(outcome, start_s, end_s, shift_s), outcome.fault)
+        results = self.pool.results(places, lambda key: self.log_likelihoods(features, *places[key]), self.task)
+        for key, result in results:
+            first, last = places[key]
+            yield segment_of(result, first * FRAME_SHIFT_S, min(last * FRAME_SHIFT_S, duration_s))
 
     def texts(self, words: Sequence[int]) -> list[str]:
-        """The words of word-ids, what is no word left out."""
+        """Return the texts of word-ids, without those that are not words."""
         return [text for word in words if (text := self.pool.symbols[word])]
 
 
-def spoken(outcome: Outcome, start_s: float, end_s: float, shift_s: float) -> tuple[Spoken, ...]:
-    """The words of a piece that begins at `start_s`; those whose times cannot be told share the piece evenly."""
-    if outcome.hypothesis is None:
-        return ()
-    words = outcome.hypothesis.words
-    if any(word.frames == 0 for word in words):
+def segment_of(result: SearchResult, start_s: float, end_s: float) -> RecognisedSegment:
+    """Return the segment of a search result. If a word's time is unknown, the words share the segment evenly."""
+    words = result.hypothesis.words if result.hypothesis is not None else ()
+    if all(word.duration_s for word in words):
+        placed = [replace(word, start_s=start_s + word.start_s) for word in words]
+    else:
         step = (end_s - start_s) / len(words)
-        return tuple(
-            Spoken(word.text, start_s + place * step, start_s + (place + 1) * step, word.confidence)
-            for place, word in enumerate(words)
-        )
-    return tuple(
-        Spoken(
-            word.text,
-            start_s + word.first * shift_s,
-            start_s + (word.first + word.frames) * shift_s,
-            word.confidence,
-        )
-        for word in words
-    )
+        placed = [replace(w, start_s=start_s + place * step, duration_s=step) for place, w in enumerate(words)]
+    return RecognisedSegment(start_s, end_s, tuple(placed), result.fault)
 
 
-def _silence_pdfs(bundle: Bundle) -> np.ndarray:
-    """int64: the pdfs that only silence has."""
-    path = bundle.graph / "phones" / "optional_silence.txt"
-    names = {line.strip() for _, line in read_lines(path)} if path.is_file() else {SILENCE}
-    phones = read_symbols(bundle.graph / "phones.txt")
-    silent = [number for name, number in phones.items() if name in names]
+def _silence_pdfs(bundle: Bundle) -> Ints:
+    """Return the pdfs that only silence has, int64."""
+    names = silence_phones(bundle.graph)
+    silent = [number for name, number in read_symbols(bundle.graph / "phones.txt").items() if name in names]
     model = read_transition_model(bundle.folder / "final.mdl")
     is_silent = np.isin(model.tid_to_phone, silent)
     is_silent[0] = False

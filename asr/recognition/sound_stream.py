@@ -1,8 +1,8 @@
-"""Samples from the bytes of standard input: raw samples and wav as they come, other sounds once they are complete.
+"""Reads samples from the bytes of standard input: raw samples and wav as they arrive, other sounds when complete.
 
-A stream of 16-bit samples without a header, and a wav stream of samples that need no decoder, are passed on while
-they come in. flac, Ogg, mp3, AIFF, AU, CAF, NIST and wav of other codings are kept in a temporary file up to their
-end, then decoded. What is no such sound is refused by its name.
+A stream of 16-bit samples without a header, and a wav stream of samples that need no decoder, are converted while
+they arrive. flac, Ogg, mp3, AIFF, AU, CAF, NIST and wav of other codings are stored in a temporary file up to their
+end, then decoded. Other kinds of files are refused with their name.
 
     for samples in samples_of(blocks_of_bytes, rate_hz=16000, wanted_hz=16000): ...
 """
@@ -14,28 +14,27 @@ import struct
 import tempfile
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from asr.console import warn
+from asr.decoding.arrays import Floats
 from asr.errors import InputError
-from asr.recognition.mixing import Form, Mixer
+from asr.recognition.mixing import ByteFeed, Mixer, SampleFormat
 from asr.sound import audio
 from asr.sound import file as sound_file
 from asr.sound import kinds as sound_kinds
 from asr.sound import mpeg as sound_mpeg
 from asr.sound.extent import is_metadata, never_filled_in
 
-SNIFFED_BYTES = 64  # so many bytes are waited for: two milliseconds of sound
-SPOOL_BYTES = 64 << 20  # of a compressed stream stay in memory
-BLOCK_FRAMES = 1 << 16  # of a sound that is complete
+HEAD_BYTES = 64  # the bytes that tell the kind of a stream: two milliseconds of sound
+SPOOL_BYTES = 64 << 20  # of a compressed stream that stay in memory
+BLOCK_FRAMES = 1 << 16  # of a complete sound, converted at a time
 _MARKER_BYTES = 16
-#: what cannot be samples: the beginning of metadata, or of another wav stream
+#: bytes that are not samples: the beginning of metadata, or of another wav stream
 _MARKER = re.compile(
     rb"LIST....(?:INFO|adtl)|id3 ....ID3|(?:RIFF|RF64|BW64)....WAVE(?:fmt |ds64)|APETAGEX"
     rb"|(?:bext|iXML|_PMX|axml|afsp|cart|smpl|cue |PEAK|fact)..[\0-\x0f]\0",
     re.DOTALL,
 )
-#: first bytes of rarer sounds that libsndfile reads
+#: first bytes of rare kinds of sound that libsndfile reads
 _RARE = re.compile(
     rb"Creative Voice File\x1a|PVF1\n| paf|fap |ALawSoundFile\*\*|Extended Instrument: |2BIT|MATLAB 5\.0 MAT-file"
     rb"|\x64\xa3[\x01-\x04]\0"
@@ -53,49 +52,15 @@ _CODINGS = {
 }
 
 
-class _Feed:
-    """Bytes that come in pieces, to be looked at before they are taken."""
+def samples_of(blocks: Iterable[bytes], rate_hz: int, wanted_hz: int, channel: int | None = None) -> Iterator[Floats]:
+    """Yield samples, float32 in int16's scale at `wanted_hz`, of a stream of bytes in blocks of any size.
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self._blocks, self._held, self.ended = iter(blocks), b"", False
-
-    def peek(self, count: int) -> bytes:
-        """Return the next `count` bytes, fewer only at the end, and leave them."""
-        while len(self._held) < count and not self.ended:
-            block = next(self._blocks, None)
-            if block is None:
-                self.ended = True
-            else:
-                self._held += block
-        return self._held[:count]
-
-    def take(self, count: int) -> bytes:
-        """Return the next `count` bytes, fewer only at the end."""
-        result = self.peek(count)
-        self._held = self._held[len(result) :]
-        return result
-
-    def window(self, least: int) -> bytes:
-        """Return all bytes that are there, waiting until there are `least`, and leave them."""
-        self.peek(least)
-        return self._held
-
-    def skip(self, count: int) -> None:
-        """Let go of the next `count` bytes."""
-        while count > 0 and (there := len(self.window(1))):
-            count -= len(self.take(min(count, there)))
-
-
-def samples_of(
-    blocks: Iterable[bytes], rate_hz: int, wanted_hz: int, channel: int | None = None
-) -> Iterator[np.ndarray]:
-    """Yield samples, float32 in int16's scale at `wanted_hz`, of a stream of bytes that come in pieces of any size.
-
-    A stream that says its own rate and channels is believed, else it is one channel of 16-bit little-endian samples
-    at `rate_hz`. Channels are averaged unless `channel`, from 0, names one. Raises InputError: no sound, damaged.
+    A stream with a header has the rate and channels of its header; another one is one channel of 16-bit little-endian
+    samples at `rate_hz`. Channels are averaged unless `channel`, from 0, selects one. Raises InputError: not a sound,
+    damaged.
     """
-    feed = _Feed(blocks)
-    head = feed.peek(SNIFFED_BYTES)
+    feed = ByteFeed(blocks)
+    head = feed.peek(HEAD_BYTES)
     if head[:1] == b"\xff" or head[:3] == b"ID3":
         head = feed.peek(sound_kinds.HEAD_BYTES)
     if _is_wav(head):
@@ -108,37 +73,35 @@ def samples_of(
     elif head.strip(b"\0") and (what := sound_kinds.no_sound(head)) is not None:
         raise InputError(f"standard input is {what}")
     elif _WAV_ARCHIVE.match(head):
-        raise InputError(
-            "standard input is a Kaldi archive of wav files; take them apart by wav-copy, and name the files"
-        )
+        raise InputError("standard input is a Kaldi archive of wav files; split it with wav-copy, and name the files")
     elif sound_mpeg.begins_in_frame(feed.peek(sound_kinds.HEAD_BYTES)):
         yield from _decoded(feed, wanted_hz, channel)
     elif head:
-        mixer = Mixer(Form(rate_hz, 1, "PCM_16", 2), wanted_hz, channel)
-        while there := len(feed.window(1)):
-            yield mixer.samples(feed.take(there))
+        mixer = Mixer(SampleFormat(rate_hz, 1, "PCM_16", 2), wanted_hz, channel)
+        while available := len(feed.window(1)):
+            yield mixer.samples(feed.take(available))
         yield mixer.end()
 
 
 def sounding(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the blocks; raises InputError if there is not one byte."""
+    """Yield the blocks. Raises InputError if they hold no byte."""
     empty = True
     for block in blocks:
         empty = empty and not block
         yield block
     if empty:
-        raise InputError("standard input is empty: no sound came")
+        raise InputError("standard input is empty")
 
 
-def long_enough(samples: Iterable[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
-    """Yield the samples; raises InputError if there are fewer than one window of features has."""
+def long_enough(samples: Iterable[Floats], rate_hz: int) -> Iterator[Floats]:
+    """Yield the samples. Raises InputError if they are shorter than one window of features."""
     count = 0
     for block in samples:
         count += len(block)
         yield block
     if audio.is_short(count / rate_hz, rate_hz):
-        said = audio.too_short(count / rate_hz) if count else "holds no samples"
-        raise InputError(f"standard input {said}")
+        reason = audio.too_short(count / rate_hz) if count else "holds no samples"
+        raise InputError(f"standard input {reason}")
 
 
 def _is_wav(head: bytes) -> bool:
@@ -158,8 +121,8 @@ def _is_other_sound(head: bytes) -> bool:
 # ---------------------------------------------------------------- wav
 
 
-def _wav_streams(feed: _Feed, wanted_hz: int, channel: int | None) -> Iterator[np.ndarray]:
-    """Yield the samples of wav streams that follow one another, without the chunks behind them."""
+def _wav_streams(feed: ByteFeed, wanted_hz: int, channel: int | None) -> Iterator[Floats]:
+    """Yield the samples of consecutive wav streams, without the chunks after the samples."""
     while _is_wav(feed.peek(12)):
         header, form, size = _wav_header(feed)
         if form is None:
@@ -170,8 +133,8 @@ def _wav_streams(feed: _Feed, wanted_hz: int, channel: int | None) -> Iterator[n
         yield mixer.end()
 
 
-def _wav_header(feed: _Feed) -> tuple[bytes, Form | None, int | None]:
-    """Take the header. Returns it, the form of the samples (None: for the decoder), and their bytes if known."""
+def _wav_header(feed: ByteFeed) -> tuple[bytes, SampleFormat | None, int | None]:
+    """Take the header; return it, the format of the samples (None: they need a decoder), and their bytes if known."""
     header, form, long_size = feed.take(12), None, None
     while len(chunk := feed.take(8)) == 8:
         name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
@@ -190,18 +153,18 @@ def _wav_header(feed: _Feed) -> tuple[bytes, Form | None, int | None]:
     raise InputError("standard input ended within the header of a WAV file")
 
 
-def _form(body: bytes) -> Form | None:
+def _form(body: bytes) -> SampleFormat | None:
     kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if kind == 0xFFFE and len(body) >= 26:
         kind = struct.unpack_from("<H", body, 24)[0]
     if channels < 1 or not sound_file.RATES_HZ[0] <= rate_hz <= sound_file.RATES_HZ[1]:
         raise InputError(f"standard input is a WAV file of {channels} channels at {rate_hz} Hz")
     coding = _CODINGS.get((kind, bits))
-    return None if coding is None else Form(rate_hz, channels, coding, bits // 8)
+    return None if coding is None else SampleFormat(rate_hz, channels, coding, bits // 8)
 
 
-def _samples_up_to(feed: _Feed, size: int | None, mixer: Mixer, header_bytes: int) -> Iterator[np.ndarray]:
-    """Yield the samples of a wav stream that promises `size` bytes of them, and take the chunks behind them."""
+def _samples_up_to(feed: ByteFeed, size: int | None, mixer: Mixer, header_bytes: int) -> Iterator[Floats]:
+    """Yield the samples of a wav stream, `size` bytes by its header, and take the chunks after them."""
     left = size
     while window := feed.window(_MARKER_BYTES):
         marker = _MARKER.search(window)
@@ -216,13 +179,13 @@ def _samples_up_to(feed: _Feed, size: int | None, mixer: Mixer, header_bytes: in
         if left == 0 or (marker is not None and usable == marker.start()):
             if not _samples_go_on(feed, padded=left == 0 and bool(size and size % 2)):
                 return
-            left = None  # the header's size is too small
+            left = None  # the size in the header is too small
     if left is not None and left >= mixer.block and left not in (8, 36, 44, header_bytes, header_bytes - 8):
-        warn(f"standard input ended {left} bytes before the end that its WAV header promises")
+        warn(f"standard input ended {left} bytes before the end in its WAV header")
 
 
-def _samples_go_on(feed: _Feed, *, padded: bool) -> bool:
-    """Take chunks and tags. Returns whether samples follow: false at the end and before another wav stream."""
+def _samples_go_on(feed: ByteFeed, *, padded: bool) -> bool:
+    """Take chunks and tags; return whether samples follow, False at the end and before another wav stream."""
     if padded and feed.peek(1) == b"\0":
         feed.skip(1)
     while head := feed.peek(_MARKER_BYTES):
@@ -238,23 +201,23 @@ def _samples_go_on(feed: _Feed, *, padded: bool) -> bool:
     return False
 
 
-# ---------------------------------------------------------------- sounds that are decoded when they are complete
+# ---------------------------------------------------------------- sounds that are decoded when complete
 
 
-def _decoded(feed: _Feed, wanted_hz: int, channel: int | None, before: bytes = b"") -> Iterator[np.ndarray]:
-    """Yield the samples of a sound that has to be complete: it is kept, then decoded. `before`: bytes taken."""
-    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as kept:
+def _decoded(feed: ByteFeed, wanted_hz: int, channel: int | None, before: bytes = b"") -> Iterator[Floats]:
+    """Yield the samples of a sound that is stored up to its end, then decoded. `before`: bytes already taken."""
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as stored:
         try:
-            kept.write(before)
-            while there := len(feed.window(1)):
-                kept.write(feed.take(there))
-            kept.flush()
+            stored.write(before)
+            while available := len(feed.window(1)):
+                stored.write(feed.take(available))
+            stored.flush()
         except OSError as error:
             folder = tempfile.gettempdir()
-            raise InputError(f"cannot keep standard input up to its end: {error.strerror}", file=folder) from error
+            raise InputError(f"cannot store standard input up to its end: {error.strerror}", file=folder) from error
         try:
-            with sound_file.opened(kept, "-", rate_hz=wanted_hz) as sound:
-                mixer = Mixer(Form(sound.samplerate, sound.channels, "FLOAT", 4), wanted_hz, channel)
+            with sound_file.opened(stored, "-", rate_hz=wanted_hz) as sound:
+                mixer = Mixer(SampleFormat(sound.samplerate, sound.channels, "FLOAT", 4), wanted_hz, channel)
                 for first in range(0, sound.frames, BLOCK_FRAMES):
                     frames = sound.read(min(BLOCK_FRAMES, sound.frames - first))
                     if not len(frames):

@@ -1,6 +1,8 @@
-"""A transcription in writing: text, CTM, SRT or JSON.
+"""The formats of a transcription: text, CTM, SRT or JSON.
 
 Segments hold words with times in seconds; `joined` writes them as Mandarin is written, without spaces.
+
+    record = formatted("srt", segments, name="talk")
 """
 
 from __future__ import annotations
@@ -8,47 +10,46 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asr.lang.units import LATIN_RUN
 
+if TYPE_CHECKING:
+    from asr.decoding.lattices.hypothesis import RecognisedWord
+
 FORMATS = ("text", "ctm", "srt", "json")
-PAUSE_S = 0.6  # a subtitle ends where nothing is said for that long,
-MOST_S, MOST_CHARACTERS = 6.0, 20  # or when it would be longer than this
+PAUSE_S = 0.6  # a subtitle ends at a pause this long,
+MOST_S, MOST_CHARACTERS = 6.0, 20  # or before it becomes longer than this
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A word, when it was said (seconds from the beginning of the sound), and its posterior."""
+class RecognisedSegment:
+    """One piece of a sound and its words. Times in seconds from the beginning of the sound.
 
-    text: str
-    start_s: float
-    end_s: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Segment:
-    """What was said in one piece of the sound. `fault`: why there are no words."""
+    fault: the reason why there are no words.
+    """
 
     start_s: float
     end_s: float
-    words: tuple[Spoken, ...]
+    words: tuple[RecognisedWord, ...]
     fault: str | None = None
 
     @property
     def text(self) -> str:
-        """The words as they are written."""
+        """Return the words as they are written."""
         return joined(word.text for word in self.words)
 
     @property
     def confidence(self) -> float:
-        """The mean of the words' posteriors; 0 for none."""
+        """Return the mean of the words' posteriors; 0 if there are no words."""
         return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
 
 
 def joined(words: Iterable[str]) -> str:
-    """`今 天 K T V LET IT` -> `今天KTV LET IT`: a space between Latin words, none between letters or beside Han."""
+    """Return the words as text, with a space between Latin words but not between letters or beside Han characters.
+
+    `今 天 K T V LET IT` -> `今天KTV LET IT`
+    """
     text, before = "", ""
     for word in words:
         if before and LATIN_RUN.fullmatch(before) and LATIN_RUN.fullmatch(word) and max(len(before), len(word)) > 1:
@@ -58,22 +59,20 @@ def joined(words: Iterable[str]) -> str:
     return text
 
 
-def as_text(segments: Sequence[Segment]) -> str:
-    """All that was said, one line a segment."""
+def formatted(form: str, segments: Sequence[RecognisedSegment], name: str, first: int = 1) -> str:
+    """Return the segments as text, CTM or SRT. name: of the recording in CTM; first: number of the first subtitle."""
+    if form == "ctm":
+        return "".join(word.ctm_line(name) for segment in segments for word in segment.words)
+    return as_srt(segments, first) if form == "srt" else as_text(segments)
+
+
+def as_text(segments: Sequence[RecognisedSegment]) -> str:
+    """Return the text, one line per segment."""
     return "".join(f"{segment.text}\n" for segment in segments if segment.words)
 
 
-def as_ctm(name: str, segments: Sequence[Segment]) -> str:
-    """`name 1 start duration word confidence` a line."""
-    return "".join(
-        f"{name} 1 {word.start_s:.3f} {word.end_s - word.start_s:.3f} {word.text} {word.confidence:.3f}\n"
-        for segment in segments
-        for word in segment.words
-    )
-
-
-def as_srt(segments: Sequence[Segment], first: int = 1) -> str:
-    """Numbered subtitles, from number `first` on."""
+def as_srt(segments: Sequence[RecognisedSegment], first: int = 1) -> str:
+    """Return numbered subtitles, from number `first` on."""
     blocks = []
     for number, words in enumerate(cues(segments), first):
         times = f"{_clock(words[0].start_s)} --> {_clock(max(words[-1].end_s, words[0].start_s + 0.001))}"
@@ -81,11 +80,11 @@ def as_srt(segments: Sequence[Segment], first: int = 1) -> str:
     return "".join(blocks)
 
 
-def cues(segments: Sequence[Segment]) -> list[list[Spoken]]:
-    """The words by subtitle."""
-    result: list[list[Spoken]] = []
+def cues(segments: Sequence[RecognisedSegment]) -> list[list[RecognisedWord]]:
+    """Return the words of each subtitle."""
+    result: list[list[RecognisedWord]] = []
     for segment in segments:
-        current: list[Spoken] = []
+        current: list[RecognisedWord] = []
         for word in segment.words:
             if current and (
                 word.start_s - current[-1].end_s > PAUSE_S
@@ -101,15 +100,15 @@ def cues(segments: Sequence[Segment]) -> list[list[Spoken]]:
 
 
 def _clock(seconds: float) -> str:
-    """Seconds as SRT writes them: 01:02:03,456."""
+    """Return seconds in the format of SRT: 01:02:03,456."""
     milliseconds = round(seconds * 1000)
     hours, rest = divmod(milliseconds, 3_600_000)
     minutes, rest = divmod(rest, 60_000)
     return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d},{rest % 1000:03d}"
 
 
-def segment_record(segment: Segment) -> dict[str, Any]:
-    """A segment as JSON has it."""
+def segment_record(segment: RecognisedSegment) -> dict[str, Any]:
+    """Return the JSON object of a segment."""
     record: dict[str, Any] = {
         "start": round(segment.start_s, 3),
         "end": round(segment.end_s, 3),
@@ -128,8 +127,8 @@ def segment_record(segment: Segment) -> dict[str, Any]:
     return record if segment.fault is None else {**record, "fault": segment.fault}
 
 
-def file_record(name: str, duration_s: float, segments: Sequence[Segment], model: str) -> dict[str, Any]:
-    """A file as JSON has it."""
+def file_record(name: str, duration_s: float, segments: Sequence[RecognisedSegment], model: str) -> dict[str, Any]:
+    """Return the JSON object of a file."""
     return {
         "file": name,
         "duration": round(duration_s, 3),

@@ -21,7 +21,7 @@ python() { .venv/bin/python "$@"; }
 measured() { # name lang model: one row
   local said
   said=$(python -m asr graph --lang "$2" --model-dir "$sample/$3" --out "$place/graph")
-  sed -E -n 's/^graph: about ([0-9,]+) arcs, (.*) and ([0-9.,]+ .B) to be.*/\1|\2|\3/p; s/^graph: .* states, ([0-9,]+) arcs, .* in ([0-9.]+ s) and ([0-9]+ MB)$/\1|\2|\3/p' <<<"$said" |
+  sed -E -n 's/^graph: about ([0-9,]+) arcs, (.*) and ([0-9.,]+ .B) are exp.*/\1|\2|\3/p; s/^graph: .* states, ([0-9,]+) arcs, .* in ([0-9.]+ s) and ([0-9]+ MB)$/\1|\2|\3/p' <<<"$said" |
     paste -sd '|' | awk -F '|' -v name="$1, $3" '{ printf "%-34s %10s %10s  %8s %9s  %8s %8s\n", name, $4, $1, $5, $2, $6, $3 }'
   rm -rf "$place/graph"
 }

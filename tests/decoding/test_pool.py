@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from asr.decoding.beam.search import Beams
-from asr.decoding.pool import Graph, SearchPool, Task
+from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
 from asr.errors import InputError
 
 NUM_PDFS = 11
 DEADLY = 12345.0
 
 
-class FragileGraph(Graph):
+class FragileSetup(SearchSetup):
     """Its decoder ends the process on a matrix that begins with DEADLY."""
 
     def searcher(self):
@@ -39,7 +39,7 @@ class FragileGraph(Graph):
 def graph(write_graph, tmp_path, toy_model):
     """Any row of 甲 and 乙, a frame each: 甲 where pdf 4 is the likelier, 乙 where pdf 10 is."""
     folder = write_graph(tmp_path / "graph", [[(18, 2, 0.5, 0), (30, 3, 0.5, 0)]], {0: 0.0})
-    return Graph(folder, toy_model / "final.mdl", Beams(20.0, 100))
+    return SearchSetup(folder, toy_model / "final.mdl", Beams(20.0, 100))
 
 
 def matrices(count: int) -> dict[str, np.ndarray]:
@@ -52,13 +52,13 @@ def expected_words(matrix: np.ndarray) -> tuple[str, ...]:
 
 
 def decode(pool, entries, source=None, **more):
-    return pool.decode(list(entries), source or entries.__getitem__, Task(10.0, **more), what="test")
+    return pool.decode(list(entries), source or entries.__getitem__, SearchTask(10.0, **more), what="test")
 
 
-def stripped(outcomes):
+def stripped(results):
     return {
         key: (o.words, o.frames, o.hypothesis and o.hypothesis.cost, o.reached_final, o.fault)
-        for key, o in outcomes.items()
+        for key, o in results.items()
     }
 
 
@@ -82,17 +82,17 @@ def test_an_utterance_without_likelihoods_is_its_own_fault(graph, nj):
         return entries[utterance][:, :-1] if utterance == "utt03" else entries[utterance]
 
     with SearchPool(graph, nj) as pool:
-        outcomes = decode(pool, entries, source)
-    assert outcomes["utt02"].fault == "feats.scp: utt02: has no features"
-    assert "10 columns" in outcomes["utt03"].fault and outcomes["utt03"].words == ()
-    assert [key for key, outcome in outcomes.items() if outcome.fault] == ["utt02", "utt03"]
-    assert outcomes["utt04"].words == expected_words(entries["utt04"])
+        results = decode(pool, entries, source)
+    assert results["utt02"].fault == "feats.scp: utt02: has no features"
+    assert "10 columns" in results["utt03"].fault and results["utt03"].words == ()
+    assert [key for key, result in results.items() if result.fault] == ["utt02", "utt03"]
+    assert results["utt04"].words == expected_words(entries["utt04"])
 
 
 def test_an_utterance_with_no_frames_has_a_fault(graph):
     with SearchPool(graph, 1) as pool:
-        outcomes = decode(pool, {"none": np.zeros((0, NUM_PDFS), np.float32)})
-    assert outcomes["none"].fault == "has no frames"
+        results = decode(pool, {"none": np.zeros((0, NUM_PDFS), np.float32)})
+    assert results["none"].fault == "has no frames"
 
 
 def test_a_searcher_that_is_killed_costs_nothing_and_is_named(graph, capsys):
@@ -106,23 +106,23 @@ def test_a_searcher_that_is_killed_costs_nothing_and_is_named(graph, capsys):
                 pool._pool.workers.processes[killed[0]].join(10)
             return entries[utterance]
 
-        outcomes = decode(pool, entries, source)
+        results = decode(pool, entries, source)
     said = capsys.readouterr().err
     assert f"warning: decode: process {killed[0]} was killed by SIGKILL (out of memory?)" in said
-    assert "searching what was under way once more" in said
-    assert all(outcomes[key].words == expected_words(matrix) for key, matrix in entries.items())
+    assert "searching the unfinished utterances again" in said
+    assert all(results[key].words == expected_words(matrix) for key, matrix in entries.items())
 
 
 def test_an_utterance_that_kills_its_searcher_is_named(graph):
     entries = matrices(12)
     entries["utt04"][0, 0] = DEADLY
-    fragile = FragileGraph(graph.graph_dir, graph.transition_model, graph.beams)
+    fragile = FragileSetup(graph.graph_dir, graph.transition_model, graph.beams)
     with SearchPool(fragile, 2) as pool:
-        outcomes = decode(pool, entries)
-    assert "process died" in outcomes["utt04"].fault
-    assert [key for key, outcome in outcomes.items() if outcome.fault] == ["utt04"]
+        results = decode(pool, entries)
+    assert "process died" in results["utt04"].fault
+    assert [key for key, result in results.items() if result.fault] == ["utt04"]
     others = {key: matrix for key, matrix in entries.items() if key != "utt04"}
-    assert all(outcomes[key].words == expected_words(matrix) for key, matrix in others.items())
+    assert all(results[key].words == expected_words(matrix) for key, matrix in others.items())
 
 
 def test_a_bad_graph_is_refused_before_any_process_starts(graph):
@@ -138,13 +138,13 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
         import time
         from pathlib import Path
         import numpy as np
-        from asr.decoding.pool import Graph, SearchPool, Task
+        from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
         from asr.decoding.beam.search import Beams
         if __name__ == "__main__":
-            graph = Graph(Path({str(graph.graph_dir)!r}), Path({str(graph.transition_model)!r}), Beams(20.0, 100))
-            with SearchPool(graph, 2) as pool:
+            paths = Path({str(graph.graph_dir)!r}), Path({str(graph.transition_model)!r})
+            with SearchPool(SearchSetup(*paths, Beams(20.0, 100)), 2) as pool:
                 entries = {{str(n): np.zeros((3, {NUM_PDFS}), np.float32) for n in range(8)}}
-                pool.decode(list(entries), entries.__getitem__, Task(10.0), what="test")
+                pool.decode(list(entries), entries.__getitem__, SearchTask(10.0), what="test")
                 print(*pool._pool.workers.processes, flush=True)
                 time.sleep(60)
         """)

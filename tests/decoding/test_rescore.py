@@ -127,7 +127,7 @@ def test_what_was_rescored_is_rescored_once_more(here):
 def test_words_that_the_large_model_lacks_are_named(here, capsys):
     write_arpa("big.arpa.gz", estimate([["甲", "丙"]], 2))
     assert rescore(f"{GIVEN} --tune true --max-missing 0.5") == 0
-    assert "big.arpa.gz: 1 words of the lattices are not in it (乙)" in capsys.readouterr().err
+    assert "big.arpa.gz: lacks 1 words of the lattices (乙)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_words_that_the_large_model_lacks_are_named(here, capsys):
         (f"{GIVEN.replace('--decoded decoded', '--decoded dev')} --tune true", "dev/decode.json: "),
         (
             f"{GIVEN.replace('--decoded decoded', '--decoded plain')} --tune true",
-            "does not say what graph, model and",
+            "does not name the graph, model and",
         ),
         (f"{GIVEN.replace('--decoded decoded', '--decoded cut')} --tune true", "lat.1.gz: "),
         (f"{GIVEN.replace('--decoded decoded', '--decoded other')} --tune true", "lat.1.gz: s-0: is not in hyp.txt"),

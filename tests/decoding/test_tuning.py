@@ -14,32 +14,32 @@ def valley(best):
     def evaluate(weights):
         calls.append(weights)
         away = 10 * abs(weights.lm_weight - best.lm_weight) + 40 * abs(weights.penalty - best.penalty)
-        return round(100 + away + 50 * abs(weights.prior_scale - best.prior_scale)), 1000
+        return round(100 + away + 50 * abs(weights.prior_scale - best.prior_scale))
 
     return evaluate, calls
 
 
 def test_the_best_of_the_grid_is_found_and_all_of_it_tried():
     evaluate, calls = valley(Weights(10, 0.5, 0.8))
-    best, trials = choose(evaluate, GRID, Weights(6))
+    best, trials = choose(evaluate, 1000, GRID, Weights(6))
     assert (best.weights, best.errors, best.cer) == (Weights(10, 0.5, 0.8), 100, 10.0)
     assert [trial.weights for trial in trials] == calls and len(set(calls)) == 24
 
 
 def test_ties_go_to_the_weights_nearest_to_the_search():
-    best, _ = choose(lambda _: (7, 10), GRID, Weights(9.5, 0.4, 1.0))
+    best, _ = choose(lambda _: 7, 10, GRID, Weights(9.5, 0.4, 1.0))
     assert best.weights == Weights(10, 0.5, 1.0)
     # 8 is 1.25 times 6.4, 6 is 1.07 times smaller: ratios count, not differences
-    assert choose(lambda _: (7, 10), GRID, Weights(6.4, 0, 0.8))[0].weights == Weights(6, 0, 0.8)
+    assert choose(lambda _: 7, 10, GRID, Weights(6.4, 0, 0.8))[0].weights == Weights(6, 0, 0.8)
 
 
 def test_values_given_twice_or_in_disorder_change_nothing():
     evaluate, calls = valley(Weights(10, 0.5, 1.0))
-    best, _ = choose(evaluate, Choices((12, 6, 10, 8, 10), (1, 0, 0.5, 0), (1.0,)), Weights(8))
+    best, _ = choose(evaluate, 1000, Choices((12, 6, 10, 8, 10), (1, 0, 0.5, 0), (1.0,)), Weights(8))
     assert best.weights == Weights(10, 0.5, 1.0) and len(calls) == 12
 
 
 @pytest.mark.parametrize("choices", [Choices((), (0,), (1,)), Choices((10,), (), (1,)), Choices((10,), (0,), ())])
 def test_nothing_to_try_is_an_error(choices):
     with pytest.raises(ValueError, match="are needed"):
-        choose(lambda _: (0, 1), choices, Weights(8))
+        choose(lambda _: 0, 1, choices, Weights(8))

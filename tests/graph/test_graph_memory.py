@@ -9,7 +9,7 @@ import pytest
 
 from asr.errors import InputError
 from asr.graph import memory as graph_memory
-from asr.graph.memory import foretell, in_bytes, refuse_large_file, refuse_too_large, word_lengths
+from asr.graph.memory import estimate, in_bytes, refuse_large_file, refuse_too_large, word_lengths
 from asr.graph.steps import without_local_epsilons
 from asr.kaldi.fst import ARC, Fst, read_fst
 
@@ -37,10 +37,10 @@ def test_the_phones_of_words_by_hand(lexicon):
 
 def test_the_size_by_hand(lexicon):
     grammar = fst_of([[(1, 1, 0, 0), (2, 2, 0, 1), (3, 0, 0, 0)], [(2, 2, 0, 0)]], 0)
-    size = foretell(lexicon, grammar, 3.0)
+    size = estimate(lexicon, grammar, 3.0)
     assert size.arcs == int(1.6 * 3 * (7 + 2 + 1 + 2))
     assert size.memory_mb == pytest.approx(200 + 12 * (0.25e-3 + 3 * 0.22e-3), rel=1e-9)
-    assert foretell(lexicon, grammar, 1.0).arcs == int(1.6 * 12)
+    assert estimate(lexicon, grammar, 1.0).arcs == int(1.6 * 12)
 
 
 @pytest.mark.parametrize("model", ["mono_ali", "tri1_ali"])
@@ -50,7 +50,7 @@ def test_arcs_and_memory_are_as_foretold(kaldi_sample, tmp_path, model):
     command = [sys.executable, "-m", "asr", "graph", "--lang", kaldi_sample / "lang"]
     command += ["--model-dir", kaldi_sample / model, "--out", tmp_path / "graph"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    foretold = re.search(r"about ([\d,]+) arcs, .* and (\d+) MB to be expected", said)
+    foretold = re.search(r"about ([\d,]+) arcs, .* and (\d+) MB are expected", said)
     true = re.search(r"states, ([\d,]+) arcs, .* and (\d+) MB$", said)
     assert foretold and true, said
     for ahead, found in zip(foretold.groups(), true.groups(), strict=True):
@@ -59,14 +59,14 @@ def test_arcs_and_memory_are_as_foretold(kaldi_sample, tmp_path, model):
 
 def test_arcs_are_as_foretold_of_kaldis_graph(kaldi_sample, kaldi_graph):
     lang = kaldi_sample / "lang"
-    size = foretell(read_fst(lang / "L_disambig.fst"), read_fst(lang / "G.fst"), 3.0)
+    size = estimate(read_fst(lang / "L_disambig.fst"), read_fst(lang / "G.fst"), 3.0)
     assert 0.5 < size.arcs / read_fst(kaldi_graph / "HCLG.fst").num_arcs < 2
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
     grammar = tmp_path / "G.fst"
     refuse_too_large(99, 100, grammar)
-    with pytest.raises(InputError, match=r"G\.fst: the graph would need about 2\.5 GB of memory, and 100 MB may"):
+    with pytest.raises(InputError, match=r"G\.fst: the graph needs about 2\.5 GB of memory, and 100 MB may"):
         refuse_too_large(2560, 100, grammar)
     refuse_large_file(grammar, 1)
     grammar.write_bytes(bytes(1 << 20))

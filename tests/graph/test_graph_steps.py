@@ -3,13 +3,12 @@
 import math
 import random
 
+import kaldifst
 import numpy as np
 import pytest
 
 from asr.graph.steps import pushed, without_local_epsilons, without_symbols
 from asr.kaldi.fst import ARC, Fst, from_kaldifst
-
-kaldifst = pytest.importorskip("kaldifst")
 
 
 def compiled(text):

@@ -97,7 +97,7 @@ def test_a_folder_keeps_what_it_did_not_write(tmp_path):
     """A transcript made by hand is refused before any work; what was written before is replaced, unless edited."""
     sounds = [Path("a.wav"), Path("b.wav")]
     (tmp_path / "b.txt").write_text("by hand")
-    with pytest.raises(InputError, match=r"b.txt: is there already"):
+    with pytest.raises(InputError, match=r"b.txt: exists"):
         Folder(tmp_path, sounds, "txt", force=False)
     (tmp_path / "b.txt").unlink()
     folder = Folder(tmp_path, sounds, "txt", force=False)
@@ -106,7 +106,7 @@ def test_a_folder_keeps_what_it_did_not_write(tmp_path):
     Folder(tmp_path, sounds, "txt", force=False).write(0, b"other")
     assert (tmp_path / "a.txt").read_bytes() == b"other" and (tmp_path / "b.txt").read_bytes() == b"two"
     (tmp_path / "a.txt").write_text("corrected by hand")
-    with pytest.raises(InputError, match=r"a.txt: is there already"):
+    with pytest.raises(InputError, match=r"a.txt: exists"):
         Folder(tmp_path, sounds, "txt", force=False)
     Folder(tmp_path, sounds, "txt", force=True)
 
@@ -128,7 +128,7 @@ def test_transcribe_writes_over_no_input(packaged, write_sound, tmp_path, refuse
     assert done.returncode == 2 and "is also the file that is read" in done.stderr
     named = tmp_path / "note.json"
     sound.rename(named)
-    assert "is there already" in refused(["transcribe", packaged, named, "--format=json", f"--out={tmp_path}"])
+    assert "exists" in refused(["transcribe", packaged, named, "--format=json", f"--out={tmp_path}"])
     assert "is read (--files)" in refused(
         ["transcribe", packaged, named, "--format=json", f"--out={tmp_path}", "--force"]
     )

@@ -67,7 +67,7 @@ def test_big_endian_wav_and_stereo_flac():
     both = np.stack([VALUES, VALUES // 2], axis=1)
     np.testing.assert_array_equal(heard(encoded("FLAC", values=both), channel=1), VALUES // 2)
     np.testing.assert_array_equal(heard(encoded("WAV", values=both), channel=1), VALUES // 2)
-    with pytest.raises(InputError, match="has 2 channels, none is number 2"):
+    with pytest.raises(InputError, match="has 2 channels, not number 2"):
         heard(encoded("WAV", values=both), channel=2)
 
 

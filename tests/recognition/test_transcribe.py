@@ -87,9 +87,9 @@ def test_progress_does_not_get_among_the_results(packaged, write_sound, tmp_path
 
 def test_subtitles_of_several_files_stand_in_a_folder(packaged, write_sound, tmp_path, capsys, refused):
     files = [write_sound(tmp_path / f"{n}.wav", "甲 乙") for n in range(2)]
-    assert "2 are named: give --out a folder" in refused(["transcribe", packaged, *files, "--format=srt"])
+    assert "2 are named: pass a folder" in refused(["transcribe", packaged, *files, "--format=srt"])
     out = tmp_path / "all.srt"
-    assert "give --out a folder" in refused(["transcribe", packaged, *files, "--format=srt", f"--out={out}"])
+    assert "pass a folder" in refused(["transcribe", packaged, *files, "--format=srt", f"--out={out}"])
     assert not out.exists()
     assert transcribe(capsys, packaged, *files, "--format=srt", f"--out={tmp_path / 'subtitles'}/") == ""
     for name in ("0.srt", "1.srt"):
@@ -204,7 +204,7 @@ def test_packaging_again_replaces_the_folder_and_nothing_else_is_overwritten(tra
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     line = refused([*argv[:-1], f"--out={tmp_path / 'mine'}"])
-    assert "is no packaged model: not overwritten" in line and (tmp_path / "mine" / "thesis.txt").exists()
+    assert "is not a packaged model: it is not overwritten" in line and (tmp_path / "mine" / "thesis.txt").exists()
 
 
 def test_packaging_writes_over_nothing_that_it_reads_or_that_is_not_its_own(
@@ -226,7 +226,7 @@ def test_packaging_writes_over_nothing_that_it_reads_or_that_is_not_its_own(
     shutil.copytree(packaged, tmp_path / "mine")
     (tmp_path / "mine" / "graph" / "notes.txt").write_text("x")
     line = refused(["package", f"--model={trained / 'net'}", data, f"--out={tmp_path / 'mine'}"])
-    assert "notes.txt: is no part of a packaged model" in line
+    assert "notes.txt: is not part of a packaged model" in line
     shutil.rmtree(tmp_path / "mine")
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -258,7 +258,7 @@ def test_a_model_that_was_not_decoded_is_refused(trained, tmp_path, refused):
         (lambda folder: (folder / "recognition.json").unlink(), "holds no recognition.json"),
         (lambda folder: (folder / "recognition.json").write_text("{}"), "does not describe a packaged model"),
         (lambda folder: (folder / "recognition.json").write_text('{"format": 9}'), "is of format 9"),
-        (lambda folder: (folder / "graph" / "HCLG.fst").unlink(), "HCLG.fst: no such file; the model's folder"),
+        (lambda folder: (folder / "graph" / "HCLG.fst").unlink(), "HCLG.fst: no such file; the packaged model"),
         (lambda folder: (folder / "final.safetensors").write_bytes(b"x" * 99), "is not a safetensors file"),
         (lambda folder: (folder / "global_cmvn.ark").unlink(), "global_cmvn.ark: cannot be opened"),
     ],
@@ -274,7 +274,7 @@ def test_a_damaged_folder_is_one_line(packaged, tmp_path, write_sound, refused, 
     ("argv", "reason"),
     [
         ([], "name at least one sound file"),
-        (["-", "a.wav"], "- stands alone"),
+        (["-", "a.wav"], "pass either - for standard input, or files"),
         (["a.wav", "--most-s=1"], "--most-s: '1' is less than 2"),
         (["a.wav", "--beam=0"], "--beam: '0' is not more than 0"),
         (["a.wav"], "a.wav: no such sound file"),

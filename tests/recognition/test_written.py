@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from asr.recognition.written import Segment, Spoken, as_ctm, as_srt, as_text, cues, file_record, joined
+from asr.decoding.lattices.hypothesis import RecognisedWord
+from asr.recognition.written import RecognisedSegment, as_srt, cues, file_record, formatted, joined
 
 
-def segment(*words: tuple[str, float, float], fault=None) -> Segment:
-    spoken = tuple(Spoken(text, start, end, 0.5) for text, start, end in words)
-    return Segment(words[0][1] if words else 0.0, words[-1][2] if words else 1.0, spoken, fault)
+def segment(*words: tuple[str, float, float], fault=None) -> RecognisedSegment:
+    found = tuple(RecognisedWord(text, start, end - start, 0.5) for text, start, end in words)
+    return RecognisedSegment(words[0][1] if words else 0.0, words[-1][2] if words else 1.0, found, fault)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +30,11 @@ def test_spaces_stand_between_latin_words_only(words, text):
 
 def test_text_and_ctm():
     segments = [segment(("今", 0.5, 0.75), ("天", 0.75, 1.0)), segment(), segment(("好", 2.0, 2.125))]
-    assert as_text(segments) == "今天\n好\n"
-    assert as_ctm("a", segments) == "a 1 0.500 0.250 今 0.500\na 1 0.750 0.250 天 0.500\na 1 2.000 0.125 好 0.500\n"
+    assert formatted("text", segments, "a") == "今天\n好\n"
+    assert (
+        formatted("ctm", segments, "a")
+        == "a 1 0.500 0.250 今 0.500\na 1 0.750 0.250 天 0.500\na 1 2.000 0.125 好 0.500\n"
+    )
 
 
 def test_subtitles_end_at_pauses_and_are_not_too_long():

@@ -1,6 +1,8 @@
-"""HCLG laid out for the search: arcs that take a frame before those that do not, forward and backward.
+"""HCLG in the layout of the search: arcs by state, emitting ones before silent ones, forward and backward.
 
-graph = load_graph(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"))
+Reads GRAPH/HCLG.fst words.txt num_pdfs and final.mdl.
+
+    graph = load_graph(Path("exp/mini/net/graph"), Path("exp/mini/net/final.mdl"))
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.decoding.arrays import Floats, Ints, row_starts
 from asr.decoding.word_table import WordTable
 from asr.errors import InputError
 from asr.files import read_bytes
@@ -18,42 +21,40 @@ from asr.kaldi.fst import Fst, read_fst
 
 @dataclass(frozen=True)
 class SearchGraph:
-    """The graph's arcs by the state they leave, emitting ones (with a transition-id) first.
+    """The graph's arcs, sorted by the state they leave, emitting ones (with a transition-id) first.
 
-    first, middle: int64 (states + 1); arcs first[s]:middle[s] of state s are emitting, middle[s]:first[s + 1] are
-    not.
-    pdf, tid, word, target: int32 (arcs), pdf -1 and tid 0 where not emitting; weight: float32 (arcs).
+    first, middle: int64 (states + 1); arcs first[s]:middle[s] of state s are emitting, middle[s]:first[s + 1] silent.
+    pdf, tid, word, target: int32 (arcs), pdf -1 and tid 0 if silent; weight: float32 (arcs).
     back_first, back_middle: the same for the arcs that lead to a state, whose numbers are in back_arc (int32, arcs);
-    source: int32 (arcs). final: float32 (states), infinite where no path may end. `words`: the graph's
-    words.txt.
+    source: int32 (arcs). final: float32 (states), infinite if no path may end there.
     """
 
     start: int
-    first: np.ndarray
-    middle: np.ndarray
-    pdf: np.ndarray
-    tid: np.ndarray
-    word: np.ndarray
-    weight: np.ndarray
-    target: np.ndarray
-    source: np.ndarray
-    back_first: np.ndarray
-    back_middle: np.ndarray
-    back_arc: np.ndarray
-    final: np.ndarray
+    first: Ints
+    middle: Ints
+    pdf: Ints
+    tid: Ints
+    word: Ints
+    weight: Floats
+    target: Ints
+    source: Ints
+    back_first: Ints
+    back_middle: Ints
+    back_arc: Ints
+    final: Floats
     num_pdfs: int
     words: WordTable
 
     @property
     def num_states(self) -> int:
-        """How many states there are."""
+        """Return the number of states."""
         return len(self.final)
 
 
 def load_graph(graph_dir: Path, transition_model: Path) -> SearchGraph:
-    """Read GRAPH/HCLG.fst words.txt num_pdfs and final.mdl, which says what pdf each transition-id has.
+    """Read a graph folder, and final.mdl, which maps transition-ids to pdfs.
 
-    Raises InputError where they are not of one make, or a file is missing or damaged.
+    Raises InputError if they belong to different models, or a file is missing or damaged.
     """
     from asr.kaldi.transition_model import read_transition_model
 
@@ -66,24 +67,24 @@ def load_graph(graph_dir: Path, transition_model: Path) -> SearchGraph:
         raise InputError("is an empty graph", file=path)
     if (highest := int(fst.arcs["ilabel"].max(initial=0))) > model.num_transition_ids:
         raise InputError(
-            f"has transition-id {highest}, {transition_model} only {model.num_transition_ids}: not of one model",
+            f"has transition-id {highest}, {transition_model} has only {model.num_transition_ids}: another model",
             file=path,
         )
     if (highest := int(fst.arcs["olabel"].max(initial=0))) >= len(words):
-        raise InputError(f"has no word {highest}, which HCLG.fst has", file=graph_dir / "words.txt")
+        raise InputError(f"lacks word {highest}, which HCLG.fst has", file=graph_dir / "words.txt")
     return lay_out(fst, model.tid_to_pdf, model.num_pdfs, words)
 
 
 def _check_num_pdfs(path: Path, expected: int, model: Path) -> None:
-    if not path.is_file():  # only newer Kaldi writes it
+    if not path.is_file():  # only newer versions of Kaldi write it
         return
     text = read_bytes(path).decode("ascii", "replace").strip()
     if text != str(expected):
-        raise InputError(f"the graph has {text or 'no'} pdfs, {model} has {expected}: not of one model", file=path)
+        raise InputError(f"the graph has {text or 'no'} pdfs, {model} has {expected}: another model", file=path)
 
 
-def lay_out(fst: Fst, tid_to_pdf: np.ndarray, num_pdfs: int, words: WordTable) -> SearchGraph:
-    """The graph of a transducer from transition-ids to words; tid_to_pdf: int (transition-ids + 1)."""
+def lay_out(fst: Fst, tid_to_pdf: Ints, num_pdfs: int, words: WordTable) -> SearchGraph:
+    """Return the graph of a transducer from transition-ids to words; tid_to_pdf: int (transition-ids + 1)."""
     states, arcs = fst.num_states, fst.arcs
     source = np.repeat(np.arange(states, dtype=np.int32), fst.degree)
     silent = arcs["ilabel"] == 0
@@ -114,10 +115,9 @@ def lay_out(fst: Fst, tid_to_pdf: np.ndarray, num_pdfs: int, words: WordTable) -
     )
 
 
-def _bounds(states: np.ndarray, silent: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where each state's arcs begin (count + 1 places) and where its silent ones do, in arcs sorted by both."""
-    first = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(states, minlength=count), out=first[1:])
+def _bounds(states: Ints, silent: np.ndarray, count: int) -> tuple[Ints, Ints]:
+    """Return where each state's arcs and its silent arcs begin, (count + 1) each, in arcs sorted by both."""
+    first = row_starts(states, count)
     middle = first.copy()
     middle[:-1] += np.bincount(states[~silent], minlength=count)
     return first, middle

@@ -1,14 +1,14 @@
 """Token passing over HCLG, forward in time: the inner loops of the beam search, compiled by numba.
 
-`advance` is Viterbi beam search. It keeps, frame by frame, which states were alive and at what cost (alpha), and no
-back-pointers: `asr.decoding.beam.tracing` finds the paths among them. So the beam's losers cost 8 bytes each.
+`advance` is Viterbi beam search. It stores, frame by frame, which states are alive and at what cost (alpha), and no
+back-pointers: `asr.decoding.beam.tracing` finds the paths among them. A pruned token costs 8 bytes.
 
-The beams are those of Kaldi's lattice-faster-decoder (beam, max_active, min_active, beam_delta; the next frame's
-cutoff is guessed from the best state's arcs, and tightened as better ones come).
+The pruning is that of Kaldi's lattice-faster-decoder (beam, max_active, min_active, beam_delta; the next frame's
+cutoff is estimated from the best state's arcs, and tightened as better tokens come).
 
-Costs are negated natural logarithms, acoustic ones scaled. A frame's alphas are stored less the frame's least one,
-which `base` adds up: float32 is then exact enough for recordings of any length. A worklist settles arcs without a
-transition-id; more steps than a graph without negative cycles can need raise an error.
+Costs are negated natural logarithms, acoustic ones scaled. A frame's alphas are stored relative to the frame's least
+one, and `base` adds these up: float32 is then exact enough for recordings of any length. A worklist follows arcs
+without a transition-id; it raises an error after more steps than a graph without negative cycles can need.
 """
 
 from __future__ import annotations
@@ -16,24 +16,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from asr.decoding.arrays import Float, Floats, Int, Ints
+from asr.decoding.growing import with_room
+
 BEAM_DELTA = np.float32(0.5)
 INFINITY = np.float32(np.inf)
 MOST_STEPS_A_STATE = 1000  # of the worklist; a cycle of negative cost would take any number
 
-
-@njit(cache=True, nogil=True)
-def grown(array, needed):
-    """`array`, or a copy with room for `needed` items and half as many again."""
-    if needed <= len(array):
-        return array
-    larger = np.empty(needed + needed // 2, array.dtype)
-    larger[: len(array)] = array
-    return larger
+#: first, middle, pdf, weight, target of a SearchGraph
+Forward = tuple[Ints, Ints, Ints, Floats, Ints]
 
 
 @njit(cache=True, nogil=True)
-def _cutoff(alphas, beam, max_active, min_active):
-    """(cost up to which a frame's states are expanded, beam for the next frame); the best alpha is 0."""
+def _cutoff(alphas: Floats, beam: Float, max_active: Int, min_active: Int) -> tuple[Float, Float]:
+    """Return (cost up to which a frame's states are expanded, beam for the next frame); the best alpha is 0."""
     count = len(alphas)
     if count > max_active:
         limit = np.partition(alphas, max_active)[max_active]
@@ -50,13 +46,16 @@ def _cutoff(alphas, beam, max_active, min_active):
 
 
 @njit(cache=True, nogil=True)
-def _close(first, middle, weight, target, where, next_state, next_cost, queue, count, cutoff):
-    """Follow the arcs without a transition-id from `count` states; returns how many states there are then."""
+def _follow_silent(
+    graph: Forward, slot_of: Ints, next_state: Ints, next_cost: Floats, queue: Ints, count: Int, cutoff: Float
+) -> tuple[Int, Ints]:
+    """Follow the arcs without a transition-id from `count` states; return the new number of states, and the queue."""
+    first, middle, _, weight, target = graph
     waiting = 0
     for place in range(count):
         state = next_state[place]
         if next_cost[place] <= cutoff and middle[state] < first[state + 1]:
-            queue = grown(queue, waiting + 1)
+            queue = with_room(queue, waiting + 1)
             queue[waiting] = place
             waiting += 1
     steps = 0
@@ -65,35 +64,38 @@ def _close(first, middle, weight, target, where, next_state, next_cost, queue, c
         place = queue[waiting]
         state, cost = next_state[place], next_cost[place]
         steps += 1
-        if steps > MOST_STEPS_A_STATE * (len(where) + 1):
+        if steps > MOST_STEPS_A_STATE * (len(slot_of) + 1):
             raise RuntimeError("the graph has a cycle of negative cost without a transition-id")
         for arc in range(middle[state], first[state + 1]):
             total = cost + weight[arc]
             if total > cutoff:
                 continue
             to = target[arc]
-            seat = where[to]
-            if seat < 0:
-                seat = count
-                where[to] = seat
-                next_state[seat] = to
+            slot = slot_of[to]
+            if slot < 0:
+                slot = count
+                slot_of[to] = slot
+                next_state[slot] = to
                 count += 1
-            elif total >= next_cost[seat]:
+            elif total >= next_cost[slot]:
                 continue
-            next_cost[seat] = total
+            next_cost[slot] = total
             if middle[to] < first[to + 1]:
-                queue = grown(queue, waiting + 1)
-                queue[waiting] = seat
+                queue = with_room(queue, waiting + 1)
+                queue[waiting] = slot
                 waiting += 1
     return count, queue
 
 
 @njit(cache=True, nogil=True)
-def _expand(graph, costs, where, next_state, next_cost, states, alphas, cutoff, beam):
-    """Follow the emitting arcs of states up to `cutoff`; returns how many are alive then, and the next cutoff."""
+def _expand(
+    graph: Forward, costs: Floats, slot_of: Ints, next_state: Ints, next_cost: Floats,
+    states: Ints, alphas: Floats, cutoff: Float, beam: Float,
+) -> tuple[Int, Float]:  # fmt: skip
+    """Follow the emitting arcs of states up to `cutoff`; return how many states follow, and the next cutoff."""
     first, middle, pdf, weight, target = graph
     next_cutoff, count = INFINITY, 0
-    for place in range(len(states)):  # a guess from the best state, which spares most of the others' arcs
+    for place in range(len(states)):  # an estimate from the best state, which prunes most of the others' arcs
         if alphas[place] <= 0:
             state = states[place]
             for arc in range(first[state], middle[state]):
@@ -110,83 +112,79 @@ def _expand(graph, costs, where, next_state, next_cost, states, alphas, cutoff, 
             if total + beam < next_cutoff:
                 next_cutoff = total + beam
             to = target[arc]
-            seat = where[to]
-            if seat < 0:
-                where[to] = count
+            slot = slot_of[to]
+            if slot < 0:
+                slot_of[to] = count
                 next_state[count] = to
                 next_cost[count] = total
                 count += 1
-            elif total < next_cost[seat]:
-                next_cost[seat] = total
+            elif total < next_cost[slot]:
+                next_cost[slot] = total
     return count, next_cutoff
 
 
 @njit(cache=True, nogil=True)
-def _store(where, next_state, next_cost, count, cutoff, tok_state, tok_alpha, end):
-    """Append a frame's states up to `cutoff`, alphas less the least one; returns (the two arrays, end, the least)."""
+def _store(
+    slot_of: Ints, next_state: Ints, next_cost: Floats, count: Int, cutoff: Float,
+    token_state: Ints, token_alpha: Floats, end: Int,
+) -> tuple[Ints, Floats, Int, Float]:  # fmt: skip
+    """Append a frame's states up to `cutoff`, alphas relative to the least; return (both arrays, end, the least)."""
     least = INFINITY
     for place in range(count):
-        where[next_state[place]] = -1
+        slot_of[next_state[place]] = -1
         least = min(least, next_cost[place])
-    tok_state, tok_alpha = grown(tok_state, end + count), grown(tok_alpha, end + count)
+    token_state, token_alpha = with_room(token_state, end + count), with_room(token_alpha, end + count)
     for place in range(count):
         if next_cost[place] <= cutoff:
-            tok_state[end] = next_state[place]
-            tok_alpha[end] = next_cost[place] - least
+            token_state[end] = next_state[place]
+            token_alpha[end] = next_cost[place] - least
             end += 1
-    return tok_state, tok_alpha, end, least
+    return token_state, token_alpha, end, least
 
 
 @njit(cache=True, nogil=True)
-def begin(graph, start, beam, where, next_state, next_cost, tok_state, tok_alpha, bounds, base):
-    """The states that are alive before the first frame; bounds[1] and base[0] are set. Returns the token arrays."""
-    first, middle, _, weight, target = graph
-    next_state[0], next_cost[0], where[start] = start, 0.0, 0
+def begin(
+    graph: Forward, start: Int, beam: Float, slot_of: Ints, next_state: Ints, next_cost: Floats,
+    token_state: Ints, token_alpha: Floats, bounds: Ints, base: Floats,
+) -> tuple[Ints, Floats]:  # fmt: skip
+    """Store the states that are alive before the first frame, bounds[1] and base[0]; return the token arrays."""
+    next_state[0], next_cost[0], slot_of[start] = start, 0.0, 0
     queue = np.empty(64, np.int64)
-    count, queue = _close(first, middle, weight, target, where, next_state, next_cost, queue, 1, beam)
-    tok_state, tok_alpha, end, least = _store(where, next_state, next_cost, count, INFINITY, tok_state, tok_alpha, 0)
+    count, queue = _follow_silent(graph, slot_of, next_state, next_cost, queue, 1, beam)
+    token_state, token_alpha, end, least = _store(
+        slot_of, next_state, next_cost, count, INFINITY, token_state, token_alpha, 0
+    )
     bounds[0], bounds[1], base[0] = 0, end, least
-    return tok_state, tok_alpha
+    return token_state, token_alpha
 
 
 @njit(cache=True, nogil=True)
 def advance(
-    graph,
-    costs,
-    done,
-    beam,
-    max_active,
-    min_active,
-    where,
-    next_state,
-    next_cost,
-    tok_state,
-    tok_alpha,
-    bounds,
-    base,
-    cutoffs,
-):
+    graph: Forward, costs: Floats, done: Int, beam: Float, max_active: Int, min_active: Int,
+    slot_of: Ints, next_state: Ints, next_cost: Floats,
+    token_state: Ints, token_alpha: Floats, bounds: Ints, base: Floats, cutoffs: Floats,
+) -> tuple[Ints, Floats, Int]:  # fmt: skip
     """Search on through `costs`, float32 (frames, pdfs), scaled, after `done` frames.
 
-    The states alive after k frames are tok_state[bounds[k]:bounds[k + 1]], their costs base[k] + tok_alpha[...];
-    those up to cutoffs[k] were expanded. Returns the token arrays and how many frames were done in all: fewer than
-    there are where no state was left.
+    The states alive after k frames are token_state[bounds[k]:bounds[k + 1]], their costs base[k] + token_alpha[...];
+    those up to cutoffs[k] are expanded. Returns the token arrays and the number of frames done in all, which is
+    smaller than the number of frames if no state is left.
     """
-    first, middle, _, weight, target = graph
     queue = np.empty(1024, np.int64)
     for frame in range(len(costs)):
         low, high = bounds[done], bounds[done + 1]
-        cutoff, wide = _cutoff(tok_alpha[low:high], beam, max_active, min_active)
+        cutoff, wide = _cutoff(token_alpha[low:high], beam, max_active, min_active)
         cutoffs[done] = cutoff
         count, next_cutoff = _expand(
-            graph, costs[frame], where, next_state, next_cost, tok_state[low:high], tok_alpha[low:high], cutoff, wide
-        )
+            graph, costs[frame], slot_of, next_state, next_cost,
+            token_state[low:high], token_alpha[low:high], cutoff, wide,
+        )  # fmt: skip
         if count == 0:
             break
-        count, queue = _close(first, middle, weight, target, where, next_state, next_cost, queue, count, next_cutoff)
-        tok_state, tok_alpha, end, least = _store(
-            where, next_state, next_cost, count, next_cutoff, tok_state, tok_alpha, high
+        count, queue = _follow_silent(graph, slot_of, next_state, next_cost, queue, count, next_cutoff)
+        token_state, token_alpha, end, least = _store(
+            slot_of, next_state, next_cost, count, next_cutoff, token_state, token_alpha, high
         )
         done += 1
         bounds[done + 1], base[done] = end, base[done - 1] + least
-    return tok_state, tok_alpha, done
+    return token_state, token_alpha, done

@@ -1,8 +1,8 @@
-"""Tracing back what the beam search was through: the states and arcs of the lattice, compiled by numba.
+"""Backward tracing of a beam search: finds the states and arcs of the lattice, compiled by numba.
 
-From the states that a path may end in `trace` walks backward, frame by frame, to every predecessor whose best whole
-path costs at most `lattice_beam` more than the best one. Only paths that matter are ever linked, which is what
-Kaldi's lattice-faster-decoder reaches by pruning its links as it goes.
+From the states that a path may end in, `trace` goes back, frame by frame, to every predecessor whose best whole path
+costs at most `lattice_beam` more than the best one. Only these arcs are ever linked. Kaldi's lattice-faster-decoder
+gets the same lattice by pruning its links during the search.
 """
 
 from __future__ import annotations
@@ -10,17 +10,25 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from asr.decoding.beam.token_passing import INFINITY, grown
+from asr.decoding.arrays import Float, Floats, Int, Ints
+from asr.decoding.beam.token_passing import INFINITY
+from asr.decoding.growing import with_room
+
+#: back_first, back_middle, back_arc of a SearchGraph
+Backward = tuple[Ints, Ints, Ints]
 
 
 @njit(cache=True, nogil=True)
-def _settle(back, weight, source, where, states, alphas, extra, queue, lattice_beam):
-    """Carry `extra`, how much worse than the best a state's best path is, back over a frame's silent arcs."""
+def _settle(
+    back: Backward, weight: Floats, source: Ints, slot_of: Ints, states: Ints, alphas: Floats, extra: Floats,
+    queue: Ints, lattice_beam: Float,
+) -> Ints:  # fmt: skip
+    """Propagate `extra`, how much worse than the best a state's best path is, back over a frame's silent arcs."""
     back_first, back_middle, back_arc = back
     waiting = 0
     for place in range(len(states)):
         if extra[place] <= lattice_beam and back_middle[states[place]] < back_first[states[place] + 1]:
-            queue = grown(queue, waiting + 1)
+            queue = with_room(queue, waiting + 1)
             queue[waiting] = place
             waiting += 1
     while waiting:
@@ -29,20 +37,23 @@ def _settle(back, weight, source, where, states, alphas, extra, queue, lattice_b
         state = states[place]
         for number in range(back_middle[state], back_first[state + 1]):
             arc = back_arc[number]
-            seat = where[source[arc]]
-            if seat < 0:
+            slot = slot_of[source[arc]]
+            if slot < 0:
                 continue
-            through = extra[place] + max(np.float32(0), alphas[seat] + weight[arc] - alphas[place])
-            if through <= lattice_beam and through < extra[seat]:
-                extra[seat] = through
-                queue = grown(queue, waiting + 1)
-                queue[waiting] = seat
+            through = extra[place] + max(np.float32(0), alphas[slot] + weight[arc] - alphas[place])
+            if through <= lattice_beam and through < extra[slot]:
+                extra[slot] = through
+                queue = with_room(queue, waiting + 1)
+                queue[waiting] = slot
                 waiting += 1
     return queue
 
 
 @njit(cache=True, nogil=True)
-def _silent_links(back, weight, source, where, states, alphas, extra, low, lattice_beam, links, count):
+def _silent_links(
+    back: Backward, weight: Floats, source: Ints, slot_of: Ints, states: Ints, alphas: Floats, extra: Floats,
+    low: Int, lattice_beam: Float, links: Ints, count: Int,
+) -> tuple[Ints, Int]:  # fmt: skip
     """Append the frame's links without a transition-id, rows (source token, target token, arc)."""
     back_first, back_middle, back_arc = back
     for place in range(len(states)):
@@ -51,31 +62,22 @@ def _silent_links(back, weight, source, where, states, alphas, extra, low, latti
         state = states[place]
         for number in range(back_middle[state], back_first[state + 1]):
             arc = back_arc[number]
-            seat = where[source[arc]]
-            if seat < 0 or seat == place:
+            slot = slot_of[source[arc]]
+            if slot < 0 or slot == place:
                 continue
-            if extra[place] + max(np.float32(0), alphas[seat] + weight[arc] - alphas[place]) <= lattice_beam:
-                links = _with_room(links, count)
-                links[count, 0], links[count, 1], links[count, 2] = low + seat, low + place, arc
+            if extra[place] + max(np.float32(0), alphas[slot] + weight[arc] - alphas[place]) <= lattice_beam:
+                links = with_room(links, count + 1)
+                links[count, 0], links[count, 1], links[count, 2] = low + slot, low + place, arc
                 count += 1
     return links, count
 
 
 @njit(cache=True, nogil=True)
-def _with_room(links, count):
-    if count < len(links):
-        return links
-    larger = np.empty((2 * len(links), 3), links.dtype)
-    larger[:count] = links
-    return larger
+def _ranks(links: Ints, begun: Int, count: Int, low: Int, alphas: Floats) -> tuple[Ints, Int]:
+    """Return (ranks of a frame's tokens that grow along its silent links, number of links kept).
 
-
-@njit(cache=True, nogil=True)
-def _ranks(links, begun, count, low, alphas):
-    """Ranks of a frame's tokens that grow along its silent links; returns (ranks, links kept).
-
-    Where those links have a cycle, the tokens are ranked by their cost, and links that lead back are dropped: no
-    best path has one.
+    If those links have a cycle, the tokens are ranked by their cost and links that lead back are dropped: no best
+    path has one.
     """
     ranks = np.zeros(len(alphas), np.int64)
     for _ in range(count - begun + 1):
@@ -98,23 +100,11 @@ def _ranks(links, begun, count, low, alphas):
 
 @njit(cache=True, nogil=True)
 def _emitting_links(
-    back,
-    weight,
-    source,
-    pdf,
-    where,
-    states,
-    alphas,
-    extra,
-    low,
-    before,
-    cutoff,
-    costs,
-    gap,
-    lattice_beam,
-    links,
-    count,
-):
+    back: Backward, weight: Floats, source: Ints, pdf: Ints, slot_of: Ints,
+    states: Ints, alphas: Floats, extra: Floats, low: Int,
+    before: tuple[Floats, Floats, Int], cutoff: Float, costs: Floats, gap: Float, lattice_beam: Float,
+    links: Ints, count: Int,
+) -> tuple[Ints, Int]:  # fmt: skip
     """Append the links into a frame's tokens from those of the frame before, and set their `extra`, before[1]."""
     back_first, back_middle, back_arc = back
     before_alphas, before_extra, before_low = before
@@ -124,28 +114,30 @@ def _emitting_links(
         state = states[place]
         for number in range(back_first[state], back_middle[state]):
             arc = back_arc[number]
-            seat = where[source[arc]]
-            if seat < 0 or before_alphas[seat] > cutoff:
+            slot = slot_of[source[arc]]
+            if slot < 0 or before_alphas[slot] > cutoff:
                 continue
-            worse = before_alphas[seat] + weight[arc] + costs[pdf[arc]] - gap - alphas[place]
+            worse = before_alphas[slot] + weight[arc] + costs[pdf[arc]] - gap - alphas[place]
             through = extra[place] + max(np.float32(0), np.float32(worse))
             if through <= lattice_beam:
-                links = _with_room(links, count)
-                links[count, 0], links[count, 1], links[count, 2] = before_low + seat, low + place, arc
+                links = with_room(links, count + 1)
+                links[count, 0], links[count, 1], links[count, 2] = before_low + slot, low + place, arc
                 count += 1
-                before_extra[seat] = min(before_extra[seat], through)
+                before_extra[slot] = min(before_extra[slot], through)
     return links, count
 
 
 @njit(cache=True, nogil=True)
 def trace(
-    back, weight, source, pdf, where, costs, tok_state, tok_alpha, bounds, base, cutoffs, done, extra, lattice_beam
-):
-    """The tokens and links of all paths within `lattice_beam` of the best one.
+    back: Backward, weight: Floats, source: Ints, pdf: Ints, slot_of: Ints, costs: Floats,
+    token_state: Ints, token_alpha: Floats, bounds: Ints, base: Floats, cutoffs: Floats,
+    done: Int, extra: Floats, lattice_beam: Float,
+) -> tuple[Ints, Int, Ints]:  # fmt: skip
+    """Return the tokens and links of all paths within `lattice_beam` of the best one.
 
     extra: float32, for each token of the last frame how much worse its best whole path is. Returns (number: int64
-    (tokens), their place in time and along silent links, counted from the end, -1 for those left out; how many have
-    one; links: int64 rows of source token, target token, arc).
+    (tokens), their place in time and along silent links, counted from the end, -1 for pruned ones; the count of
+    numbered tokens; links: int64 rows of source token, target token, arc).
     """
     number_of = np.full(bounds[done + 1], -1, np.int64)
     links = np.empty((4096, 3), np.int64)
@@ -154,23 +146,23 @@ def trace(
     after_extra = extra
     for frame in range(done, -1, -1):
         low, high = bounds[frame], bounds[frame + 1]
-        states, alphas = tok_state[low:high], tok_alpha[low:high]
+        states, alphas = token_state[low:high], token_alpha[low:high]
         for place in range(len(states)):
-            where[states[place]] = place
+            slot_of[states[place]] = place
         if frame < done:
             extra = np.full(high - low, INFINITY, np.float32)
             after_low = bounds[frame + 1]
             links, count = _emitting_links(
-                back, weight, source, pdf, where,
-                tok_state[after_low : bounds[frame + 2]], tok_alpha[after_low : bounds[frame + 2]],
+                back, weight, source, pdf, slot_of,
+                token_state[after_low : bounds[frame + 2]], token_alpha[after_low : bounds[frame + 2]],
                 after_extra, after_low,
                 (alphas, extra, low), cutoffs[frame], costs[frame],
                 base[frame + 1] - base[frame], lattice_beam, links, count,
             )  # fmt: skip
-        queue = _settle(back, weight, source, where, states, alphas, extra, queue, lattice_beam)
+        queue = _settle(back, weight, source, slot_of, states, alphas, extra, queue, lattice_beam)
         begun = count
         links, count = _silent_links(
-            back, weight, source, where, states, alphas, extra, low, lattice_beam, links, count
+            back, weight, source, slot_of, states, alphas, extra, low, lattice_beam, links, count
         )
         ranks, count = _ranks(links, begun, count, low, alphas)
         for place in np.argsort(-ranks) if count > begun else np.arange(high - low):
@@ -178,6 +170,6 @@ def trace(
                 number_of[low + place] = numbered
                 numbered += 1
         for place in range(len(states)):
-            where[states[place]] = -1
+            slot_of[states[place]] = -1
         after_extra = extra
     return number_of, numbered, links[:count]

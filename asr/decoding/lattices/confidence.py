@@ -1,9 +1,9 @@
-"""How sure the lattice is of each word: its posterior probability at its place in the hypothesis.
+"""The confidence of each word of a hypothesis: its posterior probability at its place, computed from the lattice.
 
 After Xu, Povey, Mangu and Zhu, "Minimum Bayes Risk decoding and system combination based on a recursion for edit
-distance" (Computer Speech and Language, 2011), whose statistics Kaldi's lattice-mbr-decode gives as confidences: each
-path of the lattice, weighted by its posterior, is aligned to the hypothesis with the fewest edits, and a word's
-confidence is the weight of the paths that have that word there. The hypothesis is left as it is.
+distance" (Computer Speech and Language, 2011), whose statistics Kaldi's lattice-mbr-decode writes as confidences:
+each path of the lattice, weighted by its posterior, is aligned to the hypothesis with the fewest edits, and a word's
+confidence is the weight of the paths that have that word there. The hypothesis does not change.
 
     confidences(compact, words, acoustic_scale=0.125)          # one number in [0, 1] a word
 """
@@ -15,19 +15,21 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
+from asr.decoding.arrays import Floats, Int, Ints
 from asr.decoding.lattices.lattice import CompactLattice
 
-#: a path that leaves a word out costs a little more than an edit, so that ties go to words
+#: the extra cost of an inserted word, so that substitutions win ties
 TIE = 1e-5
 
 
-def confidences(
-    lattice: CompactLattice, words: Sequence[int], acoustic_scale: float, penalty: float = 0.0
-) -> np.ndarray:
-    """float64 (words): the posterior of each word of the hypothesis, word-ids; paths weigh exp(-scaled cost)."""
+def confidences(lattice: CompactLattice, words: Sequence[int], acoustic_scale: float, penalty: float = 0.0) -> Floats:
+    """Return the posterior of each word of a hypothesis, float64 (words). words: word-ids.
+
+    A path's weight is exp(-scaled cost).
+    """
     costs, ends = lattice.costs(acoustic_scale, penalty)
     source, target, word = lattice.source.astype(np.int64), lattice.target.astype(np.int64), lattice.word
-    # one state more, where all paths end, reached without a word
+    # an additional state, reached without a word, ends all paths
     final = np.flatnonzero(np.isfinite(ends))
     source = np.concatenate([source, final])
     target = np.concatenate([target, np.full(len(final), lattice.num_states)])
@@ -35,12 +37,13 @@ def confidences(
     costs = np.concatenate([costs, ends[final]])
     order = np.argsort(target, kind="stable")
     first = np.searchsorted(target[order], np.arange(lattice.num_states + 2))
-    return _posteriors(first, source[order], word[order], costs[order], np.asarray(words, np.int64))
+    found: Floats = _posteriors(first, source[order], word[order], costs[order], np.asarray(words, np.int64))
+    return found
 
 
 @njit(cache=True, nogil=True)
-def _row(before, word, hypothesis, row, choice):
-    """The expected edits of one arc after each place of the hypothesis, from those of its source state."""
+def _row(before: Floats, word: Int, hypothesis: Ints, row: Floats, choice: Ints) -> None:
+    """Write the expected edits of one arc after each place of the hypothesis, from those of its source state."""
     row[0] = before[0] + (1.0 + TIE if word else 0.0)
     choice[0] = 2
     for place in range(1, len(hypothesis) + 1):
@@ -57,12 +60,12 @@ def _row(before, word, hypothesis, row, choice):
 
 
 @njit(cache=True, nogil=True)
-def _posteriors(first, source, word, cost, hypothesis):
-    """first: arcs first[s]:first[s + 1] lead to state s; the last state ends all paths."""
+def _posteriors(first: Ints, source: Ints, word: Ints, cost: Floats, hypothesis: Ints) -> Floats:
+    """Return the posteriors. Arcs first[s]:first[s + 1] lead to state s; the last state ends all paths."""
     states, length = len(first) - 1, len(hypothesis)
     alpha = np.full(states, np.inf)  # minus the log of the summed probability
     alpha[0] = 0.0
-    share = np.zeros(len(source))  # of a state's probability, what came by the arc
+    share = np.zeros(len(source))  # the part of a state's probability that comes from the arc
     edits = np.zeros((states, length + 1))
     edits[0] = np.arange(length + 1)
     row, choice = np.empty(length + 1), np.empty(length + 1, np.int64)

@@ -14,9 +14,11 @@ import math
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from asr.decoding.arrays import Ints
 from asr.decoding.lattices.lattice import CompactLattice
 from asr.errors import InputError
 from asr.files import atomic_packed, read_bytes
@@ -27,9 +29,12 @@ _TYPE, _ARCS = b"vector", b"compactlattice44"
 _EXPANDED_MUTABLE = 3
 _WEIGHT, _ARC = struct.Struct("<ffi"), struct.Struct("<ii")
 
+Arc = tuple[int, int, int, float, float]  # source, target, word, graph cost, acoustic cost
+Weight = tuple[float, float, Ints]  # graph cost, acoustic cost, transition-ids
+
 
 def write_lattices(path: Path, lattices: Iterable[tuple[str, CompactLattice]]) -> int:
-    """Write an archive, whole or not at all (gzip by `.gz`); returns how many lattices."""
+    """Write an archive, whole or not at all (gzip if the name ends in .gz); return the number of lattices."""
     count = 0
     with atomic_packed(path) as handle:
         for utterance, lattice in lattices:
@@ -39,7 +44,7 @@ def write_lattices(path: Path, lattices: Iterable[tuple[str, CompactLattice]]) -
 
 
 def lattice_bytes(lattice: CompactLattice) -> bytes:
-    """The OpenFst file of one lattice."""
+    """Return the OpenFst file of one lattice."""
     parts = [struct.pack("<i", MAGIC)]
     parts += [struct.pack("<i", len(name)) + name for name in (_TYPE, _ARCS)]
     parts.append(struct.pack(HEADER, 2, 0, _EXPANDED_MUTABLE, 0 if lattice.num_states else -1, lattice.num_states, 0))
@@ -56,7 +61,7 @@ def lattice_bytes(lattice: CompactLattice) -> bytes:
     return b"".join(parts)
 
 
-def _weight(graph: float, acoustic: float, tids: np.ndarray) -> bytes:
+def _weight(graph: float, acoustic: float, tids: Ints) -> bytes:
     return _WEIGHT.pack(graph, acoustic, len(tids)) + np.ascontiguousarray(tids, "<i4").tobytes()
 
 
@@ -64,11 +69,11 @@ def _weight(graph: float, acoustic: float, tids: np.ndarray) -> bytes:
 
 
 def read_lattices(path: Path) -> Iterator[tuple[str, CompactLattice]]:
-    """Yield (utterance, lattice), gunzipped by `.gz`; states are renumbered where they were not in order.
+    """Yield (utterance, lattice) of an archive, gunzipped if its name ends in .gz.
 
-    Raises InputError: another kind of file, cut, damaged.
+    States that are not in topological order are renumbered. Raises InputError: another kind of file, cut, damaged.
     """
-    reader = _Reader(read_bytes(path), path)
+    reader = _LatticeParser(read_bytes(path), path)
     while reader.place < len(reader.data):
         reader.next_key()
         try:
@@ -77,10 +82,9 @@ def read_lattices(path: Path) -> Iterator[tuple[str, CompactLattice]]:
             raise reader.refuse("the archive ends inside this lattice") from error
 
 
-Arc = tuple[int, int, int, float, float]  # source, target, word, graph cost, acoustic cost
+class _LatticeParser:
+    """Parses an archive. `place`: the byte that is read next; `key`: the utterance of the current lattice."""
 
-
-class _Reader:
     def __init__(self, data: bytes, path: Path) -> None:
         self.data, self.path, self.place, self.key = data, path, 0, ""
 
@@ -91,20 +95,20 @@ class _Reader:
         self.key, begin = "", self.place
         end = self.data.find(b" ", begin, begin + 4096)
         if end <= begin:
-            raise self.refuse(f"no utterance's name at byte {begin}: no archive of lattices, or damaged")
+            raise self.refuse(f"no utterance at byte {begin}: not an archive of lattices, or damaged")
         try:
             self.key, self.place = self.data[begin:end].decode(), end + 1
         except UnicodeDecodeError as error:
-            raise self.refuse(f"the name at byte {begin} is not UTF-8") from error
+            raise self.refuse(f"the utterance at byte {begin} is not UTF-8") from error
 
-    def take(self, layout: str) -> tuple:
+    def take(self, layout: str) -> tuple[Any, ...]:
         values = struct.unpack_from(layout, self.data, self.place)
         self.place += struct.calcsize(layout)
         return values
 
     def count(self, layout: str, least_bytes: int) -> int:
-        """A number of things of which each takes `least_bytes` or more."""
-        (count,) = self.take(layout)
+        """Read the number of items, each of which takes `least_bytes` or more."""
+        count: int = self.take(layout)[0]
         if not 0 <= count <= (len(self.data) - self.place) // least_bytes:
             raise self.refuse("the archive ends inside this lattice, or it is damaged")
         return count
@@ -114,10 +118,10 @@ class _Reader:
         self.place += length
         return self.data[self.place - length : self.place]
 
-    def weight(self) -> tuple[float, float, np.ndarray]:
+    def weight(self) -> Weight:
         graph, acoustic = self.take("<ff")
         if not (math.isfinite(graph) and math.isfinite(acoustic)) and (graph, acoustic) != (math.inf, math.inf):
-            raise self.refuse("has a cost that is no number: it is damaged")
+            raise self.refuse("has a cost that is not a finite number: it is damaged")
         length = self.count("<i", 4)
         tids = np.frombuffer(self.data, "<i4", length, self.place)
         self.place += 4 * length
@@ -138,8 +142,8 @@ class _Reader:
         if version != 2 or flags or not (0 <= start < states or (start, states) == (-1, 0)):
             raise self.refuse("is damaged")
         rows: list[Arc] = []
-        strings: list[np.ndarray] = []
-        ends: list[tuple[float, float, np.ndarray]] = []
+        strings: list[Ints] = []
+        ends: list[Weight] = []
         for state in range(states):
             ends.append(self.weight())
             for _ in range(self.count("<q", _LEAST_ARC)):
@@ -152,12 +156,12 @@ class _Reader:
                 strings.append(tids)
         order = _in_order(start, rows, states)
         if order is None:
-            raise self.refuse("has a cycle: no lattice, or damaged")
+            raise self.refuse("has a cycle: not a lattice, or damaged")
         return _packed(order, rows, strings, ends)
 
 
 def _in_order(start: int, rows: list[Arc], states: int) -> list[int] | None:
-    """The states that can be reached, each before those that its arcs lead to, else by number; None for a cycle."""
+    """Return the reachable states in topological order, ties by number; None if there is a cycle."""
     if states == 0:
         return []
     following: list[list[int]] = [[] for _ in range(states)]
@@ -183,10 +187,8 @@ def _in_order(start: int, rows: list[Arc], states: int) -> list[int] | None:
     return order if len(order) == len(reached) else None
 
 
-def _packed(
-    order: list[int], rows: list[Arc], strings: list[np.ndarray], ends: list[tuple[float, float, np.ndarray]]
-) -> CompactLattice:
-    """The lattice whose state s is `order[s]` of these."""
+def _packed(order: list[int], rows: list[Arc], strings: list[Ints], ends: list[Weight]) -> CompactLattice:
+    """Return the lattice whose state s is state order[s] of the file."""
     number = np.full(len(ends), -1, np.int64)
     number[order] = np.arange(len(order))
     table = np.array(rows, np.float64).reshape(-1, 5)

@@ -1,9 +1,9 @@
-"""G.fst as what it came from: a back-off language model that gives every word after every history one cost.
+"""G.fst as a back-off language model with one cost for every word after every history.
 
-In G a word may be reached through the back-off arc even where its n-gram was seen. Here, as in Kaldi's
-BackoffDeterministicOnDemandFst, the back-off arc is taken only where there is no arc with the word.
+In G a word may be reached through the back-off arc even if its n-gram was seen. Here, as in Kaldi's
+BackoffDeterministicOnDemandFst, the back-off arc is taken only if there is no arc with the word. Reads G.fst.
 
-    grammar = Grammar.read(Path("lang/G.fst"), read_symbols(Path("lang/words.txt"))["#0"])
+    grammar = BackoffGrammar.read(Path("lang/G.fst"), read_symbols(Path("lang/words.txt"))["#0"])
     state, cost = grammar.step(grammar.start, word)
 """
 
@@ -15,71 +15,76 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from asr.decoding.arrays import Float, Floats, Int, Ints, row_starts
 from asr.errors import InputError
 from asr.kaldi.fst import read_fst
 
 LONGEST = 20  # back-off arcs in a row
 
+GrammarArrays = tuple[Ints, Ints, Ints, Floats, Ints, Floats]
+
 
 @dataclass(frozen=True)
-class Grammar:
-    """first: int64 (states + 1), arcs first[s]:first[s + 1] of state s; word, target: int32 (arcs), words ascending
-    within a state; cost: float64 (arcs), natural. back: int32 (states), where the back-off arc leads, -1 for none;
-    back_cost, final: float64 (states), final through back-off arcs, infinite where no sentence can end.
+class BackoffGrammar:
+    """A back-off language model; its states are histories.
+
+    first: int64 (states + 1), arcs first[s]:first[s + 1] of state s; word, target: int32 (arcs), words ascending
+    within a state; cost: float64 (arcs), natural. back: int32 (states), the target of the back-off arc, -1 for none;
+    back_cost, final: float64 (states), final through back-off arcs, infinite if no sentence can end.
     """
 
     start: int
-    first: np.ndarray
-    word: np.ndarray
-    target: np.ndarray
-    cost: np.ndarray
-    back: np.ndarray
-    back_cost: np.ndarray
-    final: np.ndarray
+    first: Ints
+    word: Ints
+    target: Ints
+    cost: Floats
+    back: Ints
+    back_cost: Floats
+    final: Floats
 
     @classmethod
-    def read(cls, path: Path, backoff_label: int) -> Grammar:
-        """Of a G.fst whose back-off arcs carry the input label `backoff_label` (#0). Raises InputError."""
+    def read(cls, path: Path, backoff_label: int) -> BackoffGrammar:
+        """Read a G.fst whose back-off arcs carry the input label `backoff_label` (#0). Raises InputError."""
         fst = read_fst(path)
         if fst.start < 0:
             raise InputError("is an empty language model", file=path)
         states, arcs = fst.num_states, fst.arcs
         source = np.repeat(np.arange(states), fst.degree)
         if (arcs["ilabel"] == 0).any():
-            raise InputError("has arcs without a word that are no back-off arcs (#0)", file=path)
+            raise InputError("has arcs without a word that are not back-off arcs (#0)", file=path)
         backs = arcs["ilabel"] == backoff_label
         order = np.lexsort((arcs["ilabel"], source, backs))[: int((~backs).sum())]
-        first = np.zeros(states + 1, np.int64)
-        np.cumsum(np.bincount(source[order], minlength=states), out=first[1:])
         word = arcs["ilabel"][order].astype(np.int32)
         same = (word[1:] == word[:-1]) & (source[order][1:] == source[order][:-1])
         if same.any() or np.bincount(source[backs], minlength=states).max(initial=0) > 1:
-            raise InputError("has two arcs with one word from one state: no back-off language model", file=path)
+            raise InputError("has two arcs with one word from one state: not a back-off language model", file=path)
         back, back_cost = np.full(states, -1, np.int32), np.zeros(states)
         back[source[backs]], back_cost[source[backs]] = arcs["nextstate"][backs], arcs["weight"][backs]
         final = _final(fst.final.astype(np.float64), back, back_cost, path)
         cost = arcs["weight"][order].astype(np.float64)
-        return cls(fst.start, first, word, arcs["nextstate"][order].astype(np.int32), cost, back, back_cost, final)
+        first, target = row_starts(source[order], states), arcs["nextstate"][order].astype(np.int32)
+        return cls(fst.start, first, word, target, cost, back, back_cost, final)
 
-    def step(self, state: int, word: int) -> tuple[int, float]:
-        """(next state, cost) of a word; an infinite cost, and the state without history, for an unknown one."""
-        return step(self.arrays, state, word)
+    def step(self, state: Int, word: int) -> tuple[Int, Float]:
+        """Return (next state, cost) of a word; an infinite cost, and the state without history, if it is unknown."""
+        found: tuple[Int, Float] = step(self.arrays, state, word)
+        return found
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """What `step` takes."""
+    def arrays(self) -> GrammarArrays:
+        """Return the arrays that `step` takes."""
         return self.first, self.word, self.target, self.cost, self.back, self.back_cost
 
     @property
     def root(self) -> int:
-        """The state without history: where back-off arcs end."""
+        """Return the state without history, where back-off arcs end."""
         state = self.start
         while self.back[state] >= 0:
             state = int(self.back[state])
         return state
 
-    def costs_without_history(self, words: int) -> np.ndarray:
-        """float64 (words): cost of each word-id below `words` after nothing; infinite for an unknown one."""
+    def costs_without_history(self, words: int) -> Floats:
+        """Return the cost of each word-id below `words` without history, float64 (words); infinite if unknown."""
         arcs = slice(self.first[self.root], self.first[self.root + 1])
         known = self.word[arcs] < words
         result = np.full(words, np.inf)
@@ -87,8 +92,8 @@ class Grammar:
         return result
 
 
-def _final(final: np.ndarray, back: np.ndarray, back_cost: np.ndarray, path: Path) -> np.ndarray:
-    """The cost of an end after every history; checks that back-off arcs lead to an end themselves."""
+def _final(final: Floats, back: Ints, back_cost: Floats, path: Path) -> Floats:
+    """Return the cost of an end after every history. Raises InputError if the back-off arcs have no end."""
     result, at, cost = final.copy(), np.arange(len(final)), np.zeros(len(final))
     for _ in range(LONGEST):
         on = (back[at] >= 0) & np.isinf(result)
@@ -106,10 +111,10 @@ def _final(final: np.ndarray, back: np.ndarray, back_cost: np.ndarray, path: Pat
 
 
 @njit(cache=True, nogil=True)
-def step(arrays, state, word):
-    """See Grammar.step; `arrays`: Grammar.arrays."""
+def step(arrays: GrammarArrays, state: Int, word: Int) -> tuple[Int, Float]:
+    """Return the same as BackoffGrammar.step; arrays: BackoffGrammar.arrays."""
     first, label, target, cost, back, back_cost = arrays
-    paid = 0.0
+    paid: Float = 0.0
     while True:
         low, high = first[state], first[state + 1]
         end = high

@@ -1,4 +1,7 @@
-"""Paths through lattices, compiled by numba: the best one, the N best, forward and backward sums."""
+"""Paths through lattices, compiled by numba: the best path, the N best, the cost from each state to an end.
+
+arcs, end = best_arcs(first, target, cost, final)          # arcs lead to higher states
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import heapq
 import numpy as np
 from numba import njit
 
+from asr.decoding.arrays import Floats, Int, Ints
+
 
 @njit(cache=True, nogil=True)
-def best_arcs(first, target, cost, final):
-    """(arcs of the best path, int64; the state where it ends). cost: float64 (arcs); arcs lead to higher states."""
+def best_arcs(first: Ints, target: Ints, cost: Floats, final: Floats) -> tuple[Ints, Int]:
+    """Return (arcs of the best path, int64; the state where it ends). cost: float64 (arcs)."""
     states = len(first) - 1
     alpha, came_by, came_from = np.full(states, np.inf), np.full(states, -1, np.int64), np.zeros(states, np.int64)
     alpha[0] = 0.0
@@ -34,8 +39,8 @@ def best_arcs(first, target, cost, final):
 
 
 @njit(cache=True, nogil=True)
-def backward_costs(first, target, cost, final):
-    """float64 (states): the cost of the best path from each state to an end."""
+def backward_costs(first: Ints, target: Ints, cost: Floats, final: Floats) -> Floats:
+    """Return the cost of the best path from each state to an end, float64 (states)."""
     states = len(first) - 1
     beta = np.empty(states)
     for state in range(states - 1, -1, -1):
@@ -46,12 +51,12 @@ def backward_costs(first, target, cost, final):
 
 
 @njit(cache=True, nogil=True)
-def n_best_arcs(first, target, cost, final, most, most_steps):
-    """The `most` best paths, best first: a list of arc arrays. Stops after `most_steps` steps at the latest.
+def n_best_arcs(first: Ints, target: Ints, cost: Floats, final: Floats, most: Int, most_steps: Int) -> list[Ints]:
+    """Return the arcs of the `most` best paths, best first. Stops after `most_steps` steps at the latest.
 
-    A* with the exact cost to the end, so it meets them in order. What is compared is how much worse than the best a
-    path is: arcs of a best path add exactly 0, so that of many equal paths the newest is followed to its end, and not
-    all of them step by step.
+    A* search with the exact cost to the end, which finds the paths in order. It compares how much worse than the best
+    path each path is: arcs of a best path add exactly 0, so of many equal paths the newest is followed to its end
+    instead of all of them step by step.
     """
     beta = backward_costs(first, target, cost, final)
     parent, by, at = [np.int64(-1)], [np.int64(-1)], [np.int64(0)]

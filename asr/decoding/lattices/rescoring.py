@@ -1,7 +1,7 @@
-"""Lattices with another language model's costs: the old one's are taken from every path, the new one's are added.
+"""Lattice rescoring: subtracts the old language model's costs from every path and adds the new one's.
 
-As Kaldi's lattice-lmrescore with --lm-scale=-1 and then the new model: the lattice is composed with both, so states
-part where histories do, and every path costs exactly what its words cost.
+Equals Kaldi's lattice-lmrescore with --lm-scale=-1 and then with the new model: the lattice is composed with both, a
+state is split if its histories differ, and every path has exactly the cost of its words.
 
     rescorer = Rescorer(old, new, words=len(table))
     better = rescorer.rescored(compact, acoustic_scale=0.125)
@@ -14,21 +14,28 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numba import njit
 
-from asr.decoding.lattices.grammar import Grammar, step
+from asr.decoding.arrays import Float, Floats, Int, Ints
+from asr.decoding.lattices.grammar import BackoffGrammar, GrammarArrays, step
 from asr.decoding.lattices.lattice import LEAST_BEAM, NARROWER, CompactLattice
 from asr.errors import InputError
 
-MOST_ARCS = 2_000_000  # of a rescored lattice; with more, the lattice is pruned before
+MOST_ARCS = 2_000_000  # of a rescored lattice; with more, the lattice is pruned first
+
+#: arcs: int64 (arcs, 3), the lattice's arc, source, target; the change of its cost; states: int64 (states, 3), the
+#: lattice's state and both models'
+Composed = tuple[Ints, Floats, Ints]
 
 
 @dataclass
 class Rescorer:
-    """Both language models, over the word-ids below `words`. `unknown`: word-ids that the new model lacks, as they
-    were met; each costs as much as its dearest word without history.
+    """Both language models, over the word-ids below `words`.
+
+    unknown: word-ids so far that the new model lacks; each costs as much as the new model's costliest word without
+    history.
     """
 
-    old: Grammar
-    new: Grammar
+    old: BackoffGrammar
+    new: BackoffGrammar
     words: int
     most_arcs: int = MOST_ARCS
     unknown: set[int] = field(default_factory=set)
@@ -38,11 +45,13 @@ class Rescorer:
         self._known = np.isfinite(costs)
         if not self._known.any():
             raise InputError("the new language model has none of the words")
-        self._dearest = float(costs[self._known].max())
+        self._highest = float(costs[self._known].max())
 
     def rescored(self, lattice: CompactLattice, acoustic_scale: float) -> CompactLattice:
-        """The lattice under the new model. Where it would have more than `most_arcs` arcs, what is furthest from the
-        best path under `acoustic_scale` is left out first. Raises InputError for words that the old model lacks.
+        """Return the lattice under the new model.
+
+        If it has more than `most_arcs` arcs, the arcs furthest from the best path under `acoustic_scale` are pruned
+        first. Raises InputError for words that the old model lacks.
         """
         beam = np.inf
         while True:
@@ -58,7 +67,7 @@ class Rescorer:
         parts = _compose(
             (lattice.first, lattice.target, lattice.word, lattice.num_states),
             (self.old.arrays, self.old.start),
-            (self.new.arrays, self.new.start, self._dearest),
+            (self.new.arrays, self.new.start, self._highest),
             self.most_arcs,
         )
         if parts is None:
@@ -66,7 +75,7 @@ class Rescorer:
         arcs, change, states = parts
         if np.isinf(change).any():
             word = int(lattice.word[arcs[np.isinf(change)][0, 0]])
-            raise InputError(f"word {word} of the lattice is not in the language model that it was made with")
+            raise InputError(f"word {word} of the lattice is not in the language model of its graph")
         words = np.unique(lattice.word[lattice.word != 0])
         self.unknown.update(words[~self._known[words]].tolist())
         order = np.argsort(states[:, 0], kind="stable")  # arcs lead to higher states
@@ -86,13 +95,16 @@ class Rescorer:
 
 
 @njit(cache=True, nogil=True)
-def _compose(lattice, old, new, most_arcs):
-    """(arcs: int64 (arcs, 3), the lattice's arc, source, target; the change of its cost; states: (states, 3), the
-    lattice's, both models'); None where there would be too many arcs.
-    """
+def _compose(
+    lattice: tuple[Ints, Ints, Ints, Int],
+    old: tuple[GrammarArrays, Int],
+    new: tuple[GrammarArrays, Int, Float],
+    most_arcs: Int,
+) -> Composed | None:
+    """Return the composition of a lattice with both models, None if there are more than `most_arcs` arcs."""
     first, target, word, count = lattice
     old_arrays, old_start = old
-    new_arrays, new_start, dearest = new
+    new_arrays, new_start, highest = new
     number = {(np.int64(0), np.int64(old_start), np.int64(new_start)): 0}
     states = [(np.int64(0), np.int64(old_start), np.int64(new_start))]
     if count == 0:
@@ -113,7 +125,7 @@ def _compose(lattice, old, new, most_arcs):
                 if word[arc]:
                     then, paid = step(old_arrays, history, word[arc])
                     then_new, pays = step(new_arrays, history_new, word[arc])
-                    cost = (dearest if np.isinf(pays) else pays) - paid
+                    cost = (highest if np.isinf(pays) else pays) - paid
                 state = (np.int64(target[arc]), np.int64(then), np.int64(then_new))
                 if state not in number:
                     before = last[target[arc]]
@@ -136,8 +148,8 @@ def _compose(lattice, old, new, most_arcs):
 # ---------------------------------------------------------------- pruning
 
 
-def path_costs(lattice: CompactLattice, acoustic_scale: float) -> np.ndarray:
-    """float64 (arcs): the scaled cost of the best path through each arc."""
+def path_costs(lattice: CompactLattice, acoustic_scale: float) -> Floats:
+    """Return the scaled cost of the best path through each arc, float64 (arcs)."""
     costs, ends = lattice.costs(acoustic_scale)
     first, target = lattice.first, lattice.target
     forward, backward = np.full(lattice.num_states, np.inf), ends.copy()
@@ -148,13 +160,12 @@ def path_costs(lattice: CompactLattice, acoustic_scale: float) -> np.ndarray:
     for state in range(lattice.num_states - 1, -1, -1):
         arcs = slice(first[state], first[state + 1])
         backward[state] = min(backward[state], np.min(costs[arcs] + backward[target[arcs]], initial=np.inf))
-    return forward[lattice.source] + (costs + backward[lattice.target])
+    through: Floats = forward[lattice.source] + (costs + backward[lattice.target])
+    return through
 
 
 def within_beam(lattice: CompactLattice, acoustic_scale: float, beam: float) -> CompactLattice:
-    """The lattice less the arcs of which no path is within `beam` of the best one (Kaldi's lattice-prune); that one
-    stays whatever the beam.
-    """
+    """Return the lattice of the best path and of all arcs on a path within `beam` of it (Kaldi's lattice-prune)."""
     through = path_costs(lattice, acoustic_scale)
     best = lattice.best_arcs(acoustic_scale)
     kept = np.zeros(lattice.num_arcs, bool)
@@ -170,10 +181,8 @@ def within_beam(lattice: CompactLattice, acoustic_scale: float, beam: float) -> 
     return _with_arcs(lattice, arcs, number[lattice.source[arcs]], number[lattice.target[arcs]], states)
 
 
-def _with_arcs(
-    lattice: CompactLattice, arcs: np.ndarray, source: np.ndarray, target: np.ndarray, states: np.ndarray
-) -> CompactLattice:
-    """Copies of the lattice's `arcs` between new states, of which each is a copy of one of the lattice's `states`."""
+def _with_arcs(lattice: CompactLattice, arcs: Ints, source: Ints, target: Ints, states: Ints) -> CompactLattice:
+    """Return copies of the lattice's `arcs` between new states, which are copies of the lattice's `states`."""
     lengths = np.diff(lattice.string_first)[arcs]
     string_first = np.concatenate([[0], np.cumsum(lengths)])
     offsets = np.arange(string_first[-1]) - np.repeat(string_first[:-1], lengths)

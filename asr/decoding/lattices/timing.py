@@ -1,7 +1,7 @@
-"""When each word and phone of a path was said.
+"""The times of the words and phones of a path.
 
-Phones are exact: the transition-ids tell. Words are found as rows of phones that the lexicon has for them, with
-silence between. A folder without lexicon.txt (graphs of Kaldi's) has no word times; nor has a path that was cut
+Transition-ids give exact times of phones. A word is a sequence of phones that the lexicon has for it, with silence
+between words. There are no word times if the graph folder has no lexicon.txt (as Kaldi's), or if the path was cut
 within a word.
 
 reads   GRAPH/phones.txt lexicon.txt [phones/optional_silence.txt], final.mdl
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.alignment.words import match_words
+from asr.decoding.arrays import Ints
 from asr.errors import InputError
 from asr.kaldi.alignments import to_phones
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
@@ -32,7 +33,7 @@ Timed = tuple[str, int, int]  # label, first frame, frames
 
 @dataclass(frozen=True)
 class Timing:
-    """phones: {phone-id: name}; lexicon: {word: its pronunciations}, None where the graph has none."""
+    """phones: {phone-id: name}; lexicon: {word: its pronunciations}, None if the graph has none."""
 
     model: TransitionModel
     phones: dict[int, str]
@@ -41,31 +42,26 @@ class Timing:
 
     @classmethod
     def read(cls, graph_dir: Path, transition_model: Path) -> Timing:
-        """Of a graph folder and final.mdl. Raises InputError."""
-        names: dict[int, str] = {}
-        if (graph_dir / "phones.txt").is_file():
-            names = {number: name for name, number in read_symbols(graph_dir / "phones.txt").items()}
-        lexicon = graph_dir / "lexicon.txt"
-        silence = graph_dir / "phones" / "optional_silence.txt"
+        """Read a graph folder and final.mdl. Raises InputError."""
+        phones, lexicon = graph_dir / "phones.txt", graph_dir / "lexicon.txt"
+        symbols = read_symbols(phones) if phones.is_file() else {}
         return cls(
             read_transition_model(transition_model),
-            names,
+            {number: name for name, number in symbols.items()},
             by_word(with_specials(read_lexicon(lexicon))) if lexicon.is_file() else None,
-            frozenset(line.strip() for _, line in read_lines(silence))
-            if silence.is_file()
-            else frozenset((SILENCE,)),
+            silence_phones(graph_dir),
         )
 
-    def phones_of(self, tids: np.ndarray) -> list[Timed]:
-        """The phones of a path; [] where it was cut within one."""
+    def phones_of(self, tids: Ints) -> list[Timed]:
+        """Return the phones of a path; [] if it was cut within one."""
         try:
             rows = to_phones(np.asarray(tids), self.model)
         except InputError:
             return []
         return [(self.phones.get(number, str(number)), first, frames) for number, first, frames in rows]
 
-    def words(self, tids: np.ndarray, words: Sequence[str]) -> list[Timed] | None:
-        """The words of a path (all of its words, <SPN> included) with their times; None where none can be told."""
+    def words(self, tids: Ints, words: Sequence[str]) -> list[Timed] | None:
+        """Return the words of a path (all of them, <SPN> included) with their times; None if they are unknown."""
         phones = self.phones_of(tids)
         if self.lexicon is None or (words and not phones):
             return None
@@ -80,3 +76,9 @@ class Timing:
             (word, phones[first][1], sum(phones[first + count - 1][1:]) - phones[first][1])
             for word, _, first, count in found
         ]
+
+
+def silence_phones(graph_dir: Path) -> frozenset[str]:
+    """Return the names of the phones that may stand between words."""
+    path = graph_dir / "phones" / "optional_silence.txt"
+    return frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))

@@ -100,7 +100,7 @@ def test_frames_in_pieces_give_the_same_lattice(as_kaldi, kaldi_loglikes, monkey
         whole = as_kaldi.lattice(loglikes)
         for most in (search_module.MOST_TOKENS, 20_000):
             monkeypatch.setattr(search_module, "MOST_TOKENS", most)
-            stream = as_kaldi.stream()
+            stream = as_kaldi.begin()
             for start in range(0, len(loglikes), 37):
                 stream.accept(loglikes[start : start + 37])
             pieces = stream.lattice()
@@ -114,10 +114,10 @@ def test_max_active_bounds_the_search_of_a_weak_model(as_kaldi):
     """Log-likelihoods that tell nothing keep every state within the beam; no frame may expand more than asked."""
     flat = np.zeros((40, as_kaldi.graph.num_pdfs), np.float32)
     narrow = Decoder(as_kaldi.graph, Beams(15.0, 500, 4.0), acoustic_scale=0.0833)
-    stream = narrow.stream()
+    stream = narrow.begin()
     stream.accept(flat)
     counts = np.diff(stream._bounds)
-    wide = as_kaldi.stream()
+    wide = as_kaldi.begin()
     wide.accept(flat)
     assert counts.max() < np.diff(wide._bounds).max() / 2
     for frame in range(40):
@@ -263,7 +263,7 @@ def test_more_frames_than_the_graph_has_and_none_at_all(either):
 
 
 def test_a_stream_that_lost_every_path_says_so_and_goes_on(either):
-    stream = Decoder(load_graph(*either), WIDE).stream()
+    stream = Decoder(load_graph(*either), WIDE).begin()
     for _ in range(3):
         stream.accept(flat(-4, -5))
     assert stream.frames == 6 and stream.lattice() is None
@@ -310,13 +310,13 @@ def test_a_graph_of_another_model_is_refused(kaldi_sample, kaldi_graph, either, 
 
 def test_a_transition_id_beyond_the_model_is_refused(write_graph, toy_model, tmp_path):
     folder = write_graph(tmp_path / "graph", [[(999, 0, 0.0, 0)]], {0: 0.0})
-    with pytest.raises(InputError, match=r"transition-id 999, .* only 30: not of one model"):
+    with pytest.raises(InputError, match=r"transition-id 999, .* only 30: another model"):
         load_graph(folder, toy_model / "final.mdl")
 
 
 def test_a_word_that_words_txt_lacks_is_refused(write_graph, toy_model, tmp_path):
     folder = write_graph(tmp_path / "graph", [[(1, 9, 0.0, 0)]], {0: 0.0})
-    with pytest.raises(InputError, match=r"words\.txt: has no word 9"):
+    with pytest.raises(InputError, match=r"words\.txt: lacks word 9"):
         load_graph(folder, toy_model / "final.mdl")
 
 

@@ -6,10 +6,11 @@ import random
 import numpy as np
 import pytest
 
+from asr.decoding.lattices.determinise import determinised
 from asr.decoding.lattices.hypothesis import best_paths
-from asr.decoding.lattices.lattice import Lattice, determinised
-from asr.decoding.lattices.state_sets import SAME_COST, no_sets, set_of
-from asr.decoding.lattices.string_trie import ROOT, child, empty_trie, meet, rest, strings_of
+from asr.decoding.lattices.lattice import Lattice
+from asr.decoding.lattices.state_sets import SAME_COST, find_or_add, no_sets
+from asr.decoding.lattices.string_trie import ROOT, child, common_prefix, empty_trie, strings_of, without_prefix
 from asr.errors import InputError
 
 
@@ -113,12 +114,12 @@ def test_equal_strings_are_one_node_however_many_there_are():
     begins, labels = strings_of(trie.rows, np.array([node_of[string] for string in strings]))
     assert [tuple(labels[a:b]) for a, b in itertools.pairwise(begins)] == strings
     for one, other in itertools.pairwise(strings):
-        both = meet(trie.rows, node_of[one], node_of[other])
+        both = common_prefix(trie.rows, node_of[one], node_of[other])
         common = next(
             (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
         )
         assert both == node_of[one[:common]]
-        trie, left = rest(trie, node_of[one], both)
+        trie, left = without_prefix(trie, node_of[one], both)
         _, labels = strings_of(trie.rows, np.array([left]))
         assert tuple(labels) == one[common:]
 
@@ -126,9 +127,9 @@ def test_equal_strings_are_one_node_however_many_there_are():
 def test_a_set_is_found_again_where_states_strings_and_costs_are_the_same():
     sets, elements = no_sets(), np.array([[3, 0], [5, 7]])
     costs = np.array([[0.0, 0.0], [0.5, 2.0]])
-    sets, first = set_of(sets, elements, costs, 0.5)
+    sets, first = find_or_add(sets, elements, costs, 0.5)
     for number in range(1, 2000):  # others, many of them, so that the tables grow
-        sets, found = set_of(sets, np.array([[3, 0], [5 + number, 7]]), costs, 0.5)
+        sets, found = find_or_add(sets, np.array([[3, 0], [5 + number, 7]]), costs, 0.5)
         assert found == number
     for graph, acoustic, known in (
         (0.9 * SAME_COST, 0.0, True),
@@ -136,9 +137,9 @@ def test_a_set_is_found_again_where_states_strings_and_costs_are_the_same():
         (1.1 * SAME_COST, 0.0, False),
         (0.0, -2.1 * SAME_COST, False),
     ):
-        sets, found = set_of(sets, elements, costs + np.array([[0, 0], [graph, acoustic]]), 0.5)
+        sets, found = find_or_add(sets, elements, costs + np.array([[0, 0], [graph, acoustic]]), 0.5)
         assert (found == first) == known
     for others in ([[3, 0]], [[3, 0], [5, 8]], [[4, 0], [5, 7]]):
         made = sets.made[0]
-        sets, found = set_of(sets, np.array(others), costs[: len(others)], 0.5)
+        sets, found = find_or_add(sets, np.array(others), costs[: len(others)], 0.5)
         assert found == made

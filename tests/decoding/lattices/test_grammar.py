@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lm_oracles import PlainBackoff, random_sentences, write_g
 
-from asr.decoding.lattices.grammar import Grammar
+from asr.decoding.lattices.grammar import BackoffGrammar
 from asr.errors import InputError
 from asr.kaldi.fst import ARC, Fst, write_const
 from asr.lang.arpa import read_arpa
@@ -27,7 +27,7 @@ def by_hand(path, states, final):
 def test_every_sentence_costs_what_the_model_says(tmp_path, order):
     model = estimate(random_sentences(3), order)
     words = [word for word in model.words if word not in ("<s>", "</s>")]
-    grammar, plain = Grammar.read(write_g(tmp_path, model, words), len(words) + 1), PlainBackoff(model)
+    grammar, plain = BackoffGrammar.read(write_g(tmp_path, model, words), len(words) + 1), PlainBackoff(model)
     rng = np.random.default_rng(order)
     for _ in range(50):
         sentence = [words[i] for i in rng.integers(len(words), size=rng.integers(0, 7))]
@@ -45,7 +45,7 @@ def test_every_sentence_costs_what_the_model_says(tmp_path, order):
 def test_kaldis_grammar_is_its_arpa_file(kaldi_sample, tmp_path):
     lang = kaldi_sample / "lang"
     ids = read_symbols(lang / "words.txt")
-    grammar, plain = Grammar.read(lang / "G.fst", ids["#0"]), PlainBackoff(read_arpa(lang / "lm.arpa.gz"))
+    grammar, plain = BackoffGrammar.read(lang / "G.fst", ids["#0"]), PlainBackoff(read_arpa(lang / "lm.arpa.gz"))
     order = len(next(iter(reversed(plain.logp))))
     for sentence in ("设定二十九度", "我想听音乐", "度度度"):
         state, total, history, expected = grammar.start, 0.0, ("<s>",), 0.0
@@ -59,7 +59,7 @@ def test_kaldis_grammar_is_its_arpa_file(kaldi_sample, tmp_path):
 
 
 def test_an_unknown_word_has_no_cost_and_leads_to_no_history(tmp_path):
-    grammar = Grammar.read(
+    grammar = BackoffGrammar.read(
         by_hand(tmp_path / "G", [[(1, 0.5, 0), (BACK, 0.25, 1)], [(2, 1.0, 0)]], [np.inf, 2]), BACK
     )
     assert grammar.root == 1
@@ -87,10 +87,10 @@ def test_what_is_no_back_off_model(tmp_path, states, complaint):
         path = tmp_path / "G.fst"
         write_const(path, Fst(-1, np.zeros(0, np.float32), np.zeros(0, int), np.zeros(0, ARC)))
     with pytest.raises(InputError, match=f"G.fst: .*{complaint}"):
-        Grammar.read(path, BACK)
+        BackoffGrammar.read(path, BACK)
 
 
 def test_gzipped(tmp_path):
     path = by_hand(tmp_path / "G.fst", [[(1, 0.5, 0)]], [1.0])
     (tmp_path / "G.fst.gz").write_bytes(gzip.compress(path.read_bytes()))
-    assert Grammar.read(tmp_path / "G.fst.gz", BACK).step(0, 1) == (0, 0.5)
+    assert BackoffGrammar.read(tmp_path / "G.fst.gz", BACK).step(0, 1) == (0, 0.5)

@@ -10,10 +10,9 @@ from test_lattice_files import compact
 from asr.decoding.beam.search import Beams, Decoder
 from asr.decoding.beam.search_graph import load_graph
 from asr.decoding.lattices.files import read_lattices
-from asr.decoding.lattices.hypothesis import Hypothesis, LatticeReader, Word, best_paths
+from asr.decoding.lattices.hypothesis import Hypothesis, LatticeReader, RecognisedWord, best_paths
 from asr.decoding.lattices.timing import Timing
-from asr.decoding.outcome import Outcome
-from asr.decoding.outputs import write_outputs
+from asr.decoding.results import SearchResult, write_results, written_files
 from asr.errors import InputError
 from asr.kaldi.transition_model import read_transition_model
 
@@ -28,7 +27,7 @@ def reader(write_graph, toy_model, tmp_path) -> LatticeReader:
     (folder / "phones.txt").write_text("<eps> 0\nSIL 1\na 2\nb 3\n")
     (folder / "lexicon.txt").write_text("<SPN> b\n甲 a\n乙 b\n丙 a b\n", "utf-8")
     model = toy_model / "final.mdl"
-    return LatticeReader(load_graph(folder, model).words, Timing.read(folder, model), acoustic_scale=0.5, penalty=0.0)
+    return LatticeReader(load_graph(folder, model).words, Timing.read(folder, model), 0.5, 0.0, frame_shift_s=1.0)
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_the_best_words_have_times_and_posteriors(reader, lattice):
     """The first costs 1 + 0.5 · 2, the second 1.5 + 0.5 · 2. <SPN> is timed, but no word of the hypothesis."""
     share = 1 / (1 + exp(-0.5))
     found = reader.of_compact(lattice, most=5)
-    assert [(word.text, word.first, word.frames) for word in found.words] == [("甲", 6, 4), ("甲", 15, 3)]
+    assert [(word.text, word.start_s, word.duration_s) for word in found.words] == [("甲", 6, 4), ("甲", 15, 3)]
     assert [word.confidence for word in found.words] == pytest.approx([share, 1.0])
     assert found.phones == (("SIL", 0, 6), ("a", 6, 4), ("b", 10, 5), ("a", 15, 3), ("SIL", 18, 5))
     assert found.cost == pytest.approx(2.0)
@@ -68,7 +67,7 @@ def test_the_best_words_have_times_and_posteriors(reader, lattice):
 
 def test_a_penalty_for_each_word_changes_the_best(reader, lattice):
     found = dataclasses.replace(reader, penalty=0.75).of_compact(lattice, most=1)
-    assert [(word.text, word.first, word.frames) for word in found.words] == [("丙", 6, 9), ("甲", 15, 3)]
+    assert [(word.text, word.start_s, word.duration_s) for word in found.words] == [("丙", 6, 9), ("甲", 15, 3)]
     assert found.cost == pytest.approx(2.5 + 2 * 0.75)
     assert len(found.n_best) == 1
 
@@ -80,7 +79,7 @@ def test_no_n_best_are_asked_for(reader, lattice):
 def test_words_whose_times_cannot_be_told_are_still_words(reader, lattice):
     untimed = dataclasses.replace(reader, timing=dataclasses.replace(reader.timing, lexicon=None))
     words = untimed.of_compact(lattice).words
-    assert [(word.text, word.first, word.frames) for word in words] == [("甲", 0, 0), ("甲", 0, 0)]
+    assert [(word.text, word.start_s, word.duration_s) for word in words] == [("甲", 0, 0), ("甲", 0, 0)]
     assert words[1].confidence == pytest.approx(1.0)
 
 
@@ -105,9 +104,9 @@ def test_of_a_search_lattice_the_hypothesis_is_its_best_path(write_graph, toy_mo
     loglikes[:3, 5:8], loglikes[3:, 8:11] = -2.0, -3.0
     graph = load_graph(folder, toy_model / "final.mdl")
     lattice = Decoder(graph, Beams(100.0, 100, 100.0), acoustic_scale=0.5).lattice(loglikes)
-    reader = LatticeReader(graph.words, Timing.read(folder, toy_model / "final.mdl"), 0.5, 0.0)
+    reader = LatticeReader(graph.words, Timing.read(folder, toy_model / "final.mdl"), 0.5, 0.0, 1.0)
     found = reader.read(lattice, 100.0, most=10)
-    assert [(word.text, word.first, word.frames) for word in found.words] == [("甲", 0, 3), ("乙", 3, 3)]
+    assert [(word.text, word.start_s, word.duration_s) for word in found.words] == [("甲", 0, 3), ("乙", 3, 3)]
     assert [(entry.words, entry.cost_graph, entry.cost_acoustic) for entry in found.n_best] == [
         (("甲", "乙"), 1.75, 15.0),
         (("甲", "甲"), 2.25, 33.0),
@@ -142,19 +141,20 @@ def test_the_n_best_come_in_order_and_end_where_there_are_no_more():
 
 
 @pytest.fixture
-def outcomes(reader, lattice) -> dict[str, Outcome]:
+def results(reader, lattice) -> dict[str, SearchResult]:
     found = reader.of_compact(lattice, most=2)
-    words = (Word("甲", 100, 25, 0.98765), Word("乙", 0, 0, 0.5))
+    words = (RecognisedWord("甲", 1.0, 0.25, 0.98765), RecognisedWord("乙", 0, 0, 0.5))
     return {
-        "utt2": Outcome(dataclasses.replace(found, words=words)),
-        "utt1": Outcome(fault="no path was found"),
-        "utt3": Outcome(Hypothesis((), (), (), 0.0, compact([], {0: (0.0, 0.0, [])}))),
+        "utt2": SearchResult(dataclasses.replace(found, words=words)),
+        "utt1": SearchResult(fault="no path was found"),
+        "utt3": SearchResult(Hypothesis((), (), (), 0.0, compact([], {0: (0.0, 0.0, [])}))),
     }
 
 
-def test_the_files_by_hand(outcomes, tmp_path):
-    paths = write_outputs(tmp_path, outcomes, 10.0, lattices=True)
-    assert [path.name for path in paths] == ["hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz", "num_jobs"]
+def test_the_files_by_hand(results, tmp_path):
+    write_results(tmp_path, results, 10.0, lattices=True)
+    names = ["decode.json", "hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz", "num_jobs"]
+    assert [path.name for path in written_files(tmp_path)] == names
     assert (tmp_path / "num_jobs").read_text() == "1\n"  # steps/get_ctm.sh reads lat.1.gz ... lat.N.gz
     assert (tmp_path / "hyp.txt").read_text("utf-8") == "utt1\nutt2 甲 乙\nutt3\n"
     # the word without times has no line
@@ -168,15 +168,15 @@ def test_the_files_by_hand(outcomes, tmp_path):
     assert {key: lattice.num_arcs for key, lattice in found.items()} == {"utt2": 5, "utt3": 0}
 
 
-def test_lattices_of_an_earlier_decoding_do_not_stay(outcomes, tmp_path):
-    write_outputs(tmp_path, outcomes, 10.0, lattices=True)
-    paths = write_outputs(tmp_path, outcomes, 10.0, lattices=False)
-    assert [path.name for path in paths] == ["hyp.txt", "ctm", "phones.ctm", "nbest"]
-    assert not (tmp_path / "lat.1.gz").exists() and not (tmp_path / "num_jobs").exists()
+def test_lattices_of_an_earlier_decoding_do_not_stay(results, tmp_path):
+    out = tmp_path / "out"
+    write_results(out, results, 10.0, lattices=True)
+    write_results(out, results, 10.0, lattices=False)
+    assert sorted(path.name for path in out.iterdir()) == ["ctm", "hyp.txt", "nbest", "phones.ctm"]
 
 
 def test_an_n_best_entry_without_words_is_its_costs(reader, tmp_path):
     silent = compact([(0, 1, 2, 1.0, 0.0, [1])], {0: (0.5, 4.0, [1]), 1: (0.0, 9.0, [])})
-    write_outputs(tmp_path, {"utt": Outcome(reader.of_compact(silent, most=2))}, 10.0, lattices=False)
+    write_results(tmp_path, {"utt": SearchResult(reader.of_compact(silent, most=2))}, 10.0, lattices=False)
     assert (tmp_path / "nbest").read_text("utf-8") == "utt-1 0.5000 4.0000\nutt-2 1.0000 9.0000 甲\n"
     assert (tmp_path / "hyp.txt").read_text("utf-8") == "utt\n"

@@ -10,9 +10,10 @@ from test_search import NUM_PDFS, WIDE, random_graph, viterbi
 
 from asr.decoding.beam.search import Beams, Decoder
 from asr.decoding.beam.search_graph import load_graph
+from asr.decoding.lattices.determinise import determinised
 from asr.decoding.lattices.files import read_lattices
 from asr.decoding.lattices.hypothesis import best_paths
-from asr.decoding.lattices.lattice import CompactLattice, Lattice, Path, determinised
+from asr.decoding.lattices.lattice import CompactLattice, Lattice, LatticePath
 from asr.decoding.lattices.state_sets import SAME_COST
 from asr.kaldi.transition_model import read_transition_model
 
@@ -22,13 +23,13 @@ BORDER = 2 * SAME_COST  # how much nearer to the edge of a beam nothing is said
 # ---------------------------------------------------------------- every path
 
 
-def paths_of_graph(states, finals, pdf_of, loglikes) -> list[Path]:
+def paths_of_graph(states, finals, pdf_of, loglikes) -> list[LatticePath]:
     """Every path through all frames: to a final state, or, where there is none, to any. No silent cycles."""
-    found: list[tuple[int, Path]] = []
+    found: list[tuple[int, LatticePath]] = []
 
     def walk(state, words, tids, graph, acoustic):
         if len(tids) == len(loglikes):
-            found.append((state, Path(words, np.array(tids), graph, acoustic)))
+            found.append((state, LatticePath(words, np.array(tids), graph, acoustic)))
         for label, word, weight, to in states[state]:
             longer = words + (word,) * (word != 0)
             if label == 0:
@@ -39,21 +40,21 @@ def paths_of_graph(states, finals, pdf_of, loglikes) -> list[Path]:
 
     walk(0, (), (), 0.0, 0.0)
     ended = [
-        Path(path.words, path.tids, path.cost_graph + finals[state], path.cost_acoustic)
+        LatticePath(path.words, path.tids, path.cost_graph + finals[state], path.cost_acoustic)
         for state, path in found
         if state in finals
     ]
     return ended or [path for _, path in found]
 
 
-def paths_of_lattice(lattice: Lattice) -> Iterator[Path]:
+def paths_of_lattice(lattice: Lattice) -> Iterator[LatticePath]:
     """Every path of a raw lattice."""
 
     def walk(state, arcs):
         if lattice.final[state] < np.inf:
             words, tids = lattice.word[arcs], lattice.tid[arcs]
             graph = lattice.graph[arcs].astype(float).sum() + lattice.final[state]
-            yield Path(tuple(words[words > 0].tolist()), tids[tids > 0], graph, lattice.acoustic[arcs].sum())
+            yield LatticePath(tuple(words[words > 0].tolist()), tids[tids > 0], graph, lattice.acoustic[arcs].sum())
         for arc in range(lattice.first[state], lattice.first[state + 1]):
             yield from walk(lattice.target[arc], [*arcs, arc])
 
@@ -73,9 +74,9 @@ def arcs_of_compact(compact: CompactLattice) -> Iterator[list[int]]:
     return walk(0, [])
 
 
-def by_words(paths, scale: float) -> dict[tuple[int, ...], list[Path]]:
+def by_words(paths, scale: float) -> dict[tuple[int, ...], list[LatticePath]]:
     """The paths of each word sequence, best first."""
-    found: dict[tuple[int, ...], list[Path]] = {}
+    found: dict[tuple[int, ...], list[LatticePath]] = {}
     for path in paths:
         found.setdefault(path.words, []).append(path)
     return {words: sorted(of_words, key=lambda path: path.cost(scale)) for words, of_words in found.items()}
@@ -91,7 +92,7 @@ class Case:
     loglikes: np.ndarray
     scale: float
     graph: object
-    paths: list[Path]
+    paths: list[LatticePath]
 
     def decode(self, beams: Beams) -> Lattice | None:
         return Decoder(self.graph, beams, acoustic_scale=self.scale).lattice(self.loglikes)
@@ -120,7 +121,7 @@ def cases(toy_model, write_graph, tmp_path_factory) -> list[Case]:
     return cases
 
 
-def assert_same_path(found: Path, of_words: list[Path], scale: float) -> None:
+def assert_same_path(found: LatticePath, of_words: list[LatticePath], scale: float) -> None:
     """`found` is the first of `of_words`; where others are as good, which of them is not said."""
     best = of_words[0].cost(scale)
     assert found.cost(scale) == pytest.approx(best, abs=1e-3)

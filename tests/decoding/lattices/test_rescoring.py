@@ -5,7 +5,7 @@ import pytest
 from lm_oracles import PlainBackoff, random_sentences, write_g
 from test_lattice_files import compact
 
-from asr.decoding.lattices.grammar import Grammar
+from asr.decoding.lattices.grammar import BackoffGrammar
 from asr.decoding.lattices.rescoring import Rescorer, path_costs, within_beam
 from asr.errors import InputError
 from asr.lang.kneser_ney import estimate
@@ -14,7 +14,7 @@ NAMES = [f"w{i}" for i in range(7)]
 
 
 def grammar_of(tmp_path, model):
-    return Grammar.read(write_g(tmp_path, model, NAMES), len(NAMES) + 1)
+    return BackoffGrammar.read(write_g(tmp_path, model, NAMES), len(NAMES) + 1)
 
 
 def random_lattice(seed, states=7):
@@ -85,7 +85,7 @@ def test_a_word_that_the_new_model_lacks_is_as_dear_as_its_dearest(tmp_path):
     dearest = new.costs_without_history(8)[2]
     assert costs[(6,)] - costs[(1,)] == pytest.approx(dearest - new.step(new.start, 1)[1])
     assert rescorer.unknown == {6}
-    with pytest.raises(InputError, match="word 6 of the lattice is not in the language model that it was made with"):
+    with pytest.raises(InputError, match="word 6 of the lattice is not in the language model of its graph"):
         Rescorer(new, old, len(NAMES) + 1).rescored(lattice, 1.0)
     with pytest.raises(InputError, match="none of the words"):
         Rescorer(old, new, 1)
