@@ -237,7 +237,7 @@ def _pattern_2(
     a: int,
     end: int,
 ) -> int:
-    """Join arc `a` of state s with the one arc, or the final cost, that leaves its next state, if it can join them."""
+    """Join arc `a` of state s with the one arc, or the final cost, that leaves its next state, if possible."""
     gone, middle = len(outs), arcs[a].nextstate
     alone = ins[middle] == 1
     if not np.isinf(final[middle]):
