@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 
 from asr.acoustic.examples import Block
-from asr.training.ledger import Lease
-from asr.training.worker import Loss
+from asr.training.messages import Lease, Loss
 
 BLOCKS = tuple(Block(index, (f"utt{index}",), 80) for index in range(4))
 MINIBATCH = 2

@@ -7,7 +7,7 @@
 
 A run has a session of its own, so that `run.kill(signal.SIGINT, group=True)` is what ^C in a terminal does. `setup`
 names functions of this module that the run calls first: ("die_at", 12) kills it at its twelfth step, ("change",
-"asr.training.trainer.CHECKPOINT_REST", 0) alters a constant.
+"asr.training.session.CHECKPOINT_REST", 0) alters a constant.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Run:
 
 SPAWN = b"spawn_main"
 #: lets a run write checkpoints as often as --checkpoint-s says, however long that takes
-NO_REST = ("change", "asr.training.trainer.CHECKPOINT_REST", 0)
+NO_REST = ("change", "asr.training.session.CHECKPOINT_REST", 0)
 
 
 def processes() -> dict[int, tuple[int, int, bytes]]:
@@ -171,8 +171,9 @@ def wait_for(condition, seconds: float = 60.0, run: Run | None = None):
 
 def serve() -> None:
     """Fork a run, or say how one ended, for every line on stdin."""
-    import asr.training.run
-    import asr.training.trainer  # noqa: F401
+    import asr.training.courses
+    import asr.training.finish
+    import asr.training.run  # noqa: F401
 
     for line in iter(sys.stdin.readline, ""):
         request = json.loads(line)
@@ -214,7 +215,7 @@ def believe_features() -> None:
     materials._usable = lambda targets, *_: targets
 
 
-def die_at(step: int, since: str = "asr.training.trainer.train") -> None:
+def die_at(step: int, since: str = "asr.training.materials.gather") -> None:
     """SIGKILL at a step, counted from 1 since a function was called.
 
     A step is a push, a held-out figure, or a file's fsync, rename or removal.

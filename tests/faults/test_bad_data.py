@@ -13,16 +13,15 @@ from runs import NO_REST, events, total_frames, wait_for, weights
 
 from asr.acoustic.examples import Block, Targets, plan_blocks
 from asr.acoustic.model import AcousticModel
-from asr.acoustic.network import NetworkConfig
 from asr.kaldi.archives import read_matrices, write_matrices
 from asr.training import methods
 from asr.training.average import Average
-from asr.training.desk import Desk
-from asr.training.ledger import Lease, Ledger
+from asr.training.data import BlockReader, TrainingData
+from asr.training.dispatcher import Dispatcher
+from asr.training.ledger import Ledger
+from asr.training.messages import Lease, Push, Slots, WantLease
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
-from asr.training.speech import SpeechJob, SpeechObjective
-from asr.training.worker import Sent, WantLease
 
 
 def poison(folder, names, rows, value) -> None:
@@ -125,21 +124,20 @@ def test_a_block_that_went_to_another_is_not_read_at_the_same_time(problem):
     names = [f"train{number:03d}" for number in range(4)]
     features = {key: matrix.copy() for key, matrix in read_matrices(folder / "train" / "feats.ark") if key in names}
     targets = Targets({key: np.zeros(len(matrix), dtype=np.int32) for key, matrix in features.items()}, 4)
-    job = SpeechJob(folder / "train", NetworkConfig(6, 4, 2, 1, 8), targets, 50, 32, 1, "float32", 1)
-    assert len(job.blocks(0)) == 4
-    objective = SpeechObjective(job)
-    objective.features = OneReader(features)
-    objective.bind(*torch.zeros(2, 10000)[:, : sum(p.numel() for p in objective.network.parameters())])
-    next(objective.batches(Lease(0, 0, 0, 1, ahead=1)))
-    next(objective.batches(Lease(0, 2, 0, 1)))  # others have finished block 1, which is still being read
-    next(objective.batches(Lease(0, 3, 0, 1)))
+    data = TrainingData(folder / "train", targets, context=2, block_frames=50, minibatch=32, seed=1)
+    assert len(data.blocks(0)) == 4
+    reader = BlockReader(data)
+    reader.features = OneReader(features)
+    next(reader.batches(Lease(0, 0, 0, 1, ahead=1)))
+    next(reader.batches(Lease(0, 2, 0, 1)))  # others have finished block 1, which is still being read
+    next(reader.batches(Lease(0, 3, 0, 1)))
 
 
 SIZE, FRAMES = 100, 4
 
 
 class Post:
-    """A desk, and what has been sent to it. Pushes are told by number: the gradient of push n depends on n alone."""
+    """A dispatcher, and what has been sent to it. The gradient of push n depends on n alone."""
 
     def __init__(self, minibatches: int) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -148,39 +146,36 @@ class Post:
         average = Average(weights, 100, [0, 50, 200])
         method = methods.get("async-asgd")
         self.server = ParameterServer(weights, schedule, method, average, max_staleness=3)
-        self.desk = Desk(self.server, Names(), on_push=lambda *_: None)
-        self.ledger = self.desk.ledger = Ledger([Block(0, ("a",), FRAMES * minibatches)], FRAMES)
+        self.dispatcher = Dispatcher(self.server, lambda lease: ("a",))
+        self.ledger = Ledger([Block(0, ("a",), FRAMES * minibatches)], FRAMES)
+        self.dispatcher.begin(self.ledger)
         self.slots = {worker: torch.zeros(SIZE) for worker in range(4)}
         self.sequence = dict.fromkeys(self.slots, 0)
-        self.sent: list[tuple[int, Sent, torch.Tensor]] = []
+        self.sent: list[tuple[Push, torch.Tensor]] = []
 
-    def send(self, worker: int, message: Sent, gradient: torch.Tensor) -> bool:
+    def send(self, push: Push, gradient: torch.Tensor) -> bool:
         """Whether it entered."""
         before = self.server.version
-        self.desk.answer(worker, message, self.slots[worker], gradient)
-        self.sent.append((worker, message, gradient))
+        self.dispatcher.join(push.worker, Slots(self.slots[push.worker], gradient))
+        ((worker, _answer),) = self.dispatcher.take(push)
+        assert worker == push.worker
+        self.sent.append((push, gradient))
         return self.server.version > before
 
     def fresh(self, rng: random.Random, gradient: torch.Tensor, version: int | None = None) -> bool:
         """A push on the next minibatch of a worker that has or can get one."""
         worker = rng.choice(range(3) if any(self.ledger.waiting.values()) else sorted(self.ledger.held))
         if worker not in self.ledger.held:
-            self.desk.answer(worker, WantLease(), self.slots[worker], gradient)
+            self.dispatcher.join(worker, Slots(self.slots[worker], gradient))
+            self.dispatcher.take(WantLease(worker))
         self.sequence[worker] += 1
         version = self.server.version if version is None else version
-        return self.send(worker, Sent(self.sequence[worker], version, FRAMES, 1, 1.0, 1, True), gradient)
+        return self.send(Push(worker, self.sequence[worker], version, FRAMES, loss=1.0), gradient)
 
     def state(self) -> tuple:
         """What must not depend on refused pushes."""
         windows = [(window.start, window.k, window.weights.tolist()) for window in self.server.average.windows()]
         return self.server.weights.tolist(), self.server.averaged().tolist(), windows, self.server.version
-
-
-class Names:
-    threads = 1
-
-    def names(self, lease: Lease) -> tuple[str, ...]:
-        return ("a",)
 
 
 def gradient_of(number: int) -> torch.Tensor:
@@ -204,9 +199,7 @@ def test_messages_that_come_twice_late_or_spoilt_change_nothing(seed):
         elif kind == "replay" and dirty.sent:
             assert not dirty.send(*wild.choice(dirty.sent))
         elif kind == "late":  # of a worker whose lease was given to another
-            assert not dirty.send(
-                3, Sent(number + 1, dirty.server.version, FRAMES, 1, 1.0, 1, True), torch.ones(SIZE)
-            )
+            assert not dirty.send(Push(3, number + 1, dirty.server.version, FRAMES), torch.ones(SIZE))
         elif kind == "old":
             assert not dirty.fresh(wild, torch.ones(SIZE), version=dirty.server.version - 4)
         elif kind == "shape":

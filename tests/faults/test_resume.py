@@ -13,9 +13,9 @@ from asr.training.log import TrainingLog
 
 #: where the end of a pass or of the run begins, and further options
 METHODS = {
-    "async-asgd": ("_finish", ()),
-    "async-sgd": ("_evaluate_end", ("--max-passes", "4", "--eta0", "0.4")),
-    "linear-decay": ("_finish", ()),
+    "async-asgd": ("finish.finish", ()),
+    "async-sgd": ("session.Session.evaluate_end", ("--max-passes", "4", "--eta0", "0.4")),
+    "linear-decay": ("finish.finish", ()),
 }
 
 
@@ -48,7 +48,7 @@ def points_of(method: str) -> list[tuple]:
     """Steps of a checkpoint's writing, of a pass's and the run's end, and random ones."""
     rng = random.Random(method)
     writing = [(step, "asr.training.checkpoint.write") for step in range(1, 10)]
-    ends = [(step, f"asr.training.trainer.Trainer.{METHODS[method][0]}") for step in (1, 2, 3, 4, 6, 11, 16, 24, 26)]
+    ends = [(step, f"asr.training.{METHODS[method][0]}") for step in (1, 2, 3, 4, 6, 11, 16, 24, 26)]
     anywhere = [(rng.randint(1, 150),) for _ in range(4)]
     return [anywhere[0], *writing, *anywhere, *ends] if method == "async-asgd" else [*anywhere, *ends, *anywhere]
 

@@ -15,7 +15,7 @@ from doomed import BLOCKS, MINIBATCH, PER_BLOCK, Doomed
 from runs import events, processes, total_frames, wait_for
 
 from asr.training import methods
-from asr.training.desk import Desk
+from asr.training.dispatcher import Dispatcher
 from asr.training.engines import local
 from asr.training.engines.local import LocalEngine
 from asr.training.ledger import Ledger
@@ -65,18 +65,18 @@ class Hurried(LocalEngine):
         super()._turn()
 
 
-class Trial:
+class DoomedPass:
     """A pass of a doomed job with two workers."""
 
-    def __init__(self, folder, *script, on_push=None, restarts=20, **named) -> None:
-        method = methods.get("async-sgd")
+    def __init__(self, folder, *script, on_push=None, restarts=20, method="async-sgd", **named) -> None:
+        method = methods.get(method)
         self.weights = torch.zeros(TOTAL // MINIBATCH)
         self.server = ParameterServer(self.weights, Schedule(1.0, TOTAL), method, max_staleness=10**9)
         self.job = Doomed(folder, script)
         self.pushes, self.on_push = 0, on_push
-        self.desk = Desk(self.server, self.job, max_restarts=restarts, on_push=self._pushed)
+        self.dispatcher = Dispatcher(self.server, self.job.names, max_restarts=restarts, on_push=self._pushed)
         self.ledger = Ledger(BLOCKS, MINIBATCH, lease_minibatches=8)
-        self.engine = Hurried(self.desk, self.job, method, workers=2, **named)
+        self.engine = Hurried(self.dispatcher, self.job, workers=2, **named)
 
     def _pushed(self, *_: object) -> None:
         self.pushes += 1
@@ -93,21 +93,32 @@ class Trial:
         assert self.weights.tolist() == [-1.0] * len(self.weights)
         self.ledger.check()
         assert (self.ledger.applied, self.ledger.dropped) == (TOTAL, 0)
-        assert self.desk.restarts == restarts and not self.server.refused
+        assert self.dispatcher.restarts == restarts and not self.server.refused
 
 
 def test_workers_lost_at_any_instant(tmp_path, hit):
     """Before it has read its job, while a block is loaded, with half a gradient in its slot."""
     script = [("batches", 1, KILL), ("batches", 2, STOP), ("gradient", 1, KILL), ("gradient", 13, STOP)]
     hit += [KILL, STOP]
-    trial = Trial(tmp_path, *script)
+    trial = DoomedPass(tmp_path, *script)
     trial.run()
     trial.check(restarts=2 + len(script))
     assert trial.ledger.repeated == len(script) * MINIBATCH
 
 
+def test_a_synchronous_step_goes_on_with_the_workers_that_replace_the_lost_ones(tmp_path, hit):
+    """w = -1 where a minibatch entered alone, -1/2 where two made a step."""
+    hit += [KILL]
+    trial = DoomedPass(tmp_path, ("gradient", 5, KILL), ("gradient", 9, STOP), method="sync-sgd")
+    trial.run()
+    trial.ledger.check()
+    assert (trial.ledger.applied, trial.ledger.dropped) == (TOTAL, 0) and not trial.server.refused
+    assert set(trial.weights.tolist()) <= {-0.5, -1.0} and trial.weights.mean() < -0.5 + 0.1
+    assert trial.dispatcher.restarts == 3
+
+
 def test_both_workers_lost_at_once_and_while_the_last_leases_run(tmp_path):
-    def strike(trial: Trial) -> None:
+    def strike(trial: DoomedPass) -> None:
         members = list(trial.engine.members.values())
         if trial.pushes == 20:
             for member in members:
@@ -115,31 +126,31 @@ def test_both_workers_lost_at_once_and_while_the_last_leases_run(tmp_path):
         elif trial.ledger.applied == TOTAL - MINIBATCH:  # one minibatch is left, and whoever has it dies
             os.kill(trial.engine.members[next(iter(trial.ledger.held))].process.pid, STOP)
 
-    trial = Trial(tmp_path, on_push=strike)
+    trial = DoomedPass(tmp_path, on_push=strike)
     trial.run()
     # the last one may have put its gradient into the slot before the signal reached it: then nobody was missed
-    assert trial.desk.restarts in (2, 3)
-    trial.check(restarts=trial.desk.restarts)
+    assert trial.dispatcher.restarts in (2, 3)
+    trial.check(restarts=trial.dispatcher.restarts)
 
 
 def test_a_long_evaluation_is_not_the_workers_silence(tmp_path, monkeypatch):
     """While the server is busy, or is stopped with everything else, nobody can be heard."""
     late = 0.0
 
-    def evaluate(trial: Trial) -> None:
+    def evaluate(trial: DoomedPass) -> None:
         nonlocal late
         if trial.pushes % 20 == 0:
             late += 1000.0
 
     monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + late))
-    trial = Trial(tmp_path, on_push=evaluate)
+    trial = DoomedPass(tmp_path, on_push=evaluate)
     trial.run()
     trial.check(restarts=0)
 
 
 def test_workers_that_keep_dying_end_the_pass_naming_the_first_cause(tmp_path, hit):
     hit += [KILL] * 10
-    trial = Trial(tmp_path, restarts=3)
+    trial = DoomedPass(tmp_path, restarts=3)
     with pytest.raises(RuntimeError, match=r"workers keep dying; the first one: worker [01] .*was killed by SIGKILL"):
         trial.run()
     assert len(trial.engine.pids) == 5 and not set(trial.engine.pids) & processes().keys()

@@ -9,7 +9,8 @@ import pytest
 from asr.cli import main
 from asr.tables import read_table, write_table
 from asr.training.materials import Materials, gather
-from asr.training.run import Settings
+from asr.training.plan import decide
+from asr.training.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,7 @@ def speech(shared, tmp_path_factory) -> Materials:
         assert main([str(item) for item in argv]) == 0
     settings = Settings(
         dropout="0",
+        natural_gradient="off",
         train_data=data,
         ali=folder / "ali",
         out=folder / "model",
@@ -43,4 +45,4 @@ def speech(shared, tmp_path_factory) -> Materials:
         heldout_frames=2000,
         precision="float32",
     )
-    return gather(settings, precision="float32", threads=1)
+    return gather(decide(settings))

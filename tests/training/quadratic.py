@@ -17,13 +17,14 @@ import torch
 
 from asr.acoustic.examples import Block
 from asr.training.average import Average
-from asr.training.desk import Desk
+from asr.training.dispatcher import Dispatcher
 from asr.training.engines.simulated import SimulatedEngine, Speeds
-from asr.training.ledger import Lease, Ledger
+from asr.training.ledger import Ledger
+from asr.training.messages import Answer, Lease, Loss, Push, Slots
 from asr.training.methods.base import Method
 from asr.training.schedule import Schedule
-from asr.training.server import ParameterServer, Push
-from asr.training.worker import Answer, Loss, Replica
+from asr.training.server import ParameterServer
+from asr.training.worker import Worker
 
 SIZE = 30
 MINIBATCH = 8
@@ -99,22 +100,28 @@ def run(
     end_ratio: float = 5.0,
     speeds: Speeds | None = None,
     max_staleness: int = 64,
-    on_push: Callable[[float, int, int], None] = lambda *_: None,
+    on_push: Callable[[Push], object] = lambda push: None,
 ) -> Run:
     """Passes in the simulated engine; checks that every frame is accounted for."""
     job = job or QuadraticJob()
     weights = torch.zeros(SIZE) if start is None else start.clone()
     total = job.ledger().total * passes
-    average = Average(weights, total // 2) if method.AVERAGED else None
-    schedule = Schedule(eta0, total, 1.0 if method.CONSTANT else end_ratio, linear=method.LINEAR)
+    average = Average(weights, total // 2) if method.average else None
+    schedule = schedule_of(method, eta0, total, end_ratio)
     server = ParameterServer(weights, schedule, method, average, max_staleness=max_staleness)
-    desk = Desk(server, job, on_push=on_push)
-    with SimulatedEngine(desk, job, method, workers=workers, seed=seed, speeds=speeds) as engine:
+    dispatcher = Dispatcher(server, job.names, on_push=on_push)
+    with SimulatedEngine(dispatcher, job, workers=workers, seed=seed, speeds=speeds) as engine:
         for pass_ in range(passes):
             ledger = job.ledger(pass_)
             engine.run(ledger)
             ledger.check()
     return Run(server, ledger, engine.clock)
+
+
+def schedule_of(method: Method, eta0: float, total: int, end_ratio: float, **named) -> Schedule:
+    """The schedule that the method wants."""
+    ratio = 1.0 if method.schedule == "constant" else end_ratio
+    return Schedule(eta0, total, ratio, linear=method.schedule == "linear", **named)
 
 
 def distance(server: ParameterServer) -> float:
@@ -134,18 +141,16 @@ class Talk:
         self.weights = torch.zeros(SIZE) if start is None else start.clone()
         self.gradient = torch.zeros(SIZE)
         self.job = QuadraticJob(noise=0.0)
-        objective = self.job.open()
-        objective.bind(self.weights, self.gradient)
-        replica = Replica(objective, self.weights, self.gradient)
-        replica.eta = self.eta = eta
-        self.worker = method.work(replica, iter([(0, number) for number in range(minibatches)]))
-        self.sent = next(self.worker)
+        worker = Worker(0, self.job.open(), Slots(self.weights, self.gradient))
+        worker.eta = self.eta = eta
+        self.talk = method.work(worker, iter([(0, number) for number in range(minibatches)]))
+        self.sent = next(self.talk)
 
     def answer(self, *, taken=True) -> bool:
         """Answer the last push. True: another came."""
         self.sent = None
         try:
-            self.sent = self.worker.send(Answer(1, self.eta, taken))
+            self.sent = self.talk.send(Answer(1, self.eta, taken))
         except StopIteration:
             return False
         return True
@@ -158,5 +163,5 @@ def server_of(method, weights, *, eta=0.1, **options) -> ParameterServer:
 def push(server, gradient, *, worker=0, sequence=1, late=0, slot=None, frames=4, loss=1.0) -> str:
     """A push of a worker whose slot holds what it pulled, and then what comes of it."""
     slot = server.weights.clone() if slot is None else slot
-    made = Push(worker, sequence, server.version - late, frames, torch.tensor(gradient), slot, loss=loss)
-    return server.apply(made, into=slot)
+    made = Push(worker, sequence, server.version - late, frames, loss=loss)
+    return server.apply(made, Slots(slot, torch.tensor(gradient)))

@@ -10,8 +10,9 @@ import torch
 from asr.errors import InputError
 from asr.training import methods
 from asr.training.average import Average
+from asr.training.messages import Push, Slots
 from asr.training.schedule import Schedule
-from asr.training.server import ParameterServer, Push
+from asr.training.server import ParameterServer
 
 
 def test_rate_falls_to_the_wanted_ratio():
@@ -66,7 +67,7 @@ def test_windows_past_a_damaged_segment_are_left_out(tmp_path, capsys):
     path = tmp_path / "segment-000000000010.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     assert [window.start for window in other.windows()] == [30, 20]
-    assert "hash does not fit; no averages from before 10 frames" in capsys.readouterr().err
+    assert "hash does not fit; windows from before 10 frames are left out" in capsys.readouterr().err
 
 
 def make(**options) -> ParameterServer:
@@ -77,7 +78,7 @@ def make(**options) -> ParameterServer:
 
 def push(server, values, *, sequence=1, version=None, worker=0, frames=4) -> str:
     version = server.version if version is None else version
-    return server.apply(Push(worker, sequence, version, frames, torch.tensor(values)))
+    return server.apply(Push(worker, sequence, version, frames), Slots(torch.zeros(2), torch.tensor(values)))
 
 
 def test_three_pushes_by_hand():
@@ -122,8 +123,8 @@ def test_a_push_enters_at_most_once():
 def test_a_push_of_another_shape_or_kind_is_refused():
     server = make()
     assert push(server, [1.0]) == "shape"
-    wrong = Push(0, 2, 0, 4, torch.tensor([1.0, 1.0], dtype=torch.float64))
-    assert server.apply(wrong) == "shape"
+    wrong = Slots(torch.zeros(2), torch.tensor([1.0, 1.0], dtype=torch.float64))
+    assert server.apply(Push(0, 2, 0, 4), wrong) == "shape"
     assert server.refused == {"shape": 2} and server.version == 0
 
 
@@ -152,7 +153,7 @@ def test_mean_of_a_noisy_quadratic_beats_its_last_point():
     server = ParameterServer(weights, Schedule(0.3, 2000), methods.get("async-asgd"), average)
     for sequence in range(1, 2001):
         gradient = server.weights + torch.randn(50, generator=generator)
-        server.apply(Push(0, sequence, server.version, 1, gradient))
+        server.apply(Push(0, sequence, server.version, 1), Slots(torch.zeros(50), gradient))
     assert server.averaged().square().mean() < 0.1 * server.weights.square().mean()
 
 

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from asr.acoustic.examples import Block
-from asr.training.ledger import Lease, Ledger
+from asr.training.ledger import Ledger
+from asr.training.messages import Lease
 
 BLOCKS = [Block(0, ("a",), 100), Block(1, ("b",), 57)]
 

@@ -138,8 +138,8 @@ def test_a_full_disk_costs_no_run_and_once_there_is_room_no_line(tmp_path, capsy
     log.close()
     assert [event["frames"] for event in lines(path)] == [frames for frames in range(0, 10_001, 100) for _ in "ph"]
     assert error.splitlines() == [
-        f"warning: {path}: File too large; the training goes on, its log has to wait",
-        f"warning: {tmp_path / 'board'}: File too large; the training goes on without TensorBoard",
+        f"warning: {path}: cannot write the log (File too large); training continues",
+        f"warning: {tmp_path / 'board'}: File too large; training continues without TensorBoard",
     ]
 
 

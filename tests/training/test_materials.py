@@ -13,7 +13,7 @@ from asr.cli import main
 from asr.features.reader import FeatureReader
 from asr.kaldi.archives import read_int_vectors, write_matrices
 from asr.tables import read_table, write_table
-from asr.training.materials import frame_counts
+from asr.training.hours import frame_counts
 
 
 def rewritten(folder, change):

@@ -9,10 +9,10 @@ import torch
 from quadratic import ANSWER, MINIBATCH, SIZE, QuadraticJob, Talk, push, run, server_of, slope
 
 from asr.training import methods
-from asr.training.methods.accumulate import together
+from asr.training.messages import Loss
+from asr.training.methods.accumulate import loss_of
 from asr.training.methods.lc_asgd import Forecaster
 from asr.training.schedule import Schedule
-from asr.training.worker import Loss
 
 # ---- isgd
 
@@ -48,12 +48,12 @@ def test_isgd_subproblem_by_hand():
     method.losses.extend([0.0, 2.0])  # limit = 1 + 3
     talk = Talk(method, 1, start=ANSWER + 10)  # its loss is over 4
     assert talk.answer() and talk.sent.minibatches == 0
-    loss = talk.sent.loss / MINIBATCH
+    loss = talk.sent.loss
     torch.testing.assert_close(talk.gradient, 0.5 * (loss - 4.0) * slope(ANSWER + 10))
     before = talk.weights.clone()
     talk.weights.sub_(1.0)  # what came of the push
     assert talk.answer()
-    loss = talk.sent.loss / MINIBATCH
+    loss = talk.sent.loss
     wanted = 0.5 * ((loss - 4.0) * slope(before - 1) + 6 / SIZE * torch.full((SIZE,), -1.0))
     torch.testing.assert_close(talk.gradient, wanted)
 
@@ -200,7 +200,7 @@ def test_accumulate_loses_no_frame():
 
 
 def test_a_loss_is_that_of_all_its_minibatches():
-    assert together([Loss(1.0, 30, 4), Loss(2.0, 10, 5)]) == Loss(1.25, 40, 9)
+    assert loss_of([Loss(1.0, 30, 4), Loss(2.0, 10, 5)]) == Loss(1.25, 40, 9)
 
 
 # ---- easgd
@@ -214,7 +214,7 @@ def test_easgd_exchange_by_hand():
     torch.testing.assert_close(server.weights, torch.tensor([1.4, -1.8]))
     torch.testing.assert_close(slot, torch.tensor([1.6, -2.2]))
     server.version += 1000
-    assert push(server, [9.0, 9.0], sequence=2, late=1000, slot=slot) == "applied", "no replica is too old"
+    assert push(server, [9.0, 9.0], sequence=2, late=1000, slot=slot) == "applied", "no weights are too old"
 
 
 def test_easgd_counts_the_workers():
@@ -225,7 +225,7 @@ def test_easgd_counts_the_workers():
     assert server.weights.item() == pytest.approx(0.8 + 0.4)
 
 
-def test_easgd_a_worker_starts_from_the_centre_and_keeps_its_replica():
+def test_easgd_a_worker_starts_from_the_centre_and_keeps_its_weights():
     server, slot = server_of(methods.get("easgd"), [1.0, -1.0]), torch.zeros(2)
     server.pull(7, slot)
     assert slot.tolist() == [1.0, -1.0]

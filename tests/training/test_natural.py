@@ -10,13 +10,14 @@ import torch
 from asr.acoustic.network import NetworkConfig, build, flatten
 from asr.training import methods
 from asr.training.average import Average
-from asr.training.desk import Desk
+from asr.training.dispatcher import Dispatcher
 from asr.training.engines.simulated import SimulatedEngine
 from asr.training.ledger import Ledger
-from asr.training.materials import _training_sample
+from asr.training.materials import training_sample
+from asr.training.messages import Push, Slots
 from asr.training.natural import A_PASS, Factors, NaturalGradient
 from asr.training.schedule import Schedule
-from asr.training.server import ParameterServer, Push
+from asr.training.server import ParameterServer
 
 SHAPE = NetworkConfig(feature_dim=5, num_pdfs=3, context=0, layers=1, width=8)
 
@@ -60,11 +61,11 @@ def test_a_gradient_of_overwritten_factors_is_refused_as_stale():
     weights = flatten(build(SHAPE, 1))
     server = ParameterServer(weights, Schedule(0.1, 100), methods.get("async-asgd"), None, make(total=2))
     gradient = torch.ones_like(weights)
-    verdicts = [
-        server.apply(Push(0, number, server.version, 1, gradient, factors=1)) for number in (1, 2, 3)
-    ]  # estimates after frames 1 and 2: the third push is two versions behind
+    slots = Slots(weights.clone(), gradient)
+    # estimates after frames 1 and 2: the third push is two versions behind
+    verdicts = [server.apply(Push(0, number, server.version, 1, factors=1), slots) for number in (1, 2, 3)]
     assert verdicts == ["applied", "applied", "stale"] and server.factors == 3
-    assert server.apply(Push(0, 4, server.version, 1, gradient, factors=2)) == "applied"
+    assert server.apply(Push(0, 4, server.version, 1, factors=2), slots) == "applied"
 
 
 def test_comes_back_from_a_checkpoint():
@@ -74,7 +75,8 @@ def test_comes_back_from_a_checkpoint():
         for _ in range(2)
     )
     for number in (1, 2, 3):
-        server.apply(Push(0, number, server.version, 1, torch.ones_like(weights), factors=server.factors))
+        slots = Slots(weights.clone(), torch.ones_like(weights))
+        server.apply(Push(0, number, server.version, 1, factors=server.factors), slots)
     tensors = {name: tensor.clone() for name, tensor in server.tensors().items()}
     other.restore(tensors, server.counters())
     assert other.factors == server.factors == 3 and other.natural.next_at == server.natural.next_at
@@ -85,12 +87,12 @@ def test_comes_back_from_a_checkpoint():
 def held_out_ce(materials) -> float:
     """After one pass of async-asgd by two workers."""
     weights = flatten(build(materials.shape, 1))
-    ledger = Ledger(materials.job.blocks(0), materials.job.minibatch)
+    ledger = Ledger(materials.data.blocks(0), materials.data.minibatch)
     schedule = Schedule(0.2, ledger.total, 3.0, warmup=0.02)
     average, natural = Average(weights, ledger.total // 2), materials.natural(ledger.total)
     server = ParameterServer(weights, schedule, methods.get("async-asgd"), average, natural)
-    desk = Desk(server, materials.job, on_push=lambda *_: None)
-    with SimulatedEngine(desk, materials.job, server.method, workers=2, seed=1) as engine:
+    dispatcher = Dispatcher(server, materials.data.names)
+    with SimulatedEngine(dispatcher, materials.job, workers=2, seed=1) as engine:
         engine.run(ledger)
     assert ledger.dropped == 0
     return materials.heldout.evaluate(server.averaged()).ce
@@ -98,7 +100,7 @@ def held_out_ce(materials) -> float:
 
 def test_one_pass_over_real_speech_gets_further_than_with_plain_gradients(speech):
     job = replace(speech.job, factors=Factors.empty(speech.shape, 40, "cpu"))
-    natural = replace(speech, job=job, sample=_training_sample(job))
+    natural = replace(speech, job=job, sample=training_sample(job))
     assert held_out_ce(natural) < held_out_ce(speech) - 0.1
 
 
@@ -110,10 +112,6 @@ def test_one_pass_over_real_speech_gets_further_than_with_plain_gradients(speech
         (
             ("--method", "lbfgs", "--natural-gradient", "on"),
             "--natural-gradient on: lbfgs takes plain gradients; leave it out",
-        ),
-        (
-            ("--method", "sync-sgd", "--natural-gradient", "on"),
-            "--natural-gradient on: sync-sgd takes plain gradients; leave it out",
         ),
     ],
 )

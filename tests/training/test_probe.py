@@ -9,7 +9,7 @@ import pytest
 from asr.acoustic.network import build, flatten
 from asr.errors import InputError
 from asr.training import methods
-from asr.training.probe import Probe, find_rate
+from asr.training.probe import Probe, search
 
 INF = math.inf
 
@@ -25,9 +25,9 @@ INF = math.inf
     ],
 )
 def test_doubles_or_halves_while_that_helps(judged, found, tried):
-    eta0, trials = find_rate(judged.__getitem__, 0.1)
+    eta0, rates = search(judged.__getitem__, 0.1)
     assert eta0 == found
-    assert [trial.eta0 for trial in trials] == tried
+    assert [rate.eta0 for rate in rates] == tried
 
 
 @pytest.fixture

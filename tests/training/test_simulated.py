@@ -53,8 +53,8 @@ def test_a_slow_worker_is_later_than_the_others():
 def test_every_frame_once(workers, speeds):
     job, seen = small(), []
 
-    def on_push(loss, right, frames):
-        seen.append(frames)
+    def on_push(push):
+        seen.append(push.frames)
 
     done = plain(workers, job=job, speeds=speeds, max_staleness=1000, on_push=on_push)
     minibatches = job.frames // MINIBATCH

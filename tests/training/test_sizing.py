@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from asr.acoustic.network import NetworkConfig, build, flatten
 from asr.cli import main
-from asr.training import sizing
-from asr.training.sizing import Costs, Suited, estimate, free_bytes, lines, multiply_adds, num_weights, suit
+from asr.training import costs as costing
+from asr.training.costs import Costs, estimate, lines, multiply_adds, num_weights
+from asr.training.sizing import Suited, suit
 
 GB = 1e9
 
@@ -42,12 +43,12 @@ def test_weights_and_multiply_adds(layer_norm):
 
 def test_what_a_pass_takes(monkeypatch):
     shape = NetworkConfig(feature_dim=40, num_pdfs=100, layers=2, width=64, context=0)
-    monkeypatch.setattr(sizing, "frames_a_second", lambda *_: 1000.0)
+    monkeypatch.setattr(costing, "frames_a_second", lambda *_: 1000.0)
     few = estimate(shape, 360_000, 64, workers=2, precision="float32", block_frames=400_000)
-    pushes = 5625 * num_weights(shape) * sizing.PUSH_S
-    assert few.seconds == pytest.approx(sizing.START_S + 360 / (2 * sizing.EFFICIENCY) + pushes)
+    pushes = 5625 * num_weights(shape) * costing.PUSH_S
+    assert few.seconds == pytest.approx(costing.START_S + 360 / (2 * costing.EFFICIENCY) + pushes)
     many = estimate(shape, 36_000_000, 64, workers=2, precision="float32", block_frames=400_000)
-    assert many.seconds - sizing.START_S == pytest.approx(100 * (few.seconds - sizing.START_S))
+    assert many.seconds - costing.START_S == pytest.approx(100 * (few.seconds - costing.START_S))
     assert few.memory_bytes < many.memory_bytes < 2 * few.memory_bytes  # blocks, whatever the hours
     block = 400_000 * (4 * 40 + 24)
     wider = estimate(shape, 36_000_000, 64, workers=2, precision="float32", block_frames=800_000)
@@ -56,32 +57,23 @@ def test_what_a_pass_takes(monkeypatch):
 
 def test_the_rate_is_measured():
     small = NetworkConfig(feature_dim=20, num_pdfs=50, layers=2, width=16, context=2)
-    rates = [sizing.frames_a_second(shape, 64, "float32") for shape in (small, replace(small, width=1024))]
+    rates = [costing.frames_a_second(shape, 64, "float32") for shape in (small, replace(small, width=1024))]
     assert rates[0] > rates[1] > 0  # several hundred times the work a frame
 
 
 def test_lines():
-    shape = NetworkConfig(feature_dim=40, num_pdfs=100, layers=4, width=512, context=5)
-    costs = Costs(2_340_000, 7_000_000, 93.0, 1.26 * GB)
-    assert lines(shape, 64, 0.2, {"width"}, 0.85, 2.55, costs, 2) == [
+    def said(distinct_hours: float, hours: float, given: set[str], dropout: str) -> list[str]:
+        settings = SimpleNamespace(layers=4, width=512, minibatch=64, dropout=dropout)
+        plan = SimpleNamespace(settings=settings, given=given, dropout=float(dropout), workers=2)
+        costs = Costs(2_340_000, 7_000_000, 93.0, 1.26 * GB)
+        return lines(plan, costs, int(distinct_hours * 360_000), int(hours * 360_000))
+
+    assert said(0.85, 2.55, {"width"}, "0.2") == [
         "train: for 0.85 h of speech, 2.55 with copies: 4 × 512 (given), minibatch 64, dropout 0.2",
         "train: 2.34 M weights; about 1 min 33 s with 2 workers, and 1.3 GB of memory",
     ]
-    assert lines(shape, 64, 0.0, set(), 0.85, 0.85, costs, 2)[0].endswith("h of speech: 4 × 512, minibatch 64")
-    given = lines(shape, 64, 0.0, {"dropout"}, 0.85, 2.55, costs, 2)[0]
-    assert given.endswith("4 × 512, minibatch 64, dropout 0 (given)")
-
-
-@pytest.mark.parametrize(("limit", "free"), [("max\n", 2048e3), ("1000000\n", 1e6)])
-def test_free_memory_is_the_systems_or_the_containers(tmp_path, monkeypatch, limit, free):
-    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    2000 kB\n")
-    (tmp_path / "max").write_text(limit)
-    monkeypatch.setattr(sizing, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(sizing, "CGROUP", tmp_path / "max")
-    assert free_bytes() == free
-    monkeypatch.setattr(sizing, "MEMINFO", tmp_path / "none")
-    monkeypatch.setattr(sizing, "CGROUP", tmp_path / "none")
-    assert free_bytes() == math.inf
+    assert said(0.85, 0.85, set(), "0")[0].endswith("h of speech: 4 × 512, minibatch 64")
+    assert said(0.85, 2.55, {"dropout"}, "0")[0].endswith("4 × 512, minibatch 64, dropout 0 (given)")
 
 
 def without(argv: list[str], *options: str) -> list[str]:
@@ -94,7 +86,7 @@ def without(argv: list[str], *options: str) -> list[str]:
 
 def test_a_training_says_its_sizes_first_and_what_is_given_stays(problem, capsys, monkeypatch):
     folder, argv = problem
-    monkeypatch.setattr("asr.training.trainer.free_bytes", lambda: 1e6)
+    monkeypatch.setattr("asr.training.costs.free_bytes", lambda: 1e6)
     argv = [*without(argv, "--layers", "--width", "--minibatch"), "--workers", "1"]
     assert main([*argv, "--width", "16"]) == 0
     said = capsys.readouterr()

@@ -8,8 +8,9 @@ import torch
 from asr.training import methods, watch
 from asr.training.average import Average
 from asr.training.heldout import Figures
+from asr.training.messages import Push, Slots
 from asr.training.schedule import Schedule
-from asr.training.server import ParameterServer, Push
+from asr.training.server import ParameterServer
 from asr.training.watch import Watch
 
 
@@ -55,9 +56,10 @@ class Run:
     def push(self, frames: int, *, stale: int = 0, gradient: float = 0.0, loss: float = 1.0, right: int = 0) -> str:
         self.sequence += 1
         version = self.server.version - stale
-        verdict = self.server.apply(Push(0, self.sequence, version, frames, torch.tensor([gradient, 0.0])))
+        push = Push(0, self.sequence, version, frames, loss=loss, correct=right)
+        verdict = self.server.apply(push, Slots(torch.zeros(2), torch.tensor([gradient, 0.0])))
         if verdict == "applied":
-            self.watch.on_push(loss * frames, right, frames)
+            self.watch.on_push(push)
         return verdict
 
 

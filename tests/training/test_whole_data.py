@@ -18,16 +18,19 @@ from asr.acoustic.examples import minibatches
 from asr.acoustic.network import build, flatten
 from asr.cli import main
 from asr.command.resolve import resolve
-from asr.training import engines, speech
-from asr.training.batch import BatchProblem
+from asr.training import data as training_data
+from asr.training import engines
+from asr.training.courses.whole_data import SessionLoss
 from asr.training.curvature import CurvatureSample
 from asr.training.heldout import Figures, Heldout
-from asr.training.ledger import Lease
+from asr.training.materials import gather
+from asr.training.messages import Lease
 from asr.training.methods.hessian_free import HessianFreeMinimiser, conjugate_gradients
 from asr.training.methods.lbfgs import LbfgsMinimiser
 from asr.training.methods.whole_data import Point
-from asr.training.run import Settings
-from asr.training.trainer import Trainer
+from asr.training.plan import decide
+from asr.training.session import Session
+from asr.training.settings import Settings
 
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
 from runs import Launcher, events, total_frames, weights
@@ -203,75 +206,78 @@ def test_a_step_into_the_infinite_is_taken_back():
 
 
 @pytest.fixture
-def trainer(problem):
-    """A trainer of the small problem that has not begun, simulated workers."""
+def session(problem):
+    """A session of the small problem that has not begun, simulated workers."""
     _folder, argv = problem
     options = ["--method", "lbfgs", "--engine", "simulated", "--workers", "3", "--max-staleness", "0"]
     settings = resolve(Settings, "train", [*argv[1:], *options, "--dropout", "0"], "")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield Trainer(settings, workers=3, threads=1, precision="float32", key="")
+    plan = decide(settings)
+    yield Session(plan, gather(plan), key="")
     torch.set_num_threads(before)
 
 
-def whole(trainer, weights: torch.Tensor) -> tuple[float, torch.Tensor]:
+def whole(session, weights: torch.Tensor) -> tuple[float, torch.Tensor]:
     """Loss and gradient of all training frames, in one go."""
-    job = trainer.job
-    every = replace(job, block_frames=10**9, minibatch=10**9)
+    job = session.materials.job
+    every = replace(job, data=replace(job.data, block_frames=10**9, minibatch=10**9))
     objective, gradient = every.open(), torch.zeros_like(weights)
     objective.bind(weights.clone(), gradient)
     (batch,) = objective.batches(Lease(0, 0, 0, 1))
     return objective.gradient(batch).mean, gradient
 
 
-def test_the_sum_over_workers_is_the_gradient_of_all_frames_every_time(trainer):
+def test_the_sum_over_workers_is_the_gradient_of_all_frames_every_time(session):
     """Nothing is refused as too old, though --max-staleness is 0, and w is left alone."""
-    weights = trainer.server.weights.clone()
-    with engines.make(trainer.settings, trainer.desk, trainer.job, 3) as engine:
-        problem = BatchProblem(trainer, engine, 0)
+    weights = session.server.weights.clone()
+    with engines.make(session.plan.settings, session.dispatcher, session.materials.job, 3) as engine:
+        problem = SessionLoss(session, engine, 0)
         for scale in (1.0, 0.5, 1.0):
             at = weights * scale
             loss, gradient = problem.loss_and_gradient(at)
-            wanted_loss, wanted = whole(trainer, at)
+            wanted_loss, wanted = whole(session, at)
             assert loss == pytest.approx(wanted_loss, rel=1e-5)
             torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-6)
-            assert torch.equal(trainer.server.weights, at)
-    server = trainer.server
-    assert problem.passes == 3 and server.frames == 3 * trainer.total
-    assert not server.refused and trainer.ledger.dropped_before + trainer.ledger.dropped == 0
-    leases = sum(-(-len(sizes) // 32) for sizes in trainer.ledger.sizes.values())
+            assert torch.equal(session.server.weights, at)
+    server = session.server
+    assert problem.passes == 3 and server.frames == 3 * session.total
+    assert not server.refused and session.ledger.dropped_before + session.ledger.dropped == 0
+    leases = sum(-(-len(sizes) // 32) for sizes in session.ledger.sizes.values())
     assert server.version == 3 * leases, "one push a lease"
 
 
-def test_weights_at_which_nothing_is_finite_give_infinity_and_harm_nothing(trainer):
-    weights = trainer.server.weights.clone()
-    with engines.make(trainer.settings, trainer.desk, trainer.job, 3) as engine:
-        problem = BatchProblem(trainer, engine, 0)
+def test_weights_at_which_nothing_is_finite_give_infinity_and_harm_nothing(session):
+    weights = session.server.weights.clone()
+    with engines.make(session.plan.settings, session.dispatcher, session.materials.job, 3) as engine:
+        problem = SessionLoss(session, engine, 0)
         loss, gradient = problem.loss_and_gradient(torch.full_like(weights, 1e30))
         assert loss == math.inf and not gradient.any()
         loss, gradient = problem.loss_and_gradient(weights)
-        assert loss == pytest.approx(whole(trainer, weights)[0], rel=1e-5)
-    assert not trainer.server.refused
+        assert loss == pytest.approx(whole(session, weights)[0], rel=1e-5)
+    assert not session.server.refused
 
 
-def test_one_block_that_is_not_finite_makes_the_loss_infinite_and_the_gradient_zero(trainer, monkeypatch):
-    load, weights = speech.load_block, trainer.server.weights.clone()
-    name = trainer.job.blocks(0)[1].utterances[0]
+def test_one_block_that_is_not_finite_makes_the_loss_infinite_and_the_gradient_zero(session, monkeypatch):
+    load, weights = training_data.load_block, session.server.weights.clone()
+    name = session.materials.data.blocks(0)[1].utterances[0]
 
     def broken(utterances, *rest):
         features, *others = load(utterances, *rest)
         return features * (math.inf if name in utterances else 1.0), *others
 
-    monkeypatch.setattr(speech, "load_block", broken)
-    with engines.make(trainer.settings, trainer.desk, trainer.job, 3) as engine:
-        loss, gradient = BatchProblem(trainer, engine, 0).loss_and_gradient(weights)
+    monkeypatch.setattr(training_data, "load_block", broken)
+    with engines.make(session.plan.settings, session.dispatcher, session.materials.job, 3) as engine:
+        loss, gradient = SessionLoss(session, engine, 0).loss_and_gradient(weights)
     assert loss == math.inf and not gradient.any()
 
 
 @pytest.mark.parametrize(("activation", "layer_norm"), [("relu", True), ("sigmoid", False), ("gelu", True)])
-def test_products_are_those_of_the_explicit_gauss_newton_matrix(trainer, activation, layer_norm):
-    shape = replace(trainer.job.network, context=0, layers=1, width=3, activation=activation, layer_norm=layer_norm)
-    job = replace(trainer.job, network=shape)
+def test_products_are_those_of_the_explicit_gauss_newton_matrix(session, activation, layer_norm):
+    shape = replace(
+        session.materials.job.network, context=0, layers=1, width=3, activation=activation, layer_norm=layer_norm
+    )
+    job = replace(session.materials.job, network=shape, data=replace(session.materials.job.data, context=0))
     sample = CurvatureSample(job, 0.01, draw=0)
     assert 2048 <= sample.frames < 2300
     network = build(shape, seed=4)
@@ -288,10 +294,10 @@ def test_products_are_those_of_the_explicit_gauss_newton_matrix(trainer, activat
     torch.testing.assert_close(got, matrix, rtol=1e-4, atol=1e-6)
 
 
-def test_a_draw_of_utterances_is_repeatable_and_another_is_another(trainer):
-    one, same, other = (CurvatureSample(trainer.job, 0.3, draw) for draw in (1, 1, 2))
+def test_a_draw_of_utterances_is_repeatable_and_another_is_another(session):
+    one, same, other = (CurvatureSample(session.materials.job, 0.3, draw) for draw in (1, 1, 2))
     assert torch.equal(one.block[0], same.block[0])
-    assert one.frames >= 0.3 * trainer.total
+    assert one.frames >= 0.3 * session.total
     assert one.block[0].shape != other.block[0].shape or not torch.equal(one.block[0], other.block[0])
 
 
@@ -341,7 +347,7 @@ def test_two_poor_iterations_end_it_at_the_best_weights_also_when_interrupted(pr
     wanted, made = weights(folder), events(folder, "done")[0]["passes"]
     (folder / "model" / ".done.train.json").unlink()
 
-    compute = BatchProblem.loss_and_gradient
+    compute = SessionLoss.loss_and_gradient
 
     def interrupted(self, weights):
         if self.passes == made - 1:  # the first poor iteration is over
@@ -349,7 +355,7 @@ def test_two_poor_iterations_end_it_at_the_best_weights_also_when_interrupted(pr
         return compute(self, weights)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BatchProblem, "loss_and_gradient", interrupted)
+        patch.setattr(SessionLoss, "loss_and_gradient", interrupted)
         assert main(argv) == 130
     assert not (folder / "model" / "final.safetensors").exists()
     assert main(argv) == 0
@@ -375,13 +381,13 @@ def test_wrong_settings(problem, refused):
 
 def test_features_that_are_not_finite_are_bad_input(problem, refused, monkeypatch):
     _folder, argv = problem
-    load = speech.load_block
+    load = training_data.load_block
 
     def broken(*arguments):
         features, *rest = load(*arguments)
         return features * math.inf, *rest
 
-    monkeypatch.setattr(speech, "load_block", broken)
+    monkeypatch.setattr(training_data, "load_block", broken)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
     line = refused([*argv, "--method", "lbfgs", "--engine", "simulated", "--workers", "1"])
     assert line == "the loss of the training data is not finite at the start; look at its features"
