@@ -29,7 +29,8 @@ from whole import WholeRun, whole_run
 
 from asr.acoustic.examples import Targets
 from asr.acoustic.network import NetworkConfig
-from asr.training.speech import SpeechJob
+from asr.training.data import TrainingData
+from asr.training.objectives.cross_entropy import CrossEntropyJob
 
 FRAMES_AN_HOUR = 360000
 
@@ -125,19 +126,18 @@ class Bench:
         folder = self.folder / f"{variant.network}-{variant.minibatch}-{precision}-{natural}"
         self.held[variant] = HeldRun(options, folder, self.stack, min(1.5, self.given.seconds))
 
-    def _job(self, name: str) -> SpeechJob:
+    def _job(self, name: str) -> CrossEntropyJob:
         case = self.cases[name]
         targets = {key: value for key, value in self.targets[name].items() if key.startswith("train")}
-        return SpeechJob(
-            data=self.folder / name / "train",
-            network=case.shape,
+        data = TrainingData(
+            folder=self.folder / name / "train",
             targets=Targets(targets, case.shape.num_pdfs),
+            context=case.shape.context,
             block_frames=case.block_frames,
             minibatch=case.minibatches[0],
             seed=1,
-            precision="float32",
-            threads=1,
         )
+        return CrossEntropyJob(data, case.shape, precision="float32", threads=1)
 
     def _whole(self) -> WholeRun:
         """`asr train` of the big network, on as much of its corpus as takes the wanted time."""

@@ -1,7 +1,8 @@
-"""The project's own training, in a real run whose trainer is held between windows.
+"""The project's own training, in a real run that is held between windows.
 
-A held run is `asr train` itself (settings, files, workers, held-out figures, checkpoints) with a Trainer whose
-`_on_push` waits for a word from the bench after each window. Waiting is taken out of the clocks that it reads.
+A held run is `asr train` itself (settings, files, workers, held-out figures, checkpoints). The bench observes its
+session: after the push that ends a window the run waits for a word from the bench. Waiting is taken out of the clocks
+that the run reads.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,7 +23,7 @@ from asr.training.natural import A_PASS
 
 #: pushes after a pause that are not counted: a gradient was finished meanwhile, for nothing
 SETTLING = 4
-#: so much of a held run's time may pass unheard: it stands still while others are measured
+#: for so long a worker of a held run may be silent: it stands still while others are measured
 SILENCE_S = 1e6
 
 
@@ -90,68 +90,87 @@ class HeldRun:
 
 
 def _hold(pipe: Connection, options: dict[str, Any], warm_up_s: float) -> None:
-    from asr.training import run, trainer
+    from asr.training import run
 
-    class Held(trainer.Trainer):
-        def run(self) -> None:
-            self.gate = Gate(self, pipe, warm_up_s)
-            super().run()
-
-        def _on_push(self, loss: float, right: int, frames: int) -> None:
-            go_on = super()._on_push
-            self.gate.pushed(frames, lambda: go_on(loss, right, frames))
-
-    trainer.Trainer = Held  # type: ignore[misc]
-    run.run(run.Settings(**options))
+    run.run(run.Settings(**options), hook=lambda session: session.observe(Gate(session, pipe, warm_up_s)))
     raise RuntimeError("the pass is over before the bench is: it needs more data")
 
 
 class Gate:
-    """Every applied push passes here. Lets a trainer go on for a window at a time, and takes its figures."""
+    """Called at the points of every push that enters. Lets a session go on for a window at a time."""
 
-    def __init__(self, trainer: Any, pipe: Connection, warm_up_s: float) -> None:
-        self.trainer, self.pipe, self.warm_up_s = trainer, pipe, warm_up_s
+    def __init__(self, session: Any, pipe: Connection, warm_up_s: float) -> None:
+        self.session, self.pipe, self.warm_up_s = session, pipe, warm_up_s
         self.warm = False
         self.until = math.nan  # when the window is over
-        self.pushes = self.frames = 0
+        self.pushes = 0
+        self.received = self.checked = 0.0  # CPU seconds at these points of the current push
         self.norms: list[float] = []
         self.passes: list[float] = []
-        self.figures: list[float] = []
-        self.means: list[float] = []
-        self.factors: list[float] = []
+        #: seconds that each rare piece of work took, and those of all until now
+        self.rare: dict[str, list[float]] = {name: [] for name in self._rare_s()}
+        self.rare_s = self._rare_s()
 
-    def pushed(self, frames: int, on_push: Callable[[], None]) -> None:
-        """The trainer's own `on_push`, then perhaps a pause."""
+    def __call__(self, event: str) -> None:
+        """Take the CPU time of a push's two parts: its checks, and its step. After the push, perhaps pause."""
+        now = time.thread_time()
+        if event == "received":
+            self.received = now
+        elif event == "checked":
+            self.checked = now
+        elif event == "applied":
+            self.norms.append(self.checked - self.received)
+            self.passes.append(now - self.checked)
+        else:
+            self._pushed()
+
+    def _pushed(self) -> None:
+        self._note_rare()
         if math.isnan(self.until):  # the workers have just come up
-            self._clock()
             self._open(self.warm_up_s)
-        on_push()
         self.pushes += 1
         if self.pushes <= SETTLING:
             self._mark()
-        else:
-            self.frames += frames
         if self.pipe.poll():
             raise EOFError  # nothing is said during a window: the bench is gone
         if time.monotonic() >= self.until and self.pushes >= 2 * SETTLING:
             self._pause()
 
+    def _rare_s(self) -> dict[str, float]:
+        session = self.session
+        natural, average = session.server.natural, session.server.average
+        return {
+            "figures": session.watch.evaluating_s,
+            "means": average.closing_s,
+            "factors": natural.estimating_s if natural else 0.0,
+            "checkpoints": session.checkpoints_s,
+        }
+
+    def _note_rare(self) -> None:
+        now = self._rare_s()
+        for name, seconds in now.items():
+            if seconds > self.rare_s[name]:
+                self.rare[name].append(seconds - self.rare_s[name])
+        self.rare_s = now
+
     def _pause(self) -> None:
+        session = self.session
         if self.warm:
             stretch = self._stretch()
             self.pipe.send((stretch, self._prices()))
         else:  # there is a price of each from now on
             self.warm = True
-            self.trainer.watch.evaluate()
-            self.trainer._save()
-            if natural := self.trainer.server.natural:
-                natural.refresh(self.trainer.server.weights, self.trainer.server.frames)
+            session.watch.evaluate()
+            session.save()
+            if natural := session.server.natural:
+                natural.refresh(session.server.weights, session.server.frames)
+            self._note_rare()
             self.pipe.send(self._prices())
         paused = time.monotonic()
         seconds = self.pipe.recv()
         stood = time.monotonic() - paused
-        self.trainer.saved_at += stood
-        self.trainer.watch.since += stood
+        session.saved_at += stood
+        session.watch.since += stood
         self._open(seconds)
 
     def _open(self, seconds: float) -> None:
@@ -159,23 +178,23 @@ class Gate:
         self._mark()
 
     def _mark(self) -> None:
-        """What is counted begins here."""
-        self.frames = 0
+        """Begin to count here."""
         self.norms.clear()
         self.passes.clear()
         self.since = self._state()
 
     def _state(self) -> tuple[float, ...]:
-        trainer = self.trainer
-        stale = sum(value * count for value, count in trainer.server.staleness.items())
-        held_up = sum(self.figures) + sum(self.means) + sum(self.factors) + trainer.checkpoints_s
-        return time.monotonic(), held_up, cpu_s(tree(os.getpid())), time.process_time(), stale
+        server = self.session.server
+        stale = sum(value * count for value, count in server.staleness.items())
+        held_up = sum(self.rare_s.values())
+        return time.monotonic(), held_up, cpu_s(tree(os.getpid())), time.process_time(), stale, server.frames
 
     def _stretch(self) -> Stretch:
-        wall, held_up, cpu, own, stale = (now - then for now, then in zip(self._state(), self.since, strict=True))
+        counted = (now - then for now, then in zip(self._state(), self.since, strict=True))
+        wall, held_up, cpu, own, stale, frames = counted
         pushes = self.pushes - SETTLING
         return Stretch(
-            frames=self.frames,
+            frames=int(frames),
             pushes=pushes,
             wall_s=wall,
             held_up_s=held_up,
@@ -187,61 +206,11 @@ class Gate:
         )
 
     def _prices(self) -> Prices:
-        trainer = self.trainer
-        average = trainer.server.average
+        session, rare = self.session, self.rare
+        average, saved_s = session.server.average, rare["checkpoints"][-1]
         return Prices(
-            figures=mean(self.figures) * trainer.settings.evaluations / trainer.total,
-            means=mean(self.means) * len(average.starts) / trainer.total if self.means else 0.0,
-            factors=mean(self.factors) * A_PASS / trainer.total if self.factors else 0.0,
-            checkpoints=self.saved_s / (self.saved_s + trainer.rest_s),
+            figures=mean(rare["figures"]) * session.plan.settings.evaluations / session.total,
+            means=mean(rare["means"]) * len(average.starts) / session.total if rare["means"] else 0.0,
+            factors=mean(rare["factors"]) * A_PASS / session.total if rare["factors"] else 0.0,
+            checkpoints=saved_s / (saved_s + session.rest_s),
         )
-
-    def _clock(self) -> None:
-        """Take the time of what comes rarely, and the CPU time of a push's two parts.
-
-        The parts meet where the method's rate is asked for: a push's checks come before, its step after.
-        """
-        trainer, server, method = self.trainer, self.trainer.server, self.trainer.server.method
-        evaluate, begin, save = trainer.watch.evaluate, server.average.begin, trainer._save
-        apply, rate = server.apply, method.rate
-        asked = 0.0
-
-        def clocked_evaluate() -> None:
-            begun = time.monotonic()
-            evaluate()
-            self.figures.append(time.monotonic() - begun)
-
-        def clocked_begin(frames: int) -> float:
-            segments, begun = len(server.average.segments), time.monotonic()
-            share = begin(frames)
-            if len(server.average.segments) > segments:
-                self.means.append(time.monotonic() - begun)
-            return share
-
-        def clocked_refresh(weights: Any, frames: int) -> None:
-            begun = time.monotonic()
-            refresh(weights, frames)
-            self.factors.append(time.monotonic() - begun)
-
-        def clocked_save() -> None:
-            before = trainer.checkpoints_s
-            save()
-            self.saved_s = trainer.checkpoints_s - before
-
-        def clocked_rate(push: Any, eta: float, staleness: int) -> float:
-            nonlocal asked
-            asked = time.thread_time()
-            return rate(push, eta, staleness)
-
-        def clocked_apply(push: Any, into: Any = None) -> str:
-            begun = time.thread_time()
-            verdict = apply(push, into)
-            if verdict == "applied":
-                self.norms.append(asked - begun)
-                self.passes.append(time.thread_time() - asked)
-            return verdict
-
-        trainer.watch.evaluate, server.average.begin, trainer._save = clocked_evaluate, clocked_begin, clocked_save
-        server.apply, method.rate = clocked_apply, clocked_rate
-        if server.natural is not None:
-            refresh, server.natural.refresh = server.natural.refresh, clocked_refresh

@@ -24,8 +24,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from asr.acoustic.network import NetworkConfig, flatten
-from asr.training.ledger import Lease
-from asr.training.speech import Batch, SpeechJob, SpeechObjective
+from asr.training.data import Minibatch
+from asr.training.messages import Lease
+from asr.training.objectives.cross_entropy import CrossEntropy, CrossEntropyJob
 
 #: different minibatches that a process goes through, over and over
 MINIBATCHES = 24
@@ -55,7 +56,7 @@ def ordinary(shape: NetworkConfig) -> nn.Module:
 class Pair:
     """The two processes. `jobs`: by network name."""
 
-    def __init__(self, jobs: dict[str, SpeechJob], folder: Path, stack: ExitStack) -> None:
+    def __init__(self, jobs: dict[str, CrossEntropyJob], folder: Path, stack: ExitStack) -> None:
         models = {name: ordinary(job.network) for name, job in jobs.items()}
         rendezvous = f"file://{folder / 'rendezvous'}"
         self.children = [
@@ -77,25 +78,27 @@ class Pair:
             child.close()
 
 
-def _serve(pipe: Connection, rank: int, rendezvous: str, jobs: dict[str, SpeechJob], models: dict) -> None:
+def _serve(pipe: Connection, rank: int, rendezvous: str, jobs: dict[str, CrossEntropyJob], models: dict) -> None:
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
-    replicas: dict[tuple[str, int], _Replica] = {}
+    ranks: dict[tuple[str, int], _Rank] = {}
     while True:
         kind, network, minibatch, seconds = pipe.recv()
-        if (network, minibatch) not in replicas:
-            replicas[network, minibatch] = _Replica(
-                replace(jobs[network], minibatch=minibatch), rank, models[network]
-            )
-        replica = replicas[network, minibatch]
+        if (network, minibatch) not in ranks:
+            ranks[network, minibatch] = _Rank(_with(jobs[network], minibatch), rank, models[network])
+        here = ranks[network, minibatch]
         steps: dict[str, Callable[[float], Iterator[int]]] = {
-            "compute": replica.compute,
-            "allreduce": replica.allreduce,
-            "hogwild": replica.hogwild,
+            "compute": here.compute,
+            "allreduce": here.allreduce,
+            "hogwild": here.hogwild,
         }
         dist.barrier()
         pipe.send(_count(steps[kind](time.monotonic() + seconds), pipe))
+
+
+def _with(job: CrossEntropyJob, minibatch: int) -> CrossEntropyJob:
+    return replace(job, data=replace(job.data, minibatch=minibatch))
 
 
 def _count(steps: Iterator[int], pipe: Connection) -> tuple[int, float, float]:
@@ -111,16 +114,16 @@ def _count(steps: Iterator[int], pipe: Connection) -> tuple[int, float, float]:
     return frames, time.monotonic() - begun, time.process_time() - cpu
 
 
-class _Replica:
+class _Rank:
     """One process's network and minibatches of one size."""
 
-    def __init__(self, job: SpeechJob, rank: int, shared: nn.Module) -> None:
-        self.objective: SpeechObjective = job.open()
+    def __init__(self, job: CrossEntropyJob, rank: int, shared: nn.Module) -> None:
+        self.objective: CrossEntropy = job.open()
         self.weights = flatten(self.objective.network)
         # one number more than weights: the all-reduce carries along who wants to stop
         self.buffer = torch.zeros(len(self.weights) + 1)
         self.objective.bind(self.weights, self.buffer[:-1])
-        self.batches: list[Batch] = list(self.objective.batches(Lease(0, rank, 0, MINIBATCHES)))
+        self.batches: list[Minibatch] = list(self.objective.batches(Lease(0, rank, 0, MINIBATCHES)))
         self.shared = shared
         self.optimizer = torch.optim.SGD(shared.parameters(), lr=RATE)
 
@@ -144,7 +147,7 @@ class _Replica:
 
     def hogwild(self, until: float) -> Iterator[int]:
         """torch.optim.SGD on parameters that both processes share."""
-        for place, (inputs, targets) in enumerate(itertools.cycle(self.batches)):
+        for place, (inputs, targets, _) in enumerate(itertools.cycle(self.batches)):
             self.optimizer.zero_grad()
             cross_entropy(self.shared(inputs), targets).backward()
             self.optimizer.step()
