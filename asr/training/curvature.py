@@ -56,7 +56,8 @@ class CurvatureSample:
             for inputs, _ in minibatches((features, targets, bounds), order, sizes, self.job.data.context):
 
                 def logits(parameters: dict[str, torch.Tensor], inputs: torch.Tensor = inputs) -> torch.Tensor:
-                    return functional_call(network, parameters, (inputs,))
+                    outputs: torch.Tensor = functional_call(network, parameters, (inputs,))
+                    return outputs
 
                 outputs, along = jvp(logits, (named(weights),), (named(v),))[:2]
                 p = outputs.softmax(dim=1)

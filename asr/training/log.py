@@ -146,8 +146,8 @@ def _scalars(tag: str, value: Any) -> Iterator[tuple[str, float]]:
 def _stays(event: dict[str, Any], frames: int, pass_: int) -> bool:
     """Return whether a run that resumes there keeps this event: it writes those that end a pass or the run again."""
     if event["event"] == "pass":
-        return event["pass"] < pass_
-    return event["frames"] <= frames and event["event"] not in ("windows", "done")
+        return bool(event["pass"] < pass_)
+    return bool(event["frames"] <= frames and event["event"] not in ("windows", "done"))
 
 
 def _parse(line: str) -> dict[str, Any] | None:

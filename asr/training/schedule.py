@@ -7,6 +7,7 @@ changes the curve. `linear=True` is the control: straight down to zero at the en
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -24,7 +25,7 @@ class Schedule:
     @property
     def a(self) -> float:
         """Return the decay constant that gives `end_ratio` at the end of the pass."""
-        return (self.end_ratio ** (1.0 / self.c) - 1.0) / (self.eta0 * self.total)
+        return (math.pow(self.end_ratio, 1.0 / self.c) - 1.0) / (self.eta0 * self.total)
 
     def eta(self, n: int) -> float:
         """Return the rate after n frames, for the gradient of a minibatch's mean loss."""

@@ -167,7 +167,9 @@ class LocalEngine:
     def _slot(self) -> torch.Tensor:
         weights = self.dispatcher.server.weights
         if weights.device.type != "cuda":
-            return torch.zeros_like(weights).share_memory_()
+            slot = torch.zeros_like(weights)
+            slot.share_memory_()
+            return slot
         return torch.zeros_like(weights, device=f"cuda:{self.started % torch.cuda.device_count()}")
 
     def _turn(self) -> None:

@@ -52,5 +52,5 @@ class _Unpacker(pickle.Unpickler):
         super().__init__(io.BytesIO(parcel.data.numpy().tobytes()))
         self.tensors = parcel.tensors
 
-    def persistent_load(self, pid: Any) -> torch.Tensor:
+    def persistent_load(self, pid: int) -> torch.Tensor:
         return self.tensors[pid]

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
-from asr.training.methods.base import Method
+from asr.training.methods.base import Extra, Method
 
 
 @dataclass
@@ -31,13 +31,6 @@ class AsyncAsgd(Method):
     average = True
     natural_gradient = True
 
-    def step(
-        self,
-        w: torch.Tensor,
-        g: torch.Tensor,
-        eta: float,
-        pulled: torch.Tensor,
-        extra: tuple[torch.Tensor, ...],
-    ) -> None:
+    def step(self, w: Tensor, g: Tensor, eta: float, pulled: Tensor, extra: Extra) -> None:
         """w <- w - eta g."""
         w.add_(g, alpha=-eta)

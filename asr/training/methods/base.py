@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from asr.errors import InputError
 from asr.training.messages import Loss, Push, Slots
@@ -22,6 +23,8 @@ from asr.training.worker import Talk, Worker
 
 #: how often a minibatch is computed, if its gradient comes too late, before it is dropped
 TRIES = 3
+#: a shard of each of a method's own vectors
+Extra = tuple[Tensor, ...]
 
 
 @dataclass
@@ -50,11 +53,11 @@ class Method:
 
     # ---- the server's side
 
-    def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def vectors(self, weights: Tensor) -> dict[str, Tensor]:
         """Return further flat vectors of the server's, as they are at the start; checkpoints hold them."""
         return {}
 
-    def sent(self, slots: Slots) -> torch.Tensor:
+    def sent(self, slots: Slots) -> Tensor:
         """Return the vector that a push brings: it must be as long as w and finite."""
         return slots.gradient
 
@@ -70,21 +73,14 @@ class Method:
         """Return the rate at which a push enters."""
         return eta
 
-    def step(
-        self,
-        w: torch.Tensor,
-        g: torch.Tensor,
-        eta: float,
-        pulled: torch.Tensor,
-        extra: tuple[torch.Tensor, ...],
-    ) -> None:
+    def step(self, w: Tensor, g: Tensor, eta: float, pulled: Tensor, extra: Extra) -> None:
         """Move a shard of w by a shard of the gradient g.
 
         pulled: the worker's own weights; extra: the shards of `vectors`.
         """
         w.add_(g, alpha=-eta)
 
-    def give(self, w: torch.Tensor, into: torch.Tensor, extra: tuple[torch.Tensor, ...], fresh: bool) -> None:
+    def give(self, w: Tensor, into: Tensor, extra: Extra, fresh: bool) -> None:
         """Put a shard of what a worker uses next into its slot. `fresh`: the worker has had nothing yet."""
         into.copy_(w)
 
@@ -117,7 +113,7 @@ class Scratch:
     def __init__(self) -> None:
         self.kept = torch.empty(0)
 
-    def like(self, shard: torch.Tensor) -> torch.Tensor:
+    def like(self, shard: Tensor) -> Tensor:
         """Return as many numbers as `shard` has, on its device."""
         if self.kept.numel() < shard.numel() or self.kept.device != shard.device:
             self.kept = torch.empty_like(shard)

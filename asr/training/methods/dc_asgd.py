@@ -20,8 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from asr.training.methods.base import Method, Scratch
+from asr.training.methods.base import Extra, Method, Scratch
 
 
 @dataclass
@@ -42,18 +43,11 @@ class DcAsgd(Method):
         self.require(0 <= self.m < 1, "m", "at least 0 and below 1")
         self.moved, self.divisor = Scratch(), Scratch()
 
-    def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def vectors(self, weights: Tensor) -> dict[str, Tensor]:
         """Return the mean square of the gradients, if lambda adapts."""
         return {"mean_square": torch.zeros_like(weights)} if self.form == "adaptive" else {}
 
-    def step(
-        self,
-        w: torch.Tensor,
-        g: torch.Tensor,
-        eta: float,
-        pulled: torch.Tensor,
-        extra: tuple[torch.Tensor, ...],
-    ) -> None:
+    def step(self, w: Tensor, g: Tensor, eta: float, pulled: Tensor, extra: Extra) -> None:
         """w <- w - eta (g + lambda g g (w - pulled))."""
         change = torch.sub(w, pulled, out=self.moved.like(w)).mul_(g).mul_(g)
         strength = self.dc_lambda

@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from asr.training.messages import Push, Slots
 from asr.training.methods.accumulate import loss_of
-from asr.training.methods.base import Method, Scratch
+from asr.training.methods.base import Extra, Method, Scratch
 from asr.training.worker import Talk, Worker
 
 
@@ -52,11 +53,11 @@ class Easgd(Method):
         self.seen: set[int] = set()
         self.alpha = 0.0
         self.pull = Scratch()
-        self.velocity: torch.Tensor | None = None  # the worker's
+        self.velocity: Tensor | None = None  # the worker's
 
     # ---- the server's side
 
-    def sent(self, slots: Slots) -> torch.Tensor:
+    def sent(self, slots: Slots) -> Tensor:
         """Return the worker's weights x_i."""
         return slots.weights
 
@@ -65,20 +66,13 @@ class Easgd(Method):
         self.seen.add(push.worker)
         self.alpha = self.beta / (self.workers or len(self.seen))
 
-    def step(
-        self,
-        w: torch.Tensor,
-        g: torch.Tensor,
-        eta: float,
-        pulled: torch.Tensor,
-        extra: tuple[torch.Tensor, ...],
-    ) -> None:
+    def step(self, w: Tensor, g: Tensor, eta: float, pulled: Tensor, extra: Extra) -> None:
         """Exchange between a shard of the centre x~ and of the worker's x_i."""
         e = torch.sub(pulled, w, out=self.pull.like(w)).mul_(self.alpha)
         w.add_(e)
         pulled.sub_(e)
 
-    def give(self, w: torch.Tensor, into: torch.Tensor, extra: tuple[torch.Tensor, ...], fresh: bool) -> None:
+    def give(self, w: Tensor, into: Tensor, extra: Extra, fresh: bool) -> None:
         """Leave a worker its x_i; a new one gets the centre."""
         if fresh:
             into.copy_(w)

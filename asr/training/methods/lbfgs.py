@@ -105,7 +105,8 @@ class LbfgsMinimiser:
     @property
     def state(self) -> dict[str, Any]:
         """Return what the optimiser keeps for its one parameter."""
-        return self.optimiser.state[self.parameter]
+        found: dict[str, Any] = self.optimiser.state[self.parameter]
+        return found
 
     def figures(self) -> dict[str, Any]:
         """Return passes, step length t, pairs held."""

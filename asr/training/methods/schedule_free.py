@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from asr.training.messages import Push
-from asr.training.methods.base import Method
+from asr.training.methods.base import Extra, Method
 
 
 @dataclass
@@ -35,7 +35,7 @@ class ScheduleFree(Method):
         self.squares = 0.0  # sum of gamma^2
         self.c = 1.0
 
-    def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def vectors(self, weights: Tensor) -> dict[str, Tensor]:
         """Return z, which starts where x does."""
         return {"z": weights.clone()}
 
@@ -44,20 +44,13 @@ class ScheduleFree(Method):
         self.squares += eta * eta
         self.c = eta * eta / self.squares if self.squares else 0.0
 
-    def step(
-        self,
-        w: torch.Tensor,
-        g: torch.Tensor,
-        eta: float,
-        pulled: torch.Tensor,
-        extra: tuple[torch.Tensor, ...],
-    ) -> None:
+    def step(self, w: Tensor, g: Tensor, eta: float, pulled: Tensor, extra: Extra) -> None:
         """z <- z - gamma g, x <- (1 - c) x + c z."""
         (z,) = extra
         z.add_(g, alpha=-eta)
         w.lerp_(z, self.c)
 
-    def give(self, w: torch.Tensor, into: torch.Tensor, extra: tuple[torch.Tensor, ...], fresh: bool) -> None:
+    def give(self, w: Tensor, into: Tensor, extra: Extra, fresh: bool) -> None:
         """Put y = (1 - beta) z + beta x into the slot."""
         (z,) = extra
         into.copy_(z).lerp_(w.to(into.device), self.beta)

@@ -16,18 +16,19 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 
 from asr.training.messages import Push
-from asr.training.methods.base import Method
+from asr.training.methods.base import Extra, Method
 from asr.training.worker import Talk, Worker
 
 
 class Point(NamedTuple):
     """Flat weights, the mean loss of all frames there (nats), and its gradient."""
 
-    weights: torch.Tensor
+    weights: Tensor
     loss: float
-    gradient: torch.Tensor
+    gradient: Tensor
 
 
 class DataLoss(Protocol):
@@ -37,16 +38,16 @@ class DataLoss(Protocol):
     def passes_left(self) -> int:
         """Return how many more times `loss_and_gradient` may be called."""
 
-    def loss_and_gradient(self, weights: torch.Tensor) -> tuple[float, torch.Tensor]:
+    def loss_and_gradient(self, weights: Tensor) -> tuple[float, Tensor]:
         """Return the mean loss of all frames and its gradient, by a pass over the data.
 
         The next call overwrites the tensor. If the loss is not finite, the gradient is zero.
         """
 
-    def heldout(self, weights: torch.Tensor) -> float:
+    def heldout(self, weights: Tensor) -> float:
         """Return the held-out cross-entropy in nats."""
 
-    def curvature(self, weights: torch.Tensor, share: float, draw: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    def curvature(self, weights: Tensor, share: float, draw: int) -> Callable[[Tensor], Tensor]:
         """Return the map v -> Gv, G the Gauss-Newton matrix of a sample at `weights`; `draw` picks the sample."""
 
 
@@ -59,13 +60,13 @@ class Minimiser(Protocol):
     def figures(self) -> dict[str, Any]:
         """Return what the log says of the last iteration."""
 
-    def tensors(self) -> dict[str, torch.Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """Return the vectors for a checkpoint."""
 
     def counters(self) -> dict[str, Any]:
         """Return everything else for a checkpoint, JSON-ready."""
 
-    def restore(self, tensors: dict[str, torch.Tensor], counters: dict[str, Any]) -> None:
+    def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
         """Go back to a checkpoint."""
 
 
@@ -80,16 +81,16 @@ class WholeData(Method):
     def __post_init__(self) -> None:
         self.loss = 0.0  # summed over frames, since `begin_pass`
         self.frames = 0
-        self.vector: torch.Tensor  # the server's sum
-        self.lease_sum: torch.Tensor | None = None  # the worker's
+        self.vector: Tensor  # the server's sum
+        self.lease_sum: Tensor | None = None  # the worker's
 
-    def minimiser(self, weights: torch.Tensor) -> Minimiser:
+    def minimiser(self, weights: Tensor) -> Minimiser:
         """Return a new minimiser for weights like these."""
         raise NotImplementedError
 
     # ---- the server's side
 
-    def vectors(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def vectors(self, weights: Tensor) -> dict[str, Tensor]:
         """Return the sum of the pass."""
         self.vector = torch.zeros_like(weights)
         return {"sum": self.vector}
@@ -108,14 +109,7 @@ class WholeData(Method):
         """Return the weight of a lease's mean gradient in the sum: its frames."""
         return float(push.frames)
 
-    def step(
-        self,
-        w: torch.Tensor,
-        g: torch.Tensor,
-        eta: float,
-        pulled: torch.Tensor,
-        extra: tuple[torch.Tensor, ...],
-    ) -> None:
+    def step(self, w: Tensor, g: Tensor, eta: float, pulled: Tensor, extra: Extra) -> None:
         """sum <- sum + frames * g."""
         extra[0].add_(g, alpha=eta)
 
