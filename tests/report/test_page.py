@@ -32,7 +32,7 @@ def test_the_figures_are_on_the_page(made_up, capsys):
     assert "2 min 43 s in all" in text and "0.1 s" not in text
     # tuning
     assert "weight 9 and insertion penalty 0.5 were chosen on dev" in text
-    assert "So is the scale of the priors, 0.8" in text and "99.25" not in text
+    assert "The prior scale 0.8 was chosen with them" in text and "99.25" not in text
     assert "41.25" in text and "37.50 (chosen)" in text and "0.062" in text
     # confusions and utterances
     assert "行 航 2 行 不行 u2" in text
