@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say
+from asr.declared_paths import is_regular
 from asr.errors import InputError
 from asr.files import atomic
-from asr.reads import is_regular
 from asr.settings import option
 from asr.stamp import Stamp
 
