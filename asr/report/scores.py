@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asr.scoring.counts import Counts, Pair, count, operation
+from asr.scoring.scores_file import counts_of
 
 #: most rows of each list; a confusion that occurs once fills the list up to ONCE
 MOST_CONFUSED, ONCE, MOST_LOST, WORST, SPEAKERS = 30, 10, 15, 20, 40
@@ -29,14 +30,9 @@ class ErrorRate:
 
     @classmethod
     def of(cls, figures: Mapping[str, Any]) -> ErrorRate:
-        """Return what scores.json holds under `cer`, `wer` or a speaker."""
-        interval = figures.get("interval")
-        return cls(_counts(figures), None if interval is None else (interval[0], interval[1]))
-
-
-def _counts(figures: Mapping[str, Any]) -> Counts:
-    substitutions, deletions, insertions = (figures[name] for name in ("sub", "del", "ins"))
-    return Counts(figures["length"] - substitutions - deletions, substitutions, deletions, insertions)
+        """Return what scores.json holds under `cer` or `wer`."""
+        interval = figures["interval"]
+        return cls(counts_of(figures), None if interval is None else (interval[0], interval[1]))
 
 
 @dataclass(frozen=True)
@@ -186,7 +182,7 @@ def _by_speaker(record: Mapping[str, Any]) -> list[SpeakerRate]:
     speakers = record["speakers"]
     if len(speakers) < 2 or len(speakers) == record["utterances"]:
         return []
-    found = [SpeakerRate(name, figures["utterances"], _counts(figures)) for name, figures in speakers.items()]
+    found = [SpeakerRate(name, figures["utterances"], counts_of(figures)) for name, figures in speakers.items()]
     return sorted(found, key=lambda item: (-(item.counts.rate or 0), item.name))[:SPEAKERS]
 
 

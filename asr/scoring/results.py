@@ -15,6 +15,7 @@ from typing import Any
 from asr.files import atomic
 from asr.scoring import details
 from asr.scoring.counts import Counts, Pair, align, count, interval, total
+from asr.scoring.scores_file import figures_of
 
 #: the files that write_results writes
 FILES = ("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json")
@@ -107,7 +108,7 @@ def write_results(
         "cer": _total_figures(characters),
         "wer": _total_figures(words),
         "speakers": {
-            name: {"utterances": len(items), **_figures(total(items))} for name, items in by_speaker.items()
+            name: {"utterances": len(items), **figures_of(total(items))} for name, items in by_speaker.items()
         },
         "confusions": [
             {"kind": kind, "ref": pair[0], "hyp": pair[1], "count": number, "example": example}
@@ -144,19 +145,7 @@ def _kaldi_lines(name: str, scored: UnitScores, missing: Sequence[str]) -> list[
 
 def _total_figures(scored: UnitScores) -> dict[str, Any]:
     return {
-        **_figures(scored.total),
+        **figures_of(scored.total),
         "sentences_wrong": sum(1 for item in scored.counts.values() if item.errors),
         "interval": scored.interval,
-    }
-
-
-def _figures(counts: Counts) -> dict[str, Any]:
-    return {
-        "rate": counts.rate,
-        "errors": counts.errors,
-        "length": counts.length,
-        "correct": counts.correct,
-        "ins": counts.insertions,
-        "del": counts.deletions,
-        "sub": counts.substitutions,
     }

@@ -1,6 +1,7 @@
-"""Checks the content of scores.json, so that a reader can rely on it: a damaged or older file has a problem.
+"""The content of scores.json: counts as JSON and back, and a check that finds a damaged or older file.
 
-problem({"cer": 1})     # "it has no utterances"
+figures_of(Counts(5, 2, 1))             # {"rate": 37.5, "errors": 3, "length": 8, ...}
+problem({"cer": {"rate": 37.5}})        # "it has no utterances"
 """
 
 from __future__ import annotations
@@ -8,11 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from asr.scoring.counts import operation
+from asr.scoring.counts import Counts, operation
 from asr.scoring.details import KINDS
 
 #: no figure of a set is larger
 LARGEST = 10**15
+
+
+def figures_of(counts: Counts) -> dict[str, Any]:
+    """Return counts as JSON, with their rate in percent."""
+    return {
+        "rate": counts.rate,
+        "errors": counts.errors,
+        "length": counts.length,
+        "correct": counts.correct,
+        "ins": counts.insertions,
+        "del": counts.deletions,
+        "sub": counts.substitutions,
+    }
+
+
+def counts_of(figures: Mapping[str, Any]) -> Counts:
+    """Return the counts that `figures_of` wrote."""
+    correct = figures["length"] - figures["sub"] - figures["del"]
+    return Counts(correct, figures["sub"], figures["del"], figures["ins"])
 
 
 def problem(record: Mapping[str, Any]) -> str | None:
