@@ -163,6 +163,18 @@ def test_several_passes(tmp_path):
     assert read(tmp_path, newbob()).pass_ends == [1000, 2000]
 
 
+@pytest.mark.parametrize(
+    ("kept", "sentence"),
+    [
+        (None, "The training log does not record which of them were kept."),
+        (False, "None of them was better than the weights before it"),
+    ],
+)
+def test_no_pass_is_kept(tmp_path, kept, sentence):
+    log = [event | ({"kept": kept} if "kept" in event else {}) for event in newbob()]
+    assert sentence in check(page(read(tmp_path, log)))
+
+
 def test_iterations_of_a_batch_method(tmp_path):
     log = newbob()
     for event in log:
