@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Sets up .venv in the checkout, once; of two processes that do so at a time the second waits. Sourced by run.sh and
-# local/test.sh, from the project's root, after local/children.sh.
-#   set_up          what the recipe needs
-#   set_up test     and what the tests need
-# PYTHON names another python3; PIP_INDEX_URL and the like work as pip has them.
+# Sets up .venv in the checkout, once. If two processes do so at a time, the second waits. run.sh and local/test.sh
+# source this file from the root of the checkout, after local/children.sh.
+#   set_up          installs the dependencies of the recipe
+#   set_up test     installs those of the tests too
+# PYTHON names another python3. pip reads PIP_INDEX_URL and its other variables.
 
 set_up() {
   local extra=${1:-} wanted python=${PYTHON:-python3} set_up_lock
@@ -13,7 +13,7 @@ set_up() {
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     set_up_failed "$("$python" --version) is too old; set PYTHON to a Python 3.11 or newer"
   { exec {set_up_lock}<>.venv.lock; } 2>/dev/null || set_up_failed "$PWD cannot be written"
-  # the lock is the descriptor's: pip inherits it, and holds it where it outlives a script that was killed
+  # the lock belongs to the descriptor: pip inherits it, and holds it if this script is killed before pip ends
   run_child "$python" -c "$WAIT_FOR_LOCK" "$set_up_lock" || set_up_failed "another process sets up .venv"
   ! is_set_up || return 0
   echo "setting up .venv (once, about a minute and 1.2 GB; torch's CUDA build takes more)"
@@ -33,8 +33,8 @@ set_up() {
   exec {set_up_lock}>&-
 }
 
-is_set_up() { # by set_up's variables
-  local mark marks=(.venv/ready-test) # the tests' environment has all that the recipe needs
+is_set_up() { # reads the variables of set_up
+  local mark marks=(.venv/ready-test) # the environment of the tests includes that of the recipe
   [[ -n $extra ]] || marks+=(.venv/ready)
   for mark in "${marks[@]}"; do
     [[ ! -f $mark || $(<"$mark") != "$wanted" ]] || return 0
@@ -49,7 +49,7 @@ try:
 except BlockingIOError:
     print("waiting for another process that sets up .venv", flush=True)
     fcntl.flock(int(sys.argv[1]), fcntl.LOCK_EX)
-except OSError:  # this file system has no locks
+except OSError:  # the file system has no locks
     pass
 '
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up and runs the checks and tests, these in two processes (`-n 0`: in one, where a debugger works).
-# `--all` runs the slow ones too; other arguments go to pytest.
+# Sets up .venv, and runs the checks and then the tests, in two processes (`-n 0`: in one, for a debugger).
+# `--all` runs the slow tests too. pytest gets all other arguments. Its last line counts the tests that need ../shared.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=local/children.sh

@@ -45,10 +45,15 @@ def from_set(texts: Iterable[str]) -> list[Assignment]:
     return list(found.values())
 
 
+class _IniReader(configparser.ConfigParser):
+    def optionxform(self, optionstr: str) -> str:
+        """Return the field of a key: max_norm of `Max-Norm`."""
+        return optionstr.strip().lower().replace("-", "_")
+
+
 def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
     """Read a recipe.cfg, whose sections are some of `verbs`. Raises InputError with the line of an error."""
-    reader = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",), default_section="")
-    reader.optionxform = lambda name: name.strip().lower().replace("-", "_")  # type: ignore[assignment, method-assign]
+    reader = _IniReader(interpolation=None, inline_comment_prefixes=("#",), default_section="")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         reader.read_string("\n".join(lines))
