@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from asr.command.exits import status_of
-from asr.errors import InputError, shown
 
 
 @pytest.mark.parametrize(
@@ -58,10 +57,3 @@ def test_a_full_standard_output_is_one_line():
             [sys.executable, "-m", "asr"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (2, "standard output: no space left on device\n")
-
-
-def test_invisible_characters_are_written_out():
-    assert shown("a\u200bb\u3000c\ufeff\td e") == "a<U+200B>b<U+3000>c<U+FEFF>\td e"
-    assert shown("今天 é") == "今天 é"
-    assert str(InputError("wrong", file="f", line=3, key="S1\u200b")) == "f:3: S1<U+200B>: wrong"
-    assert str(InputError("wrong", key="k" * 100)) == "k" * 80 + "...: wrong"
