@@ -1,6 +1,6 @@
 """`python -m asr VERB [options]`: one verb per stage and tool. `python -m asr` alone lists them.
 
-A verb is a module with a docstring (its usage: what it reads, what it writes, an example), a dataclass
+A verb is a module with a docstring (its usage: inputs, outputs, an example), a dataclass
 `Settings` and a function `run(settings)`; asr/command/verbs.py lists them. Nothing heavy is imported before the verb
 is known.
 """
@@ -26,7 +26,7 @@ Resolver = Callable[[list[str]], tuple[Any, Callable[[Any], int | None]]]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a verb; returns the exit status: 0, 2 for wrong input, 1 for a fault of ours, 128 + N for signal N.
+    """Run a verb; returns the exit status: 0, 2 for wrong input, 1 for a fault of the program, 128 + N for signal N.
 
     A verb that ends with another status returns it from its `run`.
     """

@@ -48,7 +48,7 @@ def forget() -> None:
 
 
 def declare(settings: Any, log: Path | None = None) -> None:
-    """Note the paths of a run's settings. Raises InputError if an input would be written over or there is no room."""
+    """Note the paths of a run's settings. Raises InputError if an input would be overwritten or there is no room."""
     forget()
     places = list(_places(settings))
     if log is not None:
@@ -113,8 +113,8 @@ def _check_output(out: DeclaredPath, read: list[DeclaredPath]) -> None:
                 f"is read ({place.name}) and would be overwritten by {out.name} {out.path}", file=place.path
             )
         name = os.path.basename(os.path.realpath(out.path))  # behind a link, what would be replaced
-        ours = any(fnmatch.fnmatch(name, pattern) for pattern in out.makes)
-        if out.path.is_file() and not ours and place.path.is_dir() and _inside(out.path, place.path):
+        made = any(fnmatch.fnmatch(name, pattern) for pattern in out.makes)
+        if out.path.is_file() and not made and place.path.is_dir() and _inside(out.path, place.path):
             raise InputError(f"is part of {place.name} {place.path}, which is read; write elsewhere", file=out.path)
     if out.writes != "folder" and out.path.is_file() and not is_text(out.path):
         raise InputError(f"already exists and is not text: {out.name} does not overwrite it", file=out.path)

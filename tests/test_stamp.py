@@ -74,8 +74,8 @@ def test_a_stamp_records_version_commit_and_time(folder):
     content = json.loads((folder / "s").read_text())
     assert content["version"] == asr.__version__
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False).stdout
-    said = content["commit"].removesuffix("+")
-    assert (len(said) >= 12 and head.startswith(said)) if head else said == "unknown"
+    recorded = content["commit"].removesuffix("+")
+    assert (len(recorded) >= 12 and head.startswith(recorded)) if head else recorded == "unknown"
     assert content["finished"][:2] == "20" and content["finished"][10] == "T"
 
 

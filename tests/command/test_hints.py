@@ -56,7 +56,7 @@ def known_to(path: Path, text: str) -> set[str]:
     verbs = [verb for verb, modules in sources.items() if name in modules]
     if verbs:
         return OF_VERB[verbs[0]] | EVERY_VERB
-    # a module that several verbs use: asr.command.hints leaves the advice out where the verb has no such option
+    # a module that several verbs use: asr.command.hints leaves the advice out if the verb has no such option
     return set().union(*OF_VERB.values(), *OF_RECIPE.values()) | EVERY_VERB
 
 

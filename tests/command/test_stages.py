@@ -20,9 +20,9 @@ from asr.errors import InputError
 )
 def test_verbs_name_the_stage_that_comes_first(argv, file, stage, tmp_path, capsys):
     assert main([word.format(tmp_path) for word in argv]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"{tmp_path}/{file}: ") and said.endswith(f"; stage {stage} makes it: run it first\n")
-    assert len(said.splitlines()) == 1
+    line = capsys.readouterr().err
+    assert line.startswith(f"{tmp_path}/{file}: ") and line.endswith(f"; stage {stage} makes it: run it first\n")
+    assert len(line.splitlines()) == 1
 
 
 def test_only_a_missing_file_has_the_hint(tmp_path):

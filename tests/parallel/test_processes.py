@@ -1,4 +1,4 @@
-"""How many processes a verb starts, and how they end."""
+"""The number of processes that a verb starts, and their end."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def test_how_many_processes():
 
 
 def test_a_command_is_killed_with_the_process_that_runs_it(tmp_path):
-    """Also when that process is killed itself, which tells nobody."""
+    """It is killed even if that process is killed by SIGKILL, which it cannot handle."""
     code = "import subprocess; from asr.parallel.processes import with_this_one; "
     code += f"subprocess.run('echo $$ > {tmp_path}/pid; exec sleep 3600', shell=True, preexec_fn=with_this_one())"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)

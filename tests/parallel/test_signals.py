@@ -109,8 +109,8 @@ def test_a_deferred_signal_is_raised_after_the_block():
 def test_each_signal_has_its_exit_status_and_leaves_no_temporary_file(tmp_path, number, status):
     process = start(tmp_path)
     process.send_signal(number)
-    said = process.communicate(timeout=60)[1]
-    assert (process.returncode, said) == (status, "interrupted; the same command goes on from here\n")
+    error = process.communicate(timeout=60)[1]
+    assert (process.returncode, error) == (status, "interrupted; the same command goes on from here\n")
     assert list(tmp_path.iterdir()) == []
 
 
