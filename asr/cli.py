@@ -1,8 +1,9 @@
 """`python -m asr VERB [options]`: one verb per stage and tool. `python -m asr` alone lists them.
 
-A verb is a module with a docstring (its usage: inputs, outputs, an example), a dataclass
-`Settings` and a function `run(settings)`; asr/command/verbs.py lists them. Nothing heavy is imported before the verb
-is known.
+    main(["train", "--help"])
+
+A verb is a module with a docstring (its usage: inputs, outputs, an example), a dataclass `Settings` and a function
+`run(settings)`. asr/command/verbs.py lists the verbs. Nothing heavy is imported before the verb is known.
 """
 
 from __future__ import annotations

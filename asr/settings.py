@@ -8,9 +8,10 @@
         out: Path = option(help="folder to write", writes="folder")
         files: tuple[Path, ...] = option((), help="sound files", positional=True)
 
-A field is a str, int, float, bool, Path, `X | None` or tuple[X, ...]. Its range is declared beside it, so a value that no
-verb can use is refused where it is read, and a value for a later stage before the first one runs. A float is finite,
-and an int has at most 64 bits. asr/command/resolve.py fills the dataclass from recipe.cfg and the command line.
+A field is a str, int, float, bool, Path, `X | None` or tuple[X, ...]. Its range is declared beside it, so a value
+that no verb can use is refused where it is read, and a value for a later stage before the first one runs. A float is
+finite, and an int has at most 64 bits. asr/command/resolve.py fills the dataclass from recipe.cfg and the command
+line.
 """
 
 from __future__ import annotations
