@@ -1,4 +1,4 @@
-"""Slow, plain ways to what the language models' arrays answer; and a random text."""
+"""Slow, plain computations of the probabilities of language models, and a random text."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from asr.lang.lexicon_fst import write_grammar
 
 
 def write_g(folder, model, words):
-    """G.fst of a model over <eps>, `words` and #0, numbered in that order; returns its path."""
+    """Write G.fst of a model over <eps>, `words` and #0, numbered in that order; return its path."""
     table = ["<eps>", *words, "#0"]
     (folder / "words.txt").write_text("".join(f"{word} {number}\n" for number, word in enumerate(table)), "utf-8")
     write_arpa(folder / "lm.arpa", model)
@@ -16,7 +16,7 @@ def write_g(folder, model, words):
 
 
 def random_sentences(seed, words=7, sentences=60):
-    """Sentences whose words depend on the word before."""
+    """Return sentences whose words depend on the previous word."""
     rng = np.random.default_rng(seed)
     likely = rng.dirichlet(np.full(words, 0.3), words)
     result = []
@@ -41,17 +41,17 @@ class PlainBackoff:
                 self.logp[named], self.backoff[named] = float(order.logp[row]), float(order.backoff[row])
 
     def log_p(self, history, word):
-        """-inf for an unknown word."""
+        """Return log p(word | history), -inf for an unknown word."""
         gram = (*history, word)
         if gram in self.logp:
             return self.logp[gram]
         return self.backoff.get(history, 0.0) + self.log_p(history[1:], word) if history else -np.inf
 
     def histories(self):
-        """The empty one and every n-gram."""
+        """Return the empty history and every n-gram."""
         return [(), *self.logp]
 
     def sums(self):
-        """Of p over all words but <s>, after every history."""
+        """Return the sum of p over all words but <s>, after every history."""
         words = [word for word in self.words if word != "<s>"]
         return np.array([sum(np.exp(self.log_p(history, word)) for word in words) for history in self.histories()])

@@ -23,7 +23,7 @@ def rights(path: Path) -> int:
 @pytest.mark.parametrize(
     ("mask", "file", "folder"), [(0o077, 0o600, 0o700), (0o002, 0o664, 0o775), (0o022, 0o644, 0o755)]
 )
-def test_the_umask_holds(tmp_path, mask, file, folder):
+def test_new_files_and_folders_have_the_rights_of_the_umask(tmp_path, mask, file, folder):
     old = os.umask(mask)
     try:
         with atomic(tmp_path / "made" / "file") as handle:
@@ -44,7 +44,7 @@ def test_a_replaced_file_keeps_its_rights(tmp_path):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_link_stays_and_what_it_names_is_written(tmp_path, there):
+def test_a_link_stays_and_its_target_is_written(tmp_path, there):
     (tmp_path / "real").mkdir()
     if there:
         (tmp_path / "real" / "file").write_text("old")
@@ -73,8 +73,8 @@ def test_a_fifo_is_written_into(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
-def test_a_descriptor_is_written_into_and_not_cut(tmp_path, name):
-    """`--out /dev/stdout > file`: what stands in the file before and after stays."""
+def test_a_descriptor_is_written_into_and_not_truncated(tmp_path, name):
+    """`--out /dev/stdout > file` keeps the text before and after in the file."""
     (tmp_path / "link").symlink_to("/dev/stdout")
     code = f"""
 from asr.files import atomic
@@ -103,7 +103,7 @@ def test_an_error_of_the_disk_names_the_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_name_as_long_as_the_file_system_takes(tmp_path):
+def test_the_longest_name_of_the_file_system_is_written(tmp_path):
     with atomic(tmp_path / ("x" * 255)) as handle:
         handle.write("x")
     with pytest.raises(OSError) as caught, atomic(tmp_path / ("x" * 256)):
@@ -111,7 +111,7 @@ def test_a_name_as_long_as_the_file_system_takes(tmp_path):
     assert "file name too long" in str(of_file_system(caught.value))
 
 
-def test_a_link_within_what_a_run_writes_is_replaced(tmp_path):
+def test_a_link_in_a_folder_that_the_run_writes_is_replaced(tmp_path):
     """A data directory of links to somebody else's tables: theirs stay as they are."""
     from test_declared_paths import InPlace
 

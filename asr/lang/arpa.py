@@ -96,7 +96,7 @@ class _ArpaReader:
             gram = self._text_of(int(prefix[first]), int(word[first]))
             raise self.fail(f"the {self.length}-gram '{gram}' has occurred before", int(line[first]))
         if len(key) != self.declared[self.length]:
-            raise self.fail(f"{len(key)} {self.length}-grams, but \\data\\ says {self.declared[self.length]}")
+            raise self.fail(f"{len(key)} {self.length}-grams, but \\data\\ declares {self.declared[self.length]}")
         self.orders.append(Order(prefix[order], word[order], logp[order], backoff[order], key))
 
     def _text_of(self, prefix: int, word: int) -> str:
@@ -167,7 +167,7 @@ def read_arpa(path: str | os.PathLike[str]) -> Ngram:
     for reader.line, raw in read_lines(path):
         text = raw.strip()
         if not begun:
-            begun = text == "\\data\\"  # anything may stand before it
+            begun = text == "\\data\\"  # text before it is ignored
         elif not text:
             continue
         elif text == "\\end\\":

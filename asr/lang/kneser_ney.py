@@ -3,7 +3,7 @@
     p(w|h) = (a(hw) - D(a(hw))) / a(h·) + gamma(h) p(w|h'),   gamma(h) = (D1 N1(h·) + D2 N2(h·) + D3 N3+(h·)) / a(h·)
 
 a is the count at the highest order. Below it, a is the number of different words that precede hw; what begins with
-<s>, which nothing precedes, keeps its count. h' is h without its first word; below one word stands the uniform
+<s>, which nothing precedes, keeps its count. h' is h without its first word; below unigrams is the uniform
 distribution over all words and </s>. D1, D2, D3+ come from the numbers of n-grams that were seen once to four times.
 In the ARPA file gamma(h) is the back-off weight, and p sums to one over the words after every history.
 

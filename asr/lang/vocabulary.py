@@ -3,7 +3,7 @@
     vocabulary = choose(settings, ["银行 在 KTV 对面"])      # --units own --lexicon my_lexicon.txt
     vocabulary.lexicon      my_lexicon.txt, and those of 银行, 在, KTV, 对面 and of their characters that it lacks
 
-Every character of the text is a word by itself or can be spelled, so that every transcript can be aligned and
+Every character of the text is a word or can be spelled, so that every transcript can be aligned and
 recognised.
 """
 

@@ -16,7 +16,7 @@ from asr.errors import InputError, shown
 from asr.files import atomic, read_bytes
 
 T = TypeVar("T")
-BLANKS = " \t\r\v\f"  # between a key and its value: all that Kaldi takes for white space
+BLANKS = " \t\r\v\f"  # between a key and its value: the white space of Kaldi
 _TABS = re.compile("[ \t\r\v\f]+")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 

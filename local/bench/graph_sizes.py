@@ -1,8 +1,8 @@
-"""A lang directory with a large made-up grammar: the lexicon and phones of LANG, a trigram model of random sentences.
+"""Make a lang directory with a large grammar: the lexicon and phones of LANG, a trigram model of random sentences.
 
     python local/bench/graph_sizes.py LANG OUT WORDS [LENGTH]
 
-WORDS words of text in all. With LENGTH > 1 the lexicon is new: 20,000 words of up to LENGTH of LANG's own words each.
+The text has WORDS words. With LENGTH > 1 the lexicon is new: 20,000 words, each of up to LENGTH words of LANG.
 """
 
 import sys
@@ -18,11 +18,11 @@ from asr.lang.lexicon import Lexicon, read_lexicon
 from asr.lang.lexicon_fst import write_grammar
 
 VOCABULARY = 20_000
-SUCCESSORS = 150  # words that may follow a word: a text whose trigrams repeat, as those of real text do
+SUCCESSORS = 150  # words that may follow a word: trigrams repeat, as in real text
 
 
 def sentences(words: list[str], length: int, rng: np.random.Generator) -> list[list[str]]:
-    """Random walks of about twelve words; both a word's successors and their frequencies are as Zipf has them."""
+    """Return random walks of about twelve words; successors and their frequencies follow Zipf's law."""
     frequency = 1 / np.arange(2, len(words) + 2)
     frequency /= frequency.sum()
     after = rng.choice(len(words), (len(words), SUCCESSORS), p=frequency)
@@ -41,7 +41,7 @@ def sentences(words: list[str], length: int, rng: np.random.Generator) -> list[l
 
 
 def longer(lexicon: Lexicon, length: int, rng: np.random.Generator) -> Lexicon:
-    """VOCABULARY made-up words of one to `length` of the lexicon's, and its two for noise."""
+    """Return VOCABULARY words, each of one to `length` words of the lexicon, and its two noise words."""
     noises, plain = [row for row in lexicon if row[0].startswith("<")], lexicon[len(lexicon) // 10 :]
     made = {}
     while len(made) < VOCABULARY:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Language models side by side on real speech, with one network: orders, the lattices of one rescored with another, transcripts
-# and word list pooled or mixed, pruning. Weights chosen on dev; error rates with their bootstrap intervals on dev and test;
-# perplexity a character, on dev.
-#   local/bench/language_model.sh                 the AISHELL sample by its protocol, all our own tools, characters as words
+# Compares language models on real speech, with one network: orders, lattices rescored with another order, transcripts and
+# word list pooled or mixed, pruning. Weights are chosen on dev. Prints error rates with bootstrap intervals on dev and test,
+# and the perplexity per character on dev.
+#   local/bench/language_model.sh                 the AISHELL sample by its protocol, our own tools only, characters as words
 #   local/bench/language_model.sh --units spm --vocab 3500
 # --exp: an experiment of recipes/kaldi with stages 1 to 5 done.
 set -euo pipefail

@@ -42,7 +42,7 @@ rescored() { # name folder lattices' row grammar's row: applies the language mod
   done
   figures "$name" "$out" "$4" "$3"
 }
-figures() { # name folder grammar's row graph's row: scores, and prints one row
+figures() { # name folder, row of the grammar, row of the graph: scores, and prints one row
   local set
   for set in dev test; do
     asr score --latin letter --ref "$exp/data/$set/text" --hyp "$2/$set/hyp.txt" --set-name "$set" --out "$2/$set"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Word units side by side on real speech: one network, trained once with characters as words; then lexicon, language model and
-# graph anew for each kind of unit, weights chosen on dev, error rates with their bootstrap intervals on dev and test.
-#   local/bench/units.sh                          the AISHELL sample by its protocol, all our own tools
+# Compares word units on real speech. One network is trained with characters as words; lexicon, language model and graph are
+# made for each kind of unit. Weights are chosen on dev. Prints error rates with bootstrap intervals on dev and test.
+#   local/bench/units.sh                          the AISHELL sample by its protocol, our own tools only
 #   local/bench/units.sh --units "chars spm:3200 spm:4000" --order 4
-# A unit is a value of `asr lang --units`, with --vocab after a colon. --exp: an experiment of recipes/kaldi with stages 1 to 5 done.
+# A unit is a value of `asr lang --units`, followed by a colon and --vocab. --exp: an experiment of recipes/kaldi with stages 1 to 5 done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=local/setup.sh

@@ -1,4 +1,4 @@
-"""Features against Kaldi's own, of eight real utterances."""
+"""Features and statistics equal Kaldi's for eight real utterances."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_normalisation_statistics_equal_kaldis(kaldi_sample, kaldi):
         np.testing.assert_allclose(normalise.statistics(features), kaldi["stats"][key], rtol=1e-5)
 
 
-def test_normalised_has_zero_mean_and_unit_variance():
+def test_normalised_features_have_zero_mean_and_unit_variance():
     features = np.random.default_rng(1).normal(3, 2, size=(500, 4)).astype(np.float32)
     got = normalise.apply(features, normalise.statistics(features))
     np.testing.assert_allclose(got.mean(axis=0), 0, atol=1e-5)
@@ -62,7 +62,7 @@ def test_normalised_has_zero_mean_and_unit_variance():
     np.testing.assert_allclose(only_mean.std(axis=0), features.std(axis=0), rtol=1e-4)
 
 
-def test_frames_are_counted_as_snip_edges_does():
+def test_frames_are_counted_with_snip_edges():
     assert [num_frames(n, 16000) for n in (399, 400, 559, 560, 16000)] == [0, 1, 1, 2, 98]
 
 

@@ -53,8 +53,8 @@ def test_reading_and_scoring(tmp_path):
         ("-0.7\t们", "-0.7\t我", 11, "has occurred before"),
         ("-0.2 我 们", "-0.2 我 他", 15, "他 is not among the 1-grams"),
         ("-0.2 我 们", "-0.2 我", 15, "2 word"),
-        ("ngram 2=2", "ngram 2=3", 17, "2 2-grams, but .* says 3"),
-        ("ngram 1=4", "ngram 1=3", 13, "4 1-grams, but .* says 3"),
+        ("ngram 2=2", "ngram 2=3", 17, "2 2-grams, but .* declares 3"),
+        ("ngram 1=4", "ngram 1=3", 13, "4 1-grams, but .* declares 3"),
         ("ngram 1=4", "ngramme 1=4", 4, "ngram N=COUNT"),
         ("ngram 2=2\n", "", 12, "out of order or not declared"),
         ("\\2-grams:", "\\3-grams:", 13, "out of order or not declared"),
@@ -73,12 +73,12 @@ def test_a_broken_file_is_refused_by_line(tmp_path, old, new, line, complaint):
     ("text", "complaint"),
     [("", "is not an ARPA file"), (GOOD.replace("</s>", "们们"), "lack </s>")],
 )
-def test_a_file_that_is_no_model(tmp_path, text, complaint):
+def test_a_file_without_a_model_is_refused(tmp_path, text, complaint):
     with pytest.raises(InputError, match=complaint):
         read_arpa(write(tmp_path / "lm.arpa", text))
 
 
-def test_a_cut_gzip_file(tmp_path):
+def test_a_truncated_gzip_file_is_refused(tmp_path):
     path = tmp_path / "lm.arpa.gz"
     path.write_bytes(gzip.compress(GOOD.encode())[:-9])
     with pytest.raises(InputError, match="cannot be read"):
@@ -86,7 +86,7 @@ def test_a_cut_gzip_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz"])
-def test_what_is_written_is_read_again(tmp_path, name):
+def test_a_written_model_is_read_again(tmp_path, name):
     generator = np.random.default_rng(5)
     sentences = [[f"w{i}" for i in generator.integers(0, 9, generator.integers(1, 7))] for _ in range(60)]
     model = estimate(sentences, 3)

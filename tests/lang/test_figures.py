@@ -18,7 +18,7 @@ def test_unknown_and_added_words_are_counted_by_frequency(tmp_path, capsys):
     assert capsys.readouterr().out == "lang: 2 words of the training text are not in words.txt; see oov\n"
 
 
-def test_the_same_probability_is_spread_over_words_or_characters(capsys):
+def test_perplexity_per_word_and_per_character(capsys):
     tokens = [["我", "去", "银行"], ["我", "去", "KTV"]]
     model = estimate(tokens, 2)
     assert characters_scored(tokens, model) == 4 + 5 + 2
@@ -30,7 +30,7 @@ def test_the_same_probability_is_spread_over_words_or_characters(capsys):
     assert " over 8 words and sentence ends, " in said and said.endswith(" over 11 characters and sentence ends\n")
 
 
-def test_unknown_words_count_in_neither():
+def test_unknown_words_are_not_scored():
     model = estimate([["我", "<SPN>"]], 1)
     assert characters_scored([["我", "银行", "<SPN>"]], model) == 1 + 1 + 1
     assert dev_figures([], WORDS, model) == {}

@@ -92,7 +92,7 @@ def test_a_lexicon_without_silence():
     assert labels == {phones[name] for name in ("y", "i1", "e4", "#0")}
 
 
-def test_given_phones_keep_their_ids_and_new_symbols_go_last(tmp_path):
+def test_given_phones_keep_their_ids_and_new_symbols_follow(tmp_path):
     given = {"<eps>": 0, "SIL": 7, "SPN": 2, "y": 3, "i1": 9, "e4": 4, "#0": 12, "unused": 11}
     path = tmp_path / "phones.txt"
     path.write_text("".join(f"{phone} {number}\n" for phone, number in given.items()))

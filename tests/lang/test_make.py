@@ -76,7 +76,7 @@ def test_text_becomes_a_whole_lang_directory(here, capsys):
     assert Path("lang/oov.txt").read_text() == "<SPN>\n"
 
 
-def test_sentences_cost_in_g_what_the_model_says(here):
+def test_path_costs_in_g_equal_the_model(here):
     assert lang("--text text --lm-text more.txt --out lang") == 0
     grammar = kaldifst.StdVectorFst.read("lang/G.fst")
     words = read_symbols("lang/words.txt")
@@ -101,7 +101,7 @@ def test_sentences_cost_in_g_what_the_model_says(here):
 
 
 @pytest.mark.parametrize("options", ["--lm-text more.txt", "--units spm"])
-def test_the_same_bytes_whatever_the_hash_seed(here, options):
+def test_the_hash_seed_has_no_effect_on_the_files(here, options):
     made = []
     for seed in ("1", "77"):
         command = [sys.executable, *f"-m asr lang --text text {options} --out lang --force".split()]
@@ -126,7 +126,7 @@ def test_the_stage_runs_again_only_after_a_change(here, capsys):
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
-def test_other_orders_give_a_grammar(here, order):
+def test_other_orders_make_a_grammar(here, order):
     assert lang(f"--text text --out lang --order {order}") == 0
     assert f"ngram {order}=" in Path("lang/lm.arpa").read_text(encoding="utf-8")
 
@@ -147,7 +147,7 @@ def test_ready_lexicon_and_language_model(here, capsys):
     Path("dev").write_text("v1 我们去淮海\n", encoding="utf-8")
     assert lang("--text text --lexicon my.txt --arpa my.arpa --dev-text dev --out lang") == 0
     words = Path("lang/words.txt").read_text(encoding="utf-8").split()[::2]
-    # the lexicon's, and what of the text they do not spell
+    # the words of the lexicon, and those of the text that it cannot spell
     added = ["K", "T", "V", *sorted("银行长我江很走")]
     assert words == ["<eps>", "<SIL>", "<SPN>", *sorted([*added, "中国", "去", "我们"]), "#0", "<s>", "</s>"]
     said = capsys.readouterr().out
@@ -157,7 +157,7 @@ def test_ready_lexicon_and_language_model(here, capsys):
     assert lexicon[2:5] == ["我们 w o3 m en5", "去 q u4", "中国 zh ong1 g uo2"] and "江 j iang1" in lexicon
     counts = Path("lang/oov_counts.txt").read_text(encoding="utf-8").splitlines()
     assert counts[0] == "行 4 pypinyin" and "K 1 letters" in counts and "淮 1 noise" in counts and len(counts) == 12
-    assert Path("lang/lm.arpa").read_text(encoding="utf-8").count("犀牛") == 1  # there, but not in G
+    assert Path("lang/lm.arpa").read_text(encoding="utf-8").count("犀牛") == 1  # in lm.arpa, but not in G
     assert lang("--text text --arpa my.arpa --out lang") == 0
     assert "犀牛 x i1 n iu2" in Path("lang/lexicon.txt").read_text(encoding="utf-8")
 
@@ -188,10 +188,10 @@ def test_every_transcript_can_be_aligned(here, options, capsys):
         assert "<SPN>" not in words and "".join(words) == sentence.replace(" ", "")
         assert set(words) <= unigrams and all(lexicon[word] for word in words)
         for character in characters(sentence, latin="letter"):
-            # either a word by itself that can be recognised, or in words that the user has chosen
+            # a word that can be recognised, or a part of the user's words
             assert character in unigrams or ("my.txt" in options and "own" not in options)
     Path("data").mkdir()
-    Path("data/text").write_text(TEXT + NASTY, encoding="utf-8")  # as it stands, not normalised
+    Path("data/text").write_text(TEXT + NASTY, encoding="utf-8")  # not normalised
     ids = Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
     assert all(ids.values()) and len(ids) == 10
     assert normalise("😀") == "" and ids["n6"] == [symbols["𬺠"]]
@@ -225,7 +225,7 @@ def test_the_words_are_pieces(here, capsys):
     facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
     assert facts["settings"]["units"] == "spm" and facts["dev"]["unknown"] == 0
     assert facts["dev"]["perplexity_a_character"] < facts["dev"]["perplexity"]
-    # a lang directory of pieces that is taken over keeps its way of splitting
+    # a copied lang directory of pieces splits text as before
     assert lang("--lang-dir lang --out again --tune-text text") == 0
     assert Path("again/pieces.model").read_bytes() == Path("lang/pieces.model").read_bytes()
     assert "\t打开 地图" in Path("again/tune/lm.arpa").read_text(encoding="utf-8")
@@ -256,7 +256,7 @@ def test_a_given_directory_is_taken_over_with_a_grammar_for_tuning(kaldi_sample,
     ours, theirs = files("lang"), files("theirs")
     assert {name: ours[name] for name in theirs} == theirs
     extra = {"tune/G.fst", "tune/lm.arpa", "oov_counts.txt", "lang.json", ".done.lang.json"}
-    assert set(ours) - set(theirs) == extra  # lm.arpa of the run before is gone
+    assert set(ours) - set(theirs) == extra  # lm.arpa of the earlier run is removed
     assert b"\tK" in ours["tune/lm.arpa"] and b"GOOGLE" not in ours["tune/lm.arpa"]
     assert lang(command) == 0
     assert not Path("lang/tune/G.fst").exists()
@@ -415,10 +415,10 @@ def test_bad_input_is_one_line_and_writes_nothing(here, capsys, options, complai
     assert files(".") == before and not Path("lang").exists()
 
 
-def test_a_failing_run_leaves_the_older_directory_whole(here):
+def test_a_failing_run_keeps_the_old_directory(here):
     assert lang("--text text --out lang") == 0
     before = files("lang")
     Path("broken.arpa").write_text("\\data\\\n")
     assert lang("--text text --arpa broken.arpa --out lang") == 2
-    del before[".done.lang.json"]  # it no longer belongs to the settings last asked for
+    del before[".done.lang.json"]  # the failed run removed it, since its settings differ
     assert files("lang") == before

@@ -11,7 +11,7 @@ from asr.lang.ngram import perplexity
 
 
 @pytest.mark.parametrize(("first_order", "second_order"), [(3, 3), (1, 3), (4, 2)])
-def test_every_n_gram_of_both_is_as_probable_as_the_mixture_and_all_sums_to_one(first_order, second_order):
+def test_every_n_gram_has_its_probability_in_the_mixture_and_all_sum_to_one(first_order, second_order):
     first = estimate(random_sentences(1, words=6), first_order)
     second = estimate([["w2", "new"], *random_sentences(2, words=5)], second_order)
     mixed = interpolated(first, second, 0.3)
@@ -24,7 +24,7 @@ def test_every_n_gram_of_both_is_as_probable_as_the_mixture_and_all_sums_to_one(
     assert mixed.words[: len(first.words)] == first.words
 
 
-def test_a_model_mixed_with_itself_stays():
+def test_a_model_mixed_with_itself_is_unchanged():
     model = estimate(random_sentences(5), 3)
     for before, after in zip(model.orders, interpolated(model, model, 0.4).orders, strict=True):
         np.testing.assert_array_equal(after.key, before.key)
@@ -32,7 +32,7 @@ def test_a_model_mixed_with_itself_stays():
         np.testing.assert_allclose(after.backoff, before.backoff, atol=1e-9)
 
 
-def test_the_best_weight_is_the_grid_s():
+def test_the_best_weight_equals_that_of_a_grid_search():
     one, two = random_sentences(1), random_sentences(2)
     first, second = estimate(one, 2), estimate(two, 2)
     dev = random_sentences(1)[:20] + random_sentences(2)[:10]
@@ -51,7 +51,7 @@ def test_the_best_weight_is_the_grid_s():
     assert best_weight(second, first, dev) == pytest.approx(1 - weight, abs=1e-4)
 
 
-def test_of_use_to_the_dev_text_is_the_model_of_the_like_text():
+def test_the_model_of_a_similar_text_gets_the_larger_weight():
     like, unlike = random_sentences(1), random_sentences(2)
     dev = random_sentences(1, sentences=70)[60:]
     first, second = estimate(like, 3), estimate(unlike, 3)
@@ -60,9 +60,9 @@ def test_of_use_to_the_dev_text_is_the_model_of_the_like_text():
     assert perplexity(mixed, dev).perplexity < 1.02 * min(perplexity(m, dev).perplexity for m in (first, second))
 
 
-def test_words_that_neither_knows_are_left_out_of_the_weight():
+def test_words_that_both_models_lack_have_no_effect_on_the_weight():
     first, second = estimate([["a", "a"]], 1), estimate([["a", "b"]], 1)
     assert best_weight(first, second, [["a", "z"]]) == pytest.approx(best_weight(first, second, [["a"]]), abs=1e-5)
-    assert best_weight(first, second, [["b"] * 50]) == 0.01  # the first gives b nothing, and keeps its least
+    assert best_weight(first, second, [["b"] * 50]) == 0.01  # the first model lacks b, and keeps the least weight
     with pytest.raises(InputError, match="no word of the dev text"):
         best_weight(first, second, [])

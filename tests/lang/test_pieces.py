@@ -18,30 +18,30 @@ def model():
     return train(TEXT, 38)
 
 
-def test_the_vocabulary_is_as_large_as_asked_and_holds_every_character(model):
+def test_the_vocabulary_has_the_requested_size_and_every_character(model):
     pieces = pieces_of(model)
     assert len(pieces) + len(LETTERS) == 38
     assert set(pieces) >= HAN and len(set(pieces)) == len(pieces)
 
 
-def test_no_piece_is_longer_than_four_characters_nor_holds_a_letter_or_a_space(model):
+def test_a_piece_is_up_to_four_characters_without_letters_and_spaces(model):
     every = pieces_of(train(TEXT, 1000))
     assert MOST_CHARACTERS == 4 == max(map(len, every))
     assert all(set(piece) <= HAN for piece in every)
 
 
-def test_a_run_of_characters_that_is_always_written_together_is_a_piece(model):
+def test_characters_that_always_occur_together_are_a_piece(model):
     assert {"北京", "打开", "地图", "代表大会"} <= set(pieces_of(model))
 
 
-def test_more_than_the_text_yields_is_lowered_and_said(capsys):
+def test_a_vocabulary_larger_than_the_text_yields_is_reported(capsys):
     model = train(TEXT, 5000)
     got = len(pieces_of(model)) + len(LETTERS)
     assert 38 < got < 200
     assert capsys.readouterr().out == f"lang: the text yields {got} words, fewer than --vocab 5000\n"
 
 
-def test_the_same_text_gives_the_same_bytes(model):
+def test_the_same_text_makes_the_same_bytes(model):
     assert train(list(TEXT), 38) == model
 
 
@@ -49,7 +49,7 @@ def test_without_a_number_there_are_a_tenth_more_words_than_characters():
     assert len(pieces_of(train(TEXT, 0))) + len(LETTERS) == (len(HAN) + len(LETTERS)) * 11 // 10
 
 
-def test_a_long_line_is_not_left_out():
+def test_a_long_line_is_not_dropped():
     assert "江" in pieces_of(train([*TEXT, "打开北京地图" * 2000 + "江"], 0))
 
 
@@ -60,13 +60,13 @@ def test_a_long_line_is_not_left_out():
         (["KTV"], 0, "the text has no Han characters"),
     ],
 )
-def test_what_cannot_be_is_one_line(text, vocabulary, complaint):
+def test_impossible_requests_are_refused(text, vocabulary, complaint):
     with pytest.raises(InputError, match=complaint):
         train(text, vocabulary)
 
 
 def best_split(run, score):
-    """All ways to cut `run` tried: the most probable, as (log probability, pieces)."""
+    """Return the most probable of all splits of `run`, as (log probability, pieces)."""
     ways = []
     for cuts in itertools.product([False, True], repeat=len(run) - 1):
         places = [0, *(at for at, cut in enumerate(cuts, 1) if cut), len(run)]
@@ -76,7 +76,7 @@ def best_split(run, score):
     return max(ways)
 
 
-def test_a_sentence_is_cut_where_the_model_finds_it_most_probable(model):
+def test_a_sentence_is_cut_by_the_most_probable_split(model):
     from sentencepiece import SentencePieceProcessor
 
     processor = SentencePieceProcessor(model_proto=model)
@@ -89,7 +89,7 @@ def test_a_sentence_is_cut_where_the_model_finds_it_most_probable(model):
         assert "".join(words) == "".join(pieces)
 
 
-def test_what_the_model_does_not_know_is_spelled_or_unknown(model):
+def test_unknown_runs_are_spelled_or_unknown(model):
     units = PieceUnits([*pieces_of(model), *LETTERS, "江"], "<UNK>", model=model)
     assert units.tokenise("淮江北京GO") == ["<UNK>", "江", "北京", "G", "O"]
     assert units.tokenise("打开GB 北 京") == ["打开", "<UNK>", "北", "京"]  # B is unknown; a space ends a word

@@ -66,7 +66,7 @@ def aligned(tmp_path):
 
 
 def test_from_the_alignment_to_the_graph(aligned):
-    """`--ali-dir` without `--lang-dir`: the lang directory is made of its phone table."""
+    """`--ali-dir` without `--lang-dir`: the lang directory is made from its phone table."""
     theirs, lang = aligned / "theirs", aligned / "lang"
     run("lang", text=aligned / "train/text", phones=theirs / "phones.txt", out=lang)
     assert lang_faults(lang) == []

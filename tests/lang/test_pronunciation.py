@@ -39,12 +39,12 @@ def test_a_syllable_is_cut_after_its_initial(syllable, phones):
 
 
 @pytest.mark.parametrize("wrong", ["", "1", "b1", "zhong6", "xx1", "中", "zhong11", "er1 "])
-def test_what_is_no_syllable_is_refused(wrong):
+def test_a_wrong_syllable_is_refused(wrong):
     with pytest.raises(InputError, match="not a Mandarin syllable"):
         syllable_phones(wrong)
 
 
-def test_the_phones_are_exactly_those_of_pypinyins_dictionaries():
+def test_the_phones_equal_those_of_pypinyins_dictionaries():
     from pypinyin.constants import PINYIN_DICT
     from pypinyin.contrib.tone_convert import to_tone3
     from pypinyin.phrases_dict import phrases_dict
@@ -61,7 +61,7 @@ def test_every_phone_of_kaldis_lexicon_is_known(kaldi_lexicon):
     assert phones - set(ALL_PHONES) == {"SIL", "SPN"}
 
 
-def test_kaldis_pronunciations_are_among_ours(kaldi_lexicon):
+def test_our_pronunciations_include_kaldis(kaldi_lexicon):
     characters = [word for word in kaldi_lexicon if len(word) == 1 and is_han(word)]
     assert len(characters) == 2921
     differ = [c for c in characters if any(list(phones) not in pronunciations(c, 3) for phones in kaldi_lexicon[c])]
@@ -95,7 +95,7 @@ def test_a_character_without_a_reading_keeps_its_place():
     assert pronunciations(unread) == []
 
 
-def test_pronunciations_are_ordered_by_use_and_limited():
+def test_pronunciations_are_ordered_by_frequency_and_limited():
     assert pronunciations("中", 1) == [["zh", "ong1"]]
     assert pronunciations("重") == [["zh", "ong4"], ["ch", "ong2"]]
     assert pronunciations("不")[0] == ["b", "u4"]
@@ -104,6 +104,6 @@ def test_pronunciations_are_ordered_by_use_and_limited():
     assert Counter(map(tuple, pronunciations("和", 9))).most_common(1)[0][1] == 1
 
 
-def test_what_is_han():
+def test_han_characters():
     assert all(is_han(c) for c in "一龥㐀〇𠀀豈")
     assert not any(is_han(c) for c in "A1。ａー가あ ")

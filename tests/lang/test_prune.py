@@ -11,7 +11,7 @@ from asr.lang.prune import divergences, history_log_probabilities, pruned
 
 
 def divergence_by_definition(model, smaller, history, probability):
-    """p(h) sum over w of p(w|h) log p(w|h) / p'(w|h)."""
+    """Return p(h) sum over w of p(w|h) log p(w|h) / p'(w|h)."""
     before, after = PlainBackoff(model), PlainBackoff(smaller)
     words = [word for word in model.words if word != "<s>"]
     logs = [(before.log_p(history, word), after.log_p(history, word)) for word in words]
@@ -19,7 +19,7 @@ def divergence_by_definition(model, smaller, history, probability):
 
 
 @pytest.mark.parametrize("length", [2, 3])
-def test_the_loss_of_every_n_gram_is_the_relative_entropy_of_the_model_without_it(length):
+def test_divergences_equal_the_relative_entropy_of_the_model_without_the_n_gram(length):
     model = estimate(random_sentences(1, words=4, sentences=25), 3)
     order, history = model.orders[length - 1], history_log_probabilities(model)[length - 2]
     quick = divergences(model, length, history)
@@ -36,7 +36,7 @@ def test_the_loss_of_every_n_gram_is_the_relative_entropy_of_the_model_without_i
         assert quick[row] > -1e-12
 
 
-def test_the_probability_of_a_history_is_that_of_its_words_and_of_a_sentence_s_begin():
+def test_the_probability_of_a_history_is_the_product_of_those_of_its_words():
     model = estimate(random_sentences(6), 3)
     plain = PlainBackoff(model)
     for length, logs in enumerate(history_log_probabilities(model), 1):
@@ -53,7 +53,7 @@ def test_a_pruned_model_sums_to_one_after_every_history(order):
     assert PlainBackoff(smaller).sums() == pytest.approx(1, abs=1e-9)
 
 
-def test_more_is_pruned_the_higher_the_threshold_and_what_stays_has_its_prefix_and_its_probability():
+def test_a_higher_threshold_prunes_more_and_keeps_prefixes_and_probabilities():
     sentences = random_sentences(3)
     model = estimate(sentences, 3)
     sizes, losses = [], []

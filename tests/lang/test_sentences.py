@@ -9,7 +9,7 @@ def test_transcripts_are_normalised_and_digits_stay(tmp_path):
     assert read_transcripts(tmp_path / "text") == ["我去KTV", "3点 见"]
 
 
-def test_plain_text_is_spoken_out(tmp_path):
+def test_numbers_of_plain_text_are_written_out(tmp_path):
     (tmp_path / "more").write_text("花了 100 块 钱\n\n……\n我们 去 ktv\n", encoding="utf-8")
     assert read_plain(tmp_path / "more") == ["花了 一百块 钱", "我们 去 KTV"]
 

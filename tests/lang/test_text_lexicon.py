@@ -8,7 +8,7 @@ def sounds(lexicon: Lexicon, word: str) -> list[str]:
     return [" ".join(phones) for entry, phones in lexicon if entry == word]
 
 
-def test_a_polyphone_is_said_as_in_the_text_first():
+def test_the_reading_in_the_text_comes_first():
     lexicon, how = text_lexicon(["银行行长", "行走", "中国"], "银行长走中国")
     assert set(how.values()) == {"pypinyin"}
     assert sounds(lexicon, "行") == ["h ang2", "x ing2"]  # twice bank, once to walk
@@ -21,7 +21,7 @@ def test_the_number_of_pronunciations_is_bounded():
     assert sounds(lexicon, "行") == ["h ang2"]
 
 
-def test_order_specials_letters_digits_and_the_unreadable():
+def test_order_specials_letters_digits_and_unreadable_characters():
     lexicon, how = text_lexicon(["我爱KTV", "2Ł"], ["我", "爱", "K", "T", "V", "2", "Ł"])
     assert lexicon[:2] == [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",))]
     assert [word for word, _ in lexicon[2:]] == ["2", "K", "T", "V", "Ł", "我", "爱"]
@@ -38,11 +38,11 @@ def test_words_of_several_characters_are_read_as_a_whole():
     assert sounds(lexicon, "KTV") == ["k ei4 t i4 w ei1"]
     assert sounds(lexicon, "OK绷") == ["ou1 k ei4 b eng1"]
     assert sounds(lexicon, "12") == ["y i1 er4"]
-    assert sounds(lexicon, "\U0002cea0\U0002cea0国") == ["SPN g uo2"]  # one noise for what nobody can read
+    assert sounds(lexicon, "\U0002cea0\U0002cea0国") == ["SPN g uo2"]  # one noise for adjacent unreadable characters
     assert list(how.values()) == ["pypinyin", "letters", "pypinyin", "pypinyin", "noise"]
 
 
-def test_a_word_sounds_as_in_its_sentences_and_as_by_itself():
+def test_a_word_has_the_readings_of_its_sentences_and_its_own():
     def split(sentence):
         return sentence.split("|")
 
@@ -60,14 +60,17 @@ def test_a_word_sounds_as_in_its_sentences_and_as_by_itself():
     assert sounds(lexicon, "进行") == ["j in4 x ing2"]  # once in eleven is an error
 
 
-def test_the_characters_of_a_users_lexicon_sound_as_there():
+def test_characters_of_a_users_lexicon_keep_their_pronunciations():
     given = {"知": [("zh", "ix1")], "道": [("d", "ao4"), ("d", "ao5")], "K": [("k", "ey")]}
     lexicon, how = text_lexicon([], ["知道", "道路", "知己", "K歌"], given=given)
     assert sounds(lexicon, "知道") == ["zh ix1 d ao4"] and how["知道"] == "lexicon"
     assert sounds(lexicon, "道路") == ["d ao4 l u4"] and how["道路"] == "pypinyin"
     assert sounds(lexicon, "K歌") == ["k ey g e1"] and how["K歌"] == "lexicon"
     several, _ = text_lexicon([], ["行"], given={"行": [("h", "ng2"), ("x", "ng2")]})
-    assert sounds(several, "行") == ["x ing2", "h ang2"]  # one character that is wanted is not in the lexicon
+    assert sounds(several, "行") == [
+        "x ing2",
+        "h ang2",
+    ]  # single characters ignore `given`
     several, _ = text_lexicon([], ["行行"], given={"行": [("h", "ng2"), ("x", "ng2")]}, most=3)
     assert sounds(several, "行行") == ["h ng2 h ng2", "h ng2 x ng2", "x ng2 h ng2"]
 

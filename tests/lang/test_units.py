@@ -14,7 +14,7 @@ WORDS = ["<eps>", "<UNK>", "我", "我们", "们", "唱", "唱歌", "歌曲", "l
         (CHARACTERS, "去KTB", "去 <SPN>"),  # one unknown Latin word, not K T and an unknown B
         (CHARACTERS, "去淮海", "去 <SPN> <SPN>"),
         (CHARACTERS, "", ""),
-        (CHARACTERS, "我<s>", "我 <SPN> <SPN> <SPN>"),  # <s> is in words.txt, but nobody says it
+        (CHARACTERS, "我<s>", "我 <SPN> <SPN> <SPN>"),  # <s> is in words.txt, but is not a spoken word
         (WORDS, "我们唱歌曲", "我们 唱歌 <SPN>"),  # the longest from the left, not the best split
         (WORDS, "唱 歌曲", "唱 歌曲"),  # a space ends a word
         (WORDS, "我LOFT", "我 loft"),  # the list's own spelling
@@ -30,11 +30,11 @@ def test_a_text_becomes_words_of_the_list(symbols, text, words):
     assert WordUnits(symbols).tokenise(text) == words.split()
 
 
-def test_upper_and_lower_case_are_told_apart_where_the_list_does():
+def test_upper_and_lower_case_differ_if_they_differ_in_the_list():
     assert WordUnits(["A", "a", "b"]).tokenise("A a b B") == ["A", "a", "b", "b"]
 
 
-def test_unknown_words_are_given_as_they_stand():
+def test_unknown_words_keep_their_form_in_the_text():
     units = WordUnits(CHARACTERS, oov="<UNK>")
     assert units.tokenise("我GO淮") == ["我", "<UNK>", "<UNK>"]
     assert units.unknown("我GO淮") == ["GO", "淮"]
@@ -42,6 +42,6 @@ def test_unknown_words_are_given_as_they_stand():
     assert "我" in units and "淮" not in units and "<SPN>" not in units
 
 
-def test_what_is_no_word():
+def test_symbols_that_are_not_words():
     assert all(map(is_special, ["<eps>", "<s>", "</s>", "#0", "#12", "[NOISE]", "!SIL", "<SPOKEN_NOISE>"]))
     assert not any(map(is_special, ["我", "#", "A", "<", "10"]))

@@ -1,4 +1,4 @@
-"""Words that that a language model lacks."""
+"""Words that a language model lacks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_words_of_a_text_are_counted_by_occurrence_and_named(capsys):
     assert len(unreachable.facts) == 1 and capsys.readouterr().err == ""
 
 
-def test_too_many_are_refused():
+def test_too_many_missing_words_are_refused():
     unreachable = UnreachableWords(Path("x.arpa"), ["今"])
     unreachable.check_text("dev", ["今今好"], WORDS, max_missing=0.34)
     with pytest.raises(InputError, match=r"^x\.arpa: 1 of 3 words of dev cannot be recognised: 1 are not in this"):
@@ -63,7 +63,7 @@ def test_too_many_are_refused():
         unreachable.check_text("dev", ["好海"], WORDS)
 
 
-def test_five_are_named(capsys):
+def test_at_most_five_words_are_named(capsys):
     unreachable = UnreachableWords("the language model", ["a"])
     unreachable.check_table(["<eps>", *"abcdefg", "<SPN>", "#0", "<s>"])
     said = capsys.readouterr().out
@@ -99,7 +99,7 @@ def test_words_of_the_model_that_the_lexicon_lacks(here, capsys):
     )
 
 
-def test_a_given_directory_is_looked_at_too(here, capsys):
+def test_a_given_directory_is_checked_too(here, capsys):
     assert lang("--text text --arpa x.arpa --out theirs") == 0
     capsys.readouterr()
     symbols = {"<eps>": 0, "#0": 99}

@@ -34,7 +34,7 @@ def test_without_new_words_the_model_is_unchanged():
     assert with_words(model, ["a", "b"]) is model
 
 
-def test_a_bigram_loses_gamma_times_what_its_word_loses():
+def test_a_bigram_loses_gamma_times_the_loss_of_its_word():
     before = estimate(SENTENCES, 2)
     after = with_words(before, ["x"])
     p, q = (np.exp(model.orders[0].logp) for model in (before, after))

@@ -41,19 +41,19 @@ def test_a_users_lexicon_is_completed_by_words_and_characters(mine):
     chosen = choose("own", ["我们 知道 LOFT G"], lexicon=mine, more_words=["银行"])
     table = by_word(chosen.lexicon)
     assert list(table)[:7] == ["<SIL>", "<SPN>", "我们", "知", "道", "G", "loft"]
-    assert list(table)[7:] == ["F", "L", "O", "T", "们", "我", "知道"]  # and not 银行, which the text has not
+    assert list(table)[7:] == ["F", "L", "O", "T", "们", "我", "知道"]  # without 银行, which is not in the text
     assert table["知道"] == [("zh", "i1", "d", "ao5")]  # the lexicon knows no ao4
     assert chosen.made["知道"] == "lexicon" and chosen.made["我"] == "pypinyin" and chosen.made["F"] == "letters"
 
 
-def test_without_own_words_only_what_longest_match_does_not_spell_is_added(mine):
+def test_with_characters_only_those_that_longest_match_cannot_spell_are_added(mine):
     chosen = choose("chars", ["我们知道GOLOFT", "我们知道银行"], lexicon=mine)
     assert [word for word, _ in chosen.lexicon[8:]] == ["F", "L", "O", "T", "行", "行", "银"]
     words = WordUnits(by_word(chosen.lexicon))
     assert words.tokenise("我们知道GOLOFT银行") == ["我们", "知", "道", *"GOLOFT", "银", "行"]
 
 
-def test_where_the_phones_are_others_the_lexicons_own_characters_spell_a_word_or_noise_stands(tmp_path):
+def test_with_other_phones_a_word_is_spelled_by_the_lexicons_characters_or_is_noise(tmp_path):
     (tmp_path / "phones.txt").write_text("<eps> 0\nSIL 1\nSPN 2\njh 3\nii 4\nd 5\naw 6\nao1 7\n#0 8\n")
     (tmp_path / "my.txt").write_text("知 jh ii\n道 d aw\n", encoding="utf-8")
     chosen = choose("own", ["知道 国 知国 刀"], lexicon=tmp_path / "my.txt", phones=tmp_path / "phones.txt")
@@ -73,7 +73,7 @@ def test_pieces_and_all_characters_are_words():
     assert "".join(units.tokenise(text[0])) == text[0]
 
 
-def test_the_phones_of_an_alignment_that_are_not_this_lexicons_are_refused(tmp_path):
+def test_an_alignment_with_other_phones_is_refused(tmp_path):
     (tmp_path / "phones.txt").write_text("<eps> 0\nSIL 1\nSPN 2\nHH 3\n")
     with pytest.raises(InputError, match="lacks the phones"):
         choose("own", ["我们"], phones=tmp_path / "phones.txt")

@@ -31,7 +31,7 @@ def test_hints(name: str, hint: str) -> None:
     assert LookAlikes(KNOWN).hint(name, "wav.scp") == hint
 
 
-def test_a_name_is_no_hint_to_itself() -> None:
+def test_a_known_name_has_no_hint() -> None:
     assert LookAlikes(["a", "A"]).hint("a") == ""
 
 
