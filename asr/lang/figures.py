@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
+from asr.corpus.problems import named_first
 from asr.corpus.transcript import characters
 from asr.files import write_lines
 from asr.lang.lexicon import words_of
@@ -34,7 +35,7 @@ def lexicon_facts(vocabulary: Vocabulary, phones: int, lexicon: Path | None) -> 
         ways = ", ".join(f"{how} {count:,}" for how, count in sorted(added.items()))
         line += f"; {added.total():,} words that {lexicon} lacks were added ({ways})"
     if unread:
-        line += f"; {len(unread)} without a known reading, pronounced SPN: {' '.join(unread[:10])}"
+        line += f"; {len(unread)} without a known reading, pronounced SPN: {named_first(unread)}"
     if vocabulary.fitted:
         whose = "lexicon" if lexicon is not None else "alignment"
         line += f"; {vocabulary.fitted} pronunciations fitted to the {whose}'s phones"

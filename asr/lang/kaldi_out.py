@@ -34,7 +34,6 @@ from asr.sound.source import is_pipe, located
 from asr.tables import read_frame_counts, read_scp, read_symbols, read_table, write_table
 
 SHIFT_S = 0.01
-NAMED = 5  # unknown words in a warning
 #: files that this verb writes beside the tables of DataDir.write
 MORE = ("feats.scp", "cmvn.scp", "utt2num_frames", "reco2file_and_channel", "frame_shift")
 
@@ -103,7 +102,7 @@ def _in_words(text: dict[str, str], lang: Path, symbols: dict[str, int]) -> dict
         unknown.update(surface for surface, word in pairs if word is None)
         result[key] = " ".join(word or units.oov for _, word in pairs)
     if unknown:
-        some = ", ".join(word for word, _ in unknown.most_common(NAMED))
+        some = named_first(word for word, _ in unknown.most_common())
         warn(f"{lang / 'words.txt'}: lacks {len(unknown)} words ({unknown.total()} times), now {units.oov}: {some}")
     return result
 

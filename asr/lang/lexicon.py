@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.files import write_lines
 from asr.lang.pronunciation import NOISE, SILENCE
@@ -51,13 +52,9 @@ def fit_phones(lexicon: Lexicon, phones: Iterable[str], source: str | os.PathLik
         if (word, sounds) not in kept[-9:]:
             kept.append((word, sounds))
     if hopeless:
-        named = " ".join(sorted(hopeless)[:12])
-        more = f" and {len(hopeless) - 12} more" if len(hopeless) > 12 else ""
-        raise InputError(
-            f"lacks the phones {named}{more}, which the lexicon needs; for other phones, pass the lang directory "
-            "that was made with them (--lang-dir)",
-            file=source,
-        )
+        advice = "for other phones, pass the lang directory that was made with them (--lang-dir)"
+        named = named_first(sorted(hopeless))
+        raise InputError(f"lacks phones that the lexicon needs: {named}; {advice}", file=source)
     return kept, changed
 
 
@@ -171,7 +168,7 @@ def check_phones(lexicon: Lexicon, path: str | os.PathLike[str] | None, phones: 
     known = set(phones)
     strange = [(word, phone) for word, sounds in lexicon for phone in sounds if phone not in known]
     if strange:
-        names = " ".join(list(dict.fromkeys(phone for _, phone in strange))[:12])
+        names = named_first(phone for _, phone in strange)
         raise InputError(f"has phones that are not in phones.txt: {names}", file=path, key=strange[0][0])
 
 

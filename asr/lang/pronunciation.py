@@ -43,6 +43,7 @@ _SYLLABLE = re.compile(r"(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?([a-zê]+)([1-5])")
 _HUMMED = re.compile(r"(?:m|n|ng|hm|hng)([1-5])")
 
 
+@functools.cache
 def is_han(character: str) -> bool:
     """Return whether a character is a Han character; true for 〇, extensions and compatibility forms, not for 々."""
     return _HAN.fullmatch(character) is not None

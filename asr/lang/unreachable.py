@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from asr.console import say, warn
+from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.kaldi.fst import read_fst
 from asr.lang.units import WordUnits, is_special
 
-NAMED_AT_MOST = 5
+RECORDED = 5  # words of each kind in lang.json
 
 
 class UnreachableWords:
@@ -49,7 +50,7 @@ class UnreachableWords:
                     lacking[surface] += 1
         missed = lacking.total() + unknown
         if total and lacking and (missed == total or missed > max_missing * total):
-            first = self._named(lacking)
+            first = named_first(_by_frequency(lacking))
             raise InputError(
                 f"{missed} of {total} words of {name} cannot be recognised: {lacking.total()} are not in this "
                 f"language model ({first}), {unknown} not in words.txt; use another model, or raise --max-missing",
@@ -67,29 +68,26 @@ class UnreachableWords:
         own = [word for word in model_words if not is_special(word)]
         lacking = Counter(word for word in own if word not in table)
         if lacking:
-            self._note("the language model", "words.txt", lacking, len(own))
-            effect = f"are not in the lexicon, so G has none of their n-grams: {self._named(lacking)}"
+            names = self._note("the language model", "words.txt", lacking, len(own))
+            effect = f"are not in the lexicon, so G has none of their n-grams: {names}"
             warn(f"lang: {len(lacking):,} of {len(own):,} words of {source} {effect}")
 
     def _report(self, tell: Callable[[str], None], name: str, lacking: Counter[str], total: int) -> None:
         if lacking:
-            self._note(name, "the language model", lacking, total)
-            effect = f"are not in {self.source}, so they can never be recognised: {self._named(lacking)}"
+            names = self._note(name, "the language model", lacking, total)
+            effect = f"are not in {self.source}, so they can never be recognised: {names}"
             tell(f"lang: {lacking.total():,} of {total:,} words of {name} {effect}")
 
-    def _note(self, name: str, lacker: str, lacking: Counter[str], total: int) -> None:
+    def _note(self, name: str, lacker: str, lacking: Counter[str], total: int) -> str:
+        """Add to the facts, and return the most frequent of the words."""
+        words = _by_frequency(lacking)
         what = f"words of {name} that {lacker} lacks"
-        self.facts.append({"what": what, "count": lacking.total(), "of": total, "first": _first(lacking)})
-
-    @staticmethod
-    def _named(lacking: Counter[str]) -> str:
-        more = f" and {len(lacking) - NAMED_AT_MOST:,} more" if len(lacking) > NAMED_AT_MOST else ""
-        return " ".join(_first(lacking)) + more
+        self.facts.append({"what": what, "count": lacking.total(), "of": total, "first": words[:RECORDED]})
+        return named_first(words)
 
 
-def _first(lacking: Counter[str]) -> list[str]:
-    """Return the most frequent words, at most NAMED_AT_MOST."""
-    return sorted(lacking, key=lambda word: (-lacking[word], word))[:NAMED_AT_MOST]
+def _by_frequency(words: Counter[str]) -> list[str]:
+    return sorted(words, key=lambda word: (-words[word], word))
 
 
 def words_in_grammar(path: Path, symbols: Mapping[str, int]) -> list[str]:

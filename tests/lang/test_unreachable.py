@@ -45,7 +45,7 @@ def test_words_of_a_text_are_counted_by_occurrence_and_named(capsys):
     unreachable = UnreachableWords("x.arpa", ["今", "天", "<s>"])
     unreachable.check_text("dev", ["今天好股票股海"], WORDS)
     assert capsys.readouterr().err == (
-        "warning: lang: 4 of 7 words of dev are not in x.arpa, so they can never be recognised: 股 好 票\n"
+        "warning: lang: 4 of 7 words of dev are not in x.arpa, so they can never be recognised: 股, 好, 票\n"
     )
     assert unreachable.facts == [
         {"what": "words of dev that the language model lacks", "count": 4, "of": 7, "first": ["股", "好", "票"]}
@@ -68,14 +68,14 @@ def test_at_most_five_words_are_named(capsys):
     unreachable.check_table(["<eps>", *"abcdefg", "<SPN>", "#0", "<s>"])
     said = capsys.readouterr().out
     assert said.startswith("lang: 6 of 7 words of words.txt are not in the language model")
-    assert said.endswith(": b c d e f and 1 more\n")
+    assert said.endswith(": b, c, d, e, f, ...\n")
 
 
 def test_a_given_model_that_lacks_words_of_dev_and_train(here, capsys):
     assert lang("--text text --dev-text dev --arpa x.arpa --out lang") == 0
     error = capsys.readouterr().err
     assert "warning: lang: 7 of 11 words of the training text are not in x.arpa" in error
-    assert "warning: lang: 5 of 7 words of dev are not in x.arpa, so they can never be recognised: 好 " in error
+    assert "warning: lang: 5 of 7 words of dev are not in x.arpa, so they can never be recognised: 好, " in error
     facts = json.loads(Path("lang/lang.json").read_text(encoding="utf-8"))
     counts = {item["what"]: (item["count"], item["of"]) for item in facts["left_out"]}
     assert counts["words of dev that the language model lacks"] == (5, 7)
