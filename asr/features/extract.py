@@ -55,11 +55,7 @@ class Settings:
     pitch: bool = option(True, help="append Kaldi's three pitch features")
     rate_hz: int = option(16000, help="sample rate of the sound", least=1000, most=10**6)
     resample: bool = option(False, help="resample sound of a higher rate to --rate-hz")
-    norm: str = option(
-        "speaker",
-        help="normalise by the statistics of",
-        choices=("speaker", "utterance", "none"),
-    )
+    norm: str = option("speaker", help="normalise by speaker or utterance", choices=("speaker", "utterance", "none"))
     norm_vars: bool = option(True, help="normalise the variance too")
     compress: bool = option(False, help="write Kaldi's compressed archives: a quarter of the size")
     max_missing: float = option(0.05, help="largest share of the utterances that may be left out", least=0, most=1)
@@ -113,12 +109,9 @@ def _sound_files(scp: Path) -> list[tuple[str, list[int]]]:
     """Return (source, [size, modification time]) of every sound, for the stamp; zeros for a pipe."""
     result = []
     for source in sorted(set(read_table(scp).values())):
-        state = [0, 0]
         file, _ = located(source)
-        if not source.endswith("|") and os.path.exists(file):
-            status = os.stat(file)
-            state = [status.st_size, status.st_mtime_ns]
-        result.append((source, state))
+        status = os.stat(file) if not source.endswith("|") and os.path.exists(file) else None
+        result.append((source, [status.st_size, status.st_mtime_ns] if status else [0, 0]))
     return result
 
 

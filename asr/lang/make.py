@@ -11,8 +11,8 @@ characters; or `own`, the words between spaces in the text. The missing words of
 All characters, letters and digits of the text are words too, or can be spelled, so that every transcript can be
 aligned: letters are pronounced by name, characters without a known reading as spoken noise.
 
-reads   TEXT (`utterance transcript`), LM_TEXT (a sentence per line), PHONES (phones.txt of an alignment, whose ids
-stay) writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
+reads   TEXT (`utterance transcript`), LM_TEXT (a sentence per line), PHONES (phones.txt of an alignment: ids stay)
+writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
         pieces.model (spm) lang.json (sizes, dev, and left_out: words that the language model lacks);
         OUT/tune/G.fst lm.arpa; oov_counts.txt: `word count how` of the words that LEXICON or words.txt lacks, most
         frequent first; how: pypinyin, letters, lexicon (by its characters), noise

@@ -26,9 +26,7 @@ def test_a_phone_without_a_replacement_stays():
 
 
 def test_other_phones_are_refused_by_name():
-    with pytest.raises(
-        InputError, match=r"^ali/phones\.txt: lacks phones that the lexicon needs: b, iy1; "
-    ):
+    with pytest.raises(InputError, match=r"^ali/phones\.txt: lacks phones that the lexicon needs: b, iy1; "):
         fit_phones([("x", ("b", "iy1")), ("y", ("k",))], ["B_S", "k"], "ali/phones.txt")
 
 
