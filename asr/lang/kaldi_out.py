@@ -33,7 +33,6 @@ from asr.sound import audio
 from asr.sound.source import is_pipe, located
 from asr.tables import read_frame_counts, read_scp, read_symbols, read_table, write_table
 
-SHIFT_S = 0.01
 #: files that this verb writes beside the tables of DataDir.write
 MORE = ("feats.scp", "cmvn.scp", "utt2num_frames", "reco2file_and_channel", "frame_shift")
 
@@ -150,9 +149,6 @@ def _closed(segment: Segment, recording: str, lengths: dict[str, float]) -> Segm
 def _sound(name: str, item: Utterance, settings: Settings) -> tuple[str, float] | str:
     """Return (wav.scp entry, seconds) of one sound, or why it cannot be used."""
     try:
-        if is_pipe(item.source) and item.perturb is None and item.channel is None and settings.sound != "wav":
-            rate, _, frames = audio.info(item.source, allow_pipes=settings.allow_pipes, key=name)
-            return item.source, frames / rate
         return _entry(name, item, settings)
     except InputError as error:
         return str(InputError(error.message, file=error.file or item.source))
@@ -161,7 +157,10 @@ def _sound(name: str, item: Utterance, settings: Settings) -> tuple[str, float] 
 def _entry(name: str, item: Utterance, settings: Settings) -> tuple[str, float]:
     """Return (wav.scp entry, seconds) of a sound, after writing it as a wav file if necessary."""
     rate, channels, frames = audio.info(item.source, allow_pipes=settings.allow_pipes, key=name)
-    if item.perturb is None and not is_pipe(item.source):
+    if is_pipe(item.source):
+        if item.perturb is None and item.channel is None and settings.sound != "wav":
+            return item.source, frames / rate
+    elif item.perturb is None:
         if reads_directly(item.source, settings.rate_hz):
             return item.source, frames / rate
         usable = (channels == 1 or item.channel is not None) and rate >= settings.rate_hz
@@ -209,7 +208,7 @@ def _write_more(data: DataDir, feats: dict[str, str], frames: dict[str, int], se
     if not feats:
         return
     write_table(out / "feats.scp", {key: feats[key] for key in data.keys})
-    (out / "frame_shift").write_text(f"{SHIFT_S}\n", encoding="utf-8")
+    (out / "frame_shift").write_text("0.01\n", encoding="utf-8")
     if frames.keys() >= data.utt2spk.keys():
         write_table(out / "utt2num_frames", {key: str(frames[key]) for key in data.keys})
     cmvn = _scp(settings, "cmvn.scp")
