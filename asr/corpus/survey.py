@@ -143,7 +143,7 @@ def _speakers(path: Path, utterances: Iterable[str], problems: list[Problem], en
             message = f"its speaker is {entry.value} here and {other} in spk2utt"
         elif not key.startswith(entry.value):
             kind, mend = "speaker no prefix", "warn"
-            message = f"speaker {entry.value} is no prefix of the utterance: Kaldi's own tools may sort it otherwise"
+            message = f"speaker {entry.value} is not a prefix of the utterance: Kaldi's tools may sort it differently"
         if message:
             problems.append(Problem(kind, message, path / "utt2spk", entry.line, key, mend))
     for key in c_sorted(listed.keys() - table.keys()):

@@ -158,15 +158,12 @@ def _check_form(sound: Sound, rate_hz: int | None, channel: int | None, resample
         _check_channel(sound, channel, source)
     if rate_hz is None or rate == rate_hz:
         return
+    wrong = f"is sampled at {rate} Hz, not {rate_hz} Hz"
     if rate < rate_hz:
-        message = (
-            f"is sampled at {rate} Hz, {rate_hz} Hz are asked, and nothing above {rate // 2} Hz can be brought back;"
-            f" pass --rate-hz {rate} to work at that rate throughout"
-        )
-        raise source.error("sample rate", message)
+        lost = f"frequencies above {rate // 2} Hz cannot be restored"
+        raise source.error("sample rate", f"{wrong}; {lost}; pass --rate-hz {rate} to use that rate throughout")
     if not resample:
-        message = f"is sampled at {rate} Hz, {rate_hz} Hz are asked; pass --resample to convert it"
-        raise source.error("sample rate", message)
+        raise source.error("sample rate", f"{wrong}; pass --resample to convert it")
 
 
 def _check_channel(sound: Sound, channel: int, source: Source) -> None:

@@ -179,7 +179,7 @@ def _streams(
         flac = [CodedStream([(begin, size)])] if bounded else sound_frames.flac_streams(stream, begin, size)
         return result + flac, False
     if bounded:
-        message = "is no sound of an archive that can be read: archives hold wav files, one behind the other"
+        message = "is not a readable sound of an archive: archives hold wav files, one behind the other"
         raise source.error("unreadable audio", message)
     other = foreign(head)
     if head.startswith(b"OggS") and other is None:

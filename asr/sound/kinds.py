@@ -182,7 +182,7 @@ def unread(head: bytes, reason: str, name: str, rate_hz: int | None) -> tuple[st
         message = f"is {what}, {convert}"
     elif what := no_sound(head):
         zeros = what.startswith("nothing")
-        message = f"holds {what}" if zeros else f"is no sound file that can be read: it is {what}"
+        message = f"holds {what}" if zeros else f"is not a readable sound file: it is {what}"
     elif head.startswith(SOUND_HEADS):
         return "truncated audio", f"is truncated or damaged ({reason})"
     elif suffix in UNREAD_SUFFIXES:
@@ -190,7 +190,7 @@ def unread(head: bytes, reason: str, name: str, rate_hz: int | None) -> tuple[st
     elif suffix in ("raw", "pcm", "bin", "s16", "vox", "ulaw", "alaw", "g722", "g729", "gsm", ""):
         command = conversion(name, rate_hz, before=f"-f s16le -ar {rate_hz or 16000} -ac 1 ")
         unknown = "it has no header, so its rate and sample format are not known"
-        message = f"is no sound file that can be read: {unknown}; if it holds 16-bit samples, convert it: {command}"
+        message = f"is not a readable sound file: {unknown}; if it holds 16-bit samples, convert it: {command}"
     else:
-        message = f"is no sound file that can be read ({reason}); if ffmpeg knows it: {conversion(name, rate_hz)}"
+        message = f"is not a readable sound file ({reason}); if ffmpeg knows it: {conversion(name, rate_hz)}"
     return "unreadable audio", message

@@ -49,20 +49,20 @@ class Perturbation:
         for part in line.split():
             name, equals, value = part.partition("=")
             if not equals or name not in ("speed", "gain", "room", "seed"):
-                raise ValueError(f"'{part}' is none of speed=, gain=, room=, seed=, noise=")
+                raise ValueError(f"'{part}' is not speed=, gain=, room=, seed= or noise=")
             values[name] = value
         speed, gain = float(values.get("speed", 1)), float(values.get("gain", 1))
         if not SPEEDS[0] <= speed <= SPEEDS[1] or not 0 < gain < math.inf:
-            raise ValueError(f"speed {speed:g} is from {SPEEDS[0]:g} to {SPEEDS[1]:g}, gain {gain:g} above 0")
+            raise ValueError(f"speed {speed:g} must be {SPEEDS[0]:g} to {SPEEDS[1]:g}, gain {gain:g} above 0")
         room = None
         if "room" in values:
             rt60_s, ratio_db = map(float, values["room"].split(","))
             if not 0.01 <= rt60_s < 10 or not math.isfinite(ratio_db):
-                raise ValueError(f"room={values['room']} is no reverberation time in seconds and ratio in dB")
+                raise ValueError(f"room={values['room']} is not a reverberation time in seconds and a ratio in dB")
             room = (rt60_s, ratio_db)
         level, comma, what = noise.partition(",")
         if separator and not (comma and what and math.isfinite(float(level))):
-            raise ValueError(f"noise={noise} is no SNR in dB and kind")
+            raise ValueError(f"noise={noise} is not an SNR in dB and a kind")
         return cls(speed, gain, room, (float(level), what) if separator else None, int(values.get("seed", 0)))
 
     def apply(self, samples: audio.Samples, rate_hz: int) -> audio.Samples:
@@ -92,7 +92,7 @@ def _noise(kind: str, length: int, random: np.random.Generator, rate_hz: int) ->
     try:
         noise = _mean_or_first(Path(kind), rate_hz).astype(np.float64)
     except audio.SoundError as error:
-        raise InputError(f"this noise {error.message}", file=kind) from error
+        raise InputError(f"the noise {error.message}", file=kind) from error
     start = int(random.integers(len(noise)))
     return np.resize(np.roll(noise, -start), length)
 

@@ -66,7 +66,7 @@ def segments(
     before the speech. total_s: length with all silence. Raises UnmatchedError.
     """
     if len(words) != len(events):
-        raise UnmatchedError(f"{len(words)} words, but {len(events)} were said")
+        raise UnmatchedError(f"{len(words)} words, but events of {len(events)}")
     result: list[TimedPhone] = []
 
     def close(phone: str, sample: int) -> None:

@@ -6,14 +6,13 @@ import gzip
 import json
 from pathlib import Path
 
+import lhotse
 import pytest
 import soundfile
 from corpus_samples import data_dir, sound, write_lines
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
-
-lhotse = pytest.importorskip("lhotse")
 
 
 def _there_and_back(data: Path, tmp_path: Path, *options: str) -> DataDir:
@@ -46,7 +45,7 @@ def test_segments_of_two_channels_there_and_back(data: Path, tmp_path: Path) -> 
 
 
 def test_lhotse_reads_from_a_folder_what_we_write(data: Path, tmp_path: Path) -> None:
-    """Its own Kaldi reader gives the manifests that lhotse-out does."""
+    """lhotse's own Kaldi reader returns the manifests that lhotse-out writes."""
     _there_and_back(data, tmp_path)
     recordings, supervisions, _ = lhotse.kaldi.load_kaldi_data_dir(data, sampling_rate=16000)
     ours = lhotse.RecordingSet.from_file(tmp_path / "manifests" / "recordings.jsonl.gz")

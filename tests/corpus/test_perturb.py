@@ -1,4 +1,4 @@
-"""Perturbed copies: the sound of each change, their tables, and what their features and alignments are."""
+"""Perturbed copies: the sound of each perturbation, the tables, the features and alignments."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_a_line_says_all(change: Perturbation):
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ("speed=3", "speed 3 is from 0.5 to 2"),
-        ("pace=1", "'pace=1' is none of speed="),
-        ("noise=loud", "noise=loud is no SNR"),
+        ("speed=3", "speed 3 must be 0.5 to 2"),
+        ("pace=1", "'pace=1' is not speed="),
+        ("noise=loud", "noise=loud is not an SNR"),
         ("gain=0", "gain 0 above 0"),
     ],
 )
@@ -121,7 +121,7 @@ def test_alignments_are_stretched_by_the_frames_times():
 
 
 def test_copies_get_features_and_alignments(data: Path, tmp_path: Path, refused):
-    """From a data directory to targets: as long as the features, and the originals' where nothing moves."""
+    """Alignments of copies are as long as their features, and equal to the originals' without a change of speed."""
     assert main(["features", "--data", str(data), "--out", str(tmp_path / "f"), "--nj", "1"]) == 0
     frames = {key: int(value) for key, value in read_table(data / "utt2num_frames").items()}
     ali = tmp_path / "ali"

@@ -1,4 +1,4 @@
-"""left_out.tsv and prepared.json, what was left out of a set; and the warning of sets that are too small."""
+"""left_out.tsv and prepared.json, and the warning of sets that are too small."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from corpus_samples import sound
+from corpus_samples import gathered
 
-from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
+from asr.corpus.gather import CorpusSettings, write_sets
 from asr.corpus.prepared import read_left_out, write_left_out
 from asr.corpus.problems import Problem
 from asr.errors import InputError
@@ -16,20 +16,8 @@ from asr.errors import InputError
 SENTENCE = "今天天气很好我们去公园"
 
 
-def gathered(folder: Path, number: int) -> Gathered:
-    folder.mkdir()
-    one = Gathered(folder)
-    for place in range(number):
-        path = sound(folder / f"u{place:02d}.wav", seconds=0.1, seed=place)
-        text = SENTENCE + "一二三四五六七八九十"[place % 10] * (1 + place // 10)
-        one.found.append(
-            Found(f"s{place % 2}-u{place:02d}", f"s{place % 2}", path, text, folder / "list.txt", place + 1)
-        )
-    return one
-
-
 def test_figures_of_the_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train = gathered(tmp_path / "c", 40)
+    train = gathered(tmp_path / "c", "u", 40, sentence=SENTENCE)
     for place in range(6):
         train.problems.append(
             Problem("no transcript", "has none", tmp_path / "c" / f"x{place}.wav", None, f"x{place}")
@@ -61,18 +49,16 @@ def test_figures_of_the_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_sets_that_are_large_enough_draw_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train = gathered(tmp_path / "c", 70)
+    train = gathered(tmp_path / "c", "u", 70, sentence=SENTENCE)
     write_sets({"train": train}, CorpusSettings(out=tmp_path / "d", dev_fraction=0.3, test_fraction=0.3))
     assert capsys.readouterr().err == ""
 
 
 def test_rows_of_one_name_count_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train = gathered(tmp_path / "c", 20)
+    train = gathered(tmp_path / "c", "u", 20, sentence=SENTENCE)
     for line in range(21, 26):
         train.problems.append(Problem("bad row", "has 1 column", tmp_path / "list.txt", line, "第二行"))
-    with pytest.raises(
-        InputError, match=r"list.txt:21: 第二行: has 1 column \(5 of 25 utterances, 20.0 %, would be dropped"
-    ):
+    with pytest.raises(InputError, match=r"list.txt:21: 第二行: has 1 column \(5 of 25 utterances, 20.0 %, would be"):
         write_sets({"train": train}, CorpusSettings(out=tmp_path / "d"))
     assert f"{tmp_path}/c: bad row: 5: 第二行\n" in capsys.readouterr().out
 

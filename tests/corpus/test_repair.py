@@ -41,8 +41,3 @@ def test_mended_values(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["repair", "--data", str(data), "--out", str(out)]) == 0
     assert (out / "text").read_bytes().decode() == "s1u1 今天天气，很好\ns1u2 打开AB1 空调。\ns2u1 明天\ns2u2 谢谢\n"
-
-
-def test_not_onto_itself(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["repair", "--data", str(data), "--out", str(data / ".." / "train")]) == 2
-    assert "is also the directory that is read" in capsys.readouterr().err

@@ -18,7 +18,7 @@ HAN = [chr(0x4E00 + number) for number in range(2000)]
 
 
 def corpus(speakers: int, each: int, *, shared_sentences: int = 0) -> DataDir:
-    """`each` utterances a speaker; the first `shared_sentences` of each are the same for all."""
+    """Return a directory with `each` utterances a speaker. All speakers share the first `shared_sentences`."""
     rng = random.Random(0)
     prompts = ["".join(rng.sample(HAN, 8)) for _ in range(shared_sentences)]
     text = {}

@@ -1,4 +1,4 @@
-"""Every fault that a user's data can have: one line that names it, exit status 2; and what `repair` makes of it."""
+"""Every fault of a data directory: validate names it in one line with exit status 2; repair corrects or drops it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def change(name: str, number: int, line: str | None) -> Callable[[Path], None]:
-    """Put `line` in place of line `number` of table `name`; None takes it away."""
+    """Return a function that replaces line `number` of table `name` by `line`, or removes it (None)."""
 
     def spoil(data: Path) -> None:
         lines = lines_of(data / name)
@@ -78,7 +78,7 @@ def flac_half(path: Path) -> None:
 
 GOOD = ("s1u1 call 0 0.1", "s1u2 call 0.1 0.2", "s2u1 call 0.2 0.3")
 ALL, NOT_S1U1, NONE = "s1u1 s1u2 s2u1 s2u2", "s1u2 s2u1 s2u2", ""
-# name: (what spoils the data, the line, the utterances that repair keeps with --max-missing 0.5; "": it refuses)
+# name: (what spoils the data, the line, the utterances that repair keeps with --max-missing 0.5; "": none, it fails)
 FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "no wav.scp": (lambda data: (data / "wav.scp").unlink(), r"wav.scp: no such file", NONE),
     "no text": (lambda data: (data / "text").unlink(), r"text: no such file", NONE),
@@ -128,17 +128,21 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "a FIFO": (audio_of("s1u1", fifo), r"s1u1.wav: s1u1: is a FIFO, a socket or a device, not a file", NOT_S1U1),
     "zero bytes": (audio_of("s1u1", lambda path: path.write_bytes(b"")), r"s1u1: is empty \(0 bytes\)", NOT_S1U1),
     "no samples": (audio_of("s1u1", lambda path: sound(path, seconds=0)), r"it holds no samples", NOT_S1U1),
-    "not a sound": (audio_of("s1u1", lambda path: path.write_text("x" * 99)), r"is no sound file", NOT_S1U1),
+    "not a sound": (
+        audio_of("s1u1", lambda path: path.write_text("x" * 99)),
+        r"is not a readable sound file",
+        NOT_S1U1,
+    ),
     "truncated wav": (audio_of("s1u1", half), r"s1u1.wav: s1u1: is truncated: its header promises 4\d+ ", NOT_S1U1),
     "truncated flac": (audio_of("s1u1", flac_half), r"s1u1.wav: s1u1: is truncated or damaged", NOT_S1U1),
     "8 kHz": (
         audio_of("s1u1", lambda path: sound(path, rate_hz=8000)),
-        r"s1u1.wav: s1u1: is sampled at 8000 Hz, 16000 Hz are asked, .*pass --rate-hz 8000",
+        r"s1u1.wav: s1u1: is sampled at 8000 Hz, not 16000 Hz; .*pass --rate-hz 8000",
         NOT_S1U1,
     ),
     "44.1 kHz": (
         audio_of("s1u1", lambda path: sound(path, rate_hz=44100)),
-        r"s1u1: is sampled at 44100 Hz, 16000 Hz are asked; pass --resample",
+        r"s1u1: is sampled at 44100 Hz, not 16000 Hz; pass --resample",
         NOT_S1U1,
     ),
     "stereo": (audio_of("s1u1", lambda path: sound(path, channels=2)), r"s1u1: has 2 channels \(stereo\)", NOT_S1U1),
@@ -276,7 +280,7 @@ def test_channel_of_stereo_by_segments(data: Path, sounds: Path) -> None:
 
 
 def test_real_directories(aishell_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As published they have four byte-order marks and a full-width letter; mended they are faultless."""
+    """The published directories have four byte-order marks and a full-width letter; repair removes them."""
     for name, line in (
         ("train", "text:65: BAC009S0150W0084: a byte"),
         ("test", "BAC009S0252W0153: full-width form Ａ"),

@@ -32,7 +32,7 @@ def start(temporary: Path) -> subprocess.Popen:
 
 
 def members(session: int) -> list[int]:
-    """Processes of a session that have not ended."""
+    """Return the processes of a session that have not ended."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:

@@ -152,7 +152,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, list[str]]] = {
     ),
     "aishell: sounds that are pages": (
         lambda c: _each_5(c, lambda path: path.write_text("<html>404</html>")),
-        "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is no sound file that can be read:"
+        "{c}/data_aishell/wav/dev/S0724/BAC009S0724W0125.wav: BAC009S0724W0125: is not a readable sound file:"
         " it is an HTML page, no sound: did the download fail? (5 of 30 utterances, 16.7 %, " + GONE, [],
     ),
     "aishell: one key, two sounds, two sets": (
@@ -223,7 +223,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, list[str]]] = {
     "commonvoice: without converting": (
         lambda c: None,
         "{c}/clips/common_voice_zh-TW_9900.mp3: cccccccccccc-common_voice_zh-TW_9900: is sampled at 48000 Hz,"
-        " 16000 Hz are asked; pass --resample to convert it (10 of 10 utterances, 100.0 %, " + GONE, [],
+        " not 16000 Hz; pass --resample to convert it (10 of 10 utterances, 100.0 %, " + GONE, [],
     ),
     "commonvoice: nobody's clips": (
         lambda c: lines(c / "dev.tsv", "client_id\tpath\tsentence", "\tx.mp3\t好"),

@@ -90,8 +90,8 @@ def test_kaldi_like_tables_as_published(shared: Path, tmp_path: Path) -> None:
     assert len(DataDir.read(out / "train").text) + len(DataDir.read(out / "dev").text) == 780
 
 
-def _told_apart(corpus: Path, table: str, line: str, *, encoding: str = "utf-8") -> None:
-    """A folder for every set with four sounds of two speakers, and a table of them in it; `line` is one row."""
+def _in_set_folders(corpus: Path, table: str, line: str, *, encoding: str = "utf-8") -> None:
+    """Make a folder for every set with four sounds of two speakers and their table; `line` is one row."""
     for name in NAMES:
         rows = []
         for place in range(4):
@@ -102,7 +102,7 @@ def _told_apart(corpus: Path, table: str, line: str, *, encoding: str = "utf-8")
 
 
 def test_tables_within_the_folders_of_the_sets(corpus: Path) -> None:
-    _told_apart(corpus, "metadata.csv", "{sound},{text}", encoding="utf-8-sig")
+    _in_set_folders(corpus, "metadata.csv", "{sound},{text}", encoding="utf-8-sig")
     (corpus / "读我.txt").write_text("说明\n", encoding="gb18030")  # no table, so its encoding is nobody's matter
     assert main(folder(corpus)) == 0
     made = sets(corpus.parent / "data")
@@ -111,7 +111,7 @@ def test_tables_within_the_folders_of_the_sets(corpus: Path) -> None:
 
 
 def test_one_table_and_the_sets_as_folders(corpus: Path) -> None:
-    _told_apart(corpus, "notes.md", "{sound}")
+    _in_set_folders(corpus, "notes.md", "{sound}")
     sounds = sorted(path.relative_to(corpus) for path in corpus.rglob("*.wav"))
     records = [{"id": place, "file": str(path), "text": f"第{place}句"} for place, path in enumerate(sounds)]
     (corpus / "all.json").write_text(json.dumps(records, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -120,13 +120,13 @@ def test_one_table_and_the_sets_as_folders(corpus: Path) -> None:
 
 
 def test_characters_with_their_pinyin(corpus: Path) -> None:
-    _told_apart(corpus, "content.txt", "{sound}\t广 guang3 州 zhou1 女 nü3")
+    _in_set_folders(corpus, "content.txt", "{sound}\t广 guang3 州 zhou1 女 nü3")
     assert main(folder(corpus)) == 0
     assert set(texts(corpus.parent / "data").values()) == {"广 州 女"}
 
 
 def test_archives_are_not_overlooked(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _told_apart(corpus, "content.txt", "{sound}\t{text}")
+    _in_set_folders(corpus, "content.txt", "{sound}\t{text}")
     (corpus / "S3.tar.gz").write_bytes(b"")
     assert main(folder(corpus)) == 0
     assert f"{corpus}: skipped 1 archives: unpack them" in capsys.readouterr().err
@@ -204,8 +204,8 @@ BAD: dict[str, tuple[Any, ...]] = {
         lambda c: sound(c / "好.wav", rate_hz=8000),
         "--resample",
         "true",
-        "{c}/好.wav: {n}-好: is sampled at 8000 Hz, 16000 Hz are asked, and nothing above 4000 Hz can be"
-        " brought back; pass --rate-hz 8000 to work at that rate throughout {all}",
+        "{c}/好.wav: {n}-好: is sampled at 8000 Hz, not 16000 Hz; frequencies above 4000 Hz cannot"
+        " be restored; pass --rate-hz 8000 to use that rate throughout {all}",
     ),
     "stereo": (
         lambda c: sound(c / "好.wav", channels=2),

@@ -59,7 +59,7 @@ def test_words_and_characters_are_many(sentences):
 
 
 def test_common_syllables_occur_in_all_their_tones(sentences):
-    """Common: the first reading of the 3,755 characters of GB 2312's first level."""
+    """Common syllables are the first readings of the 3,755 characters of GB 2312's first level."""
     common = set()
     for row in range(0xB0, 0xD8):
         for cell in range(0xA1, 0xFF):

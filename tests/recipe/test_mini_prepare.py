@@ -1,4 +1,4 @@
-"""recipes/mini as a whole: sets apart, the same bytes again, phone times that fit, kills, wrong settings."""
+"""recipes/mini as a whole: disjoint sets, reproducible bytes, phone times, kills, wrong settings."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_hours_are_about_those_asked(made):
 
 
 def test_sets_share_no_voice_and_no_sentence():
-    """Of the plan of an hour: voices by variant, so that not even the settings make the difference."""
+    """In the plan of an hour no variant of a voice is in two sets, whatever its settings."""
     whole = plan.make_plan(1.0, 1)
     texts = {name: {item.sentence.text for item in whole[name]} for name in SETS}
     variants = {name: {item.voice.variant for item in whole[name]} for name in SETS}
@@ -104,7 +104,7 @@ def test_sets_share_no_voice_and_no_sentence():
 
 
 def test_all_voices_speak():
-    """Every variant that the plan may use is there and says something with well-formed events."""
+    """Every variant of the plan exists and speaks with well-formed events."""
     sentence = plan.read_aloud(["你好"])
     for variant in (variant for variants in plan.VARIANTS.values() for variant in variants):
         scene = plan.Scene(None, 10.0, None, 0.2, 0.2, 0.5)
@@ -141,7 +141,7 @@ def test_alignment_is_as_long_as_the_features_and_spells_the_transcript(made):
 
 
 def test_phones_lie_where_the_sound_is(tmp_path):
-    """Without noise and room, frames of silence are quiet and frames of vowels are not."""
+    """Without noise and room, frames of silence are quiet and frames of vowels are loud."""
     clean = _make(tmp_path, noise=False, reverb=False)
     model = read_transition_model(clean / "synth_ali" / "final.mdl")
     names = {number: name for name, number in read_symbols(clean / "synth_ali" / "phones.txt").items()}
@@ -164,7 +164,7 @@ def test_phones_lie_where_the_sound_is(tmp_path):
 
 
 def test_noise_of_the_files_is_between_5_and_20_db(made, tmp_path):
-    """The same plan with and without noise: what the second does not explain of the first is noise."""
+    """Compare the same plan with and without noise: the difference is the noise."""
     clean = _make(tmp_path, noise=False)
     measured = []
     for utterance, path in read_table(made / "data" / "train" / "wav.scp").items():

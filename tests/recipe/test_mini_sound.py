@@ -39,7 +39,7 @@ def test_unknown_voice_is_refused():
 
 
 def test_no_voice_makes_the_synthesiser_crash():
-    """Found at 20 hours: a fault inside espeak-ng, variant rob at pitch 30 with range 84."""
+    """espeak-ng crashes on variant rob at pitch 30 with range 84 (found at 20 hours)."""
     for number in (398, 400):
         for speaker in plan.make_voices("train", number, 1):
             if speaker.variant == "rob":
@@ -58,7 +58,7 @@ def test_syllable_table_is_the_synthesisers():
 
 
 def test_tones_are_heard():
-    """The pitch of ma1 stays, of ma2 rises, of ma4 falls, of ma3 is below that of ma1."""
+    """ma1 has a level pitch, ma2 a rising one, ma4 a falling one, ma3 one below that of ma1."""
     pitch = {}
     for tone in "1234":
         said = voice.synthesise(["ma" + tone], voice.Voice("f1", 100, 50, 80))
@@ -98,7 +98,7 @@ def test_frames_are_counted_as_kaldi_does():
 
 
 def test_frames_belong_to_the_phone_at_their_middle():
-    """Frame i is in the middle of 12.5 ms + 10 i ms: below 0.2 s lie frames 0..18, below 0.3 s 0..28."""
+    """The middle of frame i is at 12.5 ms + 10 i ms: frames 0 to 18 are below 0.2 s, 0 to 28 below 0.3 s."""
     parts = [
         phones.TimedPhone("SIL", 0.2),
         phones.TimedPhone("m", 0.3),
@@ -128,7 +128,7 @@ def test_short_phones_borrow_and_short_silences_join():
 
 
 def test_events_become_initials_and_finals():
-    """Two syllables in one word, the second without initial; the closure of 900 samples before k is k's."""
+    """A word has two syllables, the second without an initial; the closure of 900 samples belongs to k."""
     events = [[(900, "k"), (2000, "w"), (2500, "'A"), (4000, "N"), (6000, "a"), (8000, "n"), (9000, "_|")]]
     parts = phones.segments([["guang1", "an4"]], events, 10000, 0.5, 2.0)
     assert [(part.phone, round(part.end_s, 4)) for part in parts] == [

@@ -38,7 +38,7 @@ def finish(exp: Path, *options: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """(exp folder, output) of a run that nobody disturbed."""
+    """Return (exp folder, output) of an undisturbed run."""
     exp = tmp_path_factory.mktemp("run") / "exp"
     done = finish(exp)
     assert done.returncode == 0, done.stdout
@@ -66,7 +66,7 @@ def test_it_leaves_what_it_promises(undisturbed):
 
 
 def test_the_report_has_the_figures_of_the_terminal(undisturbed):
-    """Each figure is computed once: what the stages say is what the page shows."""
+    """The page shows the figures that the stages print."""
     exp, output = undisturbed
     page = (exp / "asgd" / "report.html").read_text(encoding="utf-8")
     text = " ".join(re.sub("<[^>]+>", " ", re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL)).split())
@@ -212,7 +212,7 @@ def test_a_setting_that_nothing_reads_ends_the_run_before_its_first_stage(tmp_pa
 
 
 def test_a_message_advises_what_run_sh_takes(undisturbed, tmp_path):
-    """An option that run.sh lacks is named as run.sh takes it."""
+    """A message names an option that run.sh lacks in the form that run.sh accepts."""
     done = finish(undisturbed[0], "--stage", "3", "--stop-stage", "3", "--set", "lang.vocab=9")
     assert done.returncode == 2
     assert done.stdout.splitlines()[1] == "lang: --vocab goes with --units spm, not chars"
@@ -244,7 +244,7 @@ def test_wrong_options_are_one_line_and_status_2(options, message):
 
 
 def test_options_are_no_code(tmp_path):
-    """What looks like shell stays text."""
+    """Shell syntax in an option is not executed."""
     done = subprocess.run(
         [
             ROOT / "run.sh",
@@ -327,7 +327,7 @@ def test_a_folder_that_cannot_be_is_one_line_and_status_2(exp, message, tmp_path
 
 
 def left_of(exp: Path) -> list[str]:
-    """Command lines of the processes that work in a folder."""
+    """Return the command lines of the processes that work in a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -342,7 +342,7 @@ def left_of(exp: Path) -> list[str]:
 
 @pytest.fixture
 def working(tmp_path):
-    """(run, folder) of a run in its first stage, with two workers that make sounds."""
+    """Yield (run, folder) of a run in its first stage, with two workers that make sounds."""
     exp = tmp_path / "我的 exp"
     (tmp_path / "link").symlink_to(tmp_path)
     run = subprocess.Popen(
@@ -399,7 +399,7 @@ def test_a_signal_ends_all_that_run_sh_started(working, number, group, status):
 
 
 def in_session(path: Path, number: int) -> bool:
-    """Whether a process lives that belongs to a session."""
+    """Return whether a process is alive and belongs to a session."""
     try:
         state, _, _, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
     except OSError:

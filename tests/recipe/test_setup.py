@@ -1,4 +1,4 @@
-"""local/setup.sh in a checkout of its own, with a python whose set-up is quick and counted."""
+"""local/setup.sh in a separate checkout, with a fake python whose set-ups are quick and counted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def wait_for_install(checkout: Path) -> None:
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_of_two_at_a_time_one_sets_up_and_the_other_waits(checkout, killed):
-    """Also where the first is killed: the pip that it started goes on, and holds the lock until it is done."""
+    """If the first is killed, its pip continues and holds the lock until it ends."""
     first = start(checkout)
     wait_for_install(checkout)
     second = start(checkout)

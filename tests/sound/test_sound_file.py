@@ -1,4 +1,4 @@
-"""How long a sound is: the samples that are there, whatever its header says; nothing behind them is heard."""
+"""The length of a sound: its samples count, not its header, and no byte behind them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def encoded(kind: str, subtype: str | None = None, *, values=VALUES, rate_hz: in
 
 @pytest.fixture
 def length(tmp_path: Path) -> Callable[[bytes], int]:
-    """length(bytes) -> samples, on which header, check and reading agree. Raises SoundError."""
+    """Return length(bytes): the samples, on which info, check and read agree. Raises SoundError."""
 
     def measured(data: bytes, name: str = "a.bin") -> int:
         path = tmp_path / name
@@ -285,7 +285,7 @@ def test_segments_of_an_mp3_whose_length_was_counted(tmp_path: Path):
 
 
 def test_a_large_file_is_searched_once(tmp_path: Path, monkeypatch):
-    """What was found of a file is forgotten when the file changes."""
+    """The layout of a file is searched again when the file changes."""
     searched = []
     flac_streams = sound_frames.flac_streams
     monkeypatch.setattr(sound_file, "REMEMBERED_BYTES", 100)
@@ -309,7 +309,7 @@ def test_codings_that_cannot_seek_are_read_from_the_start(length, tmp_path):
 
 
 def archive(path: Path, sounds: dict[str, bytes]) -> dict[str, int]:
-    """Write sounds as Kaldi's wav-copy does: the key, a space, the whole wav file. Returns their offsets."""
+    """Write an archive as Kaldi's wav-copy does (key, space, wav file) and return the offsets."""
     offsets, content = {}, b""
     for key, data in sounds.items():
         content += key.encode() + b" "
@@ -326,7 +326,7 @@ def test_an_archive_of_wav_files(tmp_path: Path, monkeypatch):
     one, two = (f"{tmp_path}/x.ark:{offset}" for offset in offsets.values())
     assert np.array_equal(audio.read(one), VALUES[:4000]) and np.array_equal(audio.read(two), VALUES)
     assert audio.check(one) == 0.25 and np.array_equal(audio.read(two, start_s=0.1, end_s=0.2), VALUES[1600:3200])
-    with pytest.raises(audio.SoundError, match="no sound of an archive"):
+    with pytest.raises(audio.SoundError, match="not a readable sound of an archive"):
         audio.read(f"{tmp_path}/x.ark:7")
     with pytest.raises(audio.SoundError, match="ends before byte 99999999"):
         audio.read(f"{tmp_path}/x.ark:99999999")

@@ -1,4 +1,4 @@
-"""What is no sound that can be read is named by its content, else by its suffix, with the way to convert it."""
+"""Files that cannot be read are named by their content, else by their suffix, with a conversion command."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_channels_that_cancel_one_another(tmp_path: Path):
 
 
 def damaged_mp3(path: Path) -> Path:
-    """A sound whose decoder writes to descriptor 2: a Xing frame with a wrong number of bytes, damaged frames."""
+    """Write an mp3 whose decoder writes to descriptor 2: its Xing frame has a wrong size, and frames are damaged."""
     values = (8000 * np.sin(np.arange(32000) * 0.05)).astype(np.int16)
     soundfile.write(path, values, 16000, format="MP3")
     data = bytearray(path.read_bytes())
@@ -206,7 +206,7 @@ def test_an_error_within_leaves_the_descriptor_as_it_was(capfd):
 
 
 def short_data(folder: Path, shortest: int, count: int = 20) -> Path:
-    """A data directory of `count` sounds of 0.1 s, the first of `shortest` samples."""
+    """Write a data directory of `count` sounds of 0.1 s, the first one of `shortest` samples."""
     folder.mkdir()
     rows = []
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine that fails as servers do."""
+"""Downloads from a local server with the usual failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 class Server:
-    """One file at every address but /missing; `cut`: bytes after which each of the next connections ends."""
+    """A server of one file at every address but /missing. cut: bytes of each of the next answers."""
 
     def __init__(self) -> None:
         self.content, self.tag, self.ranges = CONTENT, '"one"', True

@@ -1,4 +1,4 @@
-"""Archives, sound and otherwise."""
+"""Archives: whole, cut, nested, and with members outside the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Written to spoken form, by a table of pairs written by hand: spoken_pairs.tsv, `written<TAB>spoken`."""
+"""Spoken forms, by hand-written pairs in spoken_pairs.tsv (`written<TAB>spoken`)."""
 
 from __future__ import annotations
 
