@@ -10,45 +10,45 @@ usage() {
 usage: ./run.sh [options]
 
   --recipe NAME        corpus recipe, a folder of recipes/      (default: mini, synthesised on the spot)
-  --exp DIR            where everything goes                    (default: exp/NAME)
+  --exp DIR            folder of all results                    (default: exp/NAME)
   --model NAME         name of the model folder in it           (default: asgd)
   --stage N            first stage to run                       (default: 1)
   --stop-stage N       last stage to run                        (default: 9)
   --nj N               processes; 0: one per core               (default: 0)
   --workers N          training workers; 0: one per core        (default: 0; 1: repeatable bit for bit)
   --seed N             of corpus, splits, weights, shuffling    (default: 1)
-  --from-scratch       align with sound and transcripts alone   (mini: instead of the synthesiser's own phone times)
-  --units UNITS        words: chars; spm, sentencepiece's; own, as spaces part the transcripts  (default: chars)
-  --vocab N            how many words with --units spm          (default: a tenth more than there are characters)
-  --rounds N           then realign with the network and train again, N times               (default: 0)
-  --perturb WHAT       train on copies too: speed, at 0.9 and 1.1 of it; noisy, one more in noise and rooms
+  --from-scratch       align only with sound and transcripts    (mini: instead of the synthesiser's phone times)
+  --units UNITS        words: chars; spm (sentencepiece); own (separated by spaces)         (default: chars)
+  --vocab N            number of words with --units spm         (default: characters of the corpus and a tenth more)
+  --rounds N           realign with the network and train again, N times                    (default: 0)
+  --perturb WHAT       also train on copies: speed (at 0.9 and 1.1); noisy (also one in noise and rooms)
   --set VERB.KEY=VALUE any setting of any stage, repeatable; python -m asr VERB --help lists them
-  --force              run the stages although nothing changed
+  --force              run the stages even if nothing changed
   -h, --help           this text
 
 stages: 1 prepare  2 features  3 lang  4 align  5 train  6 graph  7 decode  8 score  9 report
 
 mini:   --hours H      hours of training speech, 0.1 to 200     (default: 3)
 aishell, thchs30, commonvoice:
-        --corpus-dir D      the corpus as it is unpacked
+        --corpus-dir D      the unpacked corpus
         --download          aishell, thchs30: fetch it from OpenSLR into that folder first
 folder: --corpus-dir D      any folder of recordings; transcripts in a table, beside the sounds, or in their names
-        --text-from WAY     which of them: table, beside, names       (default: the first that is there)
-        --columns A=B,...   what a table calls its columns: sound=NAME,text=NAME,...; --table FILE names the table
+        --text-from WAY     which of them: table, beside, names       (default: the first that exists)
+        --columns A=B,...   columns of a table: sound=NAME,text=NAME,...; --table FILE names the table
         --speaker-pattern P, --name-pattern P, --channel N            see recipes/folder/README.md
 aishell2: --train-dir D [--dev-dir D] [--test-dir D]            folders with wav.scp and trans.txt
 kaldi:  --train-dir D --test-dir D [--dev-dir D]                Kaldi data directories
-        --lang-dir D   Kaldi lang directory; none: made of the transcripts
+        --lang-dir D   Kaldi lang directory; none: made from the transcripts
         --ali-dir D    alignments: Kaldi's (ali.*.gz final.mdl tree), CTM, TextGrids, HTK labels; none: made here
-        --lm-text FILE more language model text, for the model that tunes on a dev set cut from train
+        --lm-text FILE more text for the language model that is used to tune on a dev set cut from train
         --allow-pipes  run the commands that wav.scp may hold
 all but mini:
         --encoding E   of the transcripts                       (default: utf-8)
-        --resample     bring sound of a higher sample rate down to 16 kHz (folder, commonvoice: always)
-        --rate-hz N    work at another sample rate than 16000 throughout
-        --max-missing X     largest part of the utterances that a stage may leave out  (default: 0.05)
+        --resample     convert sound of a higher sample rate to 16 kHz (folder, commonvoice: always)
+        --rate-hz N    use another sample rate than 16000 throughout
+        --max-missing X     largest share of the utterances that a stage may leave out  (default: 0.05)
 
-The same command again does only what is out of date, and goes on where a killed run stopped.
+The same command again runs only what is out of date, and continues where a killed run stopped.
   ./run.sh
   ./run.sh --recipe folder --corpus-dir recordings
   ./run.sh --recipe kaldi --train-dir data/train --test-dir data/test
@@ -134,24 +134,24 @@ report() {
   asr report --exp "$exp" --model "$exp/$model" --out "$exp/$model/report.html"
 }
 
-# mini brings its alignments along; a dev set cut from train has been seen by a language model that the user gives
+# mini makes its alignments; a language model of the user may know the sentences of a dev set that is cut from train
 [[ $recipe != mini || -n $from_scratch ]] || ali_dir=${ali_dir:-$exp/synth_ali}
 phones='' tune_lm=''
 [[ -z $ali_dir || (-e $ali_dir && ! -f $ali_dir/phones.txt) ]] || phones=$ali_dir/phones.txt
 [[ -z $lang_dir || -n $dev_dir ]] || tune_lm=yes
 
-# what is trained on: the data, or its perturbed copies with it
+# the training data: the originals, or these with their perturbed copies
 train=train ali=ali noisy=0
 [[ -z $perturb ]] || train=train_$perturb ali=ali_$perturb
 [[ $perturb != noisy ]] || noisy=1
 
-# what is decoded is the network of the last round
+# the network of the last round is decoded
 first=$model
 ((rounds == 0)) || model=$first.rounds/net$rounds
 
 check_settings
 check_first_stage
-take_exp
+lock_exp
 run_stage 1 prepare
 run_stage 2 features
 run_stage 3 lang

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Option parsing of run.sh: `--name VALUE` or `--name=VALUE` sets a variable that run.sh has declared.
 
-wrong() { # message: one line, exit status 2
+wrong() { # message: prints one line and exits with status 2
   echo "run.sh: $1" >&2
   exit 2
 }
@@ -45,7 +45,7 @@ parse_options() {
         printf -v "$name" '%d' "$((10#$value))"
         ;;
       --recipe | --model)
-        [[ $value =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || wrong "$option $value: a plain name, please"
+        [[ $value =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || wrong "$option $value: not a plain name"
         printf -v "$name" '%s' "$value"
         ;;
       --units)
@@ -54,7 +54,7 @@ parse_options() {
         ;;
       --hours | --encoding) settings+=(--set "prepare.${option#--}=$value") ;;
       --max-missing)
-        [[ $value =~ ^(0|1|0?\.[0-9]+|1\.0*)$ ]] || wrong "--max-missing $value: not a part from 0 to 1"
+        [[ $value =~ ^(0|1|0?\.[0-9]+|1\.0*)$ ]] || wrong "--max-missing $value: not a share from 0 to 1"
         max_missing=$value
         ;;
       --text-from | --table | --columns | --name-pattern | --speaker-pattern | --channel)
@@ -68,7 +68,7 @@ parse_options() {
         ;;
       --exp)
         exp=$(from_caller "$value")
-        [[ -n ${exp//[\/.]/} && $exp != "${HOME:-/}" && $exp != *[[:cntrl:]]* ]] || wrong "--exp '$value': name a folder of its own"
+        [[ -n ${exp//[\/.]/} && $exp != "${HOME:-/}" && $exp != *[[:cntrl:]]* ]] || wrong "--exp '$value': name a separate folder"
         [[ ! -e $exp || -d $exp ]] || wrong "--exp $exp: is a file; name a folder"
         ;;
       --corpus-dir | --train-dir | --test-dir | --dev-dir | --lang-dir | --ali-dir | --lm-text)
@@ -91,12 +91,12 @@ parse_options() {
   [[ -f recipes/$recipe/prepare.py ]] || wrong "--recipe $recipe: there is no recipes/$recipe/prepare.py"
   ((stage >= 1 && stage <= stop_stage && stop_stage <= 9)) ||
     wrong "stages run from 1 to 9: --stage $stage --stop-stage $stop_stage"
-  [[ -z $from_scratch || -z $ali_dir ]] || wrong "--from-scratch makes alignments, --ali-dir loads them: only one of both"
+  [[ -z $from_scratch || -z $ali_dir ]] || wrong "--from-scratch makes alignments, --ali-dir loads them: pass only one of both"
   [[ -z $lang_dir || (${units:-chars} == chars && -z $vocab) ]] ||
-    wrong "--units and --vocab choose the words of a lang directory that is made, --lang-dir brings its own"
+    wrong "--units and --vocab choose the words of a new lang directory, --lang-dir names a finished one"
 }
 
-from_caller() { # path: as the caller meant it, from where run.sh was started; a shell leaves --option=~/x as it is
+from_caller() { # path: prints it relative to the folder where run.sh was started; expands ~ in --option=~/x
   local path=$1
   if [[ $path == [~] || $path == [~]/* ]]; then path=$HOME${path:1}; fi
   while [[ $path == ?*/ ]]; do path=${path%/}; done

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154
-# Runs the stages of run.sh: numbered, timed, each with a log of its own in $exp/log; one run at a time in $exp.
-# log/command.txt has the command line of each run.
+# Runs the stages of run.sh: numbered, timed, each with its log in $exp/log; one run at a time in $exp.
+# log/command.txt holds the command line of each run.
 
 STAGES=(- prepare features lang align train graph decode score report)
 
-needs() { # stage: what it reads of earlier stages, `STAGE FILE` a line, FILE in $exp
+needs() { # stage: prints what it reads of earlier stages, lines `STAGE FILE`, FILE in $exp
   local set
   case $1 in
     2) for set in train dev test; do echo "1 data/$set/wav.scp"; done ;;
@@ -21,7 +21,7 @@ needs() { # stage: what it reads of earlier stages, `STAGE FILE` a line, FILE in
   esac
 }
 
-missing_for() { # stage: the earliest stage that has to run before it and the file that says so; nothing if none has
+missing_for() { # stage: prints the earliest stage that must run first and the file that is missing; or nothing
   local made file earlier
   while read -r made file; do
     [[ ! -e $exp/$file ]] || continue
@@ -31,17 +31,17 @@ missing_for() { # stage: the earliest stage that has to run before it and the fi
   done < <(needs "$1")
 }
 
-check_first_stage() { # refuses to start where an earlier stage has not run
+check_first_stage() { # exits if an earlier stage has not run
   local first file
   read -r first file <<<"$(missing_for "$stage")"
   [[ -z $first ]] ||
     wrong "stage $stage (${STAGES[stage]}) cannot start: $exp/$file is missing; run stage $first (${STAGES[first]}) first"
 }
 
-take_exp() { # makes $exp and locks it until this script ends
+lock_exp() { # makes $exp and locks it until this script ends
   local reason status=3
   reason=$(mkdir -p -- "$exp/log" 2>&1) || wrong "--exp $exp: cannot be made: ${reason##*: }"
-  while ((status == 3)); do # 3: whoever had the lock has just removed its file
+  while ((status == 3)); do # 3: another process has just released the lock and removed its file
     reason=$({ : >>"$exp/.lock"; } 2>&1) || wrong "--exp $exp: cannot be written: ${reason##*: }"
     exec {lock}<>"$exp/.lock"
     status=0
@@ -52,7 +52,7 @@ take_exp() { # makes $exp and locks it until this script ends
   trap 'rm -f -- "$exp/.lock"' EXIT
 }
 
-asr() { # verb options...: run a verb with what every verb is given
+asr() { # verb options...: runs a verb with the options that every verb gets
   local verb=$1 config=()
   shift
   if [[ -n ${checking:-} ]]; then
@@ -64,18 +64,18 @@ asr() { # verb options...: run a verb with what every verb is given
   run_child .venv/bin/python -m asr "$verb" "${config[@]}" "${settings[@]}" "$@" ${force:+--force} --log "$log"
 }
 
-record_command() { # time, tab, and the command line as it can be typed again
+record_command() { # prints time, tab, and the command line, quoted for a shell
   local words
   printf -v words '%q ' "${command_line[@]}"
   printf '%(%Y-%m-%dT%H:%M:%S%z)T\t%s\n' -1 "${words% }"
 }
 
-check_settings() { # before any work: what --set and recipe.cfg assign is what a verb of this run reads
+check_settings() { # exits if --set or recipe.cfg assigns what no verb of this run reads
   local checking=yes runs=() fixed=() stage config=()
   for stage in prepare features lang align train graph decode score report; do
-    "$stage" # calls nothing but asr, which notes the call
+    "$stage" # calls only asr, which notes the call
   done
-  # the options that a message may advise: asr/command/hints.py
+  # the options that messages may advise: asr/command/hints.py
   YIBIAN_RUN_OPTIONS=$(usage | grep -oE -- '--[a-z][a-z-]*' | sort -u | tr '\n' ' ')
   export YIBIAN_RUN_OPTIONS
   [[ ! -f recipes/$recipe/recipe.cfg ]] || config=(--config "recipes/$recipe/recipe.cfg")
@@ -83,7 +83,7 @@ check_settings() { # before any work: what --set and recipe.cfg assign is what a
     --runs "$(IFS=, && echo "${runs[*]}")" --fixed "$(IFS=, && echo "${fixed[*]}")" || exit
 }
 
-note_call() { # verb options...
+note_call() { # verb options...: notes the verb and the options that run.sh sets
   local option
   runs+=("$1")
   for option in "${@:2}"; do
@@ -91,7 +91,7 @@ note_call() { # verb options...
   done
 }
 
-run_stage() { # number name: calls the function `name`; a failure ends the run with its status
+run_stage() { # number name: calls the function `name`; a failure ends the run with the same status
   local number=$1 name=$2 begun ended said='' status=0 before times=$exp/log/times.tsv
   calls=0
   ((number >= stage && number <= stop_stage)) || return 0
@@ -104,13 +104,13 @@ run_stage() { # number name: calls the function `name`; a failure ends the run w
   "$name" || status=$?
   ended=$EPOCHREALTIME
   if ((status == 0 && calls == $(tail -n "+$((before + 1))" "$log" | grep -c ': up to date$' || true))); then
-    said=skipped # a stage whose every verb was up to date says nothing about how long it takes
+    said=skipped # all verbs were up to date: the time is not that of the stage
   fi
   [[ ! -s $times || -z $(tail -c 1 "$times") ]] || echo >>"$times" # a killed run may have left half a line
-  # EPOCHREALTIME has six decimals after a point or, in some locales, a comma
+  # EPOCHREALTIME has six decimals after a point, in some locales after a comma
   printf '%s\t%s\t%d.%03d\t%s\n' "$number" "$name" $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000000)) \
     $(((${ended/[.,]/} - ${begun/[.,]/}) / 1000 % 1000)) "${said:-$status}" >>"$times"
-  if ((status == 130)); then # a signal to the verb alone
+  if ((status == 130)); then # the verb alone got the signal
     echo "run.sh: stage $number ($name) was interrupted; the same command goes on from here" >&2
     exit 130
   fi
@@ -120,7 +120,7 @@ run_stage() { # number name: calls the function `name`; a failure ends the run w
   fi
 }
 
-print_results() { # the error rates of dev and test, last of all
+print_results() { # prints the error rates of dev and test at the end
   local set
   ((stop_stage >= 8)) || return 0
   [[ ! -f $exp/$model/report.html ]] || echo "report: $exp/$model/report.html"

@@ -76,46 +76,28 @@ def columns_of(
 
     Raises NotUnderstood or NoListing, which name the table's columns, and InputError for a column that is missing.
     """
-    wanted = _wanted(given)
-    if given and "sound" in given and wanted["sound"] == wanted["text"]:
+    wanted, given = _wanted(given), given or {}
+    if "sound" in given and wanted["sound"] == wanted["text"]:
         raise InputError(f"--columns: {given['sound']} cannot be both sound and text", file=records.path)
     known = {plain_title(title): title for title in reversed(records.titles)}
     present = {what: [known[name] for name in names if name in known] for what, names in wanted.items()}
-    if given:
-        for what, name in given.items():
-            if not present[what] and not (name == IGNORED and what not in ("sound", "text")):
-                other = wanted["text" if what == "sound" else "sound"][0]
-                pair = f"{name} and {other}" if what == "sound" else f"{other} and {name}" if what == "text" else name
-                raise _missing(records, pair)
+    for what, name in given.items():
+        if not present[what] and not (name == IGNORED and what not in ("sound", "text")):
+            other = wanted["text" if what == "sound" else "sound"][0]
+            pair = f"{name} and {other}" if what == "sound" else f"{other} and {name}" if what == "text" else name
+            raise _missing(records, pair)
+    first = {what: titles[0] for what, titles in present.items() if titles}
     if not any(isinstance(item, dict) for _, item in records.items):
-        return {what: titles[0] for what, titles in present.items() if titles}
+        return first
     if present["sound"] and present["text"] and (records.named or given):
-        chosen = {what: titles[0] for what, titles in present.items() if titles}
-        chosen["sound"] = next(
-            (title for title in present["sound"] if is_sound and any(map(is_sound, records.values(title)))),
-            present["sound"][0],
-        )
-        chosen["text"] = _transcript(records, present["text"])
-        for what, title in chosen.items():
-            _refuse_twins(records, what, title, given or {})
-        return chosen
+        return first | _by_name(records, present, given, is_sound)
     if given:
         raise _missing(records, f"{wanted['sound'][0]} and {wanted['text'][0]}")
-    if is_sound is None:
-        if records.named:
-            raise _missing(records, "path and sentence, or others that are known,")
-        return dict(zip(("sound", "text", "speaker"), records.titles, strict=False))
-    sound, text, others = _by_content(records, is_sound)
+    if is_sound is not None:
+        return _by_content(records, is_sound)
     if records.named:
-        hint = f"sound={sound},text={text}"
-        hint = f"'{hint}'" if re.search(r"[^\w=,.-]", hint) else hint
-        raise NotUnderstood(
-            f"the columns have unknown names: {records.shown()}; name them, perhaps --columns {hint}",
-            file=records.path,
-            line=records.first_line,
-        )
-    speaker = {"speaker": others[0]} if len(others) == 1 and not _all_numbers(records.values(others[0])) else {}
-    return {"sound": sound, "text": text} | speaker
+        raise _missing(records, "path and sentence or other known names")
+    return dict(zip(("sound", "text", "speaker"), records.titles, strict=False))
 
 
 def plain_title(title: str) -> str:
@@ -132,7 +114,11 @@ def _wanted(given: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
 
 def _missing(records: Records, names: str) -> InputError:
     kind = NotUnderstood if records.items else NoListing
-    return kind(f"has no columns {names}; it has: {records.shown()}", file=records.path, line=records.first_line)
+    return _error(kind, records, f"has no columns {names}; it has: {records.shown()}")
+
+
+def _error(kind: type[InputError], records: Records, message: str) -> InputError:
+    return kind(message, file=records.path, line=records.first_line)
 
 
 def _transcript(records: Records, titles: list[str]) -> str:
@@ -145,12 +131,25 @@ def _transcript(records: Records, titles: list[str]) -> str:
     return (_varied(records, chinese) or filled or titles)[0]
 
 
-def _refuse_twins(records: Records, what: str, title: str, given: Mapping[str, str]) -> None:
-    """Raise NotUnderstood if another column has this name and other values, unless the user has chosen one."""
-    twin = f"{title}.1"
-    if what not in given and twin in records.titles and records.values(title) != records.values(twin):
-        message = f"two columns are called {title}; name one of them: --columns {what}={title} or {what}={twin}"
-        raise NotUnderstood(message, file=records.path, line=records.first_line)
+def _by_name(
+    records: Records,
+    present: Mapping[str, list[str]],
+    given: Mapping[str, str],
+    is_sound: Callable[[str], bool] | None,
+) -> dict[str, str]:
+    """Return the columns of the sound and the transcript among those with known names.
+
+    Raises NotUnderstood if another column has the name of one and other values, unless the user has chosen one.
+    """
+    sounds = present["sound"]
+    holding = (title for title in sounds if is_sound and any(map(is_sound, records.values(title))))
+    chosen = {"sound": next(holding, sounds[0]), "text": _transcript(records, present["text"])}
+    for what, title in ({what: titles[0] for what, titles in present.items() if titles} | chosen).items():
+        twin = f"{title}.1"
+        if what not in given and twin in records.titles and records.values(title) != records.values(twin):
+            message = f"two columns are called {title}; name one of them: --columns {what}={title} or {what}={twin}"
+            raise _error(NotUnderstood, records, message)
+    return chosen
 
 
 def _varied(records: Records, titles: list[str]) -> list[str]:
@@ -159,24 +158,33 @@ def _varied(records: Records, titles: list[str]) -> list[str]:
     return [title for title in titles if 2 * variety[title] > max(variety.values())]
 
 
-def _by_content(records: Records, is_sound: Callable[[str], bool]) -> tuple[str, str, list[str]]:
-    """Return the columns of the sounds and of the transcripts, and the others without copies of the transcripts."""
+def _by_content(records: Records, is_sound: Callable[[str], bool]) -> dict[str, str]:
+    """Return the columns of the sounds, the transcripts and, if one other column is left, the speakers.
+
+    Raises NoListing or NotUnderstood, also if the columns have names: these are not known.
+    """
     shares = {title: _share(records.values(title), is_sound) for title in records.titles}
     sound = max(shares, key=lambda title: (shares[title], _share(records.values(title), _has_suffix)), default="")
     if not sound or not shares[sound]:
-        message = f"names no sound of this folder; its columns are {records.shown()}"
-        raise NoListing(message, file=records.path, line=records.first_line)
+        raise _error(NoListing, records, f"names no sound of this folder; its columns are {records.shown()}")
     texts = [title for title in records.titles if title != sound and _share(records.values(title), _has_han) >= 0.5]
     alike: list[str] = []
     if len(texts) > 1:
         texts, alike = _distinct(records, texts)
     if not texts:
         message = f"names sounds, but no column holds Chinese text; its columns are {records.shown()}"
-        raise NoListing(message, file=records.path, line=records.first_line)
+        raise _error(NoListing, records, message)
+    hint = f"sound={sound},text={texts[0]}"
     if len(texts) > 1:
-        message = f"columns {', '.join(texts)} hold Chinese text; name one: --columns sound={sound},text={texts[0]}"
-        raise NotUnderstood(message, file=records.path, line=records.first_line)
-    return sound, texts[0], [title for title in records.titles if title not in (sound, *texts, *alike)]
+        message = f"columns {', '.join(texts)} hold Chinese text; name one: --columns {hint}"
+        raise _error(NotUnderstood, records, message)
+    if records.named:
+        hint = f"'{hint}'" if re.search(r"[^\w=,.-]", hint) else hint
+        message = f"the columns have unknown names: {records.shown()}; name them, perhaps --columns {hint}"
+        raise _error(NotUnderstood, records, message)
+    others = [title for title in records.titles if title not in (sound, *texts, *alike)]
+    speaker = {"speaker": others[0]} if len(others) == 1 and not _all_numbers(records.values(others[0])) else {}
+    return {"sound": sound, "text": texts[0]} | speaker
 
 
 def _distinct(records: Records, texts: list[str]) -> tuple[list[str], list[str]]:

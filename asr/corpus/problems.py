@@ -18,7 +18,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,15 +101,7 @@ def scan_table(
     nothing can be read (unknown encoding, an I/O error).
     """
     table: dict[str, TableEntry] = {}
-    crlf = False
     for number, line, undecodable in _lines(path, problems, encoding):
-        if line.endswith("\r"):
-            line = line.rstrip("\r")
-            if not crlf:
-                problems.append(
-                    Problem("CRLF", "lines end in CRLF, as Windows writes them", path, number, mend="rewrite")
-                )
-            crlf = True
         parts = line.replace(BOM, "").split(None, 1)
         if BOM in line:
             message, key = "a byte-order mark (U+FEFF)", parts[0] if parts else None
@@ -148,7 +140,18 @@ def _visible(
     return _INVISIBLE.sub("", text) or text
 
 
-def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterable[tuple[int, str, str]]:
+def _lines(path: Path, problems: list[Problem], encoding: str) -> Iterator[tuple[int, str, str]]:
+    """Yield (line number, line without its end, why it cannot be decoded or ""). Appends one problem for CRLF."""
+    crlf = False
+    for number, line, undecodable in _decoded(path, problems, encoding):
+        if line.endswith("\r") and not crlf:
+            crlf = True
+            message = "lines end in CRLF, as Windows writes them"
+            problems.append(Problem("CRLF", message, path, number, mend="rewrite"))
+        yield number, line.rstrip("\r"), undecodable
+
+
+def _decoded(path: Path, problems: list[Problem], encoding: str) -> Iterator[tuple[int, str, str]]:
     """Yield (line number, line, why it cannot be decoded or ""). An undecodable line is decoded as UTF-8."""
     data = read_bytes(path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):

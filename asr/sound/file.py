@@ -60,9 +60,7 @@ class Sound:
     def _seek(self, part: Any, frame: int) -> None:
         """Go to a frame of one stream. Reads up to that frame if the coding cannot seek."""
         place = self._places.get(part, 0)
-        if place == frame:
-            return
-        if part.seekable():
+        if place != frame and part.seekable():
             part.seek(frame)
             return
         while place < frame and (count := len(part.read(min(1 << 20, frame - place), dtype="float32"))):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loose import Sounds, find_sounds, plain, say_ignored
-from spoken_names import check_names, reads_as_chinese, text_in_name
+from spoken_names import check_names, check_patterns, reads_as_chinese, text_in_name
 from texts_beside import check_tables_agree, read_beside, text_beside, texts_alone, without_pinyin
 from which_tables import find_tables, given_tables
 
@@ -76,7 +76,7 @@ def run(settings: Settings) -> None:
     root = settings.corpus_dir
     if (root / "wav.scp").exists():
         raise InputError("this is a Kaldi data directory: use --recipe kaldi --train-dir", file=root / "wav.scp")
-    _check_patterns(settings)
+    check_patterns(settings.name_pattern, settings.speaker_pattern)
     sounds = find_sounds(root)
     say_ignored(sounds)
     if not sounds.paths:
@@ -128,20 +128,6 @@ def _say_names(sounds: Sounds, settings: Settings) -> None:
     others = [path.name for path, text in texts.items() if not reads_as_chinese(text)]
     if others:
         warn(f"{sounds.root}: {len(others)} of {len(texts)} names are not Chinese text: {named_first(others)}")
-
-
-def _check_patterns(settings: Settings) -> None:
-    for name in ("name_pattern", "speaker_pattern"):
-        pattern = getattr(settings, name)
-        option_name = f"--{name.replace('_', '-')}"
-        try:
-            compiled = re.compile(pattern or "()")
-        except re.error as error:
-            raise InputError(f"{option_name} '{pattern}': {error}") from error
-        if name == "name_pattern" and "text" not in compiled.groupindex:
-            raise InputError(f"{option_name} '{pattern}' has no group (?P<text>...)")
-        if name == "speaker_pattern" and not compiled.groups:
-            raise InputError(f"{option_name} '{pattern}' has no (group)")
 
 
 def _tables(settings: Settings, sounds: Sounds, *, aloud: bool = False) -> list[Path]:

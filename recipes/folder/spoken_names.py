@@ -13,6 +13,20 @@ _HAN = re.compile(f"[{HAN}]")
 _WORD = re.compile(r"[^\W_]")
 
 
+def check_patterns(name_pattern: str, speaker_pattern: str | None) -> None:
+    """Raise InputError for a pattern that is no regular expression, or lacks its group."""
+    for option, pattern, group in (
+        ("--name-pattern", name_pattern, "group (?P<text>...)"),
+        ("--speaker-pattern", speaker_pattern, "(group)"),
+    ):
+        try:
+            compiled = re.compile(pattern or "()")
+        except re.error as error:
+            raise InputError(f"{option} '{pattern}': {error}") from error
+        if not (compiled.groups if group == "(group)" else "text" in compiled.groupindex):
+            raise InputError(f"{option} '{pattern}' has no {group}")
+
+
 def text_in_name(path: Path, pattern: str) -> str:
     """Return the transcript in a sound's name by a pattern with a group `text`, "" if it does not match."""
     match = re.fullmatch(pattern, path.stem)
