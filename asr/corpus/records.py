@@ -107,7 +107,7 @@ def _from_cells(
     usual = len(cells[0]) if named else _usual_width(cells)
     titles = [cell.strip() or f"column {place}" for place, cell in enumerate(cells[0], 1)] if named else []
     titles = _distinct(titles) or [str(place + 1) for place in range(usual)]
-    said = f"the first line {usual}" if named else f"most lines {usual}"
+    expected = f"the first line {usual}" if named else f"most lines {usual}"
     first = next((place for place, (_, row) in enumerate(rows) if isinstance(row, list)), 0) if named else -1
     items: list[tuple[int, dict[str, Any] | Unusable]] = []
     for place, (number, row) in enumerate(rows):
@@ -118,7 +118,7 @@ def _from_cells(
             continue
         kept = row[:usual] if not any(cell.strip() for cell in row[usual:]) else row
         if len(kept) != usual:
-            items.append((number, Unusable(f"has {len(row)} columns, {said}", row[0].strip())))
+            items.append((number, Unusable(f"has {len(row)} columns, {expected}", row[0].strip())))
         else:
             items.append((number, dict(zip(titles, kept, strict=True))))
     return Records(path, titles, items, named)

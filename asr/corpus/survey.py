@@ -100,7 +100,7 @@ def _segments(path: Path, recordings: Table, problems: list[Problem], encoding: 
             problems.append(Problem("missing key", message, path, entry.line, key))
     used = {segment.recording for segment in segments.values()}
     for key in recordings.keys() - used:
-        message = "no segment is of this recording"
+        message = "no segment uses this recording"
         problems.append(Problem("unused recording", message, path.parent / "wav.scp", None, key, "warn"))
     return segments
 
@@ -171,7 +171,7 @@ def _check_transcripts(path: Path, text: Table, problems: list[Problem]) -> None
 def transcript_problems(text: str, file: Path, line: int | None, key: str) -> list[Problem]:
     """Return what is wrong with one transcript: no word in it, or letters that `normalise` drops."""
     if not characters(normalise(text, spoken=False)):
-        message = f"'{text}' holds nothing to say" if text else "the transcript is empty"
+        message = f"'{text}' holds no word" if text else "the transcript is empty"
         return [Problem("empty transcript", message, file, line, key)]
     if foreign := foreign_letters(text):
         message = f"letters of another script are left out: {foreign}"

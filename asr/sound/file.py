@@ -245,5 +245,5 @@ def _check_joined(parts: Sequence[Any], source: Source) -> None:
 
 
 def _reason(error: Exception) -> str:
-    said = str(getattr(error, "error_string", "") or error).removeprefix("Error : ").strip().rstrip(".")
-    return said or type(error).__name__
+    text = str(getattr(error, "error_string", "") or error).removeprefix("Error : ").strip().rstrip(".")
+    return text or type(error).__name__

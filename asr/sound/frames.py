@@ -52,35 +52,35 @@ def _flac(stream: IO[bytes], start: int, end: int) -> CodedStream:
     if len(head) < 42 or not _FLAC.match(head):
         return CodedStream([(start, end)])
     most = int.from_bytes(head[15:18], "big") or 1 << 16
-    said = (head[21] & 15) << 32 | int.from_bytes(head[22:26], "big")
+    stated = (head[21] & 15) << 32 | int.from_bytes(head[22:26], "big")
     block = int.from_bytes(head[10:12], "big")
     tail_at = max(start + 42, end - most - 256)
     stream.seek(tail_at)
     tail = stream.read(end - tail_at)
     tail = tail[:-128] if tail[-128:-125] == b"TAG" else tail
-    there = _flac_samples(tail, block, said)
+    there = _flac_samples(tail, block, stated)
     if there is None:
-        if said:
+        if stated:
             return CodedStream([(start, end)])  # the decoder finds out whether it is damaged
         return CodedStream([], "is truncated or damaged: its last frame is not whole, and its header names no length")
-    if there == said:
+    if there == stated:
         return CodedStream([(start, end)])
-    if there < said:
-        return CodedStream([], f"is truncated: its header promises {said} samples, {there} are there")
+    if there < stated:
+        return CodedStream([], f"is truncated: its header promises {stated} samples, {there} are there")
     mended = bytes([head[21] & 0xF0 | there >> 32]) + (there & 0xFFFFFFFF).to_bytes(4, "big")
     return CodedStream([(start, start + 21), mended, (start + 26, end)], counted=True)
 
 
-def _flac_samples(tail: bytes, block: int, said: int) -> int | None:
+def _flac_samples(tail: bytes, block: int, stated: int) -> int | None:
     """Return the number of samples up to the end of the last frame in `tail`, None if no frame ends there.
 
-    tail: the last bytes of a flac stream with blocks of `block` samples. A frame counts if it ends at sample `said`,
-    or if its checksum fits the end of the file.
+    tail: the last bytes of a flac stream with blocks of `block` samples. A frame counts if it ends at sample
+    `stated`, or if its checksum fits the end of the file.
     """
     place = len(tail)
     while (place := tail.rfind(b"\xff", 0, place)) >= 0:
         ends_at = _flac_frame(tail, place, block)
-        if ends_at is not None and (ends_at == said or _crc(tail[place:], 16, 0x8005) == 0):
+        if ends_at is not None and (ends_at == stated or _crc(tail[place:], 16, 0x8005) == 0):
             return ends_at
     return None
 

@@ -76,10 +76,10 @@ def _size32(order: str, value: int) -> bytes:
 
 
 def _aiff(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | None:
-    block, frames_at, said = 1, None, -1
+    block, frames_at, stated = 1, None, -1
     for name, place, body, length in _walk(stream, _IFF, start, start + 12, size):
         if name == b"COMM" and length >= 18:
-            channels, said, bits = struct.unpack(">hIh", bytes_at(stream, body, 8))
+            channels, stated, bits = struct.unpack(">hIh", bytes_at(stream, body, 8))
             coding = bytes_at(stream, body + 18, 4) if length >= 22 else b"NONE"
             plain = coding in _PLAIN_AIFF
             frames_at, block = body + 2, max(1, channels * -(-bits // 8)) if plain else 1
@@ -90,7 +90,7 @@ def _aiff(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | N
             promised = length - 8 - offset if length > 8 + offset else None
             extent = settled(stream, _IFF, start, begin, size, promised, block, bounded)
             count = (extent.end - begin) // block
-            if not extent.right or (block > 1 and frames_at is not None and said != count and not extent.missing):
+            if not extent.right or (block > 1 and frames_at is not None and stated != count and not extent.missing):
                 extent.patches = {
                     start + 4: _size32(">", extent.end - start - 8),
                     place + 4: _size32(">", extent.end - body),
@@ -181,9 +181,9 @@ def _nist(stream: IO[bytes], start: int, size: int, bounded: bool) -> Extent | N
     extent = settled(stream, None, start, start + head_bytes, size, promised, block, bounded)
     extent.cut = extent.end < extent.close  # libsndfile takes all bytes that follow for samples
     if not extent.right:
-        said = b"sample_count -i %d\n" % ((extent.end - extent.begin) // block)
+        stated = b"sample_count -i %d\n" % ((extent.end - extent.begin) // block)
         lines = re.sub(rb"sample_count -i \d+\n", b"", head[: head.find(b"end_head")])
-        mended = (lines + said + b"end_head\n").ljust(head_bytes)
+        mended = (lines + stated + b"end_head\n").ljust(head_bytes)
         extent.patches = {start: mended} if len(mended) == head_bytes else {}
     return extent
 

@@ -99,7 +99,7 @@ class _Mpeg:
 
     first: int  # the first frame, which may be the Xing frame
     form: tuple[int, int, bool]
-    said: int | None  # frames that its Xing or VBRI frame states
+    stated: int | None  # frames that its Xing or VBRI frame states
     has_info: bool
     spans: list[tuple[int, int]] = field(default_factory=list)
     frames: int = 0
@@ -121,9 +121,9 @@ def mpeg_streams(data: bytes) -> list[CodedStream]:
     while (place := _next_frame(data, place, current)) < len(data):
         length = _length(data, place)
         form = _form(data, place)
-        has_info, said = _info(data, place, length)
+        has_info, stated = _info(data, place, length)
         if current is None or has_info or form != current.form:
-            current = _Mpeg(place, form, said, has_info)
+            current = _Mpeg(place, form, stated, has_info)
             streams.append(current)
         if place + length > len(data):
             current.cut = True
@@ -131,7 +131,7 @@ def mpeg_streams(data: bytes) -> list[CodedStream]:
         if not has_info:
             current.add(place, length)
         place += length
-    return [_as_stream(data, one, alone=len(streams) == 1) for one in streams if one.frames or one.said]
+    return [_as_stream(data, one, alone=len(streams) == 1) for one in streams if one.frames or one.stated]
 
 
 def _next_frame(data: bytes, place: int, current: _Mpeg | None) -> int:
@@ -176,11 +176,11 @@ def _side_bytes(data: bytes, place: int) -> int:
 
 
 def _as_stream(data: bytes, one: _Mpeg, *, alone: bool) -> CodedStream:
-    missing = (one.said or 0) - one.frames
+    missing = (one.stated or 0) - one.frames
     if missing > 1 or (missing == 1 and one.cut):  # some writers count the Xing frame itself
-        return CodedStream([], f"is truncated: its header promises {one.said} frames, {one.frames} are there")
+        return CodedStream([], f"is truncated: its header promises {one.stated} frames, {one.frames} are there")
     layer_3 = data[one.first + 1] >> 1 & 3 == 1
-    if layer_3 and (one.said is None or missing != 0):
+    if layer_3 and (one.stated is None or missing != 0):
         return CodedStream([_xing(data, one.spans[0][0], one.frames), *one.spans], counted=True)
     if alone:
         plain = one.first == 0 or (data[:3] == b"ID3" and one.first == after_tags(data, 0))

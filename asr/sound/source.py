@@ -65,8 +65,8 @@ class Source:
             command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=with_this_one()
         )
         if done.returncode != 0:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            message = f"the pipe failed with status {done.returncode}" + (f": {said[-1]}" if said else "")
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            message = f"the pipe failed with status {done.returncode}" + (f": {lines[-1]}" if lines else "")
             raise self.error("unreadable audio", message)
         return done.stdout
 

@@ -72,9 +72,9 @@ def segments(
     def close(phone: str, sample: int) -> None:
         result.append(TimedPhone(phone, lead_s + sample / event_rate_hz))
 
-    for number, (word, said) in enumerate(zip(words, events, strict=True)):
-        spoken = [(sample, name.lstrip(_STRESS)) for sample, name in said if not name.startswith("_")]
-        ends = [sample for sample, name in said if name.startswith("_")]
+    for number, (word, heard) in enumerate(zip(words, events, strict=True)):
+        spoken = [(sample, name.lstrip(_STRESS)) for sample, name in heard if not name.startswith("_")]
+        ends = [sample for sample, name in heard if name.startswith("_")]
         starts = _cut(word, [name for _, name in spoken])
         if number == 0:
             close(SILENCE, spoken[0][0])
@@ -92,18 +92,18 @@ def segments(
     return result
 
 
-def _cut(word: list[str], said: list[str]) -> list[int]:
-    """Return where in the phonemes `said` each syllable of `word` begins. Raises UnmatchedError."""
+def _cut(word: list[str], phonemes: list[str]) -> list[int]:
+    """Return where in `phonemes` each syllable of `word` begins. Raises UnmatchedError."""
     starts, place = [], 0
     for syllable in word:
         ways = _table()[syllable[:-1]][1]
-        way = next((way for way in ways if said[place : place + len(way)] == way), None)
+        way = next((way for way in ways if phonemes[place : place + len(way)] == way), None)
         if way is None:
-            raise UnmatchedError(f"{' '.join(word)} was said as {' '.join(said)}")
+            raise UnmatchedError(f"{' '.join(word)} was said as {' '.join(phonemes)}")
         starts.append(place)
         place += len(way)
-    if place != len(said):
-        raise UnmatchedError(f"{' '.join(word)} was said as {' '.join(said)}")
+    if place != len(phonemes):
+        raise UnmatchedError(f"{' '.join(word)} was said as {' '.join(phonemes)}")
     return starts
 
 

@@ -103,7 +103,7 @@ def test_what_the_script_made_is_validated(
 ) -> None:
     (tmp_path / "recipe" / "toy_neighbour.py").write_text("WORD = '…'\n")
     assert main(arguments) == 2
-    assert "train/text:1: trainu1: '…' holds nothing to say" in capsys.readouterr().err
+    assert "train/text:1: trainu1: '…' holds no word" in capsys.readouterr().err
     assert not (tmp_path / "out" / ".done.prepare.json").exists()
 
 

@@ -143,7 +143,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, list[str]]] = {
     ),
     "aishell: nothing that can be counted": (
         lambda c: lines(c / TABLE, *(f"{path.stem} ……" for path in sorted(c.glob("data_aishell/wav/*/*/*.wav")))),
-        "{t}:61: BAC009S0002W0122: '……' holds nothing to say (30 of 30 utterances, 100.0 %, " + GONE, [],
+        "{t}:61: BAC009S0002W0122: '……' holds no word (30 of 30 utterances, 100.0 %, " + GONE, [],
     ),
     "aishell: sounds cut": (
         lambda c: _each_5(c, lambda path: path.write_bytes(path.read_bytes()[:-3000])),

@@ -166,7 +166,7 @@ BAD: dict[str, tuple[Any, ...]] = {
         lambda c: sound(c / "rec-(!).wav"),
         "--text-from",
         "names",
-        "{c}/rec-(!).wav: {n}-rec-(!): '(!)' holds nothing to say {all}",
+        "{c}/rec-(!).wav: {n}-rec-(!): '(!)' holds no word {all}",
     ),
     "a table in GB18030": (
         lambda c: (sound(c / "a.wav"), (c / "t.csv").write_text("a.wav,今天\n", "gb18030")),

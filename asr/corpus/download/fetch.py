@@ -133,13 +133,13 @@ def _stream(url: str, part: Path, unpacked: float) -> None:
 def _copy(answer: http.client.HTTPResponse, handle: IO[bytes], url: str, total: int | None) -> None:
     """Copy the answer to `handle`, printing the progress. total: the bytes of the whole file, if known."""
     done = first = handle.tell()
-    begun = said = time.monotonic()
+    begun = printed = time.monotonic()
     while chunk := answer.read1(CHUNK):
         handle.write(chunk)
         done += len(chunk)
         now = time.monotonic()
-        if now - said >= SAY_EVERY_S:
-            said = now
+        if now - printed >= SAY_EVERY_S:
+            printed = now
             rate = (done - first) / (now - begun)
             left = "" if total is None else f" of {_size(total)}, {duration((total - done) / rate)} left"
             say(f"fetch: {url}: {_size(done)}{left}")

@@ -55,14 +55,14 @@ def cardinal(number: str) -> str:
         return "零"
     if len(whole) > 16:
         return by_digit(whole)
-    said = _grouped(whole)
-    return said.removeprefix("一") if said.startswith("一十") else said
+    spoken = _grouped(whole)
+    return spoken.removeprefix("一") if spoken.startswith("一十") else spoken
 
 
 def quantity(number: str) -> str:
     """Return `cardinal(number)` for counting: it begins with 两百, 两千 or 两万, as in wetext."""
-    said = cardinal(number)
-    return "两" + said[1:] if said[:1] == "二" and said[1:2] in tuple("百千万亿") else said
+    spoken = cardinal(number)
+    return "两" + spoken[1:] if spoken[:1] == "二" and spoken[1:2] in tuple("百千万亿") else spoken
 
 
 def said_as(form: str, *kinds: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
@@ -84,10 +84,10 @@ def _grouped(digits: str) -> str:
             high, low = digits[:-length], digits[-length:]
             rest = low.lstrip("0")
             return _grouped(high) + name + (("零" if len(rest) < length else "") + _grouped(rest) if rest else "")
-    said = ""
+    spoken = ""
     for place, digit in enumerate(digits):
         if digit != "0":
-            said += DIGITS[int(digit)] + ("", "十", "百", "千")[len(digits) - 1 - place]
-        elif not said.endswith("零") and digits[place:].strip("0"):
-            said += "零"
-    return said
+            spoken += DIGITS[int(digit)] + ("", "十", "百", "千")[len(digits) - 1 - place]
+        elif not spoken.endswith("零") and digits[place:].strip("0"):
+            spoken += "零"
+    return spoken

@@ -89,7 +89,7 @@ _NAMES: tuple[Rule, ...] = (
     (re.compile(r"(?<=\d)★"), "星"),
     (re.compile(r"(?<=[A-Za-z])\+(?=\d)"), "加"),
     (re.compile(r"(?<=[\dA-Zac-ln-z])\^(-?\d+)"), _power),
-    # B2C is said in English, H2O is not
+    # B2C is spoken in English, H2O is not
     (re.compile(r"(?<![A-Za-z\d])([BCGOPF])2([BCGOPF])(?![A-Za-z\d])"), said_as("{} TO {}", str, str)),
     # 1980s
     (re.compile(r"(?<![\dA-Za-z.])((?:1[6-9]|20)\d0)'?s(?![A-Za-z])"), said_as("{}年代", by_digit)),
@@ -208,8 +208,8 @@ def _spoken(text: str, yao: str) -> str:
     text = apply_rules(_REWRITES, say_units(apply_rules(_SIGNS, text)))
     if not re.search("[0-9]", text):
         return text
-    said = _normaliser()(text.replace("幺", _HELD))
-    return (said.replace("幺", "一") if yao == "never" else said).replace(_HELD, "幺")
+    spoken = _normaliser()(text.replace("幺", _HELD))
+    return (spoken.replace("幺", "一") if yao == "never" else spoken).replace(_HELD, "幺")
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from asr.corpus.spoken.plain_text import cleaned, with_roman
 from asr.errors import InputError
 from asr.tables import read_lines
 
-_SAID = re.compile("[A-Za-z\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_WORD = re.compile("[A-Za-z\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _LETTER = re.compile("[A-Za-z]")
 
 
@@ -43,26 +43,26 @@ class SpokenTable:
             written = " ".join(cleaned(with_roman(fields[0])).split()).casefold()
             if len(fields) != 2 or not written or not fields[1].strip():
                 raise InputError("is not `written<TAB>spoken`", file=path, line=number)
-            said = cleaned(fields[1]).strip()
-            if re.search("[0-9]", said):
+            spoken = cleaned(fields[1]).strip()
+            if re.search("[0-9]", spoken):
                 raise InputError(
                     f"'{fields[1].strip()}' holds digits: write them as they are spoken", file=path, line=number
                 )
-            if not _SAID.search(said):
+            if not _WORD.search(spoken):
                 raise InputError(
                     f"'{fields[1].strip()}' holds no word: the written form would be lost", file=path, line=number
                 )
-            if pairs.get(written, said) != said:
+            if pairs.get(written, spoken) != spoken:
                 raise InputError(
                     f"has another spoken form in line {lines[written]}", file=path, line=number, key=written
                 )
-            pairs[written], lines[written] = said, number
+            pairs[written], lines[written] = spoken, number
         if not pairs:
             raise InputError("has no pair", file=path)
         table = cls(tuple(pairs.items()))
-        for written, said in pairs.items():
-            if table.apply(said) != said:
-                message = f"'{said}' holds an entry of this table, and would be replaced again"
+        for written, spoken in pairs.items():
+            if table.apply(spoken) != spoken:
+                message = f"'{spoken}' holds an entry of this table, and would be replaced again"
                 raise InputError(message, file=path, line=lines[written], key=written)
         return table
 
