@@ -79,8 +79,8 @@ def flac_half(path: Path) -> None:
 
 GOOD = ("s1u1 call 0 0.1", "s1u2 call 0.1 0.2", "s2u1 call 0.2 0.3")
 ALL, NOT_S1U1, NONE = "s1u1 s1u2 s2u1 s2u2", "s1u2 s2u1 s2u2", ""
-# name: (what spoils the data, the line, the utterances that repair keeps with --max-missing 0.5; NONE: it fails; without:
-# all except s1u1)
+# name: (what spoils the data, the line, what repair keeps with --max-missing 0.5: all except s1u1 if not given; NONE:
+# it fails)
 FAULTS: dict[str, tuple[Any, ...]] = {
     "no wav.scp": (lambda data: (data / "wav.scp").unlink(), r"wav.scp: no such file", NONE),
     "no text": (lambda data: (data / "text").unlink(), r"text: no such file", NONE),
