@@ -1,9 +1,13 @@
-"""Training examples: which utterances form a block, and a block's frames as shuffled, spliced minibatches.
+"""Training examples: the utterances of each block, and a block's frames as shuffled, spliced minibatches.
 
 A pass over the data is a list of blocks, each about `block_frames` frames of randomly chosen whole utterances.
 Within a block all frames are shuffled, so that a minibatch mixes as many speakers and sentences as memory allows.
-Both orders depend only on the seed, the pass and the block. At any time a worker holds one block: memory does not
-grow with the corpus.
+Both orders depend only on the seed, the pass and the block. A worker holds one block at a time: memory does not grow
+with the corpus.
+
+    blocks = plan_blocks(targets.lengths, block_frames=100_000, seed=1)
+    block = load_block(blocks[0].utterances, features, targets)
+    for inputs, pdfs in minibatches(block, shuffled(blocks[0].frames, [1, 0, 0]), sizes, context=5): ...
 """
 
 from __future__ import annotations
@@ -21,12 +25,13 @@ from asr.kaldi.archives import read_int_vectors
 
 
 class Targets:
-    """pdf-ids of every utterance in one vector that processes share: int16, or int32 past 32,767 pdfs."""
+    """The pdf-ids of every utterance in one vector that processes share: int16, or int32 above 32,767 pdfs."""
 
     def __init__(self, vectors: Mapping[str, np.ndarray], num_pdfs: int) -> None:
         self.lengths = {utterance: len(vector) for utterance, vector in vectors.items()}
         kind = torch.int16 if num_pdfs <= 32767 else torch.int32
-        self.flat = torch.empty(sum(self.lengths.values()), dtype=kind).share_memory_()
+        self.flat = torch.empty(sum(self.lengths.values()), dtype=kind)
+        self.flat.share_memory_()  # type: ignore[no-untyped-call]
         self.start: dict[str, int] = {}
         place = 0
         for utterance, vector in vectors.items():
@@ -39,7 +44,7 @@ class Targets:
         return self.flat[start : start + self.lengths[utterance]]
 
     def only(self, names: Iterable[str]) -> Targets:
-        """Those of some utterances; the vectors are shared, not copied."""
+        """Return the targets of some utterances; the vectors are shared, not copied."""
         part = copy.copy(self)
         part.lengths = {name: self.lengths[name] for name in names}
         part.start = {name: self.start[name] for name in part.lengths}
@@ -47,7 +52,7 @@ class Targets:
 
     @classmethod
     def read(cls, archive: Path, num_pdfs: int, wanted: Mapping[str, object]) -> Targets:
-        """From pdf.ark, only the utterances in `wanted`. Raises InputError for a pdf-id past `num_pdfs`."""
+        """Read the utterances in `wanted` from pdf.ark. Raises InputError for a pdf-id of `num_pdfs` or above."""
         vectors = {}
         for utterance, vector in read_int_vectors(archive):
             if utterance not in wanted:
@@ -67,14 +72,14 @@ class Block:
     frames: int
 
     def minibatches(self, size: int) -> list[int]:
-        """Frames of each minibatch: as even as can be and at most `size`, so that none is a small remainder."""
+        """Return the frames of each minibatch: at most `size`, as even as possible, so that none is a remainder."""
         parts = max(1, -(-self.frames // size))
         small, larger = divmod(self.frames, parts)
         return [small + 1] * larger + [small] * (parts - larger)
 
 
 def plan_blocks(lengths: Mapping[str, int], block_frames: int, seed: int, pass_: int = 0) -> list[Block]:
-    """All utterances, shuffled, in blocks of about equal size and at most about `block_frames` frames."""
+    """Return all utterances, shuffled, in blocks of about equal size and at most about `block_frames` frames."""
     order = sorted(lengths, key=lambda key: key.encode())
     np.random.default_rng([seed, pass_]).shuffle(order)
     total = sum(lengths.values())
@@ -89,13 +94,13 @@ def plan_blocks(lengths: Mapping[str, int], block_frames: int, seed: int, pass_:
             blocks.append(Block(len(blocks), tuple(members), frames))
             done += frames
             members, frames = [], 0
-    if members:  # rounding alone can leave some
+    if members:  # by rounding
         blocks.append(Block(len(blocks), tuple(members), frames))
     return blocks
 
 
 def draw(lengths: Mapping[str, int], frames: float, seed: list[int]) -> tuple[str, ...]:
-    """Utterances drawn at random until they hold so many frames together, or all of them."""
+    """Return utterances drawn at random until they have so many frames together, or all of them."""
     names = sorted(lengths, key=lambda name: name.encode())
     np.random.default_rng(seed).shuffle(names)
     drawn = 0
@@ -112,11 +117,10 @@ def load_block(
     targets: Targets,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The frames of some utterances: features (n, dim), targets int64 (n), and utterance bounds int64 (n, 2).
+    """Return the frames of some utterances: features (n, dim), targets int64 (n), and utterance bounds int64 (n, 2).
 
-    bounds[i] = first and last row of the utterance that row i belongs to; splicing clamps to them.
-    `change` is done to each utterance's features, in order.
-    Raises InputError when features and targets differ in length.
+    bounds[i] = first and last row of the utterance of row i; splicing clamps to them. `change` is applied to each
+    utterance's features, in order. Raises InputError if features and targets differ in length.
     """
     matrices, labels, bounds = [], [], []
     place = 0
@@ -132,9 +136,9 @@ def load_block(
 
 
 def splice(features: torch.Tensor, rows: torch.Tensor, bounds: torch.Tensor, context: int) -> torch.Tensor:
-    """Frames `rows` with `context` neighbours on each side, (len(rows), (2 * context + 1) * dim).
+    """Return the frames `rows` with `context` neighbours on each side, (len(rows), (2 * context + 1) * dim).
 
-    Past an utterance's ends its first and last frames are repeated (splice-feats).
+    Beyond an utterance's ends its first and last frames are repeated, as in Kaldi's splice-feats.
     """
     window = rows.unsqueeze(1) + torch.arange(-context, context + 1, device=rows.device)
     limits = bounds[rows]
@@ -143,7 +147,7 @@ def splice(features: torch.Tensor, rows: torch.Tensor, bounds: torch.Tensor, con
 
 
 def shuffled(frames: int, seed: list[int]) -> torch.Tensor:
-    """A random order of `frames` rows, int64, that depends on `seed` alone."""
+    """Return a random order of `frames` rows, int64, that depends on `seed` alone."""
     return torch.from_numpy(np.random.default_rng(seed).permutation(frames))
 
 
@@ -156,10 +160,10 @@ def minibatches(
     stop: int | None = None,
     step: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (spliced inputs, targets) of minibatches `first:stop:step` of a block whose rows come in `order`.
+    """Yield (spliced inputs, targets) of minibatches `first:stop:step` of a block with its rows in `order`.
 
-    All `sizes` together hold every frame once.
+    The sum of all `sizes` is the number of frames.
     """
     features, targets, bounds = block
-    for rows in order.split(sizes)[first:stop:step]:
+    for rows in torch.split(order, sizes)[first:stop:step]:
         yield splice(features, rows, bounds, context), targets[rows]

@@ -1,11 +1,11 @@
-"""The natural gradient of a linear layer, on its input side: the gradient of W is  slopeᵀ x P  and not  slopeᵀ x.
+"""The natural gradient of a linear layer, on its input side: the gradient of W is  slopeᵀ x P  instead of  slopeᵀ x.
 
-With A = E[x xᵀ] over training frames, x ending in a 1 for the bias, P is (A + lambda I)^-1 times a constant: where
-the layer's inputs hardly vary a step gets as large as where they dominate. It is the input half of K-FAC (Martens &
-Grosse 2015), which alone does most of it (Benzing 2022), and what Kaldi's NG-SGD does on that side (Povey, Zhang &
-Khudanpur 2015). As there, A is taken as its first R eigenvectors and one value for all the others, so that a
-minibatch costs two thin products more; and P is scaled so that inputs keep their mean square, so that the learning
-rate means what it did:
+With A = E[x xᵀ] over training frames, x ending in a 1 for the bias, P is (A + lambda I)^-1 times a constant: the step
+is as large in directions in which the layer's inputs hardly vary as in those that dominate. This is the input half of
+K-FAC (Martens & Grosse 2015), which has most of its effect (Benzing 2022), and the input half of Kaldi's NG-SGD
+(Povey, Zhang & Khudanpur 2015). As in NG-SGD, A is approximated by its first R eigenvectors and one value for all the
+others, so that a minibatch costs two additional thin products; and P is scaled so that inputs keep their mean square,
+so that the learning rate keeps its scale:
 
     A ~ U diag(s) Uᵀ + rest (I - U Uᵀ),     lambda = damping * trace(A) / dim
     P = scale (I - U diag(shrink) Uᵀ),      shrink = (s - rest) / (s + lambda),    E|x P|^2 = E|x|^2
@@ -21,52 +21,52 @@ import torch
 
 #: subspace iterations from a random start, and from the basis of an earlier estimate
 COLD, WARM = 4, 2
-#: mean square of a frame's inputs from which the products here would overflow
+#: mean square of a frame's inputs above which the products here overflow
 HUGE = 1e30
 
 
 def rank_of(inputs: int, rank: int) -> int:
-    """R for a layer of `inputs` inputs: at least one direction is left for the rest."""
+    """Return R for a layer of `inputs` inputs, so that at least one direction is left for the rest."""
     return min(rank, inputs)
 
 
 def size_of(inputs: int, rank: int) -> int:
-    """Numbers that the factor of a layer takes in a flat vector: basis, shrink, scale."""
+    """Return the size of a layer's factor in a flat vector: basis, shrink, scale."""
     return (inputs + 2) * rank_of(inputs, rank) + 1
 
 
 @dataclass
 class Factor:
-    """P of one layer. basis: U (inputs + 1, R), the last row the bias's; shrink: (R)."""
+    """P of one layer. basis: U (inputs + 1, R), the last row for the bias; shrink: (R)."""
 
     basis: torch.Tensor
     shrink: torch.Tensor
     scale: float
 
     def precondition(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """x (frames, inputs), without the 1 -> x P (frames, inputs), and its column of the bias, float32 (frames)."""
+        """Return x P of x (frames, inputs), which lacks the 1, and its column of the bias, float32 (frames)."""
         along = torch.addmm(self.basis[-1], x, self.basis[:-1]).mul_(self.shrink)
         one = torch.mv(along, self.basis[-1]).float().sub_(1.0).mul_(-self.scale)
         return torch.addmm(x, along, self.basis[:-1].t(), beta=self.scale, alpha=-self.scale), one
 
     @classmethod
     def view(cls, flat: torch.Tensor, inputs: int, rank: int) -> Factor:
-        """The factor that a flat vector of `size_of` numbers holds; basis and shrink are views of it."""
+        """Return the factor in a flat vector of `size_of` numbers; basis and shrink are views of it."""
         rank = rank_of(inputs, rank)
         basis = flat[: (inputs + 1) * rank].view(inputs + 1, rank)
         return cls(basis, flat[basis.numel() : -1], float(flat[-1]))
 
     def to(self, dtype: torch.dtype) -> Factor:
-        """A copy for inputs of `dtype`, of its own memory."""
+        """Return a copy for inputs of `dtype`, with its own memory."""
         return Factor(self.basis.to(dtype, copy=True), self.shrink.to(dtype, copy=True), self.scale)
 
 
 def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, warm: bool) -> None:
-    """P of a layer from its inputs on some frames, x (frames, inputs) float32, into a vector of `size_of` numbers.
+    """Estimate P of a layer from its inputs on some frames, x (frames, inputs) float32.
 
-    warm: the vector holds an earlier estimate, from whose basis the subspace iteration starts. A layer whose inputs
-    are all zero gets the plain gradient for its weights. Inputs that are huge or not finite, those of a run that
-    blows up, say nothing: the earlier estimate stays, or the plain gradient where there is none.
+    into: a vector of `size_of` numbers that gets P. warm: it holds an earlier estimate, and the subspace iteration
+    starts from its basis. If all inputs are zero, P leaves the gradient of the weights unchanged. If inputs are huge
+    or not finite, as in a run that diverges, the earlier estimate remains, or P is the identity if there is none.
     """
     frames, inputs = x.shape
     x = torch.cat([x, x.new_ones(frames, 1)], dim=1)
@@ -86,7 +86,7 @@ def estimate(x: torch.Tensor, into: torch.Tensor, rank: int, damping: float, war
     for _ in range(WARM if warm else COLD):
         u = torch.linalg.qr(x.t() @ (x @ u))[0]
     along = x @ u
-    # in double: of a run that blows up all inputs may lie along one direction, and the others' powers are denormal
+    # in double: in a run that diverges all inputs may lie along one direction, and the others' powers are denormal
     powers, turn = torch.linalg.eigh((along.t() @ along).double() / frames)
     s, turn = powers.float(), turn.float()
     others = inputs + 1 - rank

@@ -1,15 +1,17 @@
-"""The network: spliced frames in, one logit a pdf out. Plain feed-forward layers.
+"""The acoustic network: feed-forward layers from spliced frames to one logit per pdf.
 
 network = build(NetworkConfig(feature_dim=43, num_pdfs=496), seed=1)
 logits = network(torch.zeros(256, network.config.input_dim))      # (256, 496)
-weights = flatten(network)      # one float32 vector that the parameters are views of
+weights = flatten(network)      # one float32 vector with all parameters; `bind` makes them views of it
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "gelu": 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of a network. Input is (2 * context + 1) * feature_dim numbers a frame."""
+    """The shape of a network. Its input is (2 * context + 1) * feature_dim numbers per frame."""
 
     feature_dim: int
     num_pdfs: int
@@ -34,15 +36,15 @@ class NetworkConfig:
 
     @property
     def input_dim(self) -> int:
-        """Numbers a spliced frame holds."""
+        """Return the size of a spliced frame."""
         return (2 * self.context + 1) * self.feature_dim
 
 
-class _Straight(torch.autograd.Function):
-    """x Wᵀ + b whose backward pass writes the gradients of W and b to their place: none is allocated or zeroed."""
+class _InPlaceLinear(torch.autograd.Function):
+    """x Wᵀ + b; the backward pass writes the gradients of W and b in place, so none is allocated or zeroed."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, layer):
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, layer: Affine) -> torch.Tensor:
         ctx.layer = layer
         if layer.low:
             x, weight = x.bfloat16(), weight.bfloat16()
@@ -52,7 +54,7 @@ class _Straight(torch.autograd.Function):
         return torch.addmm(bias, x, weight.t())
 
     @staticmethod
-    def backward(ctx, slope):
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         x, weight = ctx.saved_tensors
         low = slope.to(x.dtype)
         back = torch.mm(low, weight).float() if ctx.needs_input_grad[0] else None
@@ -69,21 +71,24 @@ class _Straight(torch.autograd.Function):
         return back, None, None, None
 
 
-class Affine(nn.Linear):
-    """nn.Linear; once `bind` gave it a place for its gradient, a backward pass overwrites that place (no zero_grad).
+_in_place_linear: Callable[..., torch.Tensor] = _InPlaceLinear.apply
 
-    `low` takes the matrix products to bfloat16; weights, bias and gradients stay float32. With a `factor` (see
-    fisher.py) the gradient that is written is the natural one.
+
+class Affine(nn.Linear):
+    """nn.Linear whose backward pass overwrites its gradient (no zero_grad) after `bind` has set its place.
+
+    in_place: whether `bind` has. low: matrix products in bfloat16; weights, bias and gradients stay float32. With a
+    `factor` (see fisher.py) the written gradient is the natural one.
     """
 
-    straight = False
+    in_place = False
     low = False
     factor: Factor | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(frames, in) -> (frames, out)."""
-        if self.straight and torch.is_grad_enabled():
-            return _Straight.apply(x, self.weight, self.bias, self)
+        """Return (frames, out) of (frames, in)."""
+        if self.in_place and torch.is_grad_enabled():
+            return _in_place_linear(x, self.weight, self.bias, self)
         if self.low:
             return torch.mm(x.bfloat16(), self.weight.bfloat16().t()).float().add_(self.bias)
         return super().forward(x)
@@ -92,8 +97,8 @@ class Affine(nn.Linear):
 class FeedForward(nn.Module):
     """`layers` hidden layers of `width` units, then a linear layer to the pdfs.
 
-    With `dropout`, where gradients are computed, that share of the hidden units is left out at random and the others
-    are scaled up (Srivastava et al., 2014); `noise` decides which, and has to be seeded for each minibatch.
+    dropout: the share of hidden units that are set to zero at random while gradients are computed; the others are
+    scaled up (Srivastava et al., 2014). noise: the generator that draws them, seeded for each minibatch.
     """
 
     dropout = 0.0
@@ -103,7 +108,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.config = config
         if config.activation not in ACTIVATIONS:
-            raise InputError(f"activation '{config.activation}' is none of {', '.join(ACTIVATIONS)}")
+            raise InputError(f"unknown activation '{config.activation}'; choose from {', '.join(ACTIVATIONS)}")
         sizes = [config.input_dim] + [config.width] * config.layers
         stack: list[nn.Module] = []
         for fan_in, fan_out in itertools.pairwise(sizes):
@@ -115,12 +120,12 @@ class FeedForward(nn.Module):
         self.output = Affine(sizes[-1], config.num_pdfs)
 
     def forward(self, spliced: torch.Tensor) -> torch.Tensor:
-        """(frames, input_dim) -> logits (frames, num_pdfs)."""
-        if self.dropout and torch.is_grad_enabled():
-            return self.output(self._thinned(spliced))
-        return self.output(self.hidden(spliced))
+        """Return the logits (frames, num_pdfs) of spliced frames (frames, input_dim)."""
+        thinned = self.dropout and torch.is_grad_enabled()
+        logits: torch.Tensor = self.output(self._with_dropout(spliced) if thinned else self.hidden(spliced))
+        return logits
 
-    def _thinned(self, values: torch.Tensor) -> torch.Tensor:
+    def _with_dropout(self, values: torch.Tensor) -> torch.Tensor:
         stays = 1.0 - self.dropout
         for layer in self.hidden:
             values = layer(values)
@@ -130,11 +135,11 @@ class FeedForward(nn.Module):
 
 
 def build(config: NetworkConfig, seed: int) -> FeedForward:
-    """A network with fresh weights, the same for the same seed.
+    """Return a network with random weights, the same for the same seed.
 
     ReLU and GELU layers: He's normal initialisation, zero biases. Sigmoid and tanh: Kaldi nnet1's, weights
-    N(0, 0.1 * Glorot) and, for sigmoid, biases uniform in [-4, 0] (make_nnet_proto.py). Output layer: zeros would
-    stall nothing, but a small random start breaks ties between pdfs that share data.
+    N(0, 0.1 * Glorot) and, for sigmoid, biases uniform in [-4, 0] (make_nnet_proto.py). Output layer: small random
+    weights, to break ties between pdfs that share data.
     """
     generator = torch.Generator().manual_seed(seed)
     network = FeedForward(config)
@@ -156,14 +161,14 @@ def build(config: NetworkConfig, seed: int) -> FeedForward:
 
 
 def flatten(network: nn.Module) -> torch.Tensor:
-    """One float32 vector with all parameters, in the order of `network.parameters()`."""
+    """Return one float32 vector with all parameters, in the order of `network.parameters()`."""
     return torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()]).float()
 
 
 def bind(network: nn.Module, weights: torch.Tensor, gradient: torch.Tensor | None = None) -> None:
-    """Make the parameters (and their gradients) views of flat vectors: who writes one, writes the other.
+    """Make the parameters (and their gradients) views of flat vectors.
 
-    With `gradient`, a backward pass overwrites the gradients of Affine layers and adds to all others (`clear`).
+    With `gradient`, a backward pass overwrites the gradients of Affine layers and adds to all others (see `clear`).
     """
     place = 0
     for parameter in network.parameters():
@@ -174,22 +179,22 @@ def bind(network: nn.Module, weights: torch.Tensor, gradient: torch.Tensor | Non
         place += size
     for layer in network.modules():
         if isinstance(layer, Affine):
-            layer.straight = gradient is not None
+            layer.in_place = gradient is not None
     if place != weights.numel():
         raise ValueError(f"{weights.numel()} weights for a network of {place}")
 
 
 def clear(network: nn.Module) -> None:
-    """Zero the gradients that a backward pass adds to; those of bound Affine layers it overwrites anyway."""
+    """Zero the gradients that a backward pass adds to; it overwrites those of bound Affine layers."""
     for layer in network.modules():
-        if not (isinstance(layer, Affine) and layer.straight):
+        if not (isinstance(layer, Affine) and layer.in_place):
             for parameter in layer.parameters(recurse=False):
                 if parameter.grad is not None:
                     parameter.grad.zero_()
 
 
 def set_precision(network: nn.Module, precision: str) -> None:
-    """float32 or bfloat16 matrix products; everything else stays float32."""
+    """Compute matrix products in float32 or bfloat16; everything else stays float32."""
     for layer in network.modules():
         if isinstance(layer, Affine):
             layer.low = precision == "bfloat16"

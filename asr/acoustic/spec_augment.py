@@ -1,10 +1,10 @@
-"""SpecAugment: stripes of an utterance's filter banks are hidden while it is trained on (Park et al., 2019).
+"""SpecAugment: masks bands of an utterance's filter banks during training (Park et al., 2019).
 
     masks = SpecAugment(bins=8, frames=5, masks=2, columns=40)
     masks.hide(features, np.random.default_rng([seed, pass_, block]))
 
-The features are normalised, so what is hidden is zero, their mean. Of the paper, only its masks; one over frames is
-kept short, as a frame-wise network sees only its splice and not the sentence.
+The features are normalised, so a masked value is zero, their mean. Implements the masks of the paper only; masks over
+frames are short, since a frame-wise network sees only its splice and not the sentence.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: a mask over frames for every so many frames of an utterance
+#: frames of an utterance for each mask over frames
 FRAMES_A_MASK = 100
 
 
 @dataclass(frozen=True)
 class SpecAugment:
-    """bins, frames: the widest masks (the paper's F and T); masks: those over bins; columns: mel bins in all."""
+    """bins, frames: greatest widths of masks (the paper's F and T); masks: masks over bins; columns: mel bins."""
 
     bins: int
     frames: int
@@ -27,7 +27,7 @@ class SpecAugment:
     columns: int
 
     def hide(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A copy of features (frames, dim) with its masks; pitch, past the mel bins, is hidden over frames alone."""
+        """Return a masked copy of features (frames, dim); pitch, after the mel bins, is masked over frames only."""
         result = features.copy()
         for _ in range(self.masks if self.bins else 0):
             width = int(rng.integers(0, self.bins + 1))

@@ -177,17 +177,9 @@ def _gain_final(final: Array, outs: Array, s: int, cost: float) -> None:
 
 @njit(cache=True)
 def _pattern_1(
-    arcs: Array,
-    final: Array,
-    ins: Array,
-    outs: Array,
-    first: Array,
-    more: Array,
-    after: Array,
-    s: int,
-    a: int,
-    end: int,
-) -> int:
+    arcs: Array, final: Array, ins: Array, outs: Array, first: Array, more: Array, after: Array,
+    s: int, a: int, end: int,
+) -> int:  # fmt: skip
     """Join arc `a` of state s, the only arc to a state with several arcs, with those of them that it can join."""
     gone, middle = len(outs), arcs[a].nextstate
     removed, kept = np.float32(np.inf), np.float32(np.inf)

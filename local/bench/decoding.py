@@ -1,4 +1,4 @@
-"""Decode dev and test with several beams, each in a process of its own; see decoding.sh.
+"""Measure decoding with several beams, each in a process of its own; see decoding.sh.
 
 python local/bench/decoding.py EXP MODEL LATIN "8 10 13"
 """
@@ -16,11 +16,11 @@ from asr.decoding.beam.search import Beams
 
 
 def decoded(exp: Path, model: Path, name: str, out: Path, *more: str) -> tuple[dict[str, Any], float]:
-    """(what decode.json says, most memory in MB) of one decoding in a process of its own, one thread of search."""
+    """Decode in a process of its own with one searcher; return (content of decode.json, peak memory in MB)."""
     command = [sys.executable, "-m", "asr", "decode", f"--data={exp / 'data' / name}", f"--model={model}"]
-    # a dev set cut from train has been seen by a language model that was given
-    unseen = name == "dev" and (model / "graph_tune").is_dir()
-    command += [f"--graph={model / ('graph_tune' if unseen else 'graph')}", f"--out={out / name}", "--nj=1", *more]
+    # if dev was cut from train, a given language model has seen it
+    tuning = name == "dev" and (model / "graph_tune").is_dir()
+    command += [f"--graph={model / ('graph_tune' if tuning else 'graph')}", f"--out={out / name}", "--nj=1", *more]
     child = os.posix_spawn(sys.executable, command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
     _, status, usage = os.wait4(child, 0)
     if status:
@@ -29,7 +29,7 @@ def decoded(exp: Path, model: Path, name: str, out: Path, *more: str) -> tuple[d
 
 
 def error_rate(exp: Path, name: str, out: Path, latin: str) -> float:
-    """The character error rate of a decoding, in percent."""
+    """Score a decoding; return its character error rate in percent."""
     command = [sys.executable, "-m", "asr", "score", f"--ref={exp / 'data' / name / 'text'}", f"--latin={latin}"]
     command += [f"--hyp={out / name / 'hyp.txt'}", f"--set-name={name}", f"--out={out / name}"]
     with open(out / "score.log", "w") as log:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The decoding's speed, error and memory, beam by beam: one trained network, dev for the weights, test for the figures.
-# Prints a row a beam: CPU seconds for a second of speech (network, search, lattices and confidences; one process), error
-# rate on dev and test, largest memory; last line one JSON object, whose rtf_per_core is the default beam's.
-#   local/bench/decoding.sh                                    trains on the AISHELL sample where it has not been
+# Measures the speed, error rate and memory of decoding for several beams: one trained network, weights chosen on dev.
+# Prints a row per beam: CPU seconds per second of speech (network, search, lattices and confidences; one process), error
+# rates on dev and test, peak memory; the last line is a JSON object, whose rtf_per_core is that of the default beam.
+#   local/bench/decoding.sh                                    the AISHELL sample; trains first if there is no model
 #   local/bench/decoding.sh --exp exp/mini --model asgd --beams "8 13"
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Decoding graphs of growing size: arcs, seconds and most memory, each beside what `asr graph` foretold.
+# Measures decoding graphs of growing size: arcs, seconds and peak memory, each beside the estimate of `asr graph`.
 #   local/bench/graph.sh                  up to three million arcs, about three minutes on one core
-#   local/bench/graph.sh --words 600000   and one of so many words of text besides (the largest is 3.6 times as large)
-# Kaldi's own lang directory of the AISHELL sample, then trigram models of random text over its lexicon (characters,
-# and made-up words of up to three); with its triphone tree, and its monophones. The real data: ../shared/data.
+#   local/bench/graph.sh --words 600000   and a graph of a text of so many words (the largest is 3.6 times as large)
+# Uses Kaldi's lang directory of the AISHELL sample, then trigram models of random text over its lexicon (characters, and
+# new words of up to three characters), with its triphone tree and its monophones. Needs ../shared/data.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 more=''
@@ -26,9 +26,9 @@ measured() { # name lang model: one row
   rm -rf "$place/graph"
 }
 
-# the step that removes epsilons is compiled once, which is no part of a graph's time
+# the step that removes epsilons is compiled once, which does not count as a graph's time
 python -m asr graph --lang "$sample/lang" --model-dir "$sample/mono_ali" --out "$place/warm" >/dev/null
-printf '%-34s %10s %10s  %8s %9s  %8s %8s\n' '' arcs foretold seconds foretold memory foretold
+printf '%-34s %10s %10s  %8s %9s  %8s %8s\n' '' arcs estimate seconds estimate memory estimate
 for model in mono_ali tri1_ali; do measured "Kaldi's lang" "$sample/lang" "$model"; done
 grammar() { # name words length
   python local/bench/graph_sizes.py "$sample/lang" "$place/lang" "$2" "$3" 2>/dev/null

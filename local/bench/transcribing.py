@@ -1,4 +1,7 @@
-"""See transcribing.sh: EXP MODEL LATIN PAUSE SILENCE."""
+"""Measure `asr transcribe`; see transcribing.sh.
+
+python local/bench/transcribing.py EXP MODEL LATIN PAUSE SILENCE
+"""
 
 import io
 import json
@@ -21,7 +24,7 @@ MOST_S = 240.0  # of speech in the long recording
 
 
 def silence(kind: str, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """A pause, int16: digital zeros, the lowest bit at random, a constant, or the noise of a quiet room."""
+    """Return a pause, int16: digital zeros, random lowest bits, a constant, or the noise of a quiet room."""
     values = {
         "zeros": lambda: np.zeros(samples),
         "dither": lambda: rng.integers(-1, 2, samples),
@@ -32,7 +35,7 @@ def silence(kind: str, samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def transcribed(package: Path, files: list[str], sound: bytes | None = None) -> tuple[list[str], float, float]:
-    """(texts of the stretches or files, CPU seconds, seconds) of a process of its own."""
+    """Transcribe in a process of its own; return (texts of the segments or files, CPU seconds, seconds)."""
     command = [
         sys.executable,
         "-m",
@@ -50,7 +53,7 @@ def transcribed(package: Path, files: list[str], sound: bytes | None = None) -> 
     after = os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
     wall_s, rest, texts = time.monotonic() - started, done.stdout.decode().strip(), []
-    while rest:  # one object a file or stretch, which of a single file has many lines
+    while rest:  # one object per file or segment; that of a single file has several lines
         row, end = json.JSONDecoder().raw_decode(rest)
         texts.append(row["text"])
         rest = rest[end:].lstrip()
@@ -58,7 +61,7 @@ def transcribed(package: Path, files: list[str], sound: bytes | None = None) -> 
 
 
 def error_rate(references: Iterable[str], found: Iterable[str], latin: str) -> float:
-    """Character errors of texts against transcripts, in percent."""
+    """Return the character error rate of texts against transcripts, in percent."""
     pairs = [
         (characters(normalise(r), latin=latin), characters(f, latin=latin))
         for r, f in zip(references, found, strict=True)
@@ -67,6 +70,7 @@ def error_rate(references: Iterable[str], found: Iterable[str], latin: str) -> f
 
 
 def main() -> None:
+    """Print the table."""
     exp, model, latin = Path(sys.argv[1]), Path(sys.argv[1]) / sys.argv[2], sys.argv[3]
     pause_s, kind, rng = float(sys.argv[4]), sys.argv[5], np.random.default_rng(0)
     text, files = read_table(exp / "data/test/text"), read_table(exp / "data/test/wav.scp")
@@ -78,13 +82,13 @@ def main() -> None:
         packing += ["--train-data", str(exp / "data/train"), "--out", str(package)]
         subprocess.run(packing, check=True, stdout=subprocess.DEVNULL)
         parts: list[np.ndarray] = []
-        told: list[str] = []
+        used: list[str] = []
         for key in keys:
             sound, rate = soundfile.read(files[key], dtype="int16")
             if (sum(map(len, parts[::2])) + len(sound)) / rate > MOST_S:
                 break
             parts += [sound, silence(kind, int(pause_s * rate), rng)]
-            told.append(key)
+            used.append(key)
         long = np.concatenate(parts)
         soundfile.write(joined, long, rate)
         stream = io.BytesIO()
@@ -98,9 +102,9 @@ def main() -> None:
         )
         by_itself = (f"{len(keys)} files, each by itself", [files[key] for key in keys], None, keys, all_s)
         for name, names, sound, wanted, length in (
-            *([] if pause_s else [by_itself]),  # which a pause does not change
-            (f"{len(told)} files joined", [str(joined)], None, told, len(long) / rate),
-            (f"{len(told)} files joined, standard input", ["-"], stream.getvalue(), told, len(long) / rate),
+            *([] if pause_s else [by_itself]),  # a pause does not change it
+            (f"{len(used)} files joined", [str(joined)], None, used, len(long) / rate),
+            (f"{len(used)} files joined, standard input", ["-"], stream.getvalue(), used, len(long) / rate),
         ):
             texts, cpu_s, wall_s = transcribed(package, names, sound)
             references = [text[key] for key in wanted]
@@ -109,8 +113,8 @@ def main() -> None:
             rate_of_errors = error_rate(references, texts, latin)
             print(f"{name:<44} {length:>8.0f} {cpu_s / length:>10.3f} {wall_s / length:>7.3f} {rate_of_errors:>7.2f}")
         print(
-            f"{f'those {len(told)} utterances, asr decode':<44} {'':>8} {'':>10} {'':>7} "
-            f"{error_rate([text[key] for key in told], [hypotheses[key] for key in told], latin):>7.2f}"
+            f"{f'those {len(used)} utterances, asr decode':<44} {'':>8} {'':>10} {'':>7} "
+            f"{error_rate([text[key] for key in used], [hypotheses[key] for key in used], latin):>7.2f}"
         )
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What `asr transcribe` hears on real speech, and how fast: a trained model packaged, then the test set's files one by one, one
-# after the other as one long recording, and that recording from standard input as fast as it is taken. Beside them what
-# `asr decode` makes of the same utterances, which knows where they begin and who speaks.
-#   local/bench/transcribing.sh                       the AISHELL sample, all our own tools; trains where that has not been done
-#   local/bench/transcribing.sh --pause 0.5           with so many seconds of silence between the utterances of the long recording
-#   local/bench/transcribing.sh --pause 8 --silence room   what the silence is: zeros (the default), dither, constant, room
+# Measures the error rate and speed of `asr transcribe` on real speech: packages a trained model, then transcribes the test
+# set's files one by one, all of them joined to one long recording, and this recording from standard input at full speed.
+# Compares them with `asr decode` on the same utterances, which knows their boundaries and speakers.
+#   local/bench/transcribing.sh                       the AISHELL sample, own tools only; trains first if there is no model
+#   local/bench/transcribing.sh --pause 0.5           with so many seconds of silence between the joined utterances
+#   local/bench/transcribing.sh --pause 8 --silence room   kind of silence: zeros (the default), dither, constant, room
 #   local/bench/transcribing.sh --exp exp/mini --model asgd --latin word
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

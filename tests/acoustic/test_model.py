@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from asr.acoustic.model import AcousticModel, save_weights, write_config
+from asr.acoustic.model import DISABLED, AcousticModel, log_priors, save_weights, write_config
 from asr.acoustic.network import NetworkConfig, bind, build, flatten
-from asr.acoustic.priors import DISABLED, log_priors
 from asr.errors import InputError
 
 SHAPE = NetworkConfig(feature_dim=3, num_pdfs=4, context=1, layers=2, width=8)
@@ -101,7 +100,7 @@ def damage(folder, kind):
         ("nan", "hidden.0.weight: holds a NaN"),
         ("other shape", r"hidden.0.\w+: has shape"),
         ("config", "config.json: is not JSON"),
-        ("counts", "ali_train_pdf.counts: holds 2 pdfs, the network 4"),
+        ("counts", "ali_train_pdf.counts: has 2 pdfs, the network has 4"),
         ("config.json", "config.json: no such file"),
         ("final.safetensors", "final.safetensors: no such file"),
     ],

@@ -15,11 +15,11 @@ import torch
 from onnx import numpy_helper
 
 from asr import __version__
-from asr.acoustic import onnx_model
-from asr.acoustic.model import AcousticModel
+from asr.acoustic import onnx_metadata, onnx_model
+from asr.acoustic.model import DISABLED, AcousticModel, log_priors
 from asr.acoustic.network import ACTIVATIONS, NetworkConfig, build
-from asr.acoustic.onnx_model import TOLERANCE, check_onnx, export_onnx, metadata
-from asr.acoustic.priors import DISABLED, log_priors
+from asr.acoustic.onnx_metadata import metadata
+from asr.acoustic.onnx_model import TOLERANCE, check_onnx, export_onnx
 from asr.errors import InputError
 
 FEATURES = {
@@ -172,13 +172,13 @@ def test_inputs_outputs_and_priors_are_documented_in_the_graph(path):
 @pytest.mark.parametrize(
     ("change", "features", "normalisation"),
     [
-        ({"kind": "mfcc", "pitch": False, "norm": "none"}, "MFCC", "none: give the features as they are"),
+        ({"kind": "mfcc", "pitch": False, "norm": "none"}, "MFCC", "none: pass the features unchanged"),
         (
             {"norm": "utterance", "norm_vars": False},
             "filter banks",
             "of the utterance (apply-cmvn --norm-vars=false)",
         ),
-        ({"kind": "bottleneck"}, "bottleneck; feature_settings holds all", "speaker"),
+        ({"kind": "bottleneck"}, "bottleneck; see feature_settings", "speaker"),
     ],
 )
 def test_other_features_are_described_as_they_are(change, features, normalisation):
@@ -211,7 +211,7 @@ def test_the_options_that_the_metadata_names_are_those_the_features_are_made_wit
 
     monkeypatch.setattr(torchaudio.compliance.kaldi, kind, spy)
     compute(np.zeros(16000, np.float32), FeatureConfig(kind=kind, pitch=False))
-    said = {**onnx_model.KALDI, **onnx_model.KALDI_KIND[kind]}
+    said = {**onnx_metadata.KALDI, **onnx_metadata.KALDI_KIND[kind]}
     said.pop("sample_scale")
     said["frame_length"], said["frame_shift"] = said.pop("frame_length_ms"), said.pop("frame_shift_ms")
     assert said == {name: used[name] for name in said}
@@ -272,9 +272,9 @@ def test_a_file_that_is_no_such_model_is_refused(path):
         check_onnx(model, path, draw(7))
     other = AcousticModel(build(NetworkConfig(7, 4, layers=1, width=8), 1), {}, log_priors(np.ones(4)))
     export_onnx(other, path)
-    with pytest.raises(InputError, match=r"gives log-likelihoods of shape \(7, 4\), the model \(7, 5\)"):
+    with pytest.raises(InputError, match=r"returns log-likelihoods of shape \(7, 4\), the model \(7, 5\)"):
         check_onnx(model, path, draw(7))
-    with pytest.raises(InputError, match="no frames"):
+    with pytest.raises(InputError, match="at least one frame"):
         check_onnx(model, path, draw(0))
 
 
