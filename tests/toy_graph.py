@@ -1,4 +1,4 @@
-"""Real Kaldi output, a lang directory and a model small enough to compute by hand, and helpers that write them."""
+"""Fixtures: Kaldi's log-likelihoods, a toy model, and a function that writes toy graphs."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def kaldi_loglikes(kaldi_sample) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def toy_model(tmp_path_factory) -> Path:
-    """A model folder with final.mdl, tree and phones.txt of three phones without context."""
+    """Return a model folder with final.mdl, tree and phones.txt of three phones without context."""
     folder = tmp_path_factory.mktemp("toy_model")
     write_monophone_dir(folder, PHONES, ["SIL"])
     return folder
@@ -29,7 +29,7 @@ def toy_model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def write_graph():
-    """The function that writes a graph folder of the toy: (folder, states, finals) -> folder.
+    """Return the function that writes a graph folder of the toy: (folder, states, finals) -> folder.
 
     `states[s]` lists the arcs (input label, output label, cost, next state); `finals` maps a state to its cost.
     """

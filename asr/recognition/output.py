@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from asr import declared_paths
 from asr.errors import InputError
 from asr.files import atomic, naming
 
@@ -80,11 +81,10 @@ class OneFile:
         self._stack = contextlib.ExitStack()
         self._handle: IO[Any] | None = None
         self._whole = 0  # bytes of complete records
-        self._regular = not _is_device(path)  # a device or FIFO, such as /dev/stdout, is never replaced
+        self._regular = declared_paths.is_regular(path)
 
     def __enter__(self) -> OneFile:
-        opened = atomic(self.path, "wb") if self._regular else open(self.path, "wb")
-        self._handle = self._stack.enter_context(opened)
+        self._handle = self._stack.enter_context(atomic(self.path, "wb"))
         return self
 
     def write(self, record: bytes) -> None:
@@ -192,10 +192,6 @@ def _parts(path: Path) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s/]+", "_", name)
-
-
-def _is_device(path: Path) -> bool:
-    return path.is_char_device() or path.is_fifo() or path.is_socket()
 
 
 class MessageStream:

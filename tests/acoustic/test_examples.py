@@ -1,4 +1,4 @@
-"""Splicing and minibatches, against indices worked out by hand."""
+"""Splicing and minibatches, compared with indices by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Natural gradients against exact inverses and plain gradients."""
+"""Natural gradients compared with exact inverses and plain gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asr.acoustic.network import Affine, NetworkConfig, bind, build, flatten, se
 
 
 def inputs_of(frames: int, powers: list[float]) -> torch.Tensor:
-    """Frames whose directions, turned at random, have these variances."""
+    """Return frames with these variances along randomly rotated directions."""
     generator = torch.Generator().manual_seed(4)
     turn = torch.linalg.qr(torch.randn(len(powers), len(powers), generator=generator))[0]
     return torch.randn(frames, len(powers), generator=generator) * torch.tensor(powers).sqrt() @ turn + 0.3
@@ -24,19 +24,19 @@ def factor_of(x: torch.Tensor, rank: int, damping: float = 1.0, times: int = 1) 
 
 
 def matrix_of(factor: Factor) -> torch.Tensor:
-    """P, (inputs + 1, inputs + 1)."""
+    """Return P, (inputs + 1, inputs + 1)."""
     u = factor.basis
     return factor.scale * (torch.eye(len(u)) - u @ torch.diag(factor.shrink) @ u.t())
 
 
 def moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(x with its 1, E[x xᵀ]) in double."""
+    """Return (x with its 1, E[x xᵀ]) in double."""
     one = torch.cat([x, torch.ones(len(x), 1)], dim=1).double()
     return one, one.t() @ one / len(one)
 
 
 @pytest.mark.parametrize("damping", [0.1, 1.0, 10.0])
-def test_with_all_directions_it_is_the_damped_inverse(damping):
+def test_with_all_directions_p_is_the_damped_inverse(damping):
     x = inputs_of(500, [16.0, 8.0, 4.0, 2.0, 0.01])
     one, a = moments(x)
     inverse = torch.linalg.inv(a + damping * a.trace() / 6 * torch.eye(6))
@@ -68,7 +68,7 @@ def test_inputs_keep_their_mean_square(rank):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.03)])
-def test_a_backward_pass_gives_the_plain_gradient_times_p(precision, tolerance):
+def test_a_backward_pass_writes_the_plain_gradient_times_p(precision, tolerance):
     network = build(NetworkConfig(feature_dim=4, num_pdfs=7, context=1, layers=2, width=16), seed=2)
     set_precision(network, precision)
     weights = flatten(network)
@@ -77,7 +77,7 @@ def test_a_backward_pass_gives_the_plain_gradient_times_p(precision, tolerance):
     x = torch.randn(64, 12, generator=torch.Generator().manual_seed(1))
 
     def backward() -> list[torch.Tensor]:
-        """[W b] gradients of the layers."""
+        """Return the gradients [W b] of the layers."""
         network(x).square().mean().backward()
         layers = [layer for layer in network.modules() if isinstance(layer, Affine)]
         return [torch.cat([layer.weight.grad, layer.bias.grad[:, None]], dim=1).clone() for layer in layers]

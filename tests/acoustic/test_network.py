@@ -1,4 +1,4 @@
-"""Dropout: which units are left out, when, and by how much the others are scaled."""
+"""Dropout: the dropped units, and the scale of the others."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def thinned(network, spliced, seed):
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
-def test_units_are_left_out_and_the_others_scaled(layer_norm):
+def test_units_are_dropped_and_the_others_scaled(layer_norm):
     network = build(NetworkConfig(**{**vars(SHAPE), "layer_norm": layer_norm}), seed=1)
     spliced = torch.randn(50, 9, generator=torch.Generator().manual_seed(1))
     hidden, weight, bias = network.hidden(spliced), network.output.weight, network.output.bias
@@ -24,7 +24,7 @@ def test_units_are_left_out_and_the_others_scaled(layer_norm):
     torch.testing.assert_close(thinned(network, spliced, 5), (hidden * stays / 0.75) @ weight.t() + bias)
 
 
-def test_a_unit_that_is_left_out_gets_no_gradient():
+def test_a_dropped_unit_gets_no_gradient():
     network = build(SHAPE, seed=1)
     spliced = torch.rand(1, 9)
     thinned(network, spliced, 5).sum().backward()
@@ -33,7 +33,7 @@ def test_a_unit_that_is_left_out_gets_no_gradient():
     assert not network.output.weight.grad[:, gone].any()
 
 
-def test_without_gradients_all_units_are_there():
+def test_without_gradients_no_unit_is_dropped():
     network = build(SHAPE, seed=1)
     spliced = torch.rand(5, 9)
     whole = network(spliced)

@@ -1,4 +1,4 @@
-"""The ONNX file: the numbers of the network in onnxruntime, and words enough for a user who has nothing else."""
+"""The ONNX file: its output in onnxruntime, and the description of its input."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COUNTS = np.array([5.0, 0.0, 1.0, 4.0, 10.0])  # pdf 1 was never seen
 
 
 def make_model(scale=1.0, features=FEATURES, seed=3, **shape):
-    """A random network in which every parameter matters: biases and layer norms are not left at 0 and 1."""
+    """Return a model with a random network; biases and layer norms differ from 0 and 1."""
     config = NetworkConfig(**{"feature_dim": 7, "num_pdfs": 5, "layers": 2, "width": 16, **shape})
     network = build(config, seed=seed)
     generator = torch.Generator().manual_seed(seed)
@@ -68,7 +68,7 @@ def path(tmp_path):
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("context", [0, 5])
 @pytest.mark.parametrize("layers", [0, 1, 3])
-def test_every_network_gives_the_same_numbers_in_onnxruntime(path, activation, layer_norm, context, layers):
+def test_every_network_has_the_same_output_in_onnxruntime(path, activation, layer_norm, context, layers):
     model = make_model(activation=activation, layer_norm=layer_norm, context=context, layers=layers)
     export_onnx(model, path)
     for frames in (1, 2, 7, 300):
@@ -114,7 +114,7 @@ def test_every_prior_scale_is_applied_to_seen_and_unseen_pdfs(path, scale):
     np.testing.assert_allclose(posteriors - loglikes, scale * log_priors(COUNTS) + 0 * loglikes, rtol=1e-6, atol=1e-5)
 
 
-def test_the_same_model_gives_the_same_bytes_and_another_gives_others(tmp_path):
+def test_the_same_model_has_the_same_bytes_and_another_model_others(tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         export_onnx(make_model(seed=seed, layer_norm=True, activation="gelu"), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -128,7 +128,7 @@ def test_an_old_onnxruntime_is_not_shut_out(path):
     assert [(item.domain, item.version) for item in proto.opset_import] == [("", 17)] and proto.ir_version == 8
 
 
-def test_metadata_says_what_the_file_must_be_given(path):
+def test_metadata_describe_the_input(path):
     model = make_model(scale=0.3, context=2)
     export_onnx(model, path)
     said = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
@@ -147,7 +147,7 @@ def test_metadata_says_what_the_file_must_be_given(path):
     assert "filter banks" in said["features"] and "pitch" in said["features"] and "int16" in said["features"]
 
 
-def test_what_the_file_says_lets_its_user_change_the_prior_scale(path):
+def test_the_metadata_suffice_to_change_the_prior_scale(path):
     export_onnx(make_model(scale=0.3), path)
     session = onnxruntime.InferenceSession(path)
     priors = np.float32(json.loads(session.get_modelmeta().custom_metadata_map["log_priors"]))
@@ -190,7 +190,7 @@ def test_other_features_are_described_as_they_are(change, features, normalisatio
     assert ("window_type" in settings) == (change.get("kind") != "bottleneck")
 
 
-def test_features_of_which_config_json_says_nothing_are_not_invented():
+def test_features_that_config_json_lacks_are_not_described():
     said = metadata(make_model(features={"dim": 7}))
     assert "not stated" in said["features"] and "not stated" in said["normalisation"]
     assert json.loads(said["feature_settings"]) == {"dim": 7}
@@ -217,7 +217,7 @@ def test_the_options_that_the_metadata_names_are_those_the_features_are_made_wit
     assert said == {name: used[name] for name in said}
 
 
-def test_the_file_runs_where_there_is_neither_torch_nor_this_project(path, tmp_path):
+def test_the_file_runs_without_torch_and_this_project(path, tmp_path):
     model, features = make_model(layer_norm=True), draw(33)
     export_onnx(model, path)
     np.save(tmp_path / "features.npy", features)

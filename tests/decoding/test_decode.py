@@ -1,4 +1,4 @@
-"""The stage `decode`: weights chosen where the best are known, every utterance accounted for, bad input named."""
+"""The stage `decode`: known best weights are chosen, every utterance has a result, bad input is named."""
 
 import json
 import re
@@ -19,7 +19,7 @@ NUM_PDFS = 11
 
 
 def flat(first: float, second: float) -> np.ndarray:
-    """Two frames where pdf 4 has log-likelihood `first` and pdf 10 `second`."""
+    """Return two frames in which pdf 4 has log-likelihood `first` and pdf 10 `second`."""
     loglikes = np.full((2, NUM_PDFS), -50.0, np.float32)
     loglikes[:, 4], loglikes[:, 10] = first, second
     return loglikes
@@ -32,7 +32,7 @@ TEXT = {"s-1": "乙乙", "s-2": "甲", "s-3": "乙乙", "s-4": "甲"}  # right a
 
 @pytest.fixture
 def toy(write_graph, toy_model, tmp_path):
-    """Settings over four utterances and a graph of 甲 or 乙 乙."""
+    """Return a function that makes settings for four utterances and a graph of 甲 or 乙 乙."""
     states = [[(18, 2, 1.0, 1), (30, 3, 0.3, 2)], [(18, 0, 0.0, 3)], [(30, 3, 0.3, 3)], []]
     data = tmp_path / "data" / "dev"
     data.mkdir(parents=True)
@@ -60,7 +60,7 @@ SOURCE = AcousticSource(loglikes_of)
 
 
 def test_the_known_best_weights_are_chosen(toy, tmp_path, capsys):
-    """No error from LM weight 7.5 to 11.5 without penalty; 8 is the nearest to the search's."""
+    """There is no error from LM weight 7.5 to 11.5 without penalty; 8 is nearest to the search's."""
     record = decode_set(toy(tune=True, insertion_penalties=(0.0, 0.5, 1.0)), None, SOURCE)
     assert (record["lm_weight"], record["penalty"], record["prior_scale"]) == (8, 0, 1)
     rates = {(trial["lm_weight"], trial["penalty"]): trial["cer"] for trial in record["tuning"]}
@@ -96,14 +96,14 @@ def test_the_page_has_the_figures_of_tuning_decoding_and_scoring(toy, tmp_path, 
     assert f"dev {speech} {factor} 1 0 0" in page and f"dev {rate} % CER" in page
 
 
-def test_lattices_far_from_the_best_weight_are_searched_once_more(toy, capsys):
+def test_the_search_is_repeated_if_its_weight_is_far_from_the_best(toy, capsys):
     record = decode_set(toy(tune=True, search_lm_weight=2.0, insertion_penalties=(0.0,)), None, SOURCE)
     assert record["lm_weight"] == 8 and record["tuning_search_lm_weight"] == 8
     assert "the best LM weight is 8, the search used 2: searching again with 8" in capsys.readouterr().out
 
 
 def test_the_prior_scale_is_chosen_where_there_are_priors(toy, tmp_path):
-    """A prior of e^2 on pdf 4, already subtracted: with it s-1 is taken for 甲 at LM weight 8."""
+    """A prior of e^2 on pdf 4, already subtracted: with it s-1 is decoded as 甲 at LM weight 8."""
     log_prior = np.zeros(NUM_PDFS)
     log_prior[4] = -2.0
     given = AcousticSource(lambda key: loglikes_of(key) - np.float32(1) * log_prior.astype("f"), log_prior=log_prior)
@@ -114,7 +114,7 @@ def test_the_prior_scale_is_chosen_where_there_are_priors(toy, tmp_path):
     assert read_table(tmp_path / "out" / "hyp.txt")["s-1"] == "乙 乙"
 
 
-def test_what_dev_chose_is_applied(toy, tmp_path):
+def test_weights_of_dev_are_applied(toy, tmp_path):
     tuned = tmp_path / "decode.json"
     tuned.write_text('{"lm_weight": 7, "penalty": 0.0, "complete": true}')
     settings = toy(tuned=tuned)
@@ -130,8 +130,8 @@ def test_one_weight_each_needs_no_tuning(toy, tmp_path):
     assert read_table(tmp_path / "out" / "hyp.txt")["s-2"] == "乙 乙"
 
 
-def test_the_tuning_graph_is_searched_and_said(toy, write_graph, tmp_path):
-    """Over a graph with 丙 in the place of 甲, dev can never be right, and decode.json tells which graph it was."""
+def test_the_tuning_graph_is_searched_and_recorded(toy, write_graph, tmp_path):
+    """The tuning graph has 丙 instead of 甲; decode.json names the graph."""
     states = [[(18, 4, 1.0, 1), (30, 3, 0.3, 2)], [(18, 0, 0.0, 3)], [(30, 3, 0.3, 3)], []]
     other = write_graph(tmp_path / "other", states, {3: 0.25})
     record = decode_set(toy(tune=True, tune_graph=other), None, SOURCE)
@@ -149,7 +149,7 @@ def test_two_processes_write_the_same_hypotheses(toy, tmp_path):
 
 
 def test_the_part_to_choose_on_is_bounded_and_seeded(toy):
-    """Two frames an utterance, 10 ms each: 0.0005 minutes are three frames, so two utterances."""
+    """Two frames per utterance, 10 ms each: 0.0005 minutes are three frames, so two utterances."""
     (toy().data / "utt2num_frames").write_text("".join(f"{key} 2\n" for key in LOGLIKES))
     parts = set()
     for seed in range(12):
@@ -165,7 +165,7 @@ def test_the_part_to_choose_on_is_bounded_and_seeded(toy):
 
 
 def test_every_utterance_has_a_line_and_every_fault_a_name(toy, tmp_path, capsys):
-    """No features for s-2 and s-5; s-3 has one frame, which reaches no final state; s-4 three, which nothing has."""
+    """s-2 and s-5 lack features; s-3 has one frame, not enough for a final state; s-4 three, too many for a path."""
     settings = toy(lm_weights=(10.0,), insertion_penalties=(0.0,), max_missing=0.6)
     with open(settings.data / "utt2spk", "a") as handle:
         handle.write("s-5 s\n")
@@ -216,7 +216,7 @@ def test_real_time_factors_are_seconds_per_second(toy):
 
 @pytest.fixture
 def network(toy, toy_model, tmp_path):
-    """A model folder with a tiny random network, and features for all utterances but s-3."""
+    """Return a model folder with a tiny random network, and features for all utterances but s-3."""
     from asr.acoustic.model import save_weights, write_config
     from asr.acoustic.network import NetworkConfig, build
     from asr.kaldi.archives import write_matrices
@@ -259,8 +259,8 @@ def test_the_verb_decodes_and_skips_itself(toy, network, tmp_path, capsys):
     assert "up to date" not in capsys.readouterr().out
 
 
-def test_the_verb_with_what_dev_chose(toy, network, tmp_path, capsys):
-    """A rerun of dev that chooses the same changes nothing for test, other weights do."""
+def test_the_verb_with_weights_of_dev_depends_on_the_weights_only(toy, network, tmp_path, capsys):
+    """Test is up to date if dev is decoded again with the same weights, but not with other weights."""
     tuned = tmp_path / "dev.json"
     for content, fresh in (
         ('{"lm_weight": 10, "penalty": 0.5, "wall_s": 1.0}', False),
@@ -355,7 +355,7 @@ def test_tuning_needs_transcripts_of_something(toy, text):
 
 
 def test_times_n_best_and_lattices_are_written(toy, tmp_path):
-    """The toy's words are single phones of three states but its graph has two frames: there are no times of words."""
+    """The toy's words are phones of three states but its graph has two frames: words have no times."""
     decode_set(toy(nbest=2), Weights(10.0), SOURCE)
     out = tmp_path / "out"
     lines = (out / "nbest").read_text("utf-8").splitlines()

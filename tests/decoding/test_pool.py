@@ -1,4 +1,4 @@
-"""Many utterances: the same with any number of processes, and no fault of one is another's."""
+"""Many utterances: the same results with any number of processes; a fault affects one utterance only."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ DEADLY = 12345.0
 
 
 class FragileSetup(SearchSetup):
-    """Its decoder ends the process on a matrix that begins with DEADLY."""
+    """A setup whose decoder ends the process on a matrix that begins with DEADLY."""
 
     def searcher(self):
         searcher = super().searcher()
@@ -37,7 +37,7 @@ class FragileSetup(SearchSetup):
 
 @pytest.fixture
 def graph(write_graph, tmp_path, toy_model):
-    """Any row of 甲 and 乙, a frame each: 甲 where pdf 4 is the likelier, 乙 where pdf 10 is."""
+    """Return the setup of a graph of any sequence of 甲 (pdf 4) and 乙 (pdf 10), a frame each."""
     folder = write_graph(tmp_path / "graph", [[(18, 2, 0.5, 0), (30, 3, 0.5, 0)]], {0: 0.0})
     return SearchSetup(folder, toy_model / "final.mdl", Beams(20.0, 100))
 
@@ -95,7 +95,7 @@ def test_an_utterance_with_no_frames_has_a_fault(graph):
     assert results["none"].fault == "has no frames"
 
 
-def test_a_searcher_that_is_killed_costs_nothing_and_is_named(graph, capsys):
+def test_a_killed_searcher_is_named_and_its_utterances_are_searched_again(graph, capsys):
     entries, killed = matrices(24), []
     with SearchPool(graph, 2) as pool:
 
@@ -165,7 +165,7 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
 
 
 def alive(number: int) -> bool:
-    """Whether the process runs (a zombie, which waits for init to notice, does not)."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

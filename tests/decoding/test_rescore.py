@@ -1,4 +1,4 @@
-"""The verb `rescore`: a small model's lattices under a larger one, weights chosen where the best are known."""
+"""The verb `rescore`: a small model's lattices under a larger one, and known best weights."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ TEXT = {"s-1": "甲乙", "s-2": "乙甲", "s-3": "丙"}
 
 
 def two_paths(worse):
-    """甲 乙, or 乙 甲, whose acoustic cost is `worse`."""
+    """Return a lattice of 甲 乙, and of 乙 甲, whose acoustic cost is `worse`."""
     arcs = [
         (0, 1, A, 1.0, 0.0, [18]),
         (0, 2, B, 1.0, 0.0, [18]),
@@ -32,7 +32,7 @@ def two_paths(worse):
 
 @pytest.fixture
 def here(write_graph, toy_model, tmp_path, monkeypatch):
-    """decoded/ of three utterances, the last without a lattice; lang/ of a model that knows nothing; dev/text."""
+    """Make decoded/ with three utterances, the last without a lattice; lang/ with a uniform model; dev/text."""
     monkeypatch.chdir(tmp_path)
     write_graph(Path("graph"), [[(18, 2, 0.0, 0)]], {0: 0.0}, WORDS)
     Path("dev").mkdir()
@@ -86,7 +86,7 @@ def test_costs_are_the_old_less_the_small_model_s_and_with_the_large_one_s(here,
 
 
 def test_the_weights_are_chosen_where_the_best_are_known(here, capsys):
-    """The large model likes 乙 甲 by 1.2: s-1 is right up to LM weight 9 / 1.2, s-2 from 1 / 1.2; two errors where it
+    """The large model prefers 乙 甲 by 1.2: s-1 is right up to LM weight 9 / 1.2, s-2 from 1 / 1.2; two errors if it
     is not, and s-3 has one in any case.
     """
     assert rescore(f"{GIVEN} --tune true --max-missing 0.5 --lm-weights 0.5,2,20 --insertion-penalties 0") == 0
@@ -97,7 +97,7 @@ def test_the_weights_are_chosen_where_the_best_are_known(here, capsys):
     assert "tune: LM weight " in capsys.readouterr().out
 
 
-def test_nothing_is_done_twice_and_what_changed_is(here, capsys):
+def test_rescoring_is_skipped_until_an_input_changes(here, capsys):
     options = f"{GIVEN} --tune true --max-missing 0.5"
     assert rescore(options) == 0
     before = Path("out/decode.json").read_bytes()
@@ -110,7 +110,7 @@ def test_nothing_is_done_twice_and_what_changed_is(here, capsys):
     assert read_table("out/hyp.txt", allow_empty=True)["s-2"] == "甲 乙"
 
 
-def test_what_was_rescored_is_rescored_once_more(here):
+def test_a_rescored_decoding_can_be_rescored(here):
     Path("tuned.json").write_text('{"lm_weight": 6.0, "penalty": 0.0}')
     assert rescore(f"{GIVEN} --tuned tuned.json --max-missing 0.5") == 0
     write_arpa("big.arpa", read_arpa("big.arpa.gz"))

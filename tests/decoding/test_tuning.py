@@ -1,4 +1,4 @@
-"""How the weights are chosen, on error rates that are functions."""
+"""The choice of weights, with error rates that are functions of them."""
 
 import pytest
 
@@ -8,7 +8,7 @@ GRID = Choices((6, 8, 10, 12), (0, 0.5, 1), (0.8, 1.0))
 
 
 def valley(best):
-    """Errors that grow with the distance from the best place, and the weights that were asked for."""
+    """Return a function with errors that grow with the distance from `best`, and the list of its arguments."""
     calls = []
 
     def evaluate(weights):
@@ -19,7 +19,7 @@ def valley(best):
     return evaluate, calls
 
 
-def test_the_best_of_the_grid_is_found_and_all_of_it_tried():
+def test_the_whole_grid_is_tried_and_its_best_found():
     evaluate, calls = valley(Weights(10, 0.5, 0.8))
     best, trials = choose(evaluate, 1000, GRID, Weights(6))
     assert (best.weights, best.errors, best.cer) == (Weights(10, 0.5, 0.8), 100, 10.0)
@@ -33,7 +33,7 @@ def test_ties_go_to_the_weights_nearest_to_the_search():
     assert choose(lambda _: 7, 10, GRID, Weights(6.4, 0, 0.8))[0].weights == Weights(6, 0, 0.8)
 
 
-def test_values_given_twice_or_in_disorder_change_nothing():
+def test_repeated_and_unordered_values_change_nothing():
     evaluate, calls = valley(Weights(10, 0.5, 1.0))
     best, _ = choose(evaluate, 1000, Choices((12, 6, 10, 8, 10), (1, 0, 0.5, 0), (1.0,)), Weights(8))
     assert best.weights == Weights(10, 0.5, 1.0) and len(calls) == 12

@@ -1,4 +1,4 @@
-"""What a graph is said to need beforehand: by hand, and against what it then has."""
+"""The estimated size of a graph: by hand, and compared with its true size."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from asr.kaldi.fst import ARC, Fst, read_fst
 
 
 def fst_of(states, final):
-    """Fst of lists of (input, output, cost, next state) a state; one final state."""
+    """Return an Fst of lists of (input, output, cost, next state) per state, with one final state."""
     costs = np.full(len(states), np.inf, np.float32)
     costs[final] = 0
     arcs = np.array([arc for state in states for arc in state], ARC)
@@ -24,14 +24,14 @@ def fst_of(states, final):
 
 @pytest.fixture
 def lexicon():
-    """Words 1 (three phones; and one) and 2 (two phones), silence 9 #10 after each; word 3 is #0, which loops."""
+    """Return L of words 1 (three phones, or one) and 2 (two phones), silence 9 #10 after each; word 3, #0, loops."""
     into = [(1, 0, 0.7, 0), (1, 0, 0.7, 4)]
     hub = [(1, 1, 0, 1), (1, 1, 0.7, 0), (1, 1, 0.7, 4), (1, 2, 0, 3), (7, 3, 0, 0)]
     return fst_of([hub, [(1, 0, 0, 2)], into, into, [(9, 0, 0, 5)], [(10, 0, 0, 0)]], 0)
 
 
 def test_the_phones_of_words_by_hand(lexicon):
-    """Word 1: the way of three arcs, that of one, and the same to the silence, whose two arcs count as well."""
+    """Word 1: the path of three arcs, that of one, and that of one arc and the two of the silence."""
     assert word_lengths(lexicon).tolist() == [0, 3 + 1 + 3, 2, 1]
 
 
@@ -45,7 +45,7 @@ def test_the_size_by_hand(lexicon):
 
 @pytest.mark.parametrize("model", ["mono_ali", "tri1_ali"])
 @pytest.mark.slow
-def test_arcs_and_memory_are_as_foretold(kaldi_sample, tmp_path, model):
+def test_the_estimates_of_arcs_and_memory_are_within_a_factor_of_two(kaldi_sample, tmp_path, model):
     without_local_epsilons(fst_of([[(1, 1, 0, 1)], []], 1))  # its compilation, kept on disk, is no part of the memory
     command = [sys.executable, "-m", "asr", "graph", "--lang", kaldi_sample / "lang"]
     command += ["--model-dir", kaldi_sample / model, "--out", tmp_path / "graph"]
@@ -57,13 +57,13 @@ def test_arcs_and_memory_are_as_foretold(kaldi_sample, tmp_path, model):
         assert 0.5 < int(ahead.replace(",", "")) / int(found.replace(",", "")) < 2
 
 
-def test_arcs_are_as_foretold_of_kaldis_graph(kaldi_sample, kaldi_graph):
+def test_the_estimate_of_kaldis_arcs_is_within_a_factor_of_two(kaldi_sample, kaldi_graph):
     lang = kaldi_sample / "lang"
     size = estimate(read_fst(lang / "L_disambig.fst"), read_fst(lang / "G.fst"), 3.0)
     assert 0.5 < size.arcs / read_fst(kaldi_graph / "HCLG.fst").num_arcs < 2
 
 
-def test_what_does_not_fit_is_refused(tmp_path):
+def test_a_graph_beyond_the_memory_is_refused(tmp_path):
     grammar = tmp_path / "G.fst"
     refuse_too_large(99, 100, grammar)
     with pytest.raises(InputError, match=r"G\.fst: the graph needs about 2\.5 GB of memory, and 100 MB may"):

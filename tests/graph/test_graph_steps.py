@@ -1,4 +1,4 @@
-"""Kaldi's steps that the wheels lack: path costs are kept, sums are what they shall be, and small ones by hand."""
+"""Kaldi's steps that the wheels lack: costs of paths, sums of probabilities, and small transducers by hand."""
 
 import math
 import random
@@ -21,7 +21,7 @@ def rows(fst, state):
 
 
 def all_paths(fst):
-    """{(input labels, output labels): cost of the best path} of a transducer without loops."""
+    """Return {(input labels, output labels): cost of the best path} of a transducer without loops."""
     found = {}
 
     def walk(state, labels, words, cost):
@@ -36,7 +36,7 @@ def all_paths(fst):
 
 
 def sums(fst):
-    """For every state, the probability of its arcs and of ending."""
+    """Return the probability of the arcs and of ending, for every state."""
     return [
         math.exp(-fst.final[state]) + sum(math.exp(-row[2]) for row in rows(fst, state))
         for state in range(fst.num_states)
@@ -44,7 +44,7 @@ def sums(fst):
 
 
 def random_fst(seed, states=9, labels=(0, 0, 1, 2)):
-    """Arcs lead to higher states only, half of the labels are epsilon; not trimmed."""
+    """Return a transducer whose arcs lead to higher states; half of the labels are epsilon; not trimmed."""
     rng = random.Random(seed)
     final = np.full(states, np.inf, np.float32)
     final[[states - 1, *(state for state in range(states) if rng.random() < 0.2)]] = rng.random()
@@ -70,21 +70,21 @@ def assert_same_paths(left, right):
 
 
 def test_a_chain_shares_its_cost_evenly():
-    """Two arcs of cost 0 and 4, final cost 2: 2 each, whichever way round; lambda is exp(-2)."""
+    """Two arcs of cost 0 and 4, in either order, final cost 2: each becomes 2; lambda is exp(-2)."""
     for text in ("0 1 1 1 0\n1 2 2 2 4\n2 2\n", "0 1 1 1 4\n1 2 2 2 0\n2 2\n"):
         result = pushed(compiled(text))
         assert result.arcs["weight"].tolist() == pytest.approx([2, 2], abs=2e-3)
         assert result.final[2] == pytest.approx(2, abs=2e-3)
 
 
-def test_what_is_stochastic_stays():
+def test_a_stochastic_transducer_is_unchanged():
     half = -math.log(0.5)
     fst = compiled(f"0 1 1 1 {half}\n0 0 2 2 {half}\n1 0 3 3 {half}\n1 {half}\n")
     np.testing.assert_allclose(pushed(fst).arcs["weight"], half, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_pushing_gives_every_state_one_sum_and_no_path_another_cost(seed):
+def test_pushing_makes_the_sums_of_states_equal_and_keeps_the_costs_of_paths(seed):
     trimmed = random_fst(seed).to_kaldifst()
     kaldifst.connect(trimmed)
     fst = from_kaldifst(trimmed)
@@ -96,7 +96,7 @@ def test_pushing_gives_every_state_one_sum_and_no_path_another_cost(seed):
     assert all_paths(fst) == before  # its input is as it was
 
 
-def test_costs_that_are_no_probabilities_stay_where_they_are():
+def test_costs_that_are_not_probabilities_are_not_pushed():
     fst = compiled("0 1 1 1 5000\n1 2 2 2 5000\n2 0\n")
     assert pushed(fst).arcs.tolist() == fst.arcs.tolist()
 
@@ -118,20 +118,20 @@ def test_the_examples_of_kaldis_own_tool():
 
 
 def test_one_arc_in_and_two_out_by_hand():
-    """Pattern 1: the arc to word 5 joins, that with an input label cannot; it keeps its 3/4 of the middle's."""
+    """Pattern 1: the arc with word 5 is joined; the one with an input label is not, and keeps its 3/4."""
     quarter, three = -math.log(0.25), -math.log(0.75)
     result = connected(compiled(f"0 1 1 0 1.5\n1 2 0 5 {quarter}\n1 3 2 0 {three}\n2 0\n3 0\n"))
     assert rows(result, 0) == [(1, 0, pytest.approx(1.5 + three), 1), (1, 5, pytest.approx(1.5 + quarter), 2)]
     assert rows(result, 1) == [(2, 0, pytest.approx(0, abs=1e-6), 3)]
 
 
-def test_self_loops_and_two_labels_in_a_row_stay():
+def test_self_loops_and_consecutive_labels_are_not_joined():
     fst = compiled("0 0 0 0 1\n0 1 1 1 0.5\n1 2 2 2 0.25\n2 0\n")
     assert connected(fst).arcs.tolist() == fst.arcs.tolist()
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_path_is_lost_or_gained_and_no_arc_more(seed):
+def test_paths_are_the_same_and_arcs_not_more(seed):
     fst = random_fst(seed)
     result = without_local_epsilons(fst)
     assert_same_paths(result, fst)
@@ -149,7 +149,7 @@ def test_many_joins_in_one_state_find_room():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_sums_are_kept(seed):
-    """What sums to one at every state still does (that is why the arcs that stay are reweighted).
+    """Sums of one at every state remain one, since the remaining arcs are reweighted.
 
     But where two ways to end become one, the better one is kept, as in Kaldi; so here only one state ends.
     """

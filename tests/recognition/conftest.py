@@ -1,4 +1,4 @@
-"""A packaged model that hears tones: 300 Hz is 甲, 3000 Hz is 乙, anything soft is silence; and sounds for it."""
+"""A packaged model that recognises tones (300 Hz is 甲, 3000 Hz is 乙, soft sound is silence), and sounds for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEXICON = [("<SIL>", ("SIL",)), ("<SPN>", ("SPN",)), ("乙", ("i1",)), ("甲", (
 
 @pytest.fixture(scope="session")
 def write_sound():
-    """The function that writes sound(text) to a file: (path, text, **how) -> path."""
+    """Return the function that writes sound(text) to a file: (path, text, **how) -> path."""
 
     def write(path: Path, text: str, *, channels: int = 1, rate_hz: int = RATE_HZ, **how) -> Path:
         samples = sound(text, rate_hz=rate_hz, **how)
@@ -41,7 +41,7 @@ def write_sound():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """An experiment folder: net/ (config.json ... graph/ decode_dev/) and train/ (cmvn.scp utt2num_frames)."""
+    """Return an experiment folder: net/ (config.json ... graph/ decode_dev/) and train/ (cmvn.scp utt2num_frames)."""
     folder = tmp_path_factory.mktemp("tones")
     lang, model, ali = folder / "lang", folder / "net", folder / "ali"
     write_monophone_dir(ali, ["SIL", "SPN", "a1", "i1"], ["SIL", "SPN"])
@@ -70,7 +70,7 @@ def trained(tmp_path_factory) -> Path:
 
 
 def _ears(features: FeatureConfig):
-    """A network of two units: loud about 300 Hz, loud about 3000 Hz (after the training set's mean is taken off)."""
+    """Return a network of two units, for energy near 300 Hz and near 3000 Hz, relative to the training mean."""
     mean = _training_features(features).mean(axis=0)
     network = build(NetworkConfig(features.dim, 16, context=1, layers=1, width=2), seed=0)
     hidden, output = (layer for layer in network.modules() if hasattr(layer, "weight"))
@@ -100,7 +100,7 @@ def _write_training_set(data: Path, features: FeatureConfig) -> None:
 
 @pytest.fixture(scope="session")
 def packaged(trained, tmp_path_factory) -> Path:
-    """The packaged model."""
+    """Return the folder of the packaged model."""
     out = tmp_path_factory.mktemp("packaged") / "model"
     argv = ["package", f"--model={trained / 'net'}", f"--train-data={trained / 'train'}", f"--out={out}"]
     assert main([*argv, "--name=tones"]) == 0

@@ -1,4 +1,4 @@
-"""Where long sound is cut, on silences that are drawn by hand."""
+"""The cuts of long sound, at given silences."""
 
 import itertools
 
@@ -9,29 +9,29 @@ from asr.recognition.cuts import MARGIN_FRAMES, around_speech, cut
 
 
 def silence(*runs: tuple[str, int]) -> np.ndarray:
-    """Probabilities of silence: `s` frames of speech, `-` frames of silence."""
+    """Return probabilities of silence: `s` frames of speech, `-` frames of silence."""
     return np.concatenate([np.full(frames, 0.99 if kind == "-" else 0.01) for kind, frames in runs])
 
 
-def test_short_sound_stays_whole_and_none_gives_nothing():
+def test_short_sound_is_one_piece_and_no_sound_has_none():
     assert cut(silence(("-", 30), ("s", 100), ("-", 200), ("s", 50)), 400) == [(0, 380)]
     assert cut(np.zeros(0), 400) == []
 
 
 def test_long_sound_is_cut_in_the_middle_of_its_pauses():
-    """A margin of 25 frames is kept on both sides, 60 frames of pause leave 25 + 10 out + 25."""
+    """Pieces keep a margin of 25 frames on both sides: of a pause of 60 frames, 10 are dropped."""
     pieces = cut(silence(("s", 200), ("-", 60), ("s", 200), ("-", 300), ("s", 100)), 400)
     assert pieces == [(0, 225), (235, 485), (735, 860)]
 
 
-def test_stretches_without_speech_are_left_out():
+def test_parts_without_speech_are_dropped():
     assert cut(silence(("-", 1000)), 400) == []
     assert cut(silence(("-", 500), ("s", 5), ("-", 500)), 400) == []  # 5 frames are a click
     pieces = cut(silence(("-", 500), ("s", 50), ("-", 500)), 400)
     assert pieces == [(475, 575)]
 
 
-def test_what_is_still_too_long_is_cut_at_its_longest_short_pause():
+def test_a_piece_that_is_too_long_is_cut_at_its_longest_short_pause():
     pieces = cut(silence(("s", 200), ("-", 20), ("s", 150), ("-", 30), ("s", 200)), 500)
     assert len(pieces) == 2
     assert pieces[0] == (0, 200 + 20 + 150 + 15) and pieces[1] == (385, 600)
@@ -45,7 +45,7 @@ def test_speech_without_any_pause_is_cut_where_silence_is_the_likeliest():
 
 
 @pytest.mark.parametrize("most", [200, 333, 1000])
-def test_pieces_are_in_order_apart_and_none_is_too_long_and_no_speech_is_lost(most):
+def test_pieces_are_disjoint_short_enough_and_hold_all_speech(most):
     rng = np.random.default_rng(most)
     for _ in range(30):
         runs = [("s-"[place % 2], int(rng.integers(1, 400))) for place in range(int(rng.integers(1, 12)))]
@@ -65,7 +65,7 @@ def test_pieces_are_in_order_apart_and_none_is_too_long_and_no_speech_is_lost(mo
 
 
 def test_frames_around_speech_are_half_a_second_on_both_sides():
-    """Smoothing moves an edge by none of the frames here; a click of five frames is no speech."""
+    """Smoothing moves no edge here; a click of five frames is not speech."""
     mask = around_speech(silence(("-", 200), ("s", 100), ("-", 300), ("s", 5), ("-", 200), ("s", 50)))
     assert list(np.flatnonzero(np.diff(mask.astype(int))) + 1) == [150, 350, 755]
     assert not mask[0] and mask[-1] and len(mask) == 855

@@ -1,4 +1,4 @@
-"""Every verb with every kind of bad value for every path: one line and status 2, never a traceback."""
+"""Every verb with every kind of bad path in every path setting: one line and status 2, never a traceback."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ALLOWED |= {("package", "--card", "empty")}
 
 
 def make_bad(folder: Path) -> dict[str, str]:
-    """Return {kind: path} of places that are nothing a verb can read."""
+    """Return {kind: path} of paths that no verb can read."""
     folder.mkdir()
     text = "u1 今天\nu2 你好\n"
     contents = {
@@ -72,7 +72,7 @@ def make_bad(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
-    """{verb: options that are right}; outputs go to OUT."""
+    """Return {verb: valid options}, with outputs in OUT."""
     home = tmp_path_factory.mktemp("right")
     texts = {f"s{n % 3}u{n}": "甲乙甲" for n in range(12)}
     data, other = data_dir(home / "data", texts), data_dir(home / "other", {f"t{key}": "乙" for key in texts})
@@ -115,7 +115,7 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
 
 
 def paths_of(verb: str, options: list[str]) -> list[tuple[str, dataclasses.Field, bool]]:
-    """(option, field, whether it takes several) of the settings that are paths."""
+    """Return (option, field, whether it takes several) of the settings that are paths."""
     script = Path(options[options.index("--script") + 1]) if verb == "prepare" else None
     cls = settings_class(verb, script)
     hints = typing.get_type_hints(cls)
@@ -124,7 +124,7 @@ def paths_of(verb: str, options: list[str]) -> list[tuple[str, dataclasses.Field
 
 
 def command(options: list[str], name: str, path: str, out: Path) -> list[str]:
-    """The right options with `name` changed to `path`, and --out where it is not that."""
+    """Return the valid options with `path` as the value of `name`, and --out unless that is `name`."""
     changed = [item.replace("OUT", str(out)) if item.startswith("OUT/") else item for item in options]
     while name in changed:
         place = changed.index(name)

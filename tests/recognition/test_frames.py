@@ -1,4 +1,4 @@
-"""Features in blocks are those of the whole, and normalisation by a mixture of statistics."""
+"""Features computed in blocks equal those of the whole; normalisation by a mixture of statistics."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from asr.recognition.recogniser import Recogniser
 
 
 def test_blocks_give_the_features_of_the_whole(tmp_path):
-    """Filter banks to the last bit; pitch, which looks further than a block overlaps, nearly so."""
+    """Filter banks are equal; pitch, whose context is longer than the overlap, nearly."""
     samples = sound("甲乙甲乙 甲甲乙甲 乙甲" * 3)
     soundfile.write(tmp_path / "a.wav", samples, RATE_HZ, subtype="FLOAT")
     config = FeatureConfig()
@@ -26,7 +26,7 @@ def test_blocks_give_the_features_of_the_whole(tmp_path):
     np.testing.assert_array_equal(features_of_file(tmp_path / "a.wav", config), whole)
 
 
-def test_another_rate_gives_nearly_the_same_in_blocks_and_whole(tmp_path):
+def test_another_rate_has_nearly_the_same_features_in_blocks_and_whole(tmp_path):
     soundfile.write(tmp_path / "a.wav", sound("甲乙甲乙 甲甲乙甲" * 2, rate_hz=44100), 44100, subtype="FLOAT")
     config = FeatureConfig(pitch=False)
     whole, blocks = (features_of_file(tmp_path / "a.wav", config, block_frames=frames) for frames in (10**6, 200))
@@ -47,8 +47,8 @@ def test_statistics_are_mixed_by_frames():
 
 
 @pytest.mark.parametrize("kind", ["fbank", "mfcc"])
-def test_digital_zeros_say_nothing_of_mean_and_variance(kind):
-    """Zeros before, within and after; faint noise counts, as do the frames that are zeros in part alone."""
+def test_digital_zeros_do_not_change_mean_and_variance(kind):
+    """Zeros before, within and after are ignored; faint noise and frames with some zeros are not."""
     config = FeatureConfig(kind=kind)
     speech, zeros = sound("甲乙甲乙") * np.float32(32768), np.zeros(RATE_HZ // 2, np.float32)
     noise = np.random.default_rng(1).normal(0, 0.5, RATE_HZ // 2).astype(np.float32)
@@ -62,8 +62,8 @@ def test_digital_zeros_say_nothing_of_mean_and_variance(kind):
     assert np.isfinite(nothing).all()
 
 
-def test_a_long_pause_of_any_kind_says_nothing_of_mean_and_variance(packaged):
-    """Statistics of speech between pauses are those of the speech and half a second around it."""
+def test_long_pauses_do_not_change_mean_and_variance(packaged):
+    """The statistics of speech between pauses are those of the speech and half a second around it."""
     rng = np.random.default_rng(1)
     silences = {
         "zeros": np.zeros(8 * RATE_HZ),

@@ -1,4 +1,4 @@
-"""What is named as a sound file: pipes, folders, devices, short ones, names that are not UTF-8."""
+"""Input paths: pipes, folders, devices, short sounds, names that are not UTF-8."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from asr.cli import main
 
 
 def test_a_pipe_is_read_as_a_file_and_named_in_errors(packaged, write_sound, tmp_path, capsys):
-    """As `asr transcribe MODEL <(sox ...)` does."""
+    """As in `asr transcribe MODEL <(sox ...)`."""
     sound = write_sound(tmp_path / "a.flac", "甲乙").read_bytes()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -28,7 +28,7 @@ def test_a_pipe_is_read_as_a_file_and_named_in_errors(packaged, write_sound, tmp
         assert status == 0 or written.err.startswith(f"{pipe}: ")
 
 
-def test_what_is_no_sound_file_is_named(packaged, tmp_path, refused):
+def test_paths_that_are_not_sound_files_are_named(packaged, tmp_path, refused):
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.wav").write_bytes(b"")
     soundfile.write(tmp_path / "none.wav", np.zeros(0), RATE_HZ)
@@ -47,7 +47,7 @@ def test_what_is_no_sound_file_is_named(packaged, tmp_path, refused):
 
 
 @pytest.mark.parametrize("samples", [1, 399])
-def test_a_sound_shorter_than_a_window_is_named_and_costs_only_itself(
+def test_a_sound_shorter_than_a_window_is_named_and_the_others_transcribed(
     packaged, write_sound, tmp_path, capsys, samples
 ):
     short, good = tmp_path / "short.wav", write_sound(tmp_path / "good.wav", "甲")
@@ -59,7 +59,7 @@ def test_a_sound_shorter_than_a_window_is_named_and_costs_only_itself(
 
 
 def test_a_name_that_is_not_utf8_is_kept(packaged, write_sound, tmp_path, capfdbinary):
-    """As archives from Windows unpack: 录 in GBK."""
+    """As from an archive made on Windows: 录 in GBK."""
     path = os.fsencode(tmp_path) + b"/\xc2\xbc.wav"
     os.rename(write_sound(tmp_path / "a.wav", "甲"), path)
     other = os.fsencode(write_sound(tmp_path / "b.wav", "乙"))

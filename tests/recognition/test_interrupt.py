@@ -1,4 +1,4 @@
-"""Signals and readers that leave, in the middle of files and of standard input: what was recognised is written."""
+"""Signals and closed pipes during files and standard input: the recognised text is written."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def ask(number: int = signal.SIGINT) -> None:
     signal.raise_signal(number)
 
 
-def test_a_signal_waits_for_the_block_that_it_may_end():
+def test_a_signal_takes_effect_only_within_its_block():
     reached = []
     with Interrupt() as interrupt:
         ask()
@@ -39,7 +39,7 @@ def test_a_signal_waits_for_the_block_that_it_may_end():
     assert reached == ["the signals did nothing here", "two signals are not three"]
 
 
-def test_handlers_are_put_back_and_ignored_signals_stay_ignored():
+def test_handlers_are_restored_and_ignored_signals_stay_ignored():
     before = [signal.getsignal(number) for number in SIGNALS]
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -52,7 +52,7 @@ def test_handlers_are_put_back_and_ignored_signals_stay_ignored():
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_what_a_pipe_holds_at_the_signal_is_read_and_nothing_is_waited_for():
+def test_bytes_in_a_pipe_are_read_after_a_signal_without_waiting():
     ours, theirs = os.pipe()
     with Interrupt() as interrupt:
         os.write(theirs, b"before")
@@ -65,7 +65,7 @@ def test_what_a_pipe_holds_at_the_signal_is_read_and_nothing_is_waited_for():
     os.close(theirs)
 
 
-def test_a_file_is_not_read_on_after_the_signal(tmp_path):
+def test_a_regular_file_is_not_read_after_a_signal(tmp_path):
     (tmp_path / "a").write_bytes(bytes(1 << 18))
     with open(tmp_path / "a", "rb") as file, Interrupt() as interrupt:
         blocks = interrupt.blocks(file.fileno())
@@ -79,7 +79,7 @@ def test_a_file_is_not_read_on_after_the_signal(tmp_path):
 
 @pytest.fixture
 def interrupted_after(monkeypatch):
-    """interrupted_after(n, number): the signal arrives once n pieces have been searched."""
+    """Return the function (n, number) that sends the signal after n segments have been searched."""
 
     def arrange(count: int, number: int) -> None:
         real, seen = Recogniser.reading, [0]
@@ -102,10 +102,10 @@ def interrupted_after(monkeypatch):
 
 
 @pytest.mark.parametrize(("form", "expected"), [("text", "{0}\t甲乙\n{1}\t甲\n"), ("json", ""), ("ctm", "")])
-def test_files_and_pieces_that_were_done_are_written(
+def test_complete_files_and_segments_are_written(
     packaged, write_sound, tmp_path, capsys, interrupted_after, form, expected
 ):
-    """One piece of the first file, and the first of two of the second; the third was not begun."""
+    """The signal comes after the first file and the first of two segments of the second of three files."""
     files = [write_sound(tmp_path / f"{n}.wav", text) for n, text in enumerate(("甲乙", "甲   乙", "乙"))]
     out = tmp_path / "out"
     interrupted_after(2, signal.SIGTERM)
@@ -131,7 +131,7 @@ def test_files_and_pieces_that_were_done_are_written(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_in_a_folder_the_files_that_were_done_are_there(packaged, write_sound, tmp_path, capsys, interrupted_after):
+def test_complete_files_of_a_folder_are_written(packaged, write_sound, tmp_path, capsys, interrupted_after):
     files = [write_sound(tmp_path / f"{n}.wav", "甲乙") for n in range(3)]
     interrupted_after(1, signal.SIGHUP)
     argv = ["transcribe", str(packaged), *map(str, files), f"--out={tmp_path / 'o'}/", "--format=srt", "--nj=2"]
@@ -140,7 +140,7 @@ def test_in_a_folder_the_files_that_were_done_are_there(packaged, write_sound, t
     assert "甲乙" in (tmp_path / "o" / "0.srt").read_text("utf-8")
 
 
-def test_nothing_recognised_leaves_the_old_file(packaged, write_sound, tmp_path, capsys, interrupted_after):
+def test_without_results_the_old_file_is_kept(packaged, write_sound, tmp_path, capsys, interrupted_after):
     path, out = write_sound(tmp_path / "a.wav", "甲"), tmp_path / "out.txt"
     out.write_text("old")
     interrupted_after(0, signal.SIGINT)
@@ -153,7 +153,7 @@ def test_nothing_recognised_leaves_the_old_file(packaged, write_sound, tmp_path,
 
 @pytest.fixture
 def spoken_then_interrupted(monkeypatch):
-    """spoken_then_interrupted(text, number): standard input says it and stays open; then the signal arrives."""
+    """Return the function (text, number) that makes standard input speak and stay open, then sends the signal."""
     ends = []
 
     def arrange(text: str, number: int) -> None:
@@ -174,8 +174,8 @@ def spoken_then_interrupted(monkeypatch):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_open_stretch_is_written_too(packaged, tmp_path, capsys, spoken_then_interrupted, number):
-    """Two stretches with a pause between, the second without one behind it."""
+def test_the_open_segment_is_written_after_a_signal(packaged, tmp_path, capsys, spoken_then_interrupted, number):
+    """Two segments with a pause between them, and none after the second."""
     spoken_then_interrupted("甲乙乙 乙甲", number)
     out = tmp_path / "out.txt"
     assert main(["transcribe", str(packaged), "-", "--partials=false", f"--out={out}"]) == 130
@@ -191,7 +191,7 @@ def test_standard_output_is_whole_after_ctrl_c(packaged, capsys, spoken_then_int
     assert [block.splitlines()[0::2] for block in blocks] == [["1", "甲乙"], ["2", "乙"]]
 
 
-def test_a_reader_that_leaves_ends_it_quietly(packaged, write_sound, tmp_path):
+def test_a_closed_pipe_ends_the_command_without_a_message(packaged, write_sound, tmp_path):
     """`| head -1`"""
     command = [sys.executable, "-m", "asr", "transcribe", str(packaged), str(write_sound(tmp_path / "a.wav", "甲乙"))]
     gone, end = os.pipe()
@@ -201,8 +201,8 @@ def test_a_reader_that_leaves_ends_it_quietly(packaged, write_sound, tmp_path):
     assert (done.returncode, done.stderr) == (130, b"")
 
 
-def test_messages_whose_reader_left_do_not_end_it(packaged, write_sound, tmp_path, monkeypatch):
-    """`2>&1 | head -1` with --out: a warning that nobody reads, then the other file."""
+def test_a_closed_stderr_does_not_end_the_command(packaged, write_sound, tmp_path, monkeypatch):
+    """`2>&1 | head -1` with --out: a warning without a reader, then the other file."""
     path, out = write_sound(tmp_path / "a.wav", "甲乙"), tmp_path / "out.txt"
     gone, end = os.pipe()
     os.close(gone)
@@ -221,7 +221,7 @@ def test_an_empty_standard_input_is_one_line(packaged, monkeypatch, tmp_path, re
     assert "standard input is closed" in refused(["transcribe", packaged, "-"])
 
 
-def test_standard_input_without_speech_is_said(packaged, monkeypatch, tmp_path, capsys):
+def test_standard_input_without_speech_is_warned_of(packaged, monkeypatch, tmp_path, capsys):
     (tmp_path / "in").write_bytes(bytes(2 * 16000 * 2))
     with open(tmp_path / "in", "rb") as file:
         monkeypatch.setattr("sys.stdin", file)

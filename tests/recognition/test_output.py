@@ -1,4 +1,4 @@
-"""Where transcriptions are written: names, folders, whole files after failures, and inputs that stay as they are."""
+"""The outputs of a transcription: names, folders, complete files after failures, unchanged inputs."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def test_names_differ(paths, names):
 
 
 def test_a_failure_leaves_the_whole_records(tmp_path):
-    """The second record is cut in its middle, as by a full disk."""
+    """The second record is incomplete, as on a full disk."""
     out = tmp_path / "out.txt"
     with pytest.raises(RuntimeError, match="fault"), OneFile(out) as file:
         file.write("甲\n".encode())
@@ -50,7 +50,7 @@ def test_a_failure_before_the_first_record_leaves_the_old_file(tmp_path):
     assert out.read_text() == "old" and os.listdir(tmp_path) == ["out.txt"]
 
 
-def test_a_full_disk_is_one_line_and_keeps_what_fitted(tmp_path, monkeypatch):
+def test_a_full_disk_is_refused_and_complete_records_are_kept(tmp_path, monkeypatch):
     out, write = tmp_path / "out.txt", os.write
 
     def full(descriptor, data):
@@ -85,7 +85,7 @@ def test_a_pipe_and_a_device_are_written_into(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder/below a file", "a folder"])
-def test_an_output_that_cannot_be_is_one_line(tmp_path, kind):
+def test_an_impossible_output_is_refused(tmp_path, kind):
     (tmp_path / "folder").write_text("a file")
     (tmp_path / "a folder").mkdir()
     with pytest.raises(OSError) as caught, OneFile(tmp_path / kind) as file:
@@ -93,8 +93,8 @@ def test_an_output_that_cannot_be_is_one_line(tmp_path, kind):
     assert str(of_file_system(caught.value)).startswith(f"{tmp_path}/{'folder' if '/' in kind else kind}")
 
 
-def test_a_folder_keeps_what_it_did_not_write(tmp_path):
-    """A transcript made by hand is refused before any work; what was written before is replaced, unless edited."""
+def test_a_folder_keeps_files_of_other_origin(tmp_path):
+    """A transcript made by hand is refused before any work; own files are replaced, unless edited."""
     sounds = [Path("a.wav"), Path("b.wav")]
     (tmp_path / "b.txt").write_text("by hand")
     with pytest.raises(InputError, match=r"b.txt: exists"):
@@ -111,8 +111,8 @@ def test_a_folder_keeps_what_it_did_not_write(tmp_path):
     Folder(tmp_path, sounds, "txt", force=True)
 
 
-def test_transcribe_writes_over_no_input(packaged, write_sound, tmp_path, refused):
-    """A sound by any name, a file of the model, standard input, and a sound in the folder that is written to."""
+def test_transcribe_overwrites_no_input(packaged, write_sound, tmp_path, refused):
+    """Inputs: a sound under any name, a file of the model, standard input, a sound in the output folder."""
     sound = write_sound(tmp_path / "talk.wav", "甲")
     (tmp_path / "link.txt").symlink_to(sound)
     before = sound.read_bytes()
@@ -136,7 +136,7 @@ def test_transcribe_writes_over_no_input(packaged, write_sound, tmp_path, refuse
 
 
 def test_a_folder_of_transcripts(packaged, write_sound, tmp_path, capsys):
-    """A sound that cannot be read costs only itself; --out - is standard output; JSON's names tell files apart."""
+    """An unreadable sound does not stop the others; --out - is standard output."""
     (tmp_path / "b").mkdir()
     sounds = [write_sound(tmp_path / "a.wav", "甲乙"), write_sound(tmp_path / "b" / "a.flac", "乙")]
     out = tmp_path / "texts"

@@ -1,4 +1,4 @@
-"""Progress in seconds of sound: what the lines say, on a clock that is set by hand."""
+"""Progress in seconds of sound: the printed lines, with a simulated clock."""
 
 import time
 
@@ -9,14 +9,14 @@ from asr.recognition.progress import SoundProgress
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A list whose one number is the time."""
+    """Return a list whose one element is the time."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
 def test_files_and_seconds_that_are_done_and_the_time_left(clock, capsys):
-    """30 s of 120 s in 15 s: 45 s are left; nothing within ten seconds of the line before, nothing at the end."""
+    """30 s of 120 s in 15 s: 45 s are left; no line within ten seconds of the last one, none at the end."""
     with SoundProgress(120.0, 3, shown=True) as progress:
         clock[0] += 9.0
         progress.reached(18.0)
@@ -39,7 +39,7 @@ def test_files_and_seconds_that_are_done_and_the_time_left(clock, capsys):
     ]
 
 
-def test_of_one_long_file_the_clock_starts_at_its_first_piece(clock, capsys):
+def test_the_clock_of_a_single_file_starts_at_its_first_piece(clock, capsys):
     """20 s for the features; then 40 s of sound in 20 s, 50 s of sound are left."""
     with SoundProgress(100.0, 1, shown=False) as progress:
         clock[0] += 20.0

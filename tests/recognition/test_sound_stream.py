@@ -1,4 +1,4 @@
-"""Standard input: every kind of sound in pieces of any size, and what is refused by its name."""
+"""Standard input: every kind of sound in pieces of any size, and other kinds of files, refused by name."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def with_size(data: bytes, size: int) -> bytes:
 @pytest.mark.parametrize("size", [1, 7, 5000])
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64"])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
-def test_wav_of_every_width_is_heard_as_it_is(kind, subtype, size):
+def test_wav_samples_of_every_width_are_read(kind, subtype, size):
     np.testing.assert_allclose(heard(encoded(kind, subtype), size), VALUES, atol=0.01)
 
 
@@ -62,6 +62,17 @@ def test_other_sounds_are_decoded_when_they_are_complete(kind):
     assert np.sqrt(np.mean((got - VALUES) ** 2)) < (150 if kind in ("OGG", "MP3") else 1)
 
 
+@pytest.mark.parametrize("size", [1, 3, 4096])
+def test_raw_samples_in_any_pieces(size):
+    np.testing.assert_array_equal(heard(VALUES.tobytes(), size), VALUES)
+
+
+@pytest.mark.parametrize("size", [1, 45, 10_000])
+def test_channels_are_averaged(size):
+    values = np.stack([np.arange(500), np.arange(0, 1500, 3)], axis=1).astype("i2")
+    np.testing.assert_array_equal(heard(encoded("WAV", values=values), size), np.arange(0, 1000, 2))
+
+
 def test_big_endian_wav_and_stereo_flac():
     np.testing.assert_array_equal(heard(encoded("WAV", endian="BIG")), VALUES)
     both = np.stack([VALUES, VALUES // 2], axis=1)
@@ -78,12 +89,12 @@ def test_big_endian_wav_and_stereo_flac():
     "behind", [b"", LIST, b"bext\x5a\x02\0\0" + b"a" * 602 + LIST, b"_PMX\x64\0\0\0" + b"x" * 100]
 )
 @pytest.mark.parametrize("size", [3, 5000])
-def test_sizes_of_wav_headers_and_chunks_behind_the_samples(promised, behind, size, capsys):
+def test_wrong_sizes_in_wav_headers_and_chunks_after_the_samples(promised, behind, size, capsys):
     np.testing.assert_array_equal(heard(with_size(encoded("WAV"), promised) + behind, size), VALUES)
     assert capsys.readouterr().err == ""
 
 
-def test_wav_streams_that_follow_one_another():
+def test_consecutive_wav_streams_are_all_read():
     slow = encoded("WAV", values=VALUES[::2], rate_hz=8000)
     assert len(heard(encoded("WAV") + LIST + slow)) == 16000
     np.testing.assert_array_equal(heard(with_size(encoded("WAV"), 0xFFFFFFFF) * 2), np.tile(VALUES, 2))
@@ -94,7 +105,7 @@ def test_wav_streams_that_follow_one_another():
         np.testing.assert_array_equal(heard((name + long[4:]) * 2), np.tile(VALUES, 2))
 
 
-def test_mp3_that_begins_within_a_frame_is_not_heard_as_samples():
+def test_mp3_that_begins_within_a_frame_is_not_read_as_samples():
     data = encoded("MP3")
     assert abs(len(heard(data[500:])) - len(VALUES)) < 3 * 1152
     quiet = np.random.default_rng(0).normal(0, 20, 16000).astype("<i2")
@@ -102,7 +113,7 @@ def test_mp3_that_begins_within_a_frame_is_not_heard_as_samples():
     np.testing.assert_array_equal(heard(quiet.tobytes()), quiet)
 
 
-def test_what_is_cut_is_said(capsys):
+def test_cut_sounds_are_warned_of_or_refused(capsys):
     assert len(heard(encoded("WAV")[:-6001])) == 4999
     said = capsys.readouterr().err
     assert "ended 6001 bytes before" in said and "within a sample: its last 1 bytes" in said
@@ -123,14 +134,16 @@ def test_what_is_cut_is_said(capsys):
         (b"hello\n", "a text file"),
         ("今天天气很好".encode(), "a text file"),
         (b"<!DOCTYPE html><html>" + b" " * 99, "an HTML page"),
+        (encoded("WAV")[:30], "ended within the header"),
+        (encoded("WAV")[:38].replace(b"fmt ", b"data"), "without a format"),
     ],
 )
-def test_what_is_no_such_sound_is_refused_by_name(data, reason):
+def test_other_kinds_of_files_are_refused_by_name(data, reason):
     with pytest.raises(InputError, match=reason):
         heard(data)
 
 
-def test_raw_samples_that_look_like_the_beginning_of_something():
+def test_raw_samples_that_begin_like_a_header_are_samples():
     rng = np.random.default_rng(0)
     for first in (-1, -1025, -3585, 0, 19282, 0x4952):  # FF FF, FF FB, FF F1, zeros, "RK", "RI"
         values = np.concatenate([[first], rng.normal(0, 3000, 999)]).astype("<i2")
@@ -138,9 +151,10 @@ def test_raw_samples_that_look_like_the_beginning_of_something():
     assert not heard(bytes(3200)).any()
 
 
-def test_an_empty_stream_says_so():
+def test_an_empty_stream_is_refused():
     with pytest.raises(InputError, match="standard input is empty"):
         list(sounding([]))
+    assert not len(heard(b""))
     assert list(sounding([b"ab"])) == [b"ab"]
 
 
@@ -154,9 +168,20 @@ def test_a_stream_shorter_than_one_window(count, says):
     assert len(list(long_enough(samples_of([VALUES[:400].tobytes()], RATE_HZ, RATE_HZ), RATE_HZ))) == 2
 
 
-def test_counter_phase_is_said_once_and_a_channel_can_be_named(capsys):
+def test_counter_phase_is_warned_of_once_and_a_channel_can_be_selected(capsys):
     data = encoded("WAV", values=np.stack([VALUES, -VALUES], axis=1))
     assert not heard(data, 1000).any()
     assert capsys.readouterr().err.count("counter-phase") == 1
     np.testing.assert_array_equal(heard(data, channel=0), VALUES)
     assert capsys.readouterr().err == ""
+
+
+def test_another_rate_is_converted_without_seams():
+    """A tone of 440 Hz at 44.1 kHz in pieces of 1000 samples becomes one at 16 kHz, of the same length."""
+    times = np.arange(3 * 44100) / 44100
+    data = np.round(8000 * np.sin(2 * np.pi * 440 * times)).astype("<i2").tobytes()
+    pieces = (data[start : start + 2000] for start in range(0, len(data), 2000))
+    got = np.concatenate(list(samples_of(pieces, 44100, RATE_HZ)))
+    assert len(got) == 3 * RATE_HZ
+    expected = 8000 * np.sin(2 * np.pi * 440 * np.arange(len(got)) / RATE_HZ)
+    assert np.abs(got - expected)[100:-100].max() < 40  # half a per cent; the ends lack their neighbours

@@ -1,4 +1,4 @@
-"""asr transcribe and asr package: what goes in and comes out, on a model that hears tones."""
+"""asr transcribe and asr package: inputs and outputs, with a model that recognises tones."""
 
 import io
 import json
@@ -52,7 +52,7 @@ def test_a_channel_can_be_named(packaged, tmp_path, capsys):
 
 
 def test_times_and_confidences_as_ctm(packaged, write_sound, tmp_path, capsys):
-    """Tones of 0.3 s after 0.15 s of silence each; a frame more or less."""
+    """Tones of 0.3 s after 0.15 s of silence each, with a tolerance of a few frames."""
     rows = transcribe(capsys, packaged, write_sound(tmp_path / "a b.wav", "甲乙"), "--format=ctm").splitlines()
     fields = [row.split() for row in rows]
     assert [(row[0], row[1], row[4]) for row in fields] == [("a_b", "1", "甲"), ("a_b", "1", "乙")]
@@ -63,7 +63,7 @@ def test_times_and_confidences_as_ctm(packaged, write_sound, tmp_path, capsys):
 
 
 def test_long_sound_is_cut_at_its_silences_and_joined(packaged, write_sound, tmp_path, capsys):
-    """Six words in three groups, pieces of at most two seconds: the times are those of the whole."""
+    """Six words in three groups, segments of at most two seconds: times are relative to the whole sound."""
     path = write_sound(tmp_path / "long.wav", "甲乙 乙乙 甲甲")
     record = json.loads(transcribe(capsys, packaged, path, "--format=json", "--most-s=2"))
     assert [segment["text"] for segment in record["segments"]] == ["甲乙", "乙乙", "甲甲"]
@@ -76,7 +76,7 @@ def test_long_sound_is_cut_at_its_silences_and_joined(packaged, write_sound, tmp
     assert record["duration"] == whole["duration"] == pytest.approx(4.45, abs=0.01)
 
 
-def test_progress_does_not_get_among_the_results(packaged, write_sound, tmp_path, capsys, monkeypatch):
+def test_progress_and_results_are_on_different_streams(packaged, write_sound, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("asr.console.PLAIN_PERIOD_S", 0.0)
     path = write_sound(tmp_path / "a.wav", "甲乙甲乙 甲甲乙甲 乙甲" * 3)
     assert main(["transcribe", str(packaged), str(path), "--format=json", "--most-s=3", "--nj=1"]) == 0
@@ -85,7 +85,7 @@ def test_progress_does_not_get_among_the_results(packaged, write_sound, tmp_path
     assert re.match(r"transcribe: \d+ of 18 s of sound, [\d.]+ s left\n", written.err)
 
 
-def test_subtitles_of_several_files_stand_in_a_folder(packaged, write_sound, tmp_path, capsys, refused):
+def test_subtitles_of_several_files_need_a_folder(packaged, write_sound, tmp_path, capsys, refused):
     files = [write_sound(tmp_path / f"{n}.wav", "甲 乙") for n in range(2)]
     assert "2 are named: pass a folder" in refused(["transcribe", packaged, *files, "--format=srt"])
     out = tmp_path / "all.srt"
@@ -99,7 +99,7 @@ def test_subtitles_of_several_files_stand_in_a_folder(packaged, write_sound, tmp
 
 
 def test_ctm_of_several_files_has_a_name_for_each(packaged, write_sound, tmp_path, capsys):
-    """One stem in two folders, two formats of one, and spaces; the times of each recording go up."""
+    """One stem in two folders, one in two formats, and spaces; the times of each recording increase."""
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
     files = [write_sound(tmp_path / name, "甲乙") for name in ("x/a.wav", "y/a.wav", "b.wav", "b.flac", "c d.wav")]
@@ -123,9 +123,7 @@ def test_a_file_that_is_named_twice_is_transcribed_once(packaged, write_sound, t
     assert "is named more than once" in written.err
 
 
-def test_several_files_are_told_apart_and_one_that_is_broken_costs_only_itself(
-    packaged, write_sound, tmp_path, capsys
-):
+def test_several_files_are_named_and_a_broken_one_does_not_stop_the_others(packaged, write_sound, tmp_path, capsys):
     good = write_sound(tmp_path / "good, or so.wav", "甲乙")
     broken = tmp_path / "broken.wav"
     broken.write_bytes(good.read_bytes()[:2000])
@@ -139,7 +137,7 @@ def test_several_files_are_told_apart_and_one_that_is_broken_costs_only_itself(
     assert out.read_text("utf-8") == f"{good}\t甲乙\n"
 
 
-def test_silence_gives_nothing(packaged, write_sound, tmp_path, capsys):
+def test_silence_has_no_transcript(packaged, write_sound, tmp_path, capsys):
     path = write_sound(tmp_path / "still.wav", "      ")
     assert main(["transcribe", str(packaged), str(path)]) == 0
     written = capsys.readouterr()
@@ -161,7 +159,7 @@ def piped(packaged, data: bytes, *more) -> subprocess.CompletedProcess:
     return subprocess.run(command, input=data, capture_output=True, cwd=ROOT, check=True)
 
 
-def test_standard_input_says_partials_and_then_each_stretch(packaged, tmp_path):
+def test_standard_input_has_partial_results_and_final_segments(packaged, tmp_path):
     samples = (sound("甲乙乙 乙甲") * 32767).astype("<i2")
     done = piped(packaged, samples.tobytes(), "--format=json")
     records = [json.loads(line) for line in done.stdout.decode().splitlines()]
@@ -175,8 +173,8 @@ def test_standard_input_says_partials_and_then_each_stretch(packaged, tmp_path):
 # ---------------------------------------------------------------- the folder
 
 
-def test_the_folder_alone_is_enough(packaged, write_sound, tmp_path, capsys):
-    """Copied elsewhere, with nothing of the experiment named in it."""
+def test_a_copied_folder_transcribes(packaged, write_sound, tmp_path, capsys):
+    """A copy works elsewhere, and names no path of the experiment."""
     copy = tmp_path / "elsewhere"
     shutil.copytree(packaged, copy)
     assert transcribe(capsys, copy, write_sound(tmp_path / "a.wav", "乙甲")) == "乙甲\n"
@@ -185,7 +183,7 @@ def test_the_folder_alone_is_enough(packaged, write_sound, tmp_path, capsys):
             assert str(packaged.parent) not in path.read_text("utf-8")
 
 
-def test_the_folder_holds_what_dev_chose_and_what_was_measured(packaged, trained):
+def test_the_folder_has_the_weights_of_dev_and_the_scores(packaged, trained):
     bundle = Bundle.read(packaged)
     assert (bundle.weights.lm_weight, bundle.beams.beam, bundle.name) == (4.0, 14.0, "tones")
     content = json.loads((packaged / "recognition.json").read_text("utf-8"))
@@ -207,9 +205,7 @@ def test_packaging_again_replaces_the_folder_and_nothing_else_is_overwritten(tra
     assert "is not a packaged model: it is not overwritten" in line and (tmp_path / "mine" / "thesis.txt").exists()
 
 
-def test_packaging_writes_over_nothing_that_it_reads_or_that_is_not_its_own(
-    trained, packaged, tmp_path, refused, monkeypatch
-):
+def test_packaging_overwrites_neither_inputs_nor_foreign_files(trained, packaged, tmp_path, refused, monkeypatch):
     model = tmp_path / "exp" / "net"
     shutil.copytree(trained / "net", model)
     (model / "recognition.json").write_text("{}")  # as if it were packaged
@@ -280,16 +276,16 @@ def test_a_damaged_folder_is_one_line(packaged, tmp_path, write_sound, refused, 
         (["a.wav"], "a.wav: no such sound file"),
     ],
 )
-def test_options_that_cannot_be_are_one_line(packaged, refused, argv, reason):
+def test_impossible_options_are_refused(packaged, refused, argv, reason):
     assert reason in refused(["transcribe", packaged, *argv])
 
 
-def test_a_folder_that_is_none_is_one_line(tmp_path, refused):
+def test_a_missing_model_folder_is_refused(tmp_path, refused):
     assert "no such folder" in refused(["transcribe", tmp_path / "none", "a.wav"])
 
 
 def test_likelihoods_of_a_part_are_those_of_the_whole(packaged):
-    """Frames next to a cut are seen with their neighbours."""
+    """Frames next to a cut are computed with their neighbours."""
     with Recogniser(Bundle.read(packaged)) as recogniser:
         features = np.random.default_rng(0).normal(size=(50, 43)).astype(np.float32)
         whole = recogniser.log_likelihoods(features)

@@ -1,4 +1,4 @@
-"""How transcriptions are written down."""
+"""The formats of transcriptions."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_subtitles_end_at_pauses_and_are_not_too_long():
     assert text == "7\n01:01:01,000 --> 01:01:02,500\n一\n\n"
 
 
-def test_json_tells_everything():
+def test_json_has_all_fields():
     segments = [segment(("今", 0.5, 0.75)), segment(fault="no path was found")]
     record = json.loads(json.dumps(file_record("a.wav", 3.25, segments, "m")))
     assert (record["file"], record["duration"], record["text"], record["model"]) == ("a.wav", 3.25, "今", "m")

@@ -1,4 +1,4 @@
-"""Sounds that the model of tones understands."""
+"""Sounds that the model of tones recognises."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ PITCHES = {"甲": 300.0, "乙": 3000.0}
 
 
 def sound(text: str, *, seconds: float = 0.3, gap_s: float = 0.15, rate_hz: int = RATE_HZ) -> np.ndarray:
-    """Float samples in [-1, 1]: a tone for 甲 and 乙, half a second of near silence for a space."""
+    """Return float samples in [-1, 1]: a tone for 甲 and 乙, 0.8 s of near silence for a space."""
     rng, parts = np.random.default_rng(len(text)), [np.zeros(round(gap_s * rate_hz))]
     for character in text:
         if character == " ":

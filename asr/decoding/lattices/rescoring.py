@@ -17,6 +17,7 @@ from numba import njit
 from asr.decoding.arrays import Float, Floats, Int, Ints
 from asr.decoding.lattices.grammar import BackoffGrammar, GrammarArrays, step
 from asr.decoding.lattices.lattice import LEAST_BEAM, NARROWER, CompactLattice
+from asr.decoding.lattices.paths import backward_costs
 from asr.errors import InputError
 
 MOST_ARCS = 2_000_000  # of a rescored lattice; with more, the lattice is pruned first
@@ -152,14 +153,11 @@ def path_costs(lattice: CompactLattice, acoustic_scale: float) -> Floats:
     """Return the scaled cost of the best path through each arc, float64 (arcs)."""
     costs, ends = lattice.costs(acoustic_scale)
     first, target = lattice.first, lattice.target
-    forward, backward = np.full(lattice.num_states, np.inf), ends.copy()
+    forward, backward = np.full(lattice.num_states, np.inf), backward_costs(first, target, costs, ends)
     forward[:1] = 0.0
     for state in range(lattice.num_states):  # arcs lead to higher states
         arcs = slice(first[state], first[state + 1])
         np.minimum.at(forward, target[arcs], forward[state] + costs[arcs])
-    for state in range(lattice.num_states - 1, -1, -1):
-        arcs = slice(first[state], first[state + 1])
-        backward[state] = min(backward[state], np.min(costs[arcs] + backward[target[arcs]], initial=np.inf))
     through: Floats = forward[lattice.source] + (costs + backward[lattice.target])
     return through
 

@@ -1,4 +1,4 @@
-"""Confidences: by hand, and against a slow version of the recursion of Xu, Povey, Mangu and Zhu (2011)."""
+"""Confidences: by hand, and compared with a slow version of the recursion of Xu, Povey, Mangu and Zhu (2011)."""
 
 import random
 from math import exp, log
@@ -14,7 +14,7 @@ from asr.decoding.lattices.lattice import CompactLattice
 
 
 def of_paths(paths: list[tuple[tuple[int, ...], float]]) -> CompactLattice:
-    """A lattice with one branch for each (words, probability); the probability is on the branch's last state."""
+    """Return a lattice with one branch for each (words, probability), with the probability on its last state."""
     arcs, ends, state = [], {}, 0
     for words, probability in paths:
         at = 0
@@ -27,7 +27,7 @@ def of_paths(paths: list[tuple[tuple[int, ...], float]]) -> CompactLattice:
 
 
 def sausage(slots: list[dict[int, float]]) -> CompactLattice:
-    """A lattice that goes from slot to slot by one of the words, with their probabilities."""
+    """Return a lattice of slots, each with alternative words and their probabilities."""
     arcs = [
         (number, number + 1, word, -log(probability), 0.0, [1])
         for number, slot in enumerate(slots)
@@ -57,7 +57,7 @@ def test_probabilities_need_not_sum_to_one():
 
 
 def test_a_path_that_leaves_a_word_out_lowers_that_word_only():
-    """4 9 with 0.6, 9 alone with 0.4."""
+    """The paths are 4 9 with 0.6, and 9 with 0.4."""
     assert confidences(of_paths([((4, 9), 0.6), ((9,), 0.4)]), (4, 9), 1.0) == pytest.approx([0.6, 1.0])
     assert confidences(of_paths([((9, 4), 0.6), ((9,), 0.4)]), (9, 4), 1.0) == pytest.approx([1.0, 0.6])
 
@@ -101,7 +101,7 @@ def test_a_long_recording_keeps_its_numbers():
 
 
 def slow(lattice: CompactLattice, words: tuple[int, ...], scale: float) -> list[dict[int, float]]:
-    """gamma(q, w) of the paper: for each place of the hypothesis what stands there, with its weight; 0 is nothing.
+    """Return gamma(q, w) of the paper: for each place of the hypothesis the weight of each word there; 0 is no word.
 
     Edits are l(a, b) = 0 for the same, else 1; a word that stands nowhere in the hypothesis costs 1 + TIE.
     """
@@ -190,7 +190,7 @@ def test_the_same_as_the_slow_recursion():
 
 
 def test_the_same_on_kaldis_lattices(kaldi_sample):
-    """At a tenth of the acoustic scale, for more alternatives; costs less the best one's, as the slow one needs."""
+    """At a tenth of the acoustic scale, for more alternatives; costs are shifted, for the slow version's exp()."""
     for _, lattice in read_lattices(kaldi_sample / "search" / "lat.gz"):
         if lattice.num_arcs > 200:
             continue

@@ -1,4 +1,4 @@
-"""Determinisation by hand, and what it is made of: strings in a trie, sets of states."""
+"""Determinisation by hand, and its parts: strings in a trie, sets of states."""
 
 import itertools
 import random
@@ -15,7 +15,7 @@ from asr.errors import InputError
 
 
 def raw(arcs: list[tuple], finals: dict[int, float]) -> Lattice:
-    """A raw lattice of rows (source, target, word, tid, graph cost, acoustic cost), sorted by source."""
+    """Return a raw lattice of rows (source, target, word, tid, graph cost, acoustic cost), sorted by source."""
     states = max(max(arc[:2]) for arc in arcs) + 1
     table = np.array(arcs, float)
     final = np.full(states, np.inf, np.float32)
@@ -26,8 +26,8 @@ def raw(arcs: list[tuple], finals: dict[int, float]) -> Lattice:
     return Lattice(int((tid > 0).sum()), first, target, word, tid, graph, acoustic, final, True)
 
 
-def test_the_cheaper_alignment_of_the_same_words_stays():
-    """Word 2 by 1 1 (cost 3.5) or 1 4 (cost 2.5); then word 3. The 1 that both begin with is on the first arc."""
+def test_the_cheaper_alignment_of_the_same_words_is_kept():
+    """Word 2 has alignments 1 1 (cost 3.5) and 1 4 (cost 2.5); then word 3. Their common 1 is on the first arc."""
     lattice = raw(
         [(0, 1, 2, 1, 1.0, 0.5), (1, 2, 0, 1, 0.0, 2.0), (1, 2, 0, 4, 0.5, 0.5), (2, 3, 3, 5, 0.25, 1.0)], {3: 0.125}
     )
@@ -57,14 +57,14 @@ def test_a_lattice_without_words_is_one_state():
 
 
 def test_an_end_beyond_the_beam_is_left_out():
-    """Word 2 may end at a cost of 5 or go on with word 3 at 0."""
+    """Word 2 ends at a cost of 5, or word 3 follows at 0."""
     lattice = raw([(0, 1, 2, 1, 0.0, 0.0), (1, 2, 3, 1, 0.0, 0.0)], {1: 5.0, 2: 0.0})
     for beam, words in ((4.9, [(2, 3)]), (5.1, [(2, 3), (2,)])):
         assert [path.words for path in best_paths(determinised(lattice, 1.0, beam), 1.0, 0.0, 10)] == words
 
 
 def ladder(rungs: int, difference: float) -> Lattice:
-    """2 ** rungs word sequences, no two of which share a state."""
+    """Return a lattice of 2 ** rungs word sequences, no two of which share a state."""
     arcs, states = [], [0]
     count = 1
     for rung in range(rungs):
@@ -86,14 +86,14 @@ def test_too_many_arcs_narrow_the_beam():
     assert best_paths(compact, 1.0, 0.0, 2)[0].words == (2,) * 8
 
 
-def test_of_too_many_equal_paths_one_is_left():
+def test_with_too_many_equal_paths_one_is_kept():
     compact = determinised(ladder(6, 0.0), 1.0, 4.0, most_arcs=20)
     assert compact.num_arcs == 6
     path = compact.path(np.arange(6))
     assert path.cost(1.0) == 0.0 and len(path.tids) == 6
 
 
-def test_a_lattice_that_nobody_can_leave_is_refused():
+def test_a_lattice_without_an_end_is_refused():
     with pytest.raises(InputError, match="the lattice has no path"):
         determinised(raw([(0, 1, 2, 1, 0.0, 0.0)], {}), 1.0, 4.0)
 
@@ -101,7 +101,7 @@ def test_a_lattice_that_nobody_can_leave_is_refused():
 # ---------------------------------------------------------------- the parts
 
 
-def test_equal_strings_are_one_node_however_many_there_are():
+def test_equal_strings_are_one_node():
     rng = random.Random(6)
     trie, node_of = empty_trie(), {(): ROOT}
     strings = [tuple(rng.randint(1, 9) for _ in range(rng.randint(0, 12))) for _ in range(1000)]

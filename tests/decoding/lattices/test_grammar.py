@@ -1,4 +1,4 @@
-"""Costs of words after histories in G.fst: those of the ARPA file that it was made of."""
+"""Costs of words after histories in G.fst, compared with those of its ARPA file."""
 
 import gzip
 
@@ -17,14 +17,14 @@ BACK = 9  # the id of #0 in what is written by hand
 
 
 def by_hand(path, states, final):
-    """A G.fst of lists of (word, cost, next state)."""
+    """Write a G.fst of lists of (word, cost, next state)."""
     arcs = np.array([(word, 0 if word == BACK else word, cost, to) for s in states for word, cost, to in s], ARC)
     write_const(path, Fst(0, np.array(final, np.float32), np.array([len(s) for s in states]), arcs))
     return path
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
-def test_every_sentence_costs_what_the_model_says(tmp_path, order):
+def test_every_sentence_has_the_cost_of_the_model(tmp_path, order):
     model = estimate(random_sentences(3), order)
     words = [word for word in model.words if word not in ("<s>", "</s>")]
     grammar, plain = BackoffGrammar.read(write_g(tmp_path, model, words), len(words) + 1), PlainBackoff(model)
@@ -80,7 +80,7 @@ def test_an_unknown_word_has_no_cost_and_leads_to_no_history(tmp_path):
         ([], "empty language model"),
     ],
 )
-def test_what_is_no_back_off_model(tmp_path, states, complaint):
+def test_another_kind_of_model_is_refused(tmp_path, states, complaint):
     if states:
         path = by_hand(tmp_path / "G.fst", states, [0.0] * len(states))
     else:

@@ -1,4 +1,4 @@
-"""What is read from lattices, and the files that it is written to."""
+"""The hypotheses of lattices, and the files of a decoding."""
 
 import dataclasses
 from math import exp
@@ -22,7 +22,7 @@ SIL, A, B = 1, 2, 3
 
 @pytest.fixture
 def reader(write_graph, toy_model, tmp_path) -> LatticeReader:
-    """Of a graph of no use but for its words."""
+    """Return a reader with the words of a graph."""
     folder = write_graph(tmp_path / "graph", [[(1, 2, 0.0, 0)]], {0: 0.0}, WORDS)
     (folder / "phones.txt").write_text("<eps> 0\nSIL 1\na 2\nb 3\n")
     (folder / "lexicon.txt").write_text("<SPN> b\n甲 a\n乙 b\n丙 a b\n", "utf-8")
@@ -32,7 +32,7 @@ def reader(write_graph, toy_model, tmp_path) -> LatticeReader:
 
 @pytest.fixture
 def lattice(toy_model):
-    """甲 <SPN> 甲 (graph 1, acoustic 2) or 丙 甲 (1.5, 2), of the same 23 frames, silence before and after."""
+    """Return a lattice of 甲 <SPN> 甲 (graph 1, acoustic 2) and 丙 甲 (1.5, 2), 23 frames with silence around."""
     model = read_transition_model(toy_model / "final.mdl")
 
     def row(*parts):
@@ -51,7 +51,7 @@ def lattice(toy_model):
 
 
 def test_the_best_words_have_times_and_posteriors(reader, lattice):
-    """The first costs 1 + 0.5 · 2, the second 1.5 + 0.5 · 2. <SPN> is timed, but no word of the hypothesis."""
+    """The first costs 1 + 0.5 · 2, the second 1.5 + 0.5 · 2. <SPN> has a time, but is not in the hypothesis."""
     share = 1 / (1 + exp(-0.5))
     found = reader.of_compact(lattice, most=5)
     assert [(word.text, word.start_s, word.duration_s) for word in found.words] == [("甲", 6, 4), ("甲", 15, 3)]
@@ -76,7 +76,7 @@ def test_no_n_best_are_asked_for(reader, lattice):
     assert reader.of_compact(lattice, most=0).n_best == ()
 
 
-def test_words_whose_times_cannot_be_told_are_still_words(reader, lattice):
+def test_words_without_times_are_in_the_hypothesis(reader, lattice):
     untimed = dataclasses.replace(reader, timing=dataclasses.replace(reader.timing, lexicon=None))
     words = untimed.of_compact(lattice).words
     assert [(word.text, word.start_s, word.duration_s) for word in words] == [("甲", 0, 0), ("甲", 0, 0)]
@@ -91,7 +91,7 @@ def test_a_lattice_without_a_path_is_refused(reader):
 
 
 def test_of_a_search_lattice_the_hypothesis_is_its_best_path(write_graph, toy_model, tmp_path):
-    """甲 or 乙 or both, as often as one likes."""
+    """The graph accepts any sequence of 甲 and 乙."""
     model = read_transition_model(toy_model / "final.mdl")
     a, b = model.phone_path(A, 3), model.phone_path(B, 3)
     states = [[(int(a[0]), 2, 1.0, 1), (int(b[0]), 3, 0.5, 3)]]
@@ -119,15 +119,15 @@ def test_of_a_search_lattice_the_hypothesis_is_its_best_path(write_graph, toy_mo
 # ---------------------------------------------------------------- the n best of many
 
 
-def test_of_very_many_equal_paths_the_asked_for_come_at_once():
-    """40 slots of two equal words: 2 ** 40 paths, all of cost 0.7 · 40, none of which may be looked for in vain."""
+def test_the_n_best_of_very_many_equal_paths_are_found_at_once():
+    """40 slots of two equal words: 2 ** 40 paths, all of cost 0.7 · 40."""
     arcs = [(slot, slot + 1, word, 0.7, 0.0, [1]) for slot in range(40) for word in (2, 3)]
     paths = best_paths(compact(arcs, {40: (0.0, 0.0, [])}), 1.0, 0.0, 100)
     assert len({path.words for path in paths}) == 100
     assert {round(path.cost(1.0), 9) for path in paths} == {28.0}
 
 
-def test_the_n_best_come_in_order_and_end_where_there_are_no_more():
+def test_the_n_best_are_in_order_and_all_paths_if_there_are_fewer():
     arcs = [(slot, slot + 1, word, 0.1 * word * 3**slot, 0.0, [1]) for slot in range(3) for word in (1, 2, 3)]
     paths = best_paths(compact(arcs, {3: (0.5, 0.0, [])}), 1.0, 0.0, 1000)
     expected = sorted(
@@ -168,7 +168,7 @@ def test_the_files_by_hand(results, tmp_path):
     assert {key: lattice.num_arcs for key, lattice in found.items()} == {"utt2": 5, "utt3": 0}
 
 
-def test_lattices_of_an_earlier_decoding_do_not_stay(results, tmp_path):
+def test_lattices_of_an_earlier_decoding_are_removed(results, tmp_path):
     out = tmp_path / "out"
     write_results(out, results, 10.0, lattices=True)
     write_results(out, results, 10.0, lattices=False)

@@ -1,4 +1,4 @@
-"""Lattices against every path of small graphs, written out in plain Python, and against Kaldi's own."""
+"""Lattices compared with every path of small graphs, enumerated in plain Python, and with Kaldi's lattices."""
 
 import random
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ BORDER = 2 * SAME_COST  # how much nearer to the edge of a beam nothing is said
 
 
 def paths_of_graph(states, finals, pdf_of, loglikes) -> list[LatticePath]:
-    """Every path through all frames: to a final state, or, where there is none, to any. No silent cycles."""
+    """Return every path through all frames, to a final state, or to any if none is final. No silent cycles."""
     found: list[tuple[int, LatticePath]] = []
 
     def walk(state, words, tids, graph, acoustic):
@@ -48,7 +48,7 @@ def paths_of_graph(states, finals, pdf_of, loglikes) -> list[LatticePath]:
 
 
 def paths_of_lattice(lattice: Lattice) -> Iterator[LatticePath]:
-    """Every path of a raw lattice."""
+    """Yield every path of a raw lattice."""
 
     def walk(state, arcs):
         if lattice.final[state] < np.inf:
@@ -62,7 +62,7 @@ def paths_of_lattice(lattice: Lattice) -> Iterator[LatticePath]:
 
 
 def arcs_of_compact(compact: CompactLattice) -> Iterator[list[int]]:
-    """Every path of a compact lattice."""
+    """Yield the arcs of every path of a compact lattice."""
     first = compact.first
 
     def walk(state, arcs):
@@ -75,7 +75,7 @@ def arcs_of_compact(compact: CompactLattice) -> Iterator[list[int]]:
 
 
 def by_words(paths, scale: float) -> dict[tuple[int, ...], list[LatticePath]]:
-    """The paths of each word sequence, best first."""
+    """Return the paths of each word sequence, best first."""
     found: dict[tuple[int, ...], list[LatticePath]] = {}
     for path in paths:
         found.setdefault(path.words, []).append(path)
@@ -100,7 +100,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def cases(toy_model, write_graph, tmp_path_factory) -> list[Case]:
-    """100 cases that have a path; emitting arcs may go in circles, silent ones may not."""
+    """Return 100 cases that have a path; emitting arcs may have cycles, silent ones may not."""
     rng, numbers = random.Random(2), np.random.default_rng(2)
     model = read_transition_model(toy_model / "final.mdl")
     folder = tmp_path_factory.mktemp("lattice_cases")
@@ -122,7 +122,7 @@ def cases(toy_model, write_graph, tmp_path_factory) -> list[Case]:
 
 
 def assert_same_path(found: LatticePath, of_words: list[LatticePath], scale: float) -> None:
-    """`found` is the first of `of_words`; where others are as good, which of them is not said."""
+    """Check that `found` is the first of `of_words`, or one that is equally good."""
     best = of_words[0].cost(scale)
     assert found.cost(scale) == pytest.approx(best, abs=1e-3)
     assert any(
@@ -176,8 +176,8 @@ def test_a_wide_compact_lattice_has_each_word_sequence_once_with_its_best_path(c
             assert_same_path(path, expected[path.words], case.scale)
 
 
-def test_a_narrow_compact_lattice_has_just_what_is_within_the_beam(cases):
-    """As Kaldi's it may hold more paths, whose arcs are all also on a path within the beam."""
+def test_a_narrow_compact_lattice_has_the_word_sequences_within_the_beam(cases):
+    """As in Kaldi, it may have more paths, if each of their arcs is on a path within the beam."""
     more = within = 0
     for number, case in enumerate(cases):
         beam = (0.5, 1.5, 3.0)[number % 3]
@@ -208,7 +208,7 @@ def test_a_narrow_compact_lattice_has_just_what_is_within_the_beam(cases):
     assert within > 150 and more < within / 5, (within, more)
 
 
-def test_a_compact_lattice_is_in_order_and_leads_to_an_end_from_everywhere(cases):
+def test_compact_states_are_in_order_and_all_reach_an_end(cases):
     for case in cases:
         compact = determinised(case.decode(WIDE), case.scale, 1.0)
         assert (compact.source < compact.target).all()
@@ -220,7 +220,7 @@ def test_a_compact_lattice_is_in_order_and_leads_to_an_end_from_everywhere(cases
 
 
 def test_silent_cycles_leave_paths_of_the_graph_with_the_best_among_them(toy_model, write_graph, tmp_path):
-    """A lattice has no cycle, so not every path can be in it."""
+    """A lattice has no cycle, so it cannot have every path."""
     rng, numbers = random.Random(5), np.random.default_rng(5)
     model = read_transition_model(toy_model / "final.mdl")
     done = 0
@@ -250,7 +250,7 @@ def test_silent_cycles_leave_paths_of_the_graph_with_the_best_among_them(toy_mod
 
 @pytest.fixture(scope="module")
 def both(kaldi_sample, kaldi_graph, kaldi_loglikes) -> dict[str, tuple[CompactLattice, CompactLattice]]:
-    """Ours and Kaldi's lattices of ten utterances: scale 0.0833, beam 15, max-active 7000, lattice-beam 8."""
+    """Return our and Kaldi's lattices of ten utterances: scale 0.0833, beam 15, max-active 7000, lattice-beam 8."""
     graph = load_graph(kaldi_graph, kaldi_sample / "tri1_ali" / "final.mdl")
     decoder = Decoder(graph, Beams(15.0, 7000, 8.0), acoustic_scale=0.0833)
     kaldis = dict(read_lattices(kaldi_sample / "search" / "lat.gz"))
@@ -280,7 +280,7 @@ def test_the_fifty_best_are_kaldis_with_costs_and_transition_ids(both):
     assert compared > 850
 
 
-def test_within_the_beam_there_are_as_many_word_sequences_as_in_kaldis(both):
+def test_the_number_of_word_sequences_within_the_beam_equals_kaldis(both):
     for ours, kaldis in both.values():
         if kaldis.num_arcs < 200:  # the larger ones have more than can be counted
             counts = []

@@ -1,4 +1,4 @@
-"""Archives of lattices: Kaldi's own, there and back, cut and damaged ones."""
+"""Archives of lattices: Kaldi's, written and read again, cut and damaged ones."""
 
 import gzip
 import random
@@ -15,7 +15,7 @@ from asr.errors import InputError
 
 
 def compact(arcs: list[tuple], ends: dict[int, tuple]) -> CompactLattice:
-    """A lattice of rows (source, target, word, graph, acoustic, tids) and {state: (graph, acoustic, tids)}."""
+    """Return a lattice of rows (source, target, word, graph, acoustic, tids) and {state: (graph, acoustic, tids)}."""
     states = max([0, *(max(arc[:2]) for arc in arcs), *ends]) + 1
     final = np.full((states, 2), np.inf)
     for state, (graph, acoustic, _) in ends.items():
@@ -56,7 +56,7 @@ def assert_same(one: CompactLattice, other: CompactLattice) -> None:
 
 
 @pytest.mark.parametrize("name", ["lat.1", "lat.1.gz"])
-def test_what_was_written_is_read(tmp_path, name):
+def test_written_lattices_are_read(tmp_path, name):
     lattices = {"甲乙_第一句": SMALL, "utt2": ONE_STATE, "x" * 300: SMALL}
     assert write_lattices(tmp_path / name, lattices.items()) == 3
     found = dict(read_lattices(tmp_path / name))
@@ -89,7 +89,7 @@ def test_an_empty_archive_and_a_lattice_without_states(tmp_path):
 
 
 def test_states_that_are_not_in_order_are_brought_into_it(tmp_path):
-    """Start 2, then 0, then 1; state 3 cannot be reached."""
+    """The order is 2, 0, 1; state 3 is unreachable."""
     ordered = compact([(0, 1, 4, 0.5, 2.5, [1]), (1, 2, 9, 0.25, 1.0, [2])], {2: (0.0, 4.0, [6])})
     shuffled = compact(
         [(0, 1, 9, 0.25, 1.0, [2]), (2, 0, 4, 0.5, 2.5, [1]), (3, 1, 5, 0.0, 0.0, [])], {1: (0.0, 4.0, [6])}
@@ -138,7 +138,7 @@ def entries_of(data: bytes) -> list[tuple[str, int, list[tuple]]]:
     return entries
 
 
-def test_kaldis_lattices_come_back_bit_for_bit_but_for_the_order_of_states(kaldi_sample, tmp_path):
+def test_kaldis_lattices_are_rewritten_bit_for_bit_except_for_the_order_of_states(kaldi_sample, tmp_path):
     """Kaldi numbers the states as it happened to make them; ours are in topological order. And the header's
     properties: Kaldi writes all that it knows (acyclic, ...), here only `expanded` and `mutable` stand."""
     path = kaldi_sample / "search" / "lat.gz"
@@ -164,7 +164,7 @@ def test_kaldis_lattices_come_back_bit_for_bit_but_for_the_order_of_states(kaldi
         assert sorted(twin.values()) == list(range(len(states)))
 
 
-def test_a_lattice_in_order_comes_back_byte_for_byte(kaldi_sample, tmp_path):
+def test_a_lattice_in_order_is_rewritten_byte_for_byte(kaldi_sample, tmp_path):
     write_lattices(tmp_path / "one", read_lattices(kaldi_sample / "search" / "lat.gz"))
     write_lattices(tmp_path / "two", read_lattices(tmp_path / "one"))
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -187,7 +187,7 @@ def read_all(path: Path, data: bytes) -> list[tuple[str, CompactLattice]]:
     return list(read_lattices(path))
 
 
-def test_a_cut_archive_is_refused_wherever_it_is_cut(tmp_path):
+def test_an_archive_cut_anywhere_is_refused(tmp_path):
     parts = [key + b" " + lattice_bytes(lattice) for key, lattice in ((b"utt1", SMALL), (b"utt2", ONE_STATE))]
     whole = b"".join(parts)
     boundaries = {0: 0, len(parts[0]): 1, len(whole): 2}
@@ -230,7 +230,7 @@ def test_damaged_bytes_are_refused_or_give_another_lattice(tmp_path):
 
 
 def damaged(offset: int, layout: str, *values) -> bytes:
-    """`utt ` and SMALL with other values at this offset after the names of the header."""
+    """Return `utt ` and SMALL with other values at this offset after the names of the header."""
     data = bytearray(lattice_bytes(SMALL))
     struct.pack_into(layout, data, data.index(b"44") + 2 + offset, *values)
     return b"utt " + bytes(data)
@@ -264,7 +264,7 @@ FIRST_ARC = FIRST_STATE + 12 + 8
         (damaged(FIRST_ARC + 28, "<i", 0), "utt: has a cycle"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path, data, message):
+def test_damaged_archives_are_refused_with_the_reason(tmp_path, data, message):
     with pytest.raises(InputError, match=message) as caught:
         read_all(tmp_path / "lat", data)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Lattices under another language model, against all of their paths one by one."""
+"""Lattices under another language model, compared path by path."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def grammar_of(tmp_path, model):
 
 
 def random_lattice(seed, states=7):
-    """Every word sequence once, some states end, each arc's transition-ids tell it from all others."""
+    """Return a lattice with every word sequence once; some states end; the transition-ids of arcs differ."""
     rng = np.random.default_rng(seed)
     arcs = []
     for state in range(states - 1):
@@ -31,7 +31,7 @@ def random_lattice(seed, states=7):
 
 
 def paths_of(lattice, state=0, arcs=()):
-    """All of them: {words: Path}."""
+    """Return {words: path} of all paths."""
     found = {}
     if np.isfinite(lattice.final_graph[state]):
         path = lattice.path(np.array(arcs, np.int64))
@@ -77,7 +77,7 @@ def test_with_the_same_model_nothing_changes(tmp_path):
     )
 
 
-def test_a_word_that_the_new_model_lacks_is_as_dear_as_its_dearest(tmp_path):
+def test_a_word_that_the_new_model_lacks_has_its_highest_cost(tmp_path):
     old, new = grammar_of(tmp_path, estimate([NAMES], 1)), grammar_of(tmp_path, estimate([["w0"], ["w0", "w1"]], 1))
     rescorer = Rescorer(old, new, len(NAMES) + 1)
     lattice = compact([(0, 1, 1, 0.0, 0.0, [1]), (0, 1, 6, 0.0, 0.0, [2])], {1: (0.0, 0.0, [])})
@@ -91,7 +91,7 @@ def test_a_word_that_the_new_model_lacks_is_as_dear_as_its_dearest(tmp_path):
         Rescorer(old, new, 1)
 
 
-def test_where_there_would_be_too_many_arcs_the_best_path_and_what_is_near_it_stay(tmp_path):
+def test_with_too_many_arcs_the_best_path_and_near_ones_are_kept(tmp_path):
     old, new = (grammar_of(tmp_path, estimate(random_sentences(seed), order)) for seed, order in ((0, 1), (1, 5)))
     lattice = random_lattice(8, states=9)
     whole = Rescorer(old, new, len(NAMES) + 1).rescored(lattice, 0.1)
@@ -102,7 +102,7 @@ def test_where_there_would_be_too_many_arcs_the_best_path_and_what_is_near_it_st
     assert paths_of(bounded).keys() < paths_of(whole).keys()
 
 
-def test_where_all_paths_are_equal_or_end_nowhere_the_bound_is_reached_all_the_same(tmp_path):
+def test_the_bound_is_reached_if_all_paths_are_equal_or_have_no_end(tmp_path):
     grammar = grammar_of(tmp_path, estimate(random_sentences(1), 2))
     rescorer = Rescorer(grammar, grammar, len(NAMES) + 1, most_arcs=5)
     arcs = [(slot, slot + 1, word, 0.5, 0.0, [1]) for slot in range(3) for word in (1, 2, 3)]
@@ -119,7 +119,7 @@ def test_an_empty_lattice_and_one_of_silence(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_within_a_beam_stay_the_arcs_of_paths_within_it(seed):
+def test_pruning_keeps_the_arcs_of_paths_within_the_beam(seed):
     lattice = random_lattice(seed)
     paths = paths_of(lattice)
     scale, beam = 0.5, 2.0

@@ -1,4 +1,4 @@
-"""Times of words and phones: of Kaldi's own alignments, by hand, and where there are none."""
+"""Times of words and phones: of Kaldi's alignments, by hand, and unknown ones."""
 
 import gzip
 import itertools
@@ -25,8 +25,8 @@ def kaldi_timing(kaldi_sample, tmp_path_factory) -> Timing:
     return Timing.read(folder, kaldi_sample / "tri1_ali" / "final.mdl")
 
 
-def test_words_of_real_paths_tile_what_is_not_silence(kaldi_sample, kaldi_timing):
-    """Ten utterances as Kaldi decoded them: a frame is of one word or of silence, and a word is phones of its own."""
+def test_words_of_real_paths_cover_all_frames_but_silence(kaldi_sample, kaldi_timing):
+    """Ten utterances decoded by Kaldi: each frame belongs to one word or to silence, and each word has its phones."""
     words, tids = (read_table(kaldi_sample / "search" / name) for name in ("words.txt", "tids.txt"))
     assert len(words) == 10
     for utterance, text in words.items():
@@ -45,7 +45,7 @@ def test_words_of_real_paths_tile_what_is_not_silence(kaldi_sample, kaldi_timing
 
 
 def test_phones_of_real_alignments_are_kaldis(kaldi_sample, kaldi_timing):
-    """ali-to-phones --ctm-output, frame shift 0.01 s; of the first twenty alignments."""
+    """Compares with ali-to-phones --ctm-output, frame shift 0.01 s, for the first twenty alignments."""
     path = kaldi_sample / "tri1_ali" / "expected_phones.ctm.gz"
     expected: dict[str, list[tuple[str, int, int]]] = {}
     for line in gzip.decompress(path.read_bytes()).decode().splitlines():
@@ -62,7 +62,7 @@ def test_phones_of_real_alignments_are_kaldis(kaldi_sample, kaldi_timing):
 
 @pytest.fixture
 def toy(toy_model, tmp_path):
-    """Writes phones.txt and a lexicon; toy(lexicon) -> (timing, the function from (phone, frames) to a row)."""
+    """Return a function that writes phones.txt and a lexicon, and returns (timing, function from phones to tids)."""
     model = read_transition_model(toy_model / "final.mdl")
 
     def make(lexicon: str | None, phones: str = "<eps> 0\nSIL 1\na 2\nb 3\n"):
