@@ -23,7 +23,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from asr.errors import InputError
 from asr.files import write_json
@@ -35,6 +35,7 @@ BOUNDS = {
     "most": (operator.le, "more than"),
     "below": (operator.lt, "not less than"),
 }
+T = TypeVar("T")
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
@@ -149,3 +150,28 @@ def _json_value(value: Any) -> Any:
 def save(settings: Any, path: Path) -> None:
     """Write the resolved settings as JSON beside what they produced."""
     write_json(path, as_dict(settings), indent=2)
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], *, file: Path) -> T:
+    """Build `cls` from settings that `save` wrote to `file`; one that is absent or None has its default.
+
+    Raises InputError, which names the file, on a setting that is unknown, required, ill-typed or out of its range.
+    """
+    known = {field.name: field for field in dataclasses.fields(typing.cast(Any, cls))}
+    hints = typing.get_type_hints(cls)
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise InputError("is not a setting of this version", file=file, key=key)
+        if value is None:
+            continue
+        items = value if isinstance(value, list) else [value]
+        textual = base(hints[key]) in (str, Path)
+        if isinstance(value, list) != is_tuple(hints[key]) or any(isinstance(x, str) != textual for x in items):
+            raise InputError(f"{value!r} is not of the setting's type", file=file, key=key)
+        found = [convert(str(item), base(hints[key]), known[key].metadata, f"{file}: {key}") for item in items]
+        result[key] = tuple(found) if is_tuple(hints[key]) else found[0]
+    for key, field in known.items():
+        if key not in result and field.default is dataclasses.MISSING:
+            raise InputError("is required", file=file, key=key)
+    return cls(**result)

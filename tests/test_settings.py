@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr.errors import InputError
-from asr.settings import as_dict, convert, option, save
+from asr.settings import as_dict, convert, from_dict, option, save
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,32 @@ def test_numbers_have_bounds(text, kind, bounds, message):
     with pytest.raises(InputError) as caught:
         convert(text, kind, bounds, "--x")
     assert str(caught.value) == f"--x: {message}"
+
+
+@dataclass(frozen=True)
+class Flagged:
+    model: Path = option(help="folder", positional=True)
+    files: tuple[Path, ...] = option((), help="files", positional=True)
+    partials: bool = option(True, help="p")
+
+
+def test_saved_settings_are_built_again(tmp_path):
+    settings = Flagged(Path("m"), (Path("a,b.wav"), Path("c.wav")), False)
+    assert from_dict(Flagged, as_dict(settings), file=tmp_path) == settings
+    assert from_dict(Flagged, {"model": "m", "files": None}, file=tmp_path) == Flagged(Path("m"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "m", "partial": True}, "s.json: partial: is not a setting of this version"),
+        ({"partials": True}, "s.json: model: is required"),
+        ({"model": 3}, "s.json: model: 3 is not of the setting's type"),
+        ({"model": "m", "files": "a"}, "s.json: files: 'a' is not of the setting's type"),
+        ({"model": "m", "partials": 2}, "s.json: partials: '2' is neither true nor false"),
+    ],
+)
+def test_saved_settings_that_do_not_fit_are_refused(values, message):
+    with pytest.raises(InputError) as caught:
+        from_dict(Flagged, values, file=Path("s.json"))
+    assert str(caught.value) == message
