@@ -1,6 +1,6 @@
-"""The rules of Kaldi's own checks, utils/validate_lang.pl and utils/validate_data_dir.sh, without Kaldi.
+"""The rules of Kaldi's checks, utils/validate_lang.pl and utils/validate_data_dir.sh, without Kaldi.
 
-Each function returns what the script would complain of, [] for a folder that it accepts.
+Each function returns the faults that the script would report, [] for a folder that it accepts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ DISAMBIGUATION = re.compile(r"#\d+")
 
 
 def rows(path: Path) -> list[list[str]]:
-    """The fields of each line; a file that does not end in a line break is an error in Kaldi as well."""
+    """Return the fields of each line. As in Kaldi, a file that does not end in a line break is an error."""
     text = path.read_text(encoding="utf-8")
     assert text.endswith("\n"), path
     return [line.split() for line in text.split("\n")[:-1]]
@@ -25,7 +25,7 @@ def symbols(path: Path) -> dict[str, int]:
 
 
 def lang_faults(lang: Path) -> list[str]:
-    """What utils/validate_lang.pl reads in text files: symbol tables, phones/*.{txt,int,csl}, topo, oov."""
+    """Return the faults of the text files of a lang directory: symbol tables, phones/*.{txt,int,csl}, topo, oov."""
     faults: list[str] = []
     phones, words = symbols(lang / "phones.txt"), symbols(lang / "words.txt")
     if phones.get("<eps>") != 0 or words.get("<eps>") != 0 or not {"#0", "<s>", "</s>"} <= words.keys():
@@ -105,7 +105,7 @@ def _table_faults(data: Path, name: str, *, least_fields: int = 2) -> list[str]:
 
 
 def data_faults(data: Path, *, features: bool) -> list[str]:
-    """What utils/validate_data_dir.sh complains of; `features`: without --no-feats."""
+    """Return the faults that utils/validate_data_dir.sh reports; `features`: without --no-feats."""
     faults: list[str] = []
     for name in ("utt2spk", "spk2utt", "wav.scp", "text"):
         faults += _table_faults(data, name, least_fields=1 if name == "text" else 2)

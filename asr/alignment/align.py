@@ -1,14 +1,14 @@
-"""Alignments, which pdf every frame has: made from nothing, or taken over from Kaldi or another aligner.
+"""Make or load alignments, the pdf of every frame: from scratch, from Kaldi or from another aligner.
 
-Without --ali-dir they are made of sound and transcripts alone (--from-scratch says so aloud): monophones from a flat
-start, a decision tree over phones in context, triphones; Gaussian mixtures as in Kaldi's train_mono and train_deltas.
-With --originals they are those of perturbed copies (`asr perturb`): the originals', stretched as the sound is.
-With --ali-dir they are loaded: a Kaldi alignment directory; phone times as CTM, Praat TextGrids or HTK labels, which
-make a monophone system with equally long states; or text pdf-ids, with --ali-model where it is at hand.
+Without --ali-dir they are made of sound and transcripts alone (--from-scratch says so explicitly): monophones from a
+flat start, a decision tree over phones in context, triphones, with Gaussian mixtures as in Kaldi's train_mono and
+train_deltas. With --originals they are those of perturbed copies (`asr perturb`): the originals', stretched as the
+sound is. With --ali-dir they are loaded: a Kaldi alignment directory; phone times as CTM, Praat TextGrids or HTK
+labels, which become a monophone system with equally long states; or text pdf-ids, with --ali-model if there is one.
 
 Reads   --train-data, --dev-data: utt2num_frames, and for --from-scratch feats.scp features.json utt2spk text;
         --lang: phones.txt, and for --from-scratch words.txt L.fst topo phones/;
-        --ali-dir: final.mdl tree num_jobs ali.*.gz [phones.txt], as Kaldi leaves them (binary or text); a CTM file,
+        --ali-dir: final.mdl tree num_jobs ali.*.gz [phones.txt], as Kaldi writes them (binary or text); a CTM file,
         a folder of .TextGrid or .lab files, a master label file; `utterance pdf pdf ...` lines
 Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as long as the features, of the
         utterances of train and dev that have an alignment), ali_train_pdf.counts (of train), coverage.json (of
@@ -18,7 +18,7 @@ Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as
     python -m asr align --ali-dir exp/tri1_ali --train-data exp/data/train --lang exp/lang --out exp/ali
     python -m asr align --from-scratch --train-data exp/data/train --lang exp/lang --out exp/ali
 
-Stops when more than --max-missing of the training utterances have no alignment.
+Stops if more than --max-missing of the training utterances have no alignment.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from pathlib import Path
 from typing import Any
 
 from asr.alignment.formats.detect import KINDS, detect
-from asr.alignment.load import UNALIGNED, Wanted, frames_file, load, write_targets
-from asr.console import say, warn
+from asr.alignment.load import UNALIGNED, LoadRequest, frames_file
+from asr.alignment.load_kaldi import load
+from asr.alignment.load_pdfs import load_pdfs
+from asr.console import say
 from asr.errors import InputError
-from asr.kaldi.alignments import remove_alignments
 from asr.kaldi.tree import CONTEXTS
 from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import write_table
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: raised whenever the same inputs give other results: earlier results are then made again
 REVISION = 2
 
 
@@ -48,7 +49,9 @@ class Settings:
     lang: Path | None = option(None, help="lang directory; its phones.txt must agree with the alignment's")
     out: Path = option(Path("exp/ali"), help="folder to write", writes="folder")
     ali_dir: Path | None = option(None, help="alignments to load; none: they are made from scratch")
-    ali_format: str = option("auto", help="what --ali-dir is; auto: seen from its files", choices=("auto", *KINDS))
+    ali_format: str = option(
+        "auto", help="kind of --ali-dir; auto: detected from its files", choices=("auto", *KINDS)
+    )
     ali_tier: str | None = option(None, help="tier of the TextGrids; none: the one named phones or phone")
     originals: Path | None = option(None, help="align folder of the utterances that --train-data has copies of")
     ali_model: Path | None = option(None, help="with pdf-ids: folder with their final.mdl, tree and phones.txt")
@@ -57,18 +60,18 @@ class Settings:
     length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features", least=0)
     context: str = option("triphone", help="context of the phones in the tree", choices=tuple(CONTEXTS))
     states: int = option(
-        0, help="most tied states (leaves); 0: 500 at one hour, as the hours to the power 0.4", least=0
+        0, help="most tied states (leaves); 0: 500 times the hours of speech to the power 0.4", least=0
     )
     gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state", least=0)
     mono_hours: float = option(10.0, help="hours of speech that the monophones are trained on at most", above=0)
-    seed: int = option(1, help="of the first alignment and of the splitting of Gaussians", least=0)
+    seed: int = option(1, help="seed of the first alignment and of the splitting of Gaussians", least=0)
     nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:
-    """The stage `align`. Raises InputError."""
+    """Run the stage `align`. Raises InputError."""
     _check(settings)
-    wanted = Wanted(
+    request = LoadRequest(
         settings.train_data,
         settings.dev_data,
         settings.lang,
@@ -76,45 +79,52 @@ def run(settings: Settings) -> None:
         settings.max_missing,
         settings.length_tolerance,
     )
-    inputs = [frames_file(folder) for folder in wanted.folders]
-    inputs += [path for folder in wanted.folders if (path := folder / "utt2spk").is_file()]  # cuts the archives
-    if settings.originals is not None:
-        from asr.alignment.stretched import inputs_of, write_stretched
+    stamp = Stamp(settings.out / ".done.align.json", "align", settings, _inputs(settings, request), revision=REVISION)
+    if not stamp.fresh():
+        stamp.record(_aligned(settings, request))
 
-        inputs += inputs_of(settings.originals, settings.train_data)
-        stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs, revision=REVISION)
-        if not stamp.fresh():
-            stamp.record(write_stretched(settings.originals, wanted))
-        return
+
+def _inputs(settings: Settings, request: LoadRequest) -> list[Path]:
+    """Return the files and folders that decide the result."""
+    inputs = [frames_file(folder) for folder in request.folders]
+    inputs += [path for folder in request.folders if (path := folder / "utt2spk").is_file()]  # cuts the archives
+    if settings.originals is not None:
+        from asr.alignment.stretched import inputs_of
+
+        return inputs + inputs_of(settings.originals, settings.train_data)
     if settings.ali_dir is not None:
         inputs += [path for path in (settings.ali_dir, settings.ali_model) if path is not None]
-        if settings.lang is not None:
-            inputs.append(settings.lang / "phones.txt")
-    else:
-        assert settings.lang is not None
-        inputs += [path for path in (settings.lang, settings.lang / "phones") if path.is_dir()]
-        for folder in wanted.folders:
-            inputs += [folder / name for name in ("text", "feats.scp", "features.json")]
-    stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs, revision=REVISION)
-    if stamp.fresh():
-        return
-    if settings.ali_dir is None:
-        stamp.record(load(_from_scratch(settings), wanted))
-        return
-    kind = detect(settings.ali_dir) if settings.ali_format == "auto" else settings.ali_format
+        return inputs if settings.lang is None else [*inputs, settings.lang / "phones.txt"]
+    assert settings.lang is not None
+    inputs += [path for path in (settings.lang, settings.lang / "phones") if path.is_dir()]
+    return inputs + [folder / name for folder in request.folders for name in ("text", "feats.scp", "features.json")]
+
+
+def _aligned(settings: Settings, request: LoadRequest) -> list[Path]:
+    """Make or load the alignments and return the files that were written."""
+    source = settings.ali_dir
+    if settings.originals is not None:
+        from asr.alignment.stretched import write_stretched
+
+        return write_stretched(settings.originals, request)
+    if source is None:
+        return load(_from_scratch(settings), request)
+    kind = detect(source) if settings.ali_format == "auto" else settings.ali_format
     if settings.ali_model is not None and kind != "pdf":
-        raise InputError(f"--ali-model goes with pdf-ids, and this is {kind}; leave it out", file=settings.ali_dir)
+        raise InputError(f"--ali-model belongs to pdf-ids, and this is {kind}; leave it out", file=source)
     if kind == "kaldi":
-        stamp.record(load(settings.ali_dir, wanted))
-    elif kind == "pdf":
-        stamp.record(_pdfs(settings.ali_dir, settings.ali_model, wanted))
-    else:
-        stamp.record(load(_imported(settings, settings.ali_dir, kind, wanted), wanted))
+        return load(source, request)
+    if kind == "pdf":
+        return load_pdfs(source, settings.ali_model, request)
+    return load(_imported(settings, source, kind, request), request)
 
 
-def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Path:
-    """OUT/imported: the monophone system of phone times. Utterances that cannot be used are in its unaligned.txt."""
-    from asr.alignment.formats.imported import import_intervals
+def _imported(settings: Settings, source: Path, kind: str, request: LoadRequest) -> Path:
+    """Make OUT/imported, the monophone system of phone times, and return it.
+
+    Its unaligned.txt lists the utterances that cannot be used.
+    """
+    from asr.alignment.formats.import_intervals import import_intervals
     from asr.lang.phone_classes import read_phone_classes
 
     known: dict[str, Any] = {"phones": None}
@@ -127,52 +137,38 @@ def _imported(settings: Settings, source: Path, kind: str, wanted: Wanted) -> Pa
             "phones_file": settings.lang / "phones.txt",
         }
     folder = settings.out / "imported"
-    sizes: dict[str, Any] = {"num_frames": wanted.num_frames(), "tolerance": wanted.length_tolerance}
-    result = import_intervals(source, kind, folder, tier=settings.ali_tier, **sizes, **known)
-    for line in result.lines():
+    sizes: dict[str, Any] = {"num_frames": request.num_frames(), "tolerance": request.length_tolerance}
+    summary = import_intervals(source, kind, folder, tier=settings.ali_tier, **sizes, **known)
+    for line in summary.lines():
         say(f"align: {line}")
-    write_table(folder / UNALIGNED, result.faults)
+    write_table(folder / UNALIGNED, summary.faults)
     return folder
 
 
-def _pdfs(source: Path, model: Path | None, wanted: Wanted) -> list[Path]:
-    from asr.alignment.formats.imported_pdfs import SYSTEM_FILES, import_pdfs
-
-    out, frames = wanted.out, wanted.num_frames()
-    result = import_pdfs(source, out, model_dir=model, num_frames=frames, tolerance=wanted.length_tolerance)
-    for line in result.lines():
-        say(f"align: {line}")
-    if model is None:
-        warn("pdf-ids without --ali-model: a network can be trained on them, but no graph made and nothing decoded")
-    for name in SYSTEM_FILES if model is None else ():  # of an earlier run
-        (out / name).unlink(missing_ok=True)
-    remove_alignments(out)
-    return [*write_targets(result.pdfs.items(), result.num_pdfs, wanted), *result.copied]
-
-
 def _from_scratch(settings: Settings) -> Path:
-    from asr.alignment.gmm.scratch import Plan, from_scratch
-    from asr.alignment.transcripts import Spoken
+    from asr.alignment.gmm.from_scratch import GmmPlan, from_scratch
+    from asr.alignment.transcripts import AlignmentLang
 
     assert settings.lang is not None
-    plan = Plan(
+    plan = GmmPlan(
         settings.context, settings.states, settings.gaussians, settings.mono_hours, settings.seed, settings.nj
     )
-    spoken = Spoken.read(settings.lang, settings.out / ".work")
-    return from_scratch(spoken, settings.train_data, settings.dev_data, settings.out, plan)
+    lang = AlignmentLang.read(settings.lang, settings.out / ".work")
+    return from_scratch(lang, settings.train_data, settings.dev_data, settings.out, plan)
 
 
 def _check(settings: Settings) -> None:
+    """Raise InputError on settings that contradict each other."""
     if settings.ali_model is not None and settings.ali_dir is None:
-        raise InputError("--ali-model goes with the pdf-ids of --ali-dir")
+        raise InputError("--ali-model belongs to the pdf-ids of --ali-dir")
     if settings.originals is not None:
         if settings.ali_dir is not None or settings.from_scratch:
             raise InputError("align: --originals has the alignments; leave --ali-dir and --from-scratch out")
     elif settings.ali_dir is None:
         if settings.lang is None:
-            raise InputError("align: without --ali-dir alignments are made from scratch, which takes --lang")
+            raise InputError("align: without --ali-dir alignments are made from scratch, which requires --lang")
     elif settings.from_scratch:
-        raise InputError("align: --from-scratch makes alignments and --ali-dir loads them: only one of both")
+        raise InputError("align: --from-scratch makes alignments and --ali-dir loads them: pass only one")
     for name, source in (("--ali-dir", settings.ali_dir), ("--originals", settings.originals)):
         if source is not None and settings.out.resolve() == source.resolve():
             raise InputError(f"--out is {name} itself, which is only read; name another folder", file=settings.out)

@@ -1,8 +1,8 @@
 """Cut alignments into jobs as Kaldi cuts their data directory, so that ali.N.gz goes with DATA/splitM/N.
 
 Kaldi's steps read ali.N.gz beside part N of `utils/split_data.sh DATA num_jobs`, which never divides a speaker. The
-archives of this project are therefore cut by the same rule, over the utt2spk of the training set. Utterances of the
-dev set lie in the job of their own set's cut; Kaldi's steps pass over what the training set does not have.
+same rule therefore cuts the archives of this project, over the utt2spk of the training set. The dev set is cut in the
+same way into the same archives; Kaldi's steps skip utterances that the training set does not have.
 
 Reads   utt2spk and utt2num_frames of the data directories
 
@@ -14,21 +14,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from asr.files import copy_whole
 from asr.kaldi.alignments import archive_paths, read_alignments, remove_alignments, write_alignments
+from asr.kaldi.transition_model import Ints
 from asr.tables import read_table
 
-Rows = Mapping[str, np.ndarray]  # {utterance: transition-ids}
+Rows = Mapping[str, Ints]  # {utterance: transition-ids}
 
 
 def split_by_speaker(utt2spk: Mapping[str, str], jobs: int) -> list[list[str]] | None:
     """Return the utterances of each job, as Kaldi's utils/split_scp.pl --utt2spk has them.
 
-    Speakers come in the order of their first utterance and are dealt out by number, about as many a job. While it
-    makes two neighbouring jobs more equal, a job's last speaker moves to the next job, or its first to the one
-    before. Returns None where Kaldi refuses: fewer speakers than jobs, or a job without a speaker.
+    The speakers, in the order of their first utterance, are divided into jobs of about as many speakers. Then a job's
+    last speaker moves to the next job, or its first to the previous one, as long as that makes the two more equal.
+    Returns None if Kaldi refuses: fewer speakers than jobs, or a job without a speaker.
     """
     speakers: dict[str, list[str]] = {}
     for utterance, speaker in utt2spk.items():
@@ -45,11 +44,11 @@ def split_by_speaker(utt2spk: Mapping[str, str], jobs: int) -> list[list[str]] |
 
 
 def _balance(parts: list[list[str]], size: Mapping[str, int]) -> None:
-    """Move speakers between neighbouring parts while that makes the two more equal."""
+    """Move speakers between neighbouring parts as long as that makes the two more equal."""
     counts = [sum(size[speaker] for speaker in part) for part in parts]
 
     def nearer(one: int, other: int, moved: int) -> bool:
-        """Return whether `moved` utterances less in `one` and more in `other` bring the two closer."""
+        """Return whether moving `moved` utterances from `one` to `other` makes them more equal."""
         difference = counts[other] - counts[one]
         return abs(difference + 2 * moved) < abs(difference)
 
@@ -72,9 +71,8 @@ def _balance(parts: list[list[str]], size: Mapping[str, int]) -> None:
 def job_of(folders: Sequence[Path], most: int) -> tuple[dict[str, int], int]:
     """Return ({utterance: its job, from 0}, the number of jobs) for data directories, the training set first.
 
-    There are `most` jobs, or as many as Kaldi can cut the training set into by speaker. A later set that has too few
-    speakers for that many jobs is cut into fewer. A directory without utt2spk has a speaker for each utterance of
-    utt2num_frames.
+    There are `most` jobs, or as many as Kaldi can cut the training set into by speaker. A later set with too few
+    speakers is cut into fewer. Without utt2spk each utterance of utt2num_frames is its own speaker.
     """
     place: dict[str, int] = {}
     number = 0
@@ -89,9 +87,9 @@ def job_of(folders: Sequence[Path], most: int) -> tuple[dict[str, int], int]:
 
 
 def _utt2spk(folder: Path) -> dict[str, str]:
-    """Read utt2spk in C order, in which Kaldi has it, without the utterances that have no features.
+    """Read utt2spk in C order, as Kaldi has it, without the utterances that have no features.
 
-    utils/fix_data_dir.sh and `asr kaldi-out` leave those out before Kaldi cuts the directory.
+    utils/fix_data_dir.sh and `asr kaldi-out` remove those before Kaldi cuts the directory.
     """
     table = {utterance: utterance for utterance in read_table(folder / "utt2num_frames")}
     if (folder / "utt2spk").is_file():
@@ -99,11 +97,11 @@ def _utt2spk(folder: Path) -> dict[str, str]:
     return dict(sorted(table.items(), key=lambda item: item[0].encode()))
 
 
-def cut(rows: Iterable[Rows], folders: Sequence[Path], most: int) -> list[dict[str, np.ndarray]]:
-    """Return the alignments of all `rows` job by job; what is in none of `folders` is left out."""
+def cut(parts: Iterable[Rows], folders: Sequence[Path], most: int) -> list[dict[str, Ints]]:
+    """Return the alignments in `parts` job by job, without utterances that are in none of `folders`."""
     place, number = job_of(folders, most)
-    jobs: list[dict[str, np.ndarray]] = [{} for _ in range(number)]
-    for part in rows:
+    jobs: list[dict[str, Ints]] = [{} for _ in range(number)]
+    for part in parts:
         for utterance, tids in part.items():
             if utterance in place:
                 jobs[place[utterance]][utterance] = tids
@@ -111,10 +109,10 @@ def cut(rows: Iterable[Rows], folders: Sequence[Path], most: int) -> list[dict[s
 
 
 def copy_archives(ali_dir: Path, out: Path, folders: Sequence[Path], archives: Mapping[str, str]) -> list[Path]:
-    """Copy num_jobs and ali.*.gz of an alignment directory; archives of an earlier run with more jobs go.
+    """Copy num_jobs and ali.*.gz of an alignment directory and remove archives of an earlier run; return the copies.
 
-    Archives that are not cut as Kaldi cuts the training set are written anew, without what is in none of `folders`.
-    archives: {utterance: name of its archive}. Returns the files.
+    Archives that are not cut as Kaldi cuts the training set are written anew, without utterances that are in none of
+    `folders`. archives: {utterance: name of its archive}.
     """
     paths = archive_paths(ali_dir)
     place, jobs = job_of(folders, len(paths))

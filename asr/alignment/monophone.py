@@ -1,15 +1,14 @@
-"""Writes a context-independent system as Kaldi would leave it: final.mdl, tree, phones.txt, num_jobs.
+"""Write a system without context, and alignments with it, as Kaldi does: final.mdl tree phones.txt num_jobs ali.*.gz.
 
-For alignments that were not made by Kaldi (the phone times of a synthesiser): three states left to right for a phone,
-Kaldi's five-state topology for silence, one pdf a state. Behind the transition model stands a one-dimensional
-Gaussian per pdf, so that Kaldi's tools read the file; it models nothing.
+It serves alignments that Kaldi did not make, such as the phone times of a synthesiser: three states from left to
+right for a phone, Kaldi's five-state topology for silence, one pdf a state. The acoustic model in final.mdl is one
+normal distribution of one dimension for each pdf; it only makes the file readable for Kaldi's tools.
 
     model = write_monophone_dir("exp/ali", ["SIL", "SPN", "a1"], ["SIL", "SPN"]); model.phone_path(3, 12)
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 
 from asr.files import atomic
 from asr.kaldi.alignments import remove_alignments, write_alignments
-from asr.kaldi.stream import floats_bytes, integer_bytes, matrix_bytes
+from asr.kaldi.mixtures import Mixtures
+from asr.kaldi.system import write_system
 from asr.kaldi.topology import NO_PDF, HmmState, Topology
 from asr.kaldi.transition_model import TransitionModel, from_tree
 from asr.kaldi.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Table
@@ -27,29 +27,26 @@ END = HmmState(NO_PDF, NO_PDF, ())
 
 
 def write_monophone_dir(
-    out_dir: str | os.PathLike[str], phones: Sequence[str], silence_phones: Sequence[str], *, num_jobs: int = 1
+    out_dir: str | os.PathLike[str], phones: Sequence[str], silence_phones: Sequence[str]
 ) -> TransitionModel:
-    """Write final.mdl, tree, phones.txt and num_jobs; phone-ids are 1, 2, ... in the order of `phones`.
+    """Write final.mdl, tree, phones.txt and num_jobs (1); phone-ids are 1, 2, ... in the order of `phones`.
 
-    Returns the transition model, whose `phone_path` gives the transition-ids of a phone. The archives
-    ali.1.gz .. ali.<num_jobs>.gz are then written with asr.kaldi.alignments.write_alignments.
+    Returns the transition model, whose `phone_path` returns the transition-ids of a phone. The caller writes the
+    archives and num_jobs anew with asr.kaldi.alignments.write_alignments.
     Raises ValueError on a repeated phone or a silence phone that is not in `phones`.
     """
     if len(set(phones)) != len(phones) or not phones or not set(silence_phones) <= set(phones):
-        raise ValueError("phones are a list without repetition that holds the silence phones")
+        raise ValueError("phones must be a list without repetition that contains the silence phones")
     ids = {phone: number for number, phone in enumerate(phones, 1)}
     topology = make_topology(len(phones), [ids[phone] for phone in silence_phones])
     tree = monophone_tree(topology)
     model = from_tree(tree, topology)
-    out = Path(out_dir)
-    with atomic(out / "final.mdl", "wb") as handle:
-        handle.write(b"\0B" + model.to_bytes() + _unit_gaussians(model.num_pdfs))
-    with atomic(out / "tree", "wb") as handle:
-        handle.write(tree.raw)
-    with atomic(out / "phones.txt") as handle:
-        handle.write("<eps> 0\n" + "".join(f"{phone} {number}\n" for phone, number in ids.items()))
-    with atomic(out / "num_jobs") as handle:
-        handle.write(f"{num_jobs}\n")
+    ones = np.ones((model.num_pdfs, 1), dtype=np.float32)
+    mixtures = Mixtures(np.arange(model.num_pdfs + 1), ones[:, 0], 0 * ones, ones)
+    symbols = "<eps> 0\n" + "".join(f"{phone} {number}\n" for phone, number in ids.items())
+    write_system(Path(out_dir), model, mixtures, tree, symbols)
+    with atomic(Path(out_dir) / "num_jobs") as handle:
+        handle.write("1\n")
     return model
 
 
@@ -60,20 +57,20 @@ def write_monophone_alignments(
     rows: Mapping[str, Iterable[tuple[int, int]]],
     utterances_a_job: int,
 ) -> None:
-    """Write a whole alignment directory of phone times, {utterance: (phone-id, frames), ...}; an old one goes first.
+    """Replace an alignment directory by one of the phone times {utterance: (phone-id, frames), ...}.
 
-    States of a phone are equally long. Raises ValueError where a phone has fewer frames than its topology needs.
+    The states of a phone are equally long. Raises ValueError if a phone has fewer frames than its topology needs.
     """
-    remove_alignments(out_dir)
     keys = sorted(rows, key=str.encode)
     jobs = [keys[start : start + utterances_a_job] for start in range(0, len(keys), utterances_a_job)]
-    model = write_monophone_dir(out_dir, phones, silence_phones, num_jobs=len(jobs))
+    model = write_monophone_dir(out_dir, phones, silence_phones)
+    remove_alignments(out_dir)
     made = ({key: np.concatenate([model.phone_path(*pair) for pair in rows[key]]) for key in job} for job in jobs)
     write_alignments(out_dir, made)
 
 
 def make_topology(num_phones: int, silence_ids: Sequence[int]) -> Topology:
-    """Kaldi's usual topology (utils/gen_topo.pl with 3 and 5 states) for phones 1 .. num_phones."""
+    """Return Kaldi's usual topology (utils/gen_topo.pl with 3 and 5 states) for phones 1 .. num_phones."""
     silence = sorted(set(silence_ids))
     entries = [_left_to_right()] if len(silence) < num_phones else []
     if silence:
@@ -87,16 +84,16 @@ def _left_to_right() -> tuple[HmmState, ...]:
 
 
 def _silence() -> tuple[HmmState, ...]:
-    """State 0, then three states each of which may follow each, then a last one."""
+    """Return state 0, three states each of which may follow each other one, and a last state."""
     first = HmmState(0, 0, tuple((to, 0.25) for to in range(4)))
     inner = [HmmState(state, state, tuple((to, 0.25) for to in range(1, 5))) for state in range(1, 4)]
     return (first, *inner, HmmState(4, 4, ((4, 0.75), (5, 0.25))), END)
 
 
 def monophone_tree(topology: Topology, sets: Sequence[Sequence[int]] = ()) -> ContextTree:
-    """A tree without context: every pdf class of every phone has its own pdf, counted in order.
+    """Return a tree without context: every pdf class of every phone has its own pdf, numbered in order.
 
-    `sets`: phones that share theirs (Kaldi's phones/sets.int), every phone in one of them.
+    sets: phones that share their pdfs (Kaldi's phones/sets.int), every phone in one of them.
     """
     tables: list[EventMap | None] = [None] * (max(topology.phones) + 1)
     next_pdf = 0
@@ -107,19 +104,3 @@ def monophone_tree(topology: Topology, sets: Sequence[Sequence[int]] = ()) -> Co
             tables[phone] = shared
         next_pdf += classes
     return ContextTree(1, 0, Table(0, tuple(tables)))
-
-
-def _unit_gaussians(num_pdfs: int) -> bytes:
-    """AmDiagGmm of one dimension: every pdf the normal distribution (gmm/am-diag-gmm, gmm/diag-gmm)."""
-    one, zero = np.ones((1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32)
-    gconst = np.array([-0.5 * math.log(2 * math.pi)], dtype=np.float32)
-    gaussian = b"".join(
-        (
-            b"<DiagGMM> <GCONSTS> " + floats_bytes(gconst),
-            b"<WEIGHTS> " + floats_bytes(one[0]),
-            b"<MEANS_INVVARS> " + matrix_bytes(zero),
-            b"<INV_VARS> " + matrix_bytes(one),
-            b"</DiagGMM> ",
-        )
-    )
-    return b"<DIMENSION> " + integer_bytes(1) + b"<NUMPDFS> " + integer_bytes(num_pdfs) + gaussian * num_pdfs

@@ -1,11 +1,12 @@
-"""Viterbi alignment of an utterance with its transcript: the graph of all that may be said, and its best path.
+"""Align an utterance with its transcript: build the graph of its pronunciations and find the best path (Viterbi).
 
-Graphs come from kaldi-hmm-gmm's compiler (lexicon, tree, topology), with every pronunciation and optional silence;
-their input labels are then numbered 1, 2, ... within the utterance, so that only what occurs in it is scored. The
-transition probabilities are added to the scores, not to the graph, which so serves all iterations.
+kaldi-hmm-gmm compiles the graphs from lexicon, tree and topology, with every pronunciation and optional silence. The
+input labels are then numbered 1, 2, ... within the utterance, so that only pdfs that occur in it need scores. The
+transition probabilities are added to the scores and not to the graph, so that a graph serves all iterations.
 
-    graphs = GraphCompiler(tree_bytes, model, "exp/lang/L.fst"); graph = graphs.compile([12, 7])
-    tids = graph.align(loglikes[:, graph.pdfs], scores_of_transitions(model), Beams())       # int32 (frames)
+    beams = AlignmentBeams()
+    graphs = GraphCompiler(tree, model, Path("exp/lang/L.fst")); graph = graphs.compile([12, 7])
+    tids = graph.align(loglikes[:, graph.pdfs], scores_of_transitions(model, beams), beams)       # int32 (frames)
 """
 
 from __future__ import annotations
@@ -16,21 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.errors import InputError
-from asr.kaldi.transition_model import TransitionModel
+from asr.kaldi.fst import from_kaldifst, load_kaldifst
+from asr.kaldi.stream import Floats
+from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.kaldi.tree import ContextTree
-from asr.kaldi.wheel_bridge import LEAST_PROBABILITY, khg_transition_model, khg_tree
+from asr.kaldi.wheel_bridge import khg_transition_model, khg_tree, log_prob_of_leaving
 
-#: scores (frames times transition-ids) that one utterance may have, 2 GB of float32
+#: the most scores (frames times transition-ids) of one utterance, 2 GB of float32
 MOST_SCORES = 500_000_000
 
 
 @dataclass(frozen=True)
-class Beams:
-    """How widely to search: paths worse by `beam` than a frame's best are dropped, by `retry_beam` on failure.
+class AlignmentBeams:
+    """The width of the search and the weights of its scores, as in Kaldi's gmm-align-compiled.
 
-    In scaled units: log-likelihoods times `acoustic_scale`, transitions as Kaldi's gmm-align-compiled weighs them.
+    beam: paths worse than a frame's best path by more are dropped. retry_beam: the beam of a second try after a
+    failure. Both apply to scaled scores: log-likelihoods times `acoustic_scale`, and scaled transitions.
     """
 
     beam: float = 10.0
@@ -40,24 +45,23 @@ class Beams:
     self_loop_scale: float = 0.1
 
 
-def scores_of_transitions(model: TransitionModel, beams: Beams) -> np.ndarray:
-    """float32 (num_transition_ids + 1): the scaled log probability of each (Kaldi's GetScaledTransitionLogProb)."""
+def scores_of_transitions(model: TransitionModel, beams: AlignmentBeams) -> Floats:
+    """Return the scaled log probability of each transition-id, float32 (num_transition_ids + 1).
+
+    Item 0 is unused. The source is Kaldi's GetScaledTransitionLogProb.
+    """
     logs = model.tid_log_prob.astype(np.float64)
     loops = model.tid_is_self_loop
-    leave = np.ones(model.num_transition_states + 1)
-    leave[model.tid_to_state[loops]] -= np.exp(logs[loops])
-    leave = np.log(np.maximum(leave, LEAST_PROBABILITY))[model.tid_to_state]
+    leave = log_prob_of_leaving(model, np.float64)[model.tid_to_state]
     forward = beams.self_loop_scale * leave + beams.transition_scale * (logs - leave)
     return np.where(loops, beams.self_loop_scale * logs, forward).astype(np.float32)
 
 
 class GraphCompiler:
-    """Compiles transcripts, given as word-ids, over one tree, transition model and lexicon L.fst."""
+    """A compiler of transcripts (word-ids) over one tree, transition model and lexicon L.fst."""
 
     def __init__(self, tree: ContextTree, model: TransitionModel, lexicon: Path) -> None:
         import kaldi_hmm_gmm
-
-        from asr.kaldi.fst import load_kaldifst
 
         options = kaldi_hmm_gmm.TrainingGraphCompilerOptions(transition_scale=0.0, self_loop_scale=0.0, reorder=True)
         self.model = model
@@ -67,13 +71,11 @@ class GraphCompiler:
         )
 
     def compile(self, words: Sequence[int]) -> UtteranceGraph:
-        """The graph of one transcript. Raises InputError where the lexicon has none of its words."""
-        from asr.kaldi.fst import from_kaldifst
-
+        """Return the graph of one transcript. Raises InputError if the lexicon lacks its words."""
         try:
             graph = from_kaldifst(self._compiler.compile_graph_from_text(list(words)))
-        except RuntimeError as error:  # the wheel's check that the composition with the lexicon is not empty
-            raise InputError("the lexicon has no way to say the transcript") from error
+        except RuntimeError as error:  # the composition with the lexicon is empty
+            raise InputError("the lexicon has no pronunciation of the transcript") from error
         labels = graph.arcs["ilabel"]
         tids, local = np.unique(labels[labels > 0], return_inverse=True)
         labels[labels > 0] = local + 1
@@ -83,19 +85,21 @@ class GraphCompiler:
 
 @dataclass(frozen=True)
 class UtteranceGraph:
-    """What may be said in one utterance. Input label l stands for transition-id `tids[l - 1]`, whose pdf is
-    `pdfs[column[l - 1]]`; both sorted, int32."""
+    """The pronunciations of one utterance, as a graph.
+
+    Input label l stands for transition-id `tids[l - 1]`, whose pdf is `pdfs[column[l - 1]]`. tids, pdfs: sorted.
+    """
 
     fst: Any
     num_arcs: int
-    tids: np.ndarray
-    pdfs: np.ndarray
-    column: np.ndarray
+    tids: Ints
+    pdfs: Ints
+    column: npt.NDArray[np.intp]
 
-    def align(self, loglikes: np.ndarray, transitions: np.ndarray, beams: Beams) -> np.ndarray | None:
-        """The best path as transition-ids, int32 (frames); None where none was found within the beams.
+    def align(self, loglikes: Floats, transitions: Floats, beams: AlignmentBeams) -> Ints | None:
+        """Return the best path as transition-ids, int32 (frames); None if there is none within the beams.
 
-        loglikes: float32 (frames, len(self.pdfs)), unscaled; transitions: of scores_of_transitions.
+        loglikes: float32 (frames, len(self.pdfs)), unscaled; transitions: from scores_of_transitions.
         """
         import kaldi_hmm_gmm
 
@@ -110,8 +114,8 @@ class UtteranceGraph:
         )
         return self.tids[np.array(path, dtype=np.int64) - 1] if done else None
 
-    def equal_path(self, frames: int, seed: int) -> np.ndarray | None:
-        """A random path of `frames` frames that stays equally long in all states; None where none is so long."""
+    def equal_path(self, frames: int, seed: int) -> Ints | None:
+        """Return a random path of `frames` frames that is equally long in all states; None if no path is so long."""
         import kaldifst
 
         found, path = kaldifst.equal_align(self.fst, frames, seed, 10)
@@ -120,15 +124,15 @@ class UtteranceGraph:
         labels = np.array(kaldifst.get_linear_symbol_sequence(path)[1], dtype=np.int64)
         return self.tids[labels - 1]
 
-    def why_not(self, frames: int, beams: Beams | None = None) -> str:
-        """Why an utterance of `frames` frames has no path."""
+    def why_not(self, frames: int, beams: AlignmentBeams | None = None) -> str:
+        """Return the reason why an utterance of `frames` frames has no path."""
         if (needed := self.least_frames()) > frames:
-            return f"{frames} frames, but its transcript needs {needed}: cut sound, or not its transcript"
+            return f"{frames} frames, but its transcript needs {needed}: cut sound, or another transcript"
         if self.too_long(frames):
-            return f"{frames} frames and {len(self.tids)} transitions: too long to align as one, cut it by segments"
+            return f"{frames} frames and {len(self.tids)} transitions: too long to align, cut it into segments"
         if beams is None:
             return "no path of its length through the transcript"
-        return f"no path within the retry beam of {beams.retry_beam:g}: is it its transcript?"
+        return f"no path within the retry beam of {beams.retry_beam:g}: is the transcript right?"
 
     def too_long(self, frames: int) -> bool:
         """Return whether the scores of an utterance of `frames` frames would take too much memory."""
@@ -138,10 +142,9 @@ class UtteranceGraph:
         """Return the frames of the shortest path."""
         import kaldifst
 
-        from asr.kaldi.fst import from_kaldifst
-
         graph = from_kaldifst(self.fst)
         graph.arcs["weight"] = graph.arcs["ilabel"] > 0
         graph.final[np.isfinite(graph.final)] = 0
         path = kaldifst.shortest_path(graph.to_kaldifst())
-        return round(kaldifst.get_linear_symbol_sequence(path)[3].value)
+        frames: float = kaldifst.get_linear_symbol_sequence(path)[3].value
+        return round(frames)

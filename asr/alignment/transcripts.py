@@ -1,6 +1,6 @@
-"""What may be said: a lang directory as alignment needs it, and the transcripts of a data directory as its word-ids.
+"""Read a lang directory as alignment needs it, and the transcripts of a data directory as its word-ids.
 
-spoken = Spoken.read(Path("exp/lang"), Path("exp/ali/.work")); spoken.word_ids(Path("exp/data/train"))
+lang = AlignmentLang.read(Path("exp/lang"), Path("exp/ali/.work")); lang.word_ids(Path("exp/data/train"))
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from asr.alignment.monophone import make_topology
 from asr.console import warn
-from asr.errors import InputError, shown
+from asr.corpus.problems import named_first
+from asr.errors import InputError
 from asr.kaldi.topology import Topology, read_topology
 from asr.lang.given import oov_of
 from asr.lang.lexicon import check_phones, read_lexicon, with_specials
@@ -21,13 +22,10 @@ from asr.lang.phone_classes import PhoneClasses, read_phone_classes
 from asr.lang.pieces import units_of
 from asr.tables import read_symbols, read_table
 
-#: unknown words that a line names
-NAMED = 5
-
 
 @dataclass(frozen=True)
-class Spoken:
-    """phones.txt, topology, L.fst and words.txt of a lang directory; `oov`: the word that stands for unknown ones."""
+class AlignmentLang:
+    """phones.txt, topology, L.fst and words.txt of a lang directory; `oov`: the word that replaces unknown words."""
 
     folder: Path
     classes: PhoneClasses
@@ -37,13 +35,13 @@ class Spoken:
     oov: str
 
     @classmethod
-    def read(cls, lang: Path, work: Path) -> Spoken:
-        """Read LANG. Without topo Kaldi's usual one is taken, without L.fst one is made of lexicon.txt, in `work`.
+    def read(cls, lang: Path, work: Path) -> AlignmentLang:
+        """Read LANG. If it has no topo, Kaldi's usual one is used; if it has no L.fst, one is made in `work`.
 
-        Raises InputError for what is missing or does not fit together.
+        Raises InputError if a file is missing or two files contradict each other.
         """
         if not lang.is_dir():
-            raise InputError("is no folder; --lang names a lang directory, as `asr lang` makes it", file=lang)
+            raise InputError("is not a folder; --lang takes a lang directory, as `asr lang` makes it", file=lang)
         classes = read_phone_classes(lang)
         words = read_symbols(lang / "words.txt")
         if (lang / "topo").is_file():
@@ -62,7 +60,7 @@ class Spoken:
     def word_ids(self, data: Path) -> dict[str, list[int]]:
         """Return {utterance: its transcript's word-ids}, split as the lang stage splits text.
 
-        What words.txt lacks is `oov`, and said. Raises InputError, also where words.txt has none of the words.
+        A word that words.txt lacks becomes `oov`, with a warning. Raises InputError if it lacks all words.
         """
         units = units_of(self.folder, self.words, self.oov)
         texts = read_table(data / "text", allow_empty=True)
@@ -70,7 +68,7 @@ class Spoken:
         unknown = Counter(surface for row in pairs.values() for surface, word in row if word is None)
         if unknown:
             total = sum(map(len, pairs.values()))
-            some = ", ".join(shown(word) for word, _ in unknown.most_common(NAMED))
+            some = named_first(word for word, _ in unknown.most_common())
             message = f"{unknown.total()} of {total} words are not in {self.folder / 'words.txt'}: {some}"
             if unknown.total() == total:
                 raise InputError(message, file=data / "text")
@@ -81,9 +79,9 @@ class Spoken:
 def to_align(
     words: Mapping[str, list[int]], with_features: Collection[str], unusable: Mapping[str, str] | None = None
 ) -> tuple[dict[str, list[int]], dict[str, str]]:
-    """Return (the transcripts that can be aligned, {utterance: why another cannot be}).
+    """Return (the transcripts that can be aligned, {utterance: reason why another one cannot}).
 
-    unusable: {utterance: why its features cannot be used}, of any utterances.
+    unusable: {utterance: reason why its features cannot be used}; other utterances may be in it.
     """
     faults = {name: "its transcript is empty" for name, ids in words.items() if not ids}
     for name in words:

@@ -1,4 +1,4 @@
-"""Kaldi's alignment archives: ali.1.gz .. ali.<num_jobs>.gz, rows of transition-ids, one a frame.
+"""Read, write and convert Kaldi's alignments: ali.1.gz .. ali.<num_jobs>.gz, rows of transition-ids, one a frame.
 
 for utterance, tids in read_alignments("exp/ali", model): pdfs = to_pdf(tids, model)
 for phone, start, frames in to_phones(tids, model): ...
@@ -15,14 +15,15 @@ import numpy as np
 from asr.errors import InputError
 from asr.files import atomic
 from asr.kaldi.archives import read_int_vectors, write_int_vectors
-from asr.kaldi.transition_model import TransitionModel
+from asr.kaldi.path_check import is_reordered
+from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.tables import is_count, read_lines
 
 MOST_JOBS = 100_000
 
 
 def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
-    """The archives that num_jobs promises. Raises InputError when it or one of them is missing or empty."""
+    """Return the archives that num_jobs announces. Raises InputError if it or one of them is missing or empty."""
     folder = Path(directory)
     if not folder.is_dir():
         raise InputError("no such alignment directory", file=folder)
@@ -30,8 +31,7 @@ def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
     if len(words) != 1 or not is_count(words[0]) or not 1 <= int(words[0]) <= MOST_JOBS:
         raise InputError("does not hold the number of jobs", file=folder / "num_jobs")
     paths = [folder / f"ali.{job}.gz" for job in range(1, int(words[0]) + 1)]
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
+    if missing := [path.name for path in paths if not path.is_file()]:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise InputError(f"num_jobs is {len(paths)}, but there is no {named}", file=folder)
     for path in paths:
@@ -44,15 +44,13 @@ def read_alignments(
     directory: str | os.PathLike[str],
     model: TransitionModel | None = None,
     *,
-    check: bool = True,
     seen: dict[str, str] | None = None,
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[tuple[str, Ints]]:
     """Yield (utterance, transition-ids int32 (frames)) of all jobs, in order.
 
-    `seen` is filled with {utterance: name of its archive}.
-
-    Raises InputError: jobs that are missing, cut or damaged archives, an utterance in two of them; given the `model`,
-    transition-ids that it does not have and, with `check`, rows that are no path through it (`check_path`).
+    model: if it is given, its transition-ids are the only ones allowed. seen: filled with {utterance: its archive}.
+    Raises InputError on a missing job, a cut or damaged archive, an utterance in two archives, and a transition-id
+    that the model lacks. PathCheck tells whether a row is a path through the model.
     """
     seen = {} if seen is None else seen
     for path in archive_paths(directory):
@@ -62,12 +60,10 @@ def read_alignments(
             seen[utterance] = path.name
             if model is not None:
                 _check_range(tids, model, path, utterance)
-                if check:
-                    check_path(tids, model, file=path, key=utterance)
             yield utterance, tids
 
 
-def _check_range(tids: np.ndarray, model: TransitionModel, path: Path, utterance: str) -> None:
+def _check_range(tids: Ints, model: TransitionModel, path: Path, utterance: str) -> None:
     if len(tids) and not (tids.min() >= 1 and tids.max() <= model.num_transition_ids):
         wrong = tids[(tids < 1) | (tids > model.num_transition_ids)]
         raise InputError(
@@ -77,53 +73,8 @@ def _check_range(tids: np.ndarray, model: TransitionModel, path: Path, utterance
         )
 
 
-def check_path(
-    tids: np.ndarray,
-    model: TransitionModel,
-    *,
-    file: str | os.PathLike[str] | None = None,
-    key: str | None = None,
-) -> None:
-    """Raise InputError, with the frame (from 0), where `tids` is no path through whole phones of the model.
-
-    Self-loops stand behind the transition out of their state (graphs with reorder=true) or before it, the same in the
-    whole row. An empty row is a path. Which phones follow each other and which pdfs stand in which context is not
-    looked at.
-    """
-    fault = _path_fault(tids, model) if len(tids) else None
-    if fault is not None:
-        frame, reason = fault
-        what = f"frame {frame}: transition-id {tids[frame]} {reason}"
-        raise InputError(f"{what}: damaged, cut or another system's", file=file, key=key)
-
-
-def _path_fault(tids: np.ndarray, model: TransitionModel) -> tuple[int, str] | None:
-    """The first frame at which a row is no path, and why; None for a path."""
-    loops = model.tid_is_self_loop[tids]
-    stays = np.flatnonzero(loops)
-    if len(stays):
-        states = model.tid_to_state[tids]
-        behind = stays[0] > 0 and np.array_equal(states[stays], states[stays - 1])
-        before = not behind and stays[-1] + 1 < len(tids) and np.array_equal(states[stays], states[stays + 1])
-        if not behind and not before:
-            neighbours = stays - 1 if _is_reordered(tids, model) else stays + 1
-            beside = np.append(states, 0)[neighbours]  # 0, no state, beyond either end
-            return int(stays[np.argmax(states[stays] != beside)]), "is a self-loop apart from its state"
-    frames = np.flatnonzero(~loops)
-    leaving = tids[frames]
-    leaves, leads = model.places
-    if leaves[leaving[0]] != 0:
-        return int(frames[0]), "does not begin a phone"
-    for place in np.flatnonzero(leads[leaving[:-1]] != leaves[leaving[1:]]):
-        one, other = leaving[place], leaving[place + 1]
-        step = (int(model.tid_to_phone[one]), int(model.tid_to_destination[one]), int(model.tid_to_hmm_state[other]))
-        if model.tid_to_phone[other] != step[0] or step not in model.side_steps:
-            return int(frames[place + 1]), f"cannot follow {one}"
-    return None if leads[leaving[-1]] == 0 else (int(frames[-1]), "does not end a phone")
-
-
-def write_alignments(directory: str | os.PathLike[str], jobs: Iterable[Mapping[str, np.ndarray]]) -> int:
-    """Write ali.1.gz, ali.2.gz ... (utterances in C order) and num_jobs last; returns the number of jobs."""
+def write_alignments(directory: str | os.PathLike[str], jobs: Iterable[Mapping[str, Ints]]) -> int:
+    """Write ali.1.gz, ali.2.gz ... (utterances in C order) and last num_jobs; return the number of jobs."""
     count = 0
     for count, job in enumerate(jobs, 1):
         ordered = sorted(job, key=lambda utterance: utterance.encode())
@@ -136,28 +87,28 @@ def write_alignments(directory: str | os.PathLike[str], jobs: Iterable[Mapping[s
 
 
 def remove_alignments(directory: str | os.PathLike[str], kept: Collection[str] = ()) -> None:
-    """Remove num_jobs and then the archives of an earlier run, but for those named in `kept`."""
+    """Remove num_jobs and then the archives of an earlier run, except those named in `kept`."""
     folder = Path(directory)
     for old in (folder / "num_jobs", *folder.glob("ali.*.gz")):
         if old.name not in kept:
             old.unlink(missing_ok=True)
 
 
-def to_pdf(tids: np.ndarray, model: TransitionModel) -> np.ndarray:
-    """The pdf-id of each frame, int32 (frames): Kaldi's ali-to-pdf."""
+def to_pdf(tids: Ints, model: TransitionModel) -> Ints:
+    """Return the pdf-id of each frame, int32 (frames), as Kaldi's ali-to-pdf does."""
     return model.tid_to_pdf[tids]
 
 
-def to_phones(tids: np.ndarray, model: TransitionModel) -> list[tuple[int, int, int]]:
-    """(phone-id, first frame, frames) of each phone: Kaldi's ali-to-phones --write-lengths.
+def to_phones(tids: Ints, model: TransitionModel) -> list[tuple[int, int, int]]:
+    """Return (phone-id, first frame, frames) of each phone, as Kaldi's ali-to-phones --write-lengths does.
 
-    A phone ends with the transition into its end state, or with the self-loops after it where the graph was made with
-    reorder=true (Kaldi's default). Raises InputError where the row is not one of whole phones.
+    A phone ends with the transition into its end state, or with the self-loops after it if the graph was made with
+    reorder=true (Kaldi's default). Raises InputError if the row does not consist of whole phones.
     """
     if len(tids) == 0:
         return []
     last = np.flatnonzero(model.tid_is_final[tids])
-    if _is_reordered(tids, model):
+    if is_reordered(tids, model):
         leaves = np.append(np.flatnonzero(~model.tid_is_self_loop[tids]), len(tids))
         ends = leaves[np.searchsorted(leaves, last, side="right")]  # past the self-loops that follow
     else:
@@ -166,21 +117,9 @@ def to_phones(tids: np.ndarray, model: TransitionModel) -> list[tuple[int, int, 
     phones = model.tid_to_phone[tids]
     changes = np.flatnonzero(np.diff(phones)) + 1
     if len(ends) == 0 or ends[-1] != len(tids) or not np.isin(changes, ends).all():
-        raise InputError("the transition-ids are not a row of whole phones: cut, or another system's")
+        raise InputError("the transition-ids do not form whole phones: cut, or another system's")
     return [
         (int(phones[start]), int(start), int(end - start))
         for start, end in zip(starts, ends, strict=True)
         if end > start
     ]
-
-
-def _is_reordered(tids: np.ndarray, model: TransitionModel) -> bool:
-    """Whether self-loops follow the transition out of their state; True where nothing tells (Kaldi's default)."""
-    states, loops = model.tid_to_state[tids], model.tid_is_self_loop[tids]
-    changes = np.flatnonzero(np.diff(states))
-    for place in changes:
-        if loops[place]:
-            return True
-        if loops[place + 1]:
-            return False
-    return not loops[0]

@@ -1,8 +1,10 @@
-"""Archives of matrices and of integer vectors, binary and text, plain and compressed.
+"""Read and write archives of matrices and of integer vectors, binary and text, plain and compressed.
 
-The only module that imports kaldi_io. What kaldi_io leaves to its caller is checked here: short reads (a cut
-float vector would come back short), UTF-8 keys, duplicate keys, non-finite values, and names ending in `|`,
-which it would run in a shell.
+This is the only module that imports kaldi_io. It checks what kaldi_io does not: short reads (a cut float vector would
+come back short), UTF-8 keys, duplicate keys, non-finite values, and names ending in `|`, which kaldi_io would run in
+a shell.
+
+    write_matrices("feats.ark", matrices.items(), scp="feats.scp"); MatrixReader("feats.scp")["utt"]   # (frames, dim)
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,7 +51,7 @@ PIECE_BYTES = 1 << 24
 
 
 class _Strict:
-    """A binary file whose reads are whole or an InputError; what kaldi_io is given to read from."""
+    """A binary file from which kaldi_io reads. Every read is whole or raises an InputError."""
 
     mode = "rb"
 
@@ -62,7 +64,7 @@ class _Strict:
             raise InputError("negative length: not a Kaldi archive, or damaged", file=self.path, key=self.key)
         pieces = [self._guard(self.handle.read, min(size, PIECE_BYTES))]
         left = size - len(pieces[0])
-        while left and pieces[-1]:  # a damaged length takes no more memory than the file has
+        while left and pieces[-1]:  # piece by piece: a damaged length takes no more memory than the file has
             pieces.append(self._guard(self.handle.read, min(left, PIECE_BYTES)))
             left -= len(pieces[-1])
         if left:
@@ -73,7 +75,7 @@ class _Strict:
         return self._guard(self.handle.readline)
 
     def read_key(self) -> str | None:
-        """The next key, None at the end of the file."""
+        """Read the next key; None at the end of the file."""
         data = bytearray()
         while True:
             byte = self._guard(self.handle.read, 1)
@@ -95,7 +97,7 @@ class _Strict:
             raise InputError("a key is not UTF-8: not a Kaldi archive, or damaged", file=self.path) from error
         return self.key
 
-    def _guard(self, call, *args) -> bytes:
+    def _guard(self, call: Callable[..., bytes], *args: int) -> bytes:
         try:
             return call(*args)
         except (OSError, EOFError, zlib.error, MemoryError, OverflowError) as error:
@@ -104,18 +106,18 @@ class _Strict:
 
 @contextlib.contextmanager
 def open_strict(path: str | os.PathLike[str]) -> Iterator[_Strict]:
-    """Open an archive (gzip by `.gz`) for whole reads. Never a pipe."""
+    """Open an archive for whole reads, gunzipped if its name ends in .gz. A pipe is never opened."""
     name = os.fspath(path)
     try:
-        handle: IO[bytes] = gzip.open(name, "rb") if name.endswith(".gz") else open(name, "rb")  # type: ignore[assignment]
+        handle: Any = gzip.open(name, "rb") if name.endswith(".gz") else open(name, "rb")
     except OSError as error:
         raise InputError(f"cannot be opened: {error.strerror}", file=path) from error
     with handle:
         yield _Strict(handle, path)
 
 
-def _decode(strict: _Strict, read: Any) -> np.ndarray:
-    """Run a kaldi_io reader on `strict`; whatever it trips over becomes an InputError."""
+def _decode(strict: _Strict, read: Any) -> Any:
+    """Run a kaldi_io reader on `strict`. Raises InputError on any failure."""
     try:
         return read(strict)
     except InputError:
@@ -135,7 +137,7 @@ def _matrix(strict: _Strict) -> np.ndarray:
     return matrix
 
 
-def _entries(path: str | os.PathLike[str], read) -> Iterator[tuple[str, np.ndarray]]:
+def _entries(path: str | os.PathLike[str], read: Callable[[_Strict], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
     seen: set[str] = set()
     with open_strict(path) as strict:
         while (key := strict.read_key()) is not None:
@@ -146,12 +148,15 @@ def _entries(path: str | os.PathLike[str], read) -> Iterator[tuple[str, np.ndarr
 
 
 def read_matrices(path: str | os.PathLike[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (key, matrix) of an archive, binary (plain or compressed) or text; float32 or float64 as stored."""
+    """Yield (key, matrix) of an archive, binary (plain or compressed) or text; float32 or float64 as stored.
+
+    Raises InputError on a cut or damaged archive, a repeated key, and values that are not finite.
+    """
     return _entries(path, _matrix)
 
 
 def read_int_vectors(path: str | os.PathLike[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (key, int32 vector) of a binary archive (ali.N.gz, pdf.ark) or a text one."""
+    """Yield (key, int32 vector) of a binary or text archive (ali.N.gz, pdf.ark). Raises InputError."""
     return _entries(path, _int_vector)
 
 
@@ -181,7 +186,7 @@ def _no_int_vector(strict: _Strict) -> InputError:
 
 
 class MatrixReader(Mapping[str, np.ndarray]):
-    """Random access to the matrices of an scp (`key path:offset` lines); keeps one file open."""
+    """A mapping from key to matrix over an scp (`key path:offset` lines). One file stays open."""
 
     def __init__(self, scp: str | os.PathLike[str]) -> None:
         self.scp = Path(scp)
@@ -192,7 +197,7 @@ class MatrixReader(Mapping[str, np.ndarray]):
         self._open: tuple[str, IO[bytes]] | None = None
 
     def __getitem__(self, key: str) -> np.ndarray:
-        """Read one matrix. Raises InputError also for a key that the scp does not have."""
+        """Read one matrix. Raises InputError, also if the scp lacks the key."""
         if key not in self.where:
             raise InputError("has no line for this key", file=self.scp, key=key)
         path, offset = self.where[key]
@@ -226,9 +231,9 @@ def write_matrices(
     scp: str | os.PathLike[str] | None = None,
     compress: bool = False,
 ) -> dict[str, str]:
-    """Write a binary archive (float32; float64 stays double; `compress`: Kaldi's CM format) and its scp.
+    """Write a binary archive and its scp; return {key: "absolute/ark:offset"}.
 
-    Returns {key: "absolute/ark:offset"}. The archive appears whole or not at all.
+    Matrices are written as float32, those of float64 as doubles, and with `compress` in Kaldi's CM format.
     """
     where: dict[str, str] = {}
     target = Path(ark).resolve()
@@ -249,7 +254,7 @@ def _plain_matrix(matrix: np.ndarray) -> bytes:
 
 
 def _compressed(matrix: np.ndarray) -> bytes:
-    """Kaldi's kSpeechFeature compression (compressed-matrix.cc): a byte an element, quartiles a column."""
+    """Return Kaldi's kSpeechFeature compression (compressed-matrix.cc): a byte an element, quartiles a column."""
     matrix = np.asarray(matrix, dtype=np.float32)
     rows, columns = matrix.shape
     low, span = float(matrix.min()), float(matrix.max() - matrix.min())
@@ -278,7 +283,7 @@ def _compressed(matrix: np.ndarray) -> bytes:
 
 
 def write_int_vectors(path: str | os.PathLike[str], entries: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write a binary archive of int32 vectors as Kaldi does (ali.N.gz); gzip by `.gz`, with no time stamp."""
+    """Write a binary archive of int32 vectors as Kaldi does (ali.N.gz), gzipped without time stamp for .gz."""
     with atomic_packed(path) as handle:
         for key, vector in entries:
             body = np.empty(len(vector), dtype=[("size", "i1"), ("value", "<i4")])

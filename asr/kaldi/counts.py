@@ -1,4 +1,4 @@
-"""Class counts: how many training frames each pdf has, the source of the priors (Kaldi's ali_train_pdf.counts).
+"""Read and write ali_train_pdf.counts, Kaldi's text vector of the training frames of each pdf.
 
 counts = read_counts("exp/ali/ali_train_pdf.counts"); priors = counts / counts.sum()
 """
@@ -15,7 +15,7 @@ from asr.tables import read_lines
 
 
 def read_counts(path: str | os.PathLike[str]) -> np.ndarray:
-    """The counts of a Kaldi text vector ` [ n n n ]`, float64 (num_pdfs). Raises InputError."""
+    """Return the counts of a Kaldi text vector ` [ n n n ]`, float64 (num_pdfs). Raises InputError."""
     words = " ".join(line for _, line in read_lines(path)).split()
     if len(words) < 3 or words[0] != "[" or words[-1] != "]":
         raise InputError("is not a Kaldi text vector `[ n n n ]`", file=path)

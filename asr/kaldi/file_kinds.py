@@ -1,4 +1,4 @@
-"""What a file is that was taken for a Kaldi file: another one of Kaldi's, a foreign one, or the beginning of one.
+"""Name the kind of a file that is not the expected Kaldi file: another Kaldi file, a foreign file, a cut one.
 
 another_kind(b"PK\\x03\\x04...", "<TransitionModel>")
     "is not a Kaldi model (final.mdl) but a zip file, such as a PyTorch checkpoint: begins with ..."
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 LONGEST_WORD = 64
 
-#: what a Kaldi file is, by its first word
+#: the kind of a Kaldi file, by its first word
 KALDI_FILES = {
     "<TransitionModel>": "a Kaldi model (final.mdl)",
     "ContextDependency": "a decision tree (tree)",
@@ -26,7 +26,7 @@ KALDI_FILES = {
     "[": "a vector or a matrix (such as final.occs)",
 }
 
-#: what another file is, by its first bytes
+#: the kind of a foreign file, by its first bytes
 FOREIGN_FILES = {
     b"\xd6\xfd\xb2\x7e": "an OpenFst file",
     b"PK\x03\x04": "a zip file, such as a PyTorch checkpoint",
@@ -43,7 +43,7 @@ FOREIGN_FILES = {
 
 
 def another_kind(data: bytes, first: str) -> str:
-    """What a file that does not begin with the word `first` is instead."""
+    """Return the reason why a file with the content `data` is refused, which must begin with the word `first`."""
     if not data:
         return "is empty"
     begins = f"begins with {data[:20]!r}"

@@ -1,16 +1,16 @@
-"""OpenFst files as numpy arrays: read (vector or const), change all arcs at once, write, hand to kaldifst.
+"""Read and write OpenFst files as numpy arrays, and convert them from and to kaldifst.
 
-The wheels read only `vector` files and walk arcs one by one in Python; a decoding graph has millions. A file is,
-little-endian throughout:
+The wheels read only `vector` files and visit arcs one by one in Python; a decoding graph has millions of arcs. The
+layout of a file is, little-endian throughout:
 
     int32 2125659606; two strings (int32 length, bytes): the type, `vector` or `const`, and the arc type `standard`
     int32 version, int32 flags, uint64 properties, int64 start state, int64 states, int64 arcs
     vector   for each state: float32 final cost, int64 arcs, and those arcs
-    const    all states: float32 final cost, uint32 place of its first arc, uint32 arcs, uint32 of them with no
-             input label, uint32 with no output label; then all arcs. Version 1 starts both parts at a multiple of 16
+    const    all states: float32 final cost, uint32 index of its first arc, uint32 arcs, uint32 arcs without input
+             label, uint32 arcs without output label; then all arcs. Version 1 aligns both parts to 16 bytes
 
     An arc is int32 input label, int32 output label, float32 cost, int32 next state. A state that is not final has
-    the cost infinity. Flag 1 or 2: a symbol table follows the header (refused here; Kaldi keeps none in its graphs).
+    the cost infinity. Flag 1 or 2: a symbol table follows the header (refused here; Kaldi's graphs have none).
 
     graph = read_fst("graph/HCLG.fst"); graph.arcs["weight"][graph.arcs["olabel"] != 0] += 0.5
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.errors import InputError
 from asr.files import atomic, read_bytes
@@ -33,7 +34,7 @@ ARC = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("weight", "<f4"), ("nexts
 _CONST_STATE = np.dtype([("final", "<f4"), ("place", "<u4"), ("arcs", "<u4"), ("ieps", "<u4"), ("oeps", "<u4")])
 MAGIC = 2125659606
 HEADER = "<iiQqqq"  # version, flags, properties, start, states, arcs
-_EXPANDED, _MUTABLE = 1, 2  # the two properties that a reader relies on
+_EXPANDED, _MUTABLE = 1, 2  # the two property bits that a reader needs
 _SYMBOLS = 1 | 2
 _WORDS_OF_STATE = 3  # a vector state's own 4-byte words: the final cost and a 64-bit count
 _ALIGNMENT = 16
@@ -54,16 +55,16 @@ class Fst:
 
     @property
     def num_states(self) -> int:
-        """How many states there are."""
+        """Return the number of states."""
         return len(self.final)
 
     @property
     def num_arcs(self) -> int:
-        """How many arcs there are."""
+        """Return the number of arcs."""
         return len(self.arcs)
 
     def to_kaldifst(self) -> Any:
-        """A kaldifst.StdVectorFst with the same states and arcs (by way of a temporary file)."""
+        """Return a kaldifst.StdVectorFst with the same states and arcs (through a temporary file)."""
         import kaldifst
 
         with tempfile.TemporaryDirectory(prefix="asr-fst-") as folder:
@@ -75,7 +76,7 @@ class Fst:
 
 
 def from_kaldifst(fst: Any) -> Fst:
-    """The numpy form of a kaldifst.StdVectorFst."""
+    """Return the numpy form of a kaldifst.StdVectorFst."""
     with tempfile.TemporaryDirectory(prefix="asr-fst-") as folder:
         path = Path(folder) / "vector.fst"
         if not fst.write(str(path)):
@@ -87,17 +88,22 @@ def from_kaldifst(fst: Any) -> Fst:
 
 
 def read_fst(path: str | os.PathLike[str]) -> Fst:
-    """Read a vector or const file with standard arcs (gunzipped by `.gz`). Raises InputError: other, cut, damaged."""
+    """Read a vector or const file with standard arcs, gunzipped if its name ends in .gz.
+
+    Raises InputError if it is of another kind, cut or damaged.
+    """
     data = read_bytes(path)
     kind, version, start, states, arcs, place = _header(data, path)
-    read = _read_vector if kind == "vector" else _read_const
-    fst = read(data, place, start, states, arcs, version, path)
+    if kind == "vector":  # its number of arcs may be missing: writers to a pipe do not know it
+        fst = _read_vector(data, place, start, states, path)
+    else:
+        fst = _read_const(data, place, start, states, arcs, version, path)
     _check(fst, path)
     return fst
 
 
 def load_kaldifst(path: str | os.PathLike[str]) -> Any:
-    """Read a file, checked as by read_fst, as a kaldifst.StdVectorFst. Raises InputError."""
+    """Read a file as a kaldifst.StdVectorFst, with the checks of read_fst. Raises InputError."""
     return read_fst(path).to_kaldifst()
 
 
@@ -106,7 +112,7 @@ def _refuse(path: str | os.PathLike[str], reason: str) -> NoReturn:
 
 
 def _header(data: bytes, path: str | os.PathLike[str]) -> tuple[str, int, int, int, int, int]:
-    """(type, version, start, states, arcs or -1 where the header does not know, where the rest begins)."""
+    """Return (type, version, start, states, arcs or -1 if the header lacks them, byte after the header)."""
     if len(data) < 4 or struct.unpack_from("<i", data)[0] != MAGIC:
         _refuse(path, "is not a binary OpenFst file (a text one is compiled by fstcompile)")
     place, names = 4, []
@@ -129,7 +135,9 @@ def _header(data: bytes, path: str | os.PathLike[str]) -> tuple[str, int, int, i
     return names[0], version, start, states, arcs, place + struct.calcsize(HEADER)
 
 
-def _read_const(data: bytes, place: int, start: int, states: int, arcs: int, version: int, path) -> Fst:
+def _read_const(
+    data: bytes, place: int, start: int, states: int, arcs: int, version: int, path: str | os.PathLike[str]
+) -> Fst:
     align = _ALIGNMENT if version == 1 else 1
     first_state = -(-place // align) * align
     first_arc = -(-(first_state + states * _CONST_STATE.itemsize) // align) * align
@@ -138,12 +146,11 @@ def _read_const(data: bytes, place: int, start: int, states: int, arcs: int, ver
     table = np.frombuffer(data, _CONST_STATE, states, first_state)
     degree = table["arcs"].astype(np.int64)
     if degree.sum() != arcs or (table["place"] != np.cumsum(degree) - degree)[degree > 0].any():
-        _refuse(path, "the states' places do not fit the arcs: damaged")
+        _refuse(path, "the states' indexes do not fit the arcs: damaged")
     return Fst(start, table["final"].copy(), degree, np.frombuffer(data, ARC, arcs, first_arc).copy())
 
 
-def _read_vector(data: bytes, place: int, start: int, states: int, arcs: int, version: int, path) -> Fst:
-    del arcs, version  # writers to a pipe leave the number of arcs out
+def _read_vector(data: bytes, place: int, start: int, states: int, path: str | os.PathLike[str]) -> Fst:
     end = (len(data) - place) // 4
     words = np.frombuffer(data, "<i4", end, place)
     where, degree = np.empty(states, np.int64), np.empty(states, np.int64)
@@ -155,10 +162,19 @@ def _read_vector(data: bytes, place: int, start: int, states: int, arcs: int, ve
         here += _WORDS_OF_STATE + 4 * view[here + 1]
     if here > end:
         _refuse(path, f"the arcs of the last of {states} states are cut")
-    body = np.ones(here, dtype=bool)
+    body = _outside_states(where, here)
+    return Fst(start, words[where].view("<f4"), degree, words[:here][body].view(ARC))
+
+
+def _outside_states(where: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.bool_]:
+    """Return, for each of `size` 4-byte words of a vector file's body, whether it belongs to an arc.
+
+    where: int64 (states), the first word of each state.
+    """
+    body = np.ones(size, dtype=bool)
     for word in range(_WORDS_OF_STATE):
         body[where + word] = False
-    return Fst(start, words[where].view("<f4"), degree, words[:here][body].view(ARC))
+    return body
 
 
 def _check(fst: Fst, path: str | os.PathLike[str]) -> None:
@@ -177,12 +193,10 @@ def _check(fst: Fst, path: str | os.PathLike[str]) -> None:
 
 
 def vector_bytes(fst: Fst) -> bytes:
-    """The file of type `vector`, which kaldifst reads."""
+    """Return the bytes of a file of type `vector`, which kaldifst reads."""
     words = np.empty(_WORDS_OF_STATE * fst.num_states + 4 * fst.num_arcs, dtype="<i4")
     where = np.arange(fst.num_states) * _WORDS_OF_STATE + 4 * (np.cumsum(fst.degree) - fst.degree)
-    body = np.ones(len(words), dtype=bool)
-    for word in range(_WORDS_OF_STATE):
-        body[where + word] = False
+    body = _outside_states(where, len(words))
     words[where] = np.ascontiguousarray(fst.final, "<f4").view("<i4")
     words[where + 1], words[where + 2] = fst.degree, 0
     words[body] = np.ascontiguousarray(fst.arcs, ARC).view("<i4")
@@ -190,7 +204,7 @@ def vector_bytes(fst: Fst) -> bytes:
 
 
 def write_const(path: str | os.PathLike[str], fst: Fst) -> None:
-    """Write the file of type `const`, as Kaldi's mkgraph.sh leaves HCLG.fst; whole or not at all."""
+    """Write a file of type `const`, as Kaldi's mkgraph.sh writes HCLG.fst."""
     table = np.zeros(fst.num_states, _CONST_STATE)
     table["final"], table["arcs"] = fst.final, fst.degree
     table["place"] = np.cumsum(fst.degree) - fst.degree

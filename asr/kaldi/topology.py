@@ -1,6 +1,6 @@
-"""The topology of the phones' hidden Markov models: which states, which transitions (Kaldi's hmm/hmm-topology).
+"""The topology of the phones' hidden Markov models: their states and transitions (Kaldi's hmm/hmm-topology).
 
-Read from a lang directory's `topo` (text) or from the head of final.mdl; written as either.
+Reads and writes a lang directory's `topo` (text) and the same in the head of final.mdl.
 
     topology = read_topology("exp/lang/topo"); topology.states_of(phone)
 """
@@ -23,7 +23,7 @@ MOST_PHONES = 1_000_000
 class HmmState:
     """One state: the pdf classes of its forward transitions and of its self-loop, and (destination, probability).
 
-    A state may have no pdf class (NO_PDF): it takes no frame and has no transition-ids, as in some old topologies.
+    A state without pdf class (NO_PDF) takes no frame and has no transition-ids; some old topologies have such states.
     """
 
     forward_class: int
@@ -32,33 +32,33 @@ class HmmState:
 
     @property
     def emits(self) -> bool:
-        """Whether the state takes frames."""
+        """Return whether the state takes frames."""
         return self.forward_class != NO_PDF
 
 
 @dataclass(frozen=True)
 class Topology:
-    """The states of every phone. `entry_of[phone]` points into `entries`; the last state of an entry is its end."""
+    """The states of every phone: `entries[entry_of[phone]]`, of which the last one is the end state."""
 
     phones: tuple[int, ...]
     entry_of: tuple[int, ...]
     entries: tuple[tuple[HmmState, ...], ...]
 
     def states_of(self, phone: int) -> tuple[HmmState, ...]:
-        """The states of `phone`, the end state last."""
+        """Return the states of `phone`, the end state last."""
         return self.entries[self.entry_of[phone]]
 
     def num_classes(self, phone: int) -> int:
-        """How many pdf classes the states of `phone` use."""
+        """Return the number of pdf classes of `phone`."""
         return 1 + max(max(state.forward_class, state.self_loop_class) for state in self.states_of(phone))
 
     @property
     def is_hmm(self) -> bool:
-        """True when no state has a self-loop class of its own (which a `chain` topology has)."""
+        """Return whether no state has a pdf class of its own for its self-loop, as `chain` topologies have."""
         return all(state.forward_class == state.self_loop_class for entry in self.entries for state in entry)
 
     def emitting_after(self, phone: int, state: int) -> set[int]:
-        """The states that take the next frame once `state` of `phone` is entered: itself, if it takes frames."""
+        """Return the states that may take the next frame once `state` of `phone` is entered."""
         states, found, seen, todo = self.states_of(phone), set(), {state}, [state]
         while todo:
             at = todo.pop()
@@ -71,7 +71,7 @@ class Topology:
         return found
 
     def to_bytes(self) -> bytes:
-        """Kaldi's binary form, as in final.mdl."""
+        """Return Kaldi's binary form, as in final.mdl."""
         parts = [b"<Topology> ", integers_bytes(list(self.phones)), integers_bytes(list(self.entry_of))]
         if not self.is_hmm:
             parts.append(integer_bytes(-1))
@@ -87,7 +87,7 @@ class Topology:
         return b"".join(parts) + b"</Topology> "
 
     def to_text(self) -> str:
-        """Kaldi's text form, as in a lang directory's topo; floats in the fewest digits that give them back."""
+        """Return Kaldi's text form, as in a lang directory's topo; floats have as few digits as possible."""
         lines = ["<Topology>"]
         for place, entry in enumerate(self.entries):
             phones = " ".join(str(phone) for phone in self.phones if self.entry_of[phone] == place)
@@ -114,7 +114,7 @@ def read_topology(path: str | os.PathLike[str]) -> Topology:
 
 
 def parse_topology(stream: Stream) -> Topology:
-    """Read `<Topology> ... </Topology>`, binary or text, and check that it is a legal one. Raises InputError."""
+    """Read `<Topology> ... </Topology>`, binary or text. Raises InputError if it is not legal."""
     stream.expect("<Topology>")
     topology = _parse_binary(stream) if isinstance(stream, BinaryStream) else _parse_text(stream)
     stream.expect("</Topology>")
@@ -157,7 +157,7 @@ def _parse_text(stream: TextStream) -> Topology:
         while stream.peek() != "</ForPhones>":
             phone = stream.integer()
             if not 1 <= phone <= MOST_PHONES or phone in entry_of:
-                stream.refuse(f"phone {phone} is out of range or has a topology already")
+                stream.refuse(f"phone {phone} is out of range or already has a topology")
             entry_of[phone] = len(entries)
         stream.expect("</ForPhones>")
         states: list[HmmState] = []
@@ -187,17 +187,17 @@ def _parse_text_state(stream: TextStream, number: int) -> HmmState:
         elif word == "<Transition>":
             transitions.append((stream.integer(), float(np.float32(stream.real()))))
         elif word == "<Final>":
-            stream.refuse("a topology of before 2011 (<Final>), which Kaldi no longer reads either; make it again")
+            stream.refuse("a topology of before 2011 (<Final>), which Kaldi no longer reads; make it again")
         else:
             stream.refuse(f"{word[:40]} is not part of a state")
     return HmmState(forward, self_loop, tuple(transitions))
 
 
 def _check(topology: Topology, stream: Stream) -> None:
-    """What the rest of the code relies on; Kaldi's HmmTopology::Check asks the same."""
+    """Raise InputError if the topology is not legal, as Kaldi's HmmTopology::Check does."""
     phones, entry_of = topology.phones, topology.entry_of
     if not phones or min(phones) < 1 or list(phones) != sorted(set(phones)) or max(phones) >= len(entry_of):
-        stream.refuse("the topology's list of phones is not one: damaged")
+        stream.refuse("the topology's list of phones is not sorted and unique: damaged")
     if max(phones) > MOST_PHONES:
         stream.refuse(f"phone {max(phones)}: damaged")
     if any(not 0 <= entry_of[phone] < len(topology.entries) for phone in phones):
@@ -214,14 +214,14 @@ def _check(topology: Topology, stream: Stream) -> None:
                 stream.refuse(f"state {number} of a topology {reason}")
         classes = {item for state in states for item in (state.forward_class, state.self_loop_class)} - {NO_PDF}
         if not classes or classes != set(range(len(classes))):
-            stream.refuse("the pdf classes of a topology do not count from 0")
+            stream.refuse("the pdf classes of a topology are not 0, 1, ...")
         entered = {to for number, state in enumerate(states) for to, _ in state.transitions if to != number}
         if not entered >= set(range(1, len(states))):
             stream.refuse("no transition leads to a state of the topology")
 
 
 def _fault_of(state: HmmState, number: int, end: int) -> str | None:
-    """What is wrong with a state that is not the last, whose number is `end`."""
+    """Return the fault of a state before the end state, whose number is `end`; None if there is none."""
     to = [destination for destination, _ in state.transitions]
     if not to or len(set(to)) != len(to):
         return "has no transition out" if not to else "has two transitions to the same state"
@@ -230,9 +230,9 @@ def _fault_of(state: HmmState, number: int, end: int) -> str | None:
     if any(probability <= 0 for _, probability in state.transitions):
         return "has a transition with no positive probability"
     if min(state.forward_class, state.self_loop_class) < NO_PDF or (not state.emits and state.self_loop_class >= 0):
-        return "has a pdf class that is none"
+        return "has an illegal pdf class"
     if number in to and state.self_loop_class == NO_PDF:
-        return "has a self-loop and no pdf class for it"
+        return "has a self-loop without pdf class"
     if end in to and not state.emits:
         return "leads to the end of its phone and has no pdf class (Kaldi forbids it)"
     return None

@@ -1,7 +1,7 @@
-"""The phonetic decision tree: which pdf a phone's state has in its context (Kaldi's tree/context-dep, event-map).
+"""The phonetic decision tree: the pdf of a phone's state in its context (Kaldi's tree/context-dep, event-map).
 
-Reads and writes Kaldi's `tree`, binary or text. An event map asks about one key (a position of the context
-window, or -1 for the pdf class) and is a constant (CE), a table (TE) or a yes/no question about a set (SE).
+Reads and writes Kaldi's `tree`, binary or text. An event map is a constant (CE), or it asks about one key (a position
+of the context window, or -1 for the pdf class): a table (TE) or a yes/no question about a set (SE).
 
     tree = read_tree("exp/ali/tree"); tree.compute([left, centre, right], pdf_class)
 """
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from asr.kaldi.stream import BinaryStream, Stream, integer_bytes, integers_bytes, open_stream, unsigned_bytes
+from asr.kaldi.stream import Stream, integer_bytes, integers_bytes, open_stream, unsigned_bytes
 from asr.kaldi.topology import MOST_PHONES
 
 PDF_CLASS_KEY = -1
-#: contexts that trees are made for: width of the window in phones, and the place of the phone in it
+#: contexts that trees are made for: width of the window in phones, position of the phone in it
 CONTEXTS = {"triphone": (3, 1), "left-biphone": (2, 1)}
 DEEPEST = 300
 MOST_PDFS = 10_000_000
@@ -25,14 +25,14 @@ MOST_PDFS = 10_000_000
 
 @dataclass(frozen=True)
 class Constant:
-    """CE: the answer."""
+    """CE: one answer for every event."""
 
     answer: int
 
 
 @dataclass(frozen=True)
 class Table:
-    """TE: the answer by the value of `key`; None where there is none."""
+    """TE: an answer for each value of `key`, None for a value without answer."""
 
     key: int
     answers: tuple[EventMap | None, ...]
@@ -40,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Split:
-    """SE: `yes` when the value of `key` is in `members`, else `no`."""
+    """SE: `yes` if the value of `key` is in `members`, else `no`."""
 
     key: int
     members: frozenset[int]
@@ -53,7 +53,7 @@ EventMap = Constant | Table | Split
 
 @dataclass(frozen=True)
 class ContextTree:
-    """N: width of the context window in phones; P: place of the phone itself, from 0; `raw`: its Kaldi bytes."""
+    """A tree. N: width of the context window in phones; P: position of the phone in it, from 0."""
 
     N: int
     P: int
@@ -61,19 +61,19 @@ class ContextTree:
 
     @cached_property
     def num_pdfs(self) -> int:
-        """One more than the highest pdf-id in the tree."""
+        """Return one more than the highest pdf-id in the tree."""
         return 1 + max(_answers(self.to_pdf, {}))
 
     @cached_property
     def raw(self) -> bytes:
-        """Kaldi's binary form, the binary mark included."""
+        """Return Kaldi's binary form, with the binary mark."""
         head = b"\0BContextDependency " + integer_bytes(self.N) + integer_bytes(self.P)
         return head + b"ToPdf " + _map_bytes(self.to_pdf) + b"EndContextDependency "
 
     def compute(self, context_phones: Sequence[int], pdf_class: int) -> int:
-        """The pdf-id of `pdf_class` of phone `context_phones[P]`; phone 0 is the edge of the utterance.
+        """Return the pdf-id of `pdf_class` of phone `context_phones[P]`; phone 0 is the edge of the utterance.
 
-        Raises KeyError when the tree has no answer (a phone that it was not built for).
+        Raises KeyError if the tree has no answer (a phone that it was not built for).
         """
         if len(context_phones) != self.N:
             raise ValueError(f"{len(context_phones)} phones for a context window of {self.N}")
@@ -84,16 +84,16 @@ class ContextTree:
         return answers.pop()
 
     def pdfs_of(self, phone: int, pdf_class: int) -> set[int]:
-        """All pdf-ids that `pdf_class` of `phone` has in any context (Kaldi's GetPdfInfo)."""
+        """Return all pdf-ids that `pdf_class` of `phone` has in any context (Kaldi's GetPdfInfo)."""
         return _answers(self.to_pdf, {PDF_CLASS_KEY: pdf_class, self.P: phone})
 
     def pairs_of(
         self, phone: int, forward_class: int, self_loop_class: int, phones: Sequence[int]
     ) -> set[tuple[int, int]]:
-        """All (pdf of `forward_class`, pdf of `self_loop_class`) that `phone` has in one and the same context.
+        """Return all (pdf of `forward_class`, pdf of `self_loop_class`) that `phone` has in one and the same context.
 
-        The context is of `phones` and of the edge of the utterance (Kaldi's EnumeratePairs). One walk down the tree
-        for both classes; the phones that its answers leave each place of the context are the bits of a number.
+        A context consists of `phones` and of the edge of the utterance (Kaldi's EnumeratePairs). One pass down the
+        tree serves both classes; the phones that remain possible at a position are the bits of a number.
         """
         around = 1 | sum(1 << other for other in phones)
         window = tuple(1 << phone if place == self.P else around for place in range(self.N))
@@ -111,13 +111,13 @@ class ContextTree:
 
     @cached_property
     def _member_bits(self) -> dict[int, int]:
-        """The members of questions as bits, by the question's id()."""
+        """Return the members of questions as bits, by the question's id(); filled when needed."""
         return {}
 
     def _branches(
         self, node: Split | Table, pdf_class: int, left: tuple[int, ...]
     ) -> list[tuple[EventMap, tuple[int, ...]]]:
-        """The answers to one question that some context allows, each with the context that it leaves."""
+        """Return the answers to one question that some context allows, each with the contexts that remain."""
         if node.key == PDF_CLASS_KEY:
             return [(child, left) for child in _answer(node, pdf_class)]
         allowed = left[node.key]
@@ -137,7 +137,7 @@ class ContextTree:
 
 
 def _answer(node: Split | Table, value: int) -> list[EventMap]:
-    """The answer for `value`; a list of none where there is none."""
+    """Return the answer for `value` as a list, which is empty if there is none."""
     if isinstance(node, Split):
         return [node.yes if value in node.members else node.no]
     child = node.answers[value] if 0 <= value < len(node.answers) else None
@@ -145,7 +145,7 @@ def _answer(node: Split | Table, value: int) -> list[EventMap]:
 
 
 def _answers(start: EventMap, event: dict[int, int]) -> set[int]:
-    """The answers that agree with `event`; a key that is not in `event` may have any value."""
+    """Return the answers that agree with `event`; a key that is not in `event` may have any value."""
     found: set[int] = set()
     todo: list[EventMap | None] = [start]
     while todo:
@@ -174,12 +174,12 @@ def _map_bytes(node: EventMap | None) -> bytes:
 
 
 def read_tree(path: str | os.PathLike[str]) -> ContextTree:
-    """Read Kaldi's `tree`. Raises InputError: wrong kind, cut, damaged."""
+    """Read Kaldi's `tree`. Raises InputError if it is another kind of file, cut or damaged."""
     stream = open_stream(path, "ContextDependency")
     stream.expect("ContextDependency")
     width, place = stream.integer(), stream.integer()
     if not 1 <= width <= 20 or not 0 <= place < width:
-        stream.refuse(f"context width {width} and central position {place} are not a tree's: damaged")
+        stream.refuse(f"context width {width} and central position {place} belong to no tree: damaged")
     if stream.peek() == "ToLength":  # before 2011 the number of states was a map as well
         stream.expect("ToLength")
         _parse_map(stream, width, 0)
@@ -212,8 +212,7 @@ def _parse_map(stream: Stream, width: int, depth: int) -> EventMap | None:
 
 def _parse_table(stream: Stream, key: int, width: int, depth: int) -> Table:
     size = stream.integer()
-    left = len(stream.data) if isinstance(stream, BinaryStream) else len(stream.words)
-    if not 0 <= size <= left:
+    if not 0 <= size <= stream.size:
         stream.refuse(f"a table of {size} answers: damaged")
     stream.expect("(")
     answers = tuple(_parse_map(stream, width, depth + 1) for _ in range(size))

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Alignments from nothing against Kaldi's, on the AISHELL sample: the time they take, their phone boundaries, the error
-# rate of their Gaussians by the sample's protocol, and that of one network trained on each (./run.sh's own settings).
-# And the phone boundaries on mini against the synthesiser's true times.
+# Compare alignments from scratch with Kaldi's on the AISHELL sample: their time, their phone boundaries, the error rate
+# of their Gaussians by the sample's protocol, and that of networks trained on each (with ./run.sh's settings).
+# Also compare the phone boundaries on mini with the synthesiser's true times.
 #   local/bench/alignment.sh                   about 25 minutes on two cores
 #   local/bench/alignment.sh --seeds "1 2 3"   seeds of the networks
-# What is there already is not made again. The real data: ../shared/data.
+# Results that exist are not made again. The real data is ../shared/data.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seeds='1 2 3'
@@ -43,7 +43,7 @@ for exp in "$ours" "$theirs"; do
   done
 done
 decoded "$ours" "$ours/ali/tri" "$ours/gaussians"
-awk -F '\t' '$2 == "align" && $4 == "0" { print "alignment from nothing: " $3 " s" }' "$ours/log/times.tsv"
+awk -F '\t' '$2 == "align" && $4 == "0" { print "alignment from scratch: " $3 " s" }' "$ours/log/times.tsv"
 echo "boundaries against Kaldi's tri1_ali:"
 .venv/bin/python local/bench/boundaries.py "$ours/ali/tri" "$kaldi/tri1_ali"
 

@@ -1,7 +1,7 @@
-"""How far the phone boundaries of one alignment are from another's: the share within 20 and 50 ms, the median.
+"""Measure the distance between the phone boundaries of two alignments: the share within 20 and 50 ms, the median.
 
-Reads two alignment directories (final.mdl phones.txt ali.*.gz). Phones are matched by name, silences left out; where
-an utterance is said with other pronunciations the phones in common are compared. The last line is a JSON object.
+Reads two alignment directories (final.mdl phones.txt ali.*.gz). Phones are matched by name, without silences. If an
+utterance has other pronunciations in the two, the phones in common are compared. The last line is a JSON object.
 
     python local/bench/boundaries.py exp/ali/tri ../shared/data/kaldi_aishell_sample/tri1_ali
 """
@@ -24,7 +24,7 @@ NOT_SPEECH = ("SIL", "SPN", "sil", "spn", "<eps>")
 
 
 def phones_of(folder: Path) -> dict[str, list[tuple[str, int]]]:
-    """{utterance: [(phone, first frame), ...]} without silences."""
+    """Return {utterance: [(phone, first frame), ...]} without silences."""
     model = read_transition_model(folder / "final.mdl")
     names = {number: name for name, number in read_symbols(folder / "phones.txt").items()}
     found = {}
@@ -35,7 +35,7 @@ def phones_of(folder: Path) -> dict[str, list[tuple[str, int]]]:
 
 
 def distances(ours: list[tuple[str, int]], theirs: list[tuple[str, int]]) -> list[int]:
-    """Frames from their start to ours, of the phones that both have in a row."""
+    """Return the frames from their start to ours of the phones that both have in the same order."""
     matcher = difflib.SequenceMatcher(None, [name for name, _ in ours], [name for name, _ in theirs], autojunk=False)
     return [
         ours[block.a + step][1] - theirs[block.b + step][1]
@@ -45,7 +45,7 @@ def distances(ours: list[tuple[str, int]], theirs: list[tuple[str, int]]) -> lis
 
 
 def main(first: str, second: str) -> None:
-    """Print the figures of the two directories."""
+    """Print the figures of two alignment directories."""
     ours, theirs = phones_of(Path(first)), phones_of(Path(second))
     shared = sorted(ours.keys() & theirs.keys())
     away = np.array([d for utterance in shared for d in distances(ours[utterance], theirs[utterance])])
@@ -63,7 +63,7 @@ def main(first: str, second: str) -> None:
     print(
         f"{len(shared)} utterances, {len(away)} of {total} phones compared: "
         f"{100 * figures['within_20_ms']:.1f} % within 20 ms, {100 * figures['within_50_ms']:.1f} % within 50 ms, "
-        f"median {figures['median_ms']:.0f} ms, ours later by {figures['bias_ms']:.1f} ms in the mean"
+        f"median {figures['median_ms']:.0f} ms, ours later by {figures['bias_ms']:.1f} ms on average"
     )
     print(json.dumps(figures))
 

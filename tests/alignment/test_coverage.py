@@ -1,4 +1,4 @@
-"""The bookkeeping of a set's alignments, on hand-made rows."""
+"""The coverage of a set, on hand-made rows."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_each_case_is_counted_once():
     assert item.lines() == [
         "train: 3 of 5 utterances aligned, 11 frames; 1 without alignment (none), 1 dropped "
         "for their length (far), 13 frames lost",
-        "train: 1 alignments cut to the features' length (2 frames), 1 extended by their last class (2 frames)",
+        "train: 1 alignments cut to the features' length (2 frames), 1 extended by their last pdf-id (2 frames)",
     ]
 
 
@@ -97,7 +97,7 @@ def test_alignments_of_another_data_directory():
     assert text == (
         "train: 12 of 12 utterances (100.0 %) have no usable alignment: 12 not aligned (S1-u00, S1-u01, S1-u02, "
         "S1-u03, S1-u04, ...); that is more than --max-missing 0.05; the alignments are all of other utterances "
-        "(X7, X8, X9, Y1): those of another data directory"
+        "(X7, X8, X9, Y1): of another data directory"
     )
     assert "other utterances" not in refusal(LENGTHS, {})
 
@@ -106,7 +106,7 @@ def test_alignments_of_another_data_directory():
     ("change", "hint"),
     [
         (lambda name: f"sp0.9-{name}", "the alignments have the features' names with 'sp0.9-' before them"),
-        (lambda name: f"{name}-rvb1", "the alignments have the features' names with '-rvb1' behind them"),
+        (lambda name: f"{name}-rvb1", "the alignments have the features' names with '-rvb1' after them"),
         (
             lambda name: f"G{name[-1]}_{name}",
             "the alignments have the features' names with something like 'G0_' before",
@@ -123,21 +123,21 @@ def test_perturbed_copies_without_alignments():
     assert "the features have the alignments' names with 'sp0.9-' before them" in refusal(frames, LENGTHS)
 
 
-def test_numbers_are_no_ends_of_names():
-    assert "behind" not in refusal({"u1": 5, "u2": 6}, {}, unknown=["u10", "u11", "u20"])
+def test_numbers_are_not_affixes_of_names():
+    assert "after them" not in refusal({"u1": 5, "u2": 6}, {}, unknown=["u10", "u11", "u20"])
 
 
 @pytest.mark.parametrize("more", [-9, 5])
 def test_lengths_that_differ_by_as_many_frames(more):
     text = refusal(LENGTHS, {name: frames + more + (name[-1] == "3") for name, frames in LENGTHS.items()})
     assert f"all are {abs(more)} frames {'longer' if more > 0 else 'shorter'} than their features" in text
-    assert f"--length-tolerance {abs(more) + 1} would take them" in text
+    assert f"--length-tolerance {abs(more) + 1} would accept them" in text
 
 
-@pytest.mark.parametrize(("ratio", "told"), [(1.25, "0.8 frames"), (0.8, "1.25 frames"), (3.0, "0.333 frames")])
-def test_lengths_in_another_ratio(ratio, told):
+@pytest.mark.parametrize(("ratio", "stated"), [(1.25, "0.8 frames"), (0.8, "1.25 frames"), (3.0, "0.333 frames")])
+def test_lengths_in_another_ratio(ratio, stated):
     text = refusal(LENGTHS, {name: round(frames * ratio) for name, frames in LENGTHS.items()})
-    assert f"the features have {told} for one of the alignments'" in text
+    assert f"the features have {stated} for one of the alignments," in text
     assert f"as with a frame shift of {10 * ratio:.3g} ms against 10 ms" in text
     assert "\n" not in text
 

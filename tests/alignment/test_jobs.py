@@ -1,4 +1,4 @@
-"""How archives are cut: the parts that Kaldi's utils/split_scp.pl --utt2spk makes, worked out by hand."""
+"""Archives are cut into the parts of Kaldi's utils/split_scp.pl --utt2spk, computed by hand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from asr.tables import write_table
 
 
 def utt2spk(**sizes):
-    """{a0: a, a1: a, ..., b0: b, ...}"""
+    """Return {a00: a, a01: a, ..., b00: b, ...}."""
     return {f"{speaker}{number:02d}": speaker for speaker, size in sizes.items() for number in range(size)}
 
 
@@ -27,14 +27,14 @@ def utt2spk(**sizes):
         ({"a": 9, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1}, 3, ["a", "bcd", "ef"]),  # 10 2 2: b moves on, then d stays
     ],
 )
-def test_speakers_are_dealt_out_as_kaldi_does(sizes, jobs, parts):
+def test_speakers_are_divided_as_in_kaldi(sizes, jobs, parts):
     found = split_by_speaker(utt2spk(**sizes), jobs)
     assert found is not None
     assert ["".join(dict.fromkeys(key[0] for key in part)) for part in found] == parts
     assert [key for part in found for key in part] == list(utt2spk(**sizes))
 
 
-def test_what_kaldi_refuses_is_none():
+def test_divisions_that_kaldi_refuses():
     assert split_by_speaker(utt2spk(a=9, b=9), 3) is None and split_by_speaker({}, 1) is None
     assert split_by_speaker(utt2spk(a=9), 0) is None
 
@@ -48,7 +48,7 @@ def sets(tmp_path):
     return [tmp_path / "train", tmp_path / "dev"]
 
 
-def test_the_training_set_decides_how_many_jobs_there_are(sets):
+def test_the_training_set_decides_the_number_of_jobs(sets):
     place, jobs = job_of(sets, 2)
     assert jobs == 2 and [place[key] for key in ("a04", "b00", "d00", "x01")] == [0, 1, 1, 0]
     assert job_of(sets, 9)[1] == 4
@@ -67,7 +67,7 @@ def test_alignments_lie_in_the_part_of_their_speaker(sets):
 
 
 def test_archives_cut_otherwise_are_cut_anew(sets, small, capsys):
-    """Alignments come in three jobs that divide speakers, so Kaldi would miss most of them."""
+    """The alignments are in three jobs that divide speakers, so that Kaldi would miss most of them."""
     folder, model = small
     keys = [*utt2spk(a=5, b=5, c=1, d=1), *utt2spk(x=2)]
     row = np.concatenate([model.phone_path(1, 5), model.phone_path(3, 4)])

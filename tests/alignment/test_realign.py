@@ -1,4 +1,4 @@
-"""Realignment on phones that a network can hear: displaced boundaries come back, and what will not align is named."""
+"""Realignment with a network: displaced boundaries are corrected, utterances that will not align are named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from asr.alignment import realign as realignment
 from asr.alignment.monophone import write_monophone_dir
 from asr.cli import main
-from asr.errors import WorkerLost
+from asr.errors import InputError, WorkerLost
 from asr.features import normalise
 from asr.kaldi.alignments import read_alignments, to_phones, write_alignments
 from asr.kaldi.archives import write_matrices
@@ -29,7 +29,7 @@ WORDS = {"<eps>": 0, "<SPN>": 1, "八": 2, "重": 3, "#0": 4, "<s>": 5, "</s>": 
 
 
 def write_lang(folder):
-    """A lang directory of five phones and two words, one of which is said in two ways."""
+    """Write a lang directory of five phones and two words, one of which has two pronunciations."""
     (folder / "phones").mkdir(parents=True)
     ids = {"<eps>": 0, **{phone: number for number, phone in enumerate(PHONES, 1)}, "#0": 6}
     for name, table in (("phones.txt", ids), ("words.txt", WORDS)):
@@ -42,7 +42,7 @@ def write_lang(folder):
 
 
 @pytest.fixture
-def spoken(tmp_path):
+def corpus(tmp_path):
     """(folder, {utterance: true transition-ids}): train, dev, lang, and ali, whose boundaries are displaced."""
     rng = np.random.default_rng(5)
     write_lang(tmp_path / "lang")
@@ -76,20 +76,8 @@ def spoken(tmp_path):
     write_alignments(tmp_path / "kaldi", [displaced])
     sets = ["--train-data", tmp_path / "train", "--dev-data", tmp_path / "dev"]
     assert run("align", "--ali-dir", tmp_path / "kaldi", *sets, "--out", tmp_path / "ali") == 0
-    small = [
-        "--layers",
-        1,
-        "--width",
-        64,
-        "--minibatch",
-        32,
-        "--context",
-        2,
-        "--workers",
-        1,
-        "--precision",
-        "float32",
-    ]
+    small = ["--layers", 1, "--width", 64, "--minibatch", 32, "--context", 2]
+    small += ["--workers", 1, "--precision", "float32"]
     assert run("train", *sets, "--ali", tmp_path / "ali", "--out", tmp_path / "net", *small) == 0
     return tmp_path, truth
 
@@ -104,15 +92,15 @@ def realign(folder, out, *more):
 
 
 def wrong_frames(folder, truth):
-    """The share of frames whose phone is not the true one."""
+    """Return the share of frames whose phone is not the true one."""
     model = read_transition_model(folder / "final.mdl")
     rows = dict(read_alignments(folder, model))
     wrong = sum(int((model.tid_to_phone[row] != model.tid_to_phone[truth[key]]).sum()) for key, row in rows.items())
     return wrong / sum(len(row) for row in rows.values())
 
 
-def test_displaced_boundaries_come_back(spoken):
-    folder, truth = spoken
+def test_displaced_boundaries_are_corrected(corpus):
+    folder, truth = corpus
     before = wrong_frames(folder / "ali", truth)
     assert realign(folder, folder / "new") == 0
     after = wrong_frames(folder / "new", truth)
@@ -120,15 +108,15 @@ def test_displaced_boundaries_come_back(spoken):
     model = read_transition_model(folder / "new/final.mdl")
     rows = dict(read_alignments(folder / "new", model))
     assert rows.keys() == truth.keys()
-    # 重 is said in two ways, and the network hears which
+    # the network distinguishes the two pronunciations of 重
     said = [[phone for phone, _, _ in to_phones(rows[key], model) if phone > 1] for key in truth]
     meant = [[phone for phone, _, _ in to_phones(truth[key], model) if phone > 1] for key in truth]
     assert np.mean([a == b for a, b in zip(said, meant, strict=True)]) > 0.95
     assert (folder / "new/unaligned.txt").read_text() == ""
 
 
-def test_rounds_train_with_the_models_own_settings(spoken, capsys):
-    folder, truth = spoken
+def test_rounds_train_with_the_models_own_settings(corpus, capsys):
+    folder, truth = corpus
     assert realign(folder, folder / "rounds", "--rounds", 2) == 0
     kept = json.loads((folder / "rounds/net2/settings.json").read_text())
     before = json.loads((folder / "net/settings.json").read_text())
@@ -142,9 +130,9 @@ def test_rounds_train_with_the_models_own_settings(spoken, capsys):
     assert capsys.readouterr().out.splitlines() == ["realign: up to date", "train: up to date"] * 2
 
 
-def test_rounds_train_on_the_copies_that_the_model_was_trained_on(spoken, capsys):
-    """As after `run.sh --perturb speed --rounds 1`: alignments of the originals alone would leave the copies out."""
-    folder, _ = spoken
+def test_rounds_train_on_the_copies_that_the_model_was_trained_on(corpus, capsys):
+    """As after `run.sh --perturb speed --rounds 1`: alignments of the originals alone lack the copies."""
+    folder, _ = corpus
     train, copies = folder / "train", folder / "train_louder"
     shutil.copytree(train, copies)
     for name in ("feats.scp", "utt2spk", "utt2num_frames", "text"):
@@ -164,14 +152,14 @@ def test_rounds_train_on_the_copies_that_the_model_was_trained_on(spoken, capsys
     assert f"frames seen {frames:,}, repeated 0" in capsys.readouterr().out
     kept = json.loads((folder / "rounds/net1/settings.json").read_text())
     assert kept["train_data"] == str(copies) and kept["ali"] == str(folder / "rounds/ali1_copies")
-    # alignments of the originals alone are said to lack the copies
+    # with alignments of the originals alone train reports the copies as missing
     assert run("train", *sets, "--ali", folder / "ali", "--out", folder / "other", *small) == 0
     half = f"train: {len(names)} of {2 * len(names)} utterances have no alignment and are not trained on: louder-tr"
     assert half in capsys.readouterr().out
 
 
-def test_what_will_not_align_is_listed_and_bounded(spoken, capsys):
-    folder, _ = spoken
+def test_utterances_that_will_not_align_are_listed_and_bounded(corpus, capsys):
+    folder, _ = corpus
     table = read_table(folder / "train/text")
     table["train000"] *= 20
     table["train001"] = ""
@@ -193,8 +181,8 @@ def test_what_will_not_align_is_listed_and_bounded(spoken, capsys):
     assert "12 utterances not aligned, such as dev000" in said and "dev: 0 of 8 utterances aligned" in said
 
 
-def test_what_does_not_fit_together_is_refused(spoken, refused, tmp_path):
-    folder, _ = spoken
+def test_inputs_that_do_not_fit_are_refused(corpus, refused, tmp_path):
+    folder, _ = corpus
     shutil.copytree(folder / "net", folder / "other")
     tree = (folder / "net/tree").read_bytes()
     (folder / "other/tree").write_bytes(tree[:-30])
@@ -223,6 +211,14 @@ def test_a_killed_process_is_named_with_its_utterances(monkeypatch):
     words = {name: [1] for name in ("u1", "u2", "u3")}
     wanted = r"^realign: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked on u2 to u3$"
     with pytest.raises(WorkerLost, match=wanted):
-        # the first part never ends: only the second tells that there is nothing to wait for
+        # the first part never ends, so only the second shows the killed process
         list(realignment._in_parallel((), words, [["u1"], ["u2", "u3"]], 2))
     assert multiprocessing.active_children() == []
+
+
+def test_settings_of_a_model_that_train_does_not_know_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "settings.json").write_text('{"train_data": "train", "layer": 2}')
+    monkeypatch.setattr(realignment, "realign", ready)
+    settings = realignment.Settings(*[tmp_path] * 5, rounds=1)
+    with pytest.raises(InputError, match=r"settings\.json: layer: is not a setting; did you mean 'layers'\?$"):
+        realignment.run(settings)

@@ -1,4 +1,4 @@
-"""Alignment against all paths of small transcripts, transition scores against kaldi-hmm-gmm, why there is no path."""
+"""Alignment against all paths of small transcripts, transition scores against kaldi-hmm-gmm, reasons for no path."""
 
 import kaldi_hmm_gmm
 import kaldifst
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asr.alignment import training_graph
-from asr.alignment.training_graph import Beams, GraphCompiler, scores_of_transitions
+from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, scores_of_transitions
 from asr.errors import InputError
 from asr.kaldi.alignments import to_phones
 from asr.kaldi.transition_model import read_transition_model
@@ -16,7 +16,7 @@ from asr.lang.lexicon_fst import lexicon_fst, write_fst
 
 PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "zh": 5, "#0": 6}
 WORDS = {"<eps>": 0, "甲": 1, "乙": 2, "丙": 3, "#0": 4}
-#: 甲 may be said in two ways
+#: 甲 has two pronunciations
 LEXICON = [("甲", ("b", "a1")), ("甲", ("zh", "a1")), ("乙", ("zh",))]
 
 
@@ -28,7 +28,7 @@ def graphs(small, tmp_path):
 
 
 def all_paths(model, words, frames):
-    """Every row of transition-ids of `frames` frames that says the words, silence where it may be."""
+    """Return every row of transition-ids of `frames` frames for the words, with and without silence."""
     ways = {1: [("b", "a1"), ("zh", "a1")], 2: [("zh",)]}
     rows = [[]]
     for word in words:
@@ -52,7 +52,7 @@ def _expand(model, phones, frames):
 
 
 def _ways(model, phone, length):
-    """All rows of `length` transition-ids through a phone; leaving a state comes before its self-loops (reorder)."""
+    """Return all rows of `length` transition-ids through a phone, self-loops after the way out (reorder)."""
     states = model.topology.states_of(phone)
     tid = {}
     for number in range(1, model.num_transition_ids + 1):
@@ -84,7 +84,7 @@ def _ways(model, phone, length):
 @pytest.mark.parametrize(("words", "frames"), [([2], 5), ([1], 7), ([2, 2], 7)])
 def test_best_path_is_that_of_all_paths(graphs, small, words, frames):
     model = small[1]
-    beams = Beams(beam=1000, retry_beam=2000, acoustic_scale=0.5)
+    beams = AlignmentBeams(beam=1000, retry_beam=2000, acoustic_scale=0.5)
     transitions = scores_of_transitions(model, beams)
     graph = graphs.compile(words)
     rng = np.random.default_rng(len(words) + frames)
@@ -108,7 +108,7 @@ def test_best_path_is_that_of_all_paths(graphs, small, words, frames):
 def test_transition_scores_are_kaldis(kaldi_ali):
     model = read_transition_model(kaldi_ali / "final.mdl")
     wheel = khg_transition_model(model)
-    ours = scores_of_transitions(model, Beams(transition_scale=0.7, self_loop_scale=0.1))
+    ours = scores_of_transitions(model, AlignmentBeams(transition_scale=0.7, self_loop_scale=0.1))
     fst = kaldifst.StdVectorFst()
     fst.start = fst.add_state()
     last = fst.add_state()
@@ -123,37 +123,36 @@ def test_transition_scores_are_kaldis(kaldi_ali):
         assert -arc.weight.value == pytest.approx(ours[arc.ilabel], abs=1e-4)
 
 
-def test_equal_path_has_the_length_and_says_the_words(graphs, small):
+def test_an_equal_path_has_the_length_and_the_words(graphs, small):
     model = small[1]
     row = graphs.compile([1, 2]).equal_path(60, seed=3)
     phones = [phone for phone, _, _ in to_phones(row, model) if phone > 2]
     assert len(row) == 60 and phones[-1] == 5 and phones[-2] == 3
 
 
-def test_why_there_is_no_path(graphs):
+def test_the_reason_why_there_is_no_path(graphs):
     graph = graphs.compile([1, 2])
     assert graph.least_frames() == 9
     assert graph.equal_path(8, seed=1) is None
-    assert graph.why_not(8) == "8 frames, but its transcript needs 9: cut sound, or not its transcript"
-    assert graph.why_not(9, Beams(retry_beam=40)) == "no path within the retry beam of 40: is it its transcript?"
+    assert graph.why_not(8) == "8 frames, but its transcript needs 9: cut sound, or another transcript"
+    reason = "no path within the retry beam of 40: is the transcript right?"
+    assert graph.why_not(9, AlignmentBeams(retry_beam=40)) == reason
     transitions = np.zeros(1000, dtype=np.float32)
-    assert graph.align(np.zeros((8, len(graph.pdfs)), dtype=np.float32), transitions, Beams()) is None
+    assert graph.align(np.zeros((8, len(graph.pdfs)), dtype=np.float32), transitions, AlignmentBeams()) is None
 
 
-def test_what_would_take_too_much_memory_is_not_tried(graphs, small, monkeypatch):
+def test_an_alignment_that_needs_too_much_memory_is_not_tried(graphs, small, monkeypatch):
     graph = graphs.compile([1])
     loglikes = np.zeros((20, len(graph.pdfs)), dtype=np.float32)
-    transitions = scores_of_transitions(small[1], Beams())
-    assert graph.align(loglikes, transitions, Beams()) is not None
+    transitions = scores_of_transitions(small[1], AlignmentBeams())
+    assert graph.align(loglikes, transitions, AlignmentBeams()) is not None
     monkeypatch.setattr(training_graph, "MOST_SCORES", 20 * len(graph.tids) - 1)
-    assert graph.align(loglikes, transitions, Beams()) is None
-    assert (
-        graph.why_not(20)
-        == f"20 frames and {len(graph.tids)} transitions: too long to align as one, cut it by segments"
-    )
+    assert graph.align(loglikes, transitions, AlignmentBeams()) is None
+    reason = f"20 frames and {len(graph.tids)} transitions: too long to align, cut it into segments"
+    assert graph.why_not(20) == reason
     assert not graph.too_long(19)
 
 
 def test_a_word_without_pronunciation_is_refused(graphs):
-    with pytest.raises(InputError, match="the lexicon has no way to say the transcript"):
+    with pytest.raises(InputError, match="the lexicon has no pronunciation of the transcript"):
         graphs.compile([3])

@@ -1,4 +1,4 @@
-"""Words found in a row of phones: pronunciations, silences, what does not fit; by hand and against brute force."""
+"""The words of a row of phones: pronunciations, silences, rows that do not fit; by hand and against brute force."""
 
 import itertools
 
@@ -31,14 +31,14 @@ def test_pronunciations_and_silence():
     assert match("h ao3", "好") == [("好", ("h", "ao3"), 0, 2)]
 
 
-def test_nothing_said():
+def test_no_words():
     assert match("SIL SIL", "") == []
     assert match("", "") == []
     assert match("a1", "") is None
     assert match("", "啊") is None
 
 
-def test_what_does_not_fit():
+def test_phones_that_do_not_fit():
     for phones in ("h", "h ao3 a1", "a1 h ao3", "h SIL ao3", "h ao5", "SIL"):
         assert match(phones, "好") is None
 
@@ -53,7 +53,7 @@ def test_a_word_that_is_silence():
     assert match("i1", "<SIL> 一") is None
 
 
-def test_of_two_ways_the_first_pronunciation():
+def test_of_two_fits_the_first_pronunciation_is_taken():
     assert match("x y z", "a b") == [("a", ("x",), 0, 1), ("b", ("y", "z"), 1, 2)]
     assert match("x y SIL z", "a b") == [("a", ("x", "y"), 0, 2), ("b", ("z",), 3, 1)]
 
@@ -66,7 +66,7 @@ def test_long_rows_take_no_recursion():
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(["x", "y", "z", "SIL"]), max_size=6), st.lists(st.sampled_from("ab"), max_size=3))
-def test_found_wherever_it_is_there(phones, words):
+def test_words_are_found_if_they_fit(phones, words):
     found = match_words(phones, words, LEXICON, {"SIL"})
     spoken = [phone for phone in phones if phone != "SIL"]
     ways = [

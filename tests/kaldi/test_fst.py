@@ -3,13 +3,12 @@
 import gzip
 import struct
 
+import kaldifst
 import numpy as np
 import pytest
 
 from asr.errors import InputError
 from asr.kaldi.fst import ARC, Fst, from_kaldifst, load_kaldifst, read_fst, vector_bytes, write_const
-
-kaldifst = pytest.importorskip("kaldifst")
 
 TEXT = "0 1 1 2 0.5\n0 2 3 0 0.25\n1 2 0 4 1.5\n2 2 7 7\n2 0.75\n"
 
@@ -29,7 +28,7 @@ def test_a_vector_file_reads_as_written(small):
     assert fst.final.tolist() == [np.inf, np.inf, 0.75]
 
 
-def test_there_and_back(small, tmp_path):
+def test_conversions_change_nothing(small, tmp_path):
     fst = read_fst(small)
     assert fst.to_kaldifst().to_str() == kaldifst.compile(TEXT).to_str()
     write_const(tmp_path / "const.fst", fst)
@@ -58,7 +57,7 @@ def test_an_empty_transducer(tmp_path):
 
 
 def test_const_is_byte_for_byte_kaldis(kaldi_sample, tmp_path):
-    """But for the header's property bits, which OpenFst fills with what it happens to know."""
+    """Except for the header's property bits, in which OpenFst writes the properties that it has computed."""
     path = kaldi_sample / "tri1_graph" / "HCLG.fst.gz"
     write_const(tmp_path / "HCLG.fst", read_fst(path))
     ours, theirs = (tmp_path / "HCLG.fst").read_bytes(), gzip.decompress(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Kaldi's basic values, read back from the bytes that Kaldi defines for them."""
+"""Kaldi's basic values are read and written in Kaldi's formats; damage is named."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_bytes_are_kaldis():
     assert matrix_bytes(np.array([[1.0]])) == b"FM \x04\x01\0\0\0\x04\x01\0\0\0\0\0\x80\x3f"
 
 
-def test_reading_gives_back_what_was_written():
+def test_written_values_are_read():
     data = b"<A> " + integer_bytes(-7) + unsigned_bytes(9) + float_bytes(0.25) + integers_bytes([3, 4])
     stream = BinaryStream(data + floats_bytes(np.array([0.5, 2.0])) + b"</A> ", "file")
     assert stream.peek() == stream.token() == "<A>"
@@ -85,7 +85,7 @@ def test_matrices_without_rows():
         (BinaryStream(b"<A>", "f"), "token", "a word was expected"),
         (BinaryStream(b"\x01\x02 ", "f"), "token", "a word was expected"),
         (TextStream("abc", "f"), "integer", "an integer was expected, found abc"),
-        (TextStream("99999999999", "f"), "integer", "more than 32 bits"),
+        (TextStream("99999999999", "f"), "integer", "has more than 32 bits"),
         (TextStream("nan", "f"), "real", "NaN"),
         (TextStream("[ 1 2", "f"), "integers", "word 3: the file ends here"),
         (TextStream("", "f"), "token", "the file ends here"),
@@ -153,7 +153,7 @@ NNET1 = b"\0B<Nnet> <AffineTransform> \x04\x10\0\0\0\x04\x08\0\0\0"
         (b"<Trans", "ends after 6 bytes: cut"),
     ],
 )
-def test_what_stands_in_a_models_place_is_named(tmp_path, data, reason):
+def test_a_file_that_is_no_model_is_named(tmp_path, data, reason):
     (tmp_path / "final.mdl").write_bytes(data)
     with pytest.raises(InputError, match=f"final.mdl: .*{reason}") as caught:
         open_stream(tmp_path / "final.mdl", "<TransitionModel>")

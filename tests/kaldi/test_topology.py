@@ -1,4 +1,4 @@
-"""Topologies: Kaldi's text and binary forms, and what is refused."""
+"""Topologies: Kaldi's text and binary forms, and illegal topologies."""
 
 import pytest
 
@@ -47,17 +47,17 @@ def test_text_and_binary_give_the_same(text):
         ("<Transition> 1 0.1", "<Transition> 0 0.1", "two transitions to the same state"),
         ("<Transition> 0 0.9 <Transition> 1 0.1", "", "state 0 of a topology has no transition out"),
         ("<Transition> 1 0.1", "", "no transition leads to a state of the topology"),
-        ("<PdfClass> 0", "<PdfClass> 1", "do not count from 0"),
-        ("<PdfClass> 0", "<PdfClass> -2", "a pdf class that is none"),
-        ("<PdfClass> 0", "<ForwardPdfClass> 0", "a self-loop and no pdf class for it"),
-        ("<PdfClass> 0", "<SelfLoopPdfClass> 0", "a pdf class that is none"),
+        ("<PdfClass> 0", "<PdfClass> 1", "are not 0, 1"),
+        ("<PdfClass> 0", "<PdfClass> -2", "an illegal pdf class"),
+        ("<PdfClass> 0", "<ForwardPdfClass> 0", "a self-loop without pdf class"),
+        ("<PdfClass> 0", "<SelfLoopPdfClass> 0", "an illegal pdf class"),
         ("<PdfClass> 0 <Transition> 0 0.9", "", "leads to the end of its phone and has no pdf class"),
         ("<State> 1 </State>", "<State> 1 <PdfClass> 1 </State>", "last state of a topology"),
         ("<State> 1 </State>", "<State> 1 <Final> 1.0 </State>", "before 2011"),
         ("<ForPhones> 1 3", "<ForPhones> 1 1000001", "phone 1000001 is out of range"),
         ("<Transition> 1 0.1", "<Transition> 1 0", "no positive probability"),
-        ("<PdfClass> 0", "", "no pdf class"),
-        ("1 3", "1 1", "phone 1 is out of range or has"),
+        ("<PdfClass> 0", "", "without pdf class"),
+        ("1 3", "1 1", "phone 1 is out of range or already has"),
         ("1 3", "0 3", "phone 0 is out of range"),
         ("1 3", "", "a topology for no phone"),
         ("<PdfClass>", "<Class>", "<Class> is not part of a state"),

@@ -1,8 +1,9 @@
-"""Trees: Kaldi's files read, written again and asked; damage."""
+"""Trees: Kaldi's files are read, written and evaluated; damage."""
 
 import gzip
 import itertools
 
+import kaldi_hmm_gmm as khg
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from asr.kaldi.transition_model import from_tree, read_transition_model
 from asr.kaldi.tree import Constant, ContextTree, EventMap, Split, Table, read_tree
 from asr.kaldi.wheel_bridge import khg_tree
 
-#: phone 1 has one pdf; pdf class 0 of phone 2 asks whether the phone before is in {1}, class 1 has pdf 3
+#: phone 1 has one pdf; pdf class 0 of phone 2 asks if the previous phone is in {1}, class 1 has pdf 3
 HAND = ContextTree(
     2,
     1,
@@ -30,8 +31,8 @@ def test_binary_text_and_rewritten_agree(kaldi_ali):
     assert (tree.N, tree.P, tree.num_pdfs) == expected
 
 
-def test_the_tree_gives_the_pdfs_of_real_alignments(kaldi_ali):
-    """Every frame's pdf, from its phone's context and its state, is the one in Kaldi's alignment."""
+def test_the_tree_has_the_pdfs_of_real_alignments(kaldi_ali):
+    """The pdf of every frame, from its phone's context and its state, is that of Kaldi's alignment."""
     model, tree = read_transition_model(kaldi_ali / "final.mdl"), read_tree(kaldi_ali / "tree")
     for number, (_, tids) in enumerate(read_alignments(kaldi_ali)):
         segments = to_phones(tids, model)
@@ -46,12 +47,8 @@ def test_the_tree_gives_the_pdfs_of_real_alignments(kaldi_ali):
 
 
 def test_hand_made_tree():
-    assert [HAND.compute([1, 2], 0), HAND.compute([0, 2], 0), HAND.compute([2, 2], 1), HAND.compute([2, 1], 0)] == [
-        1,
-        2,
-        3,
-        0,
-    ]
+    questions = (([1, 2], 0), ([0, 2], 0), ([2, 2], 1), ([2, 1], 0))
+    assert [HAND.compute(*question) for question in questions] == [1, 2, 3, 0]
     assert HAND.pdfs_of(2, 0) == {1, 2}
     assert HAND.pdfs_of(3, 0) == set()
     assert HAND.num_pdfs == 4
@@ -62,7 +59,7 @@ def test_hand_made_tree():
 
 
 def words_of(node: EventMap | None) -> list[str]:
-    """What Kaldi writes of an event map as text (tree/event-map), word by word."""
+    """Return Kaldi's text form of an event map (tree/event-map) as words."""
     if node is None:
         return ["NULL"]
     if isinstance(node, Constant):
@@ -85,7 +82,7 @@ PHONES = (1, 2, 4, 5)
 
 
 def random_tree(random: np.random.Generator, width: int, place: int) -> ContextTree:
-    """A tree over PHONES with three pdf classes whose questions are any, whose answers are all different."""
+    """Return a random tree over PHONES with three pdf classes, whose answers are all different."""
     number = iter(range(1000))
 
     def grow(depth: int) -> EventMap:
@@ -119,7 +116,6 @@ def test_pairs_of_pdfs_are_those_of_all_contexts(width, place):
 
 def test_the_transition_states_of_a_chain_tree_are_the_wheels():
     """Left biphones and triphones of a chain topology, every answer of the tree within reach."""
-    khg = pytest.importorskip("kaldi_hmm_gmm")
     text = (
         "<Topology> <TopologyEntry> <ForPhones> 1 2 3 4 </ForPhones> <State> 0 <ForwardPdfClass> 0 <SelfLoopPdfClass>"
         " 1 <Transition> 0 0.5 <Transition> 1 0.5 </State> <State> 1 </State> </TopologyEntry> </Topology>"
@@ -145,36 +141,6 @@ def test_the_transition_states_of_a_chain_tree_are_the_wheels():
 def test_written_and_read(tmp_path):
     (tmp_path / "tree").write_bytes(HAND.raw)
     assert read_tree(tmp_path / "tree") == HAND
-
-
-def test_cut_at_every_byte(tmp_path):
-    for length in range(len(HAND.raw)):
-        (tmp_path / "tree").write_bytes(HAND.raw[:length])
-        with pytest.raises(InputError, match="tree: "):
-            read_tree(tmp_path / "tree")
-
-
-def test_a_real_tree_cut_anywhere_is_refused(kaldi_ali, tmp_path):
-    data = (kaldi_ali / "tree").read_bytes()
-    for length in [*range(0, len(data), len(data) // 150), *range(len(data) - 40, len(data))]:
-        (tmp_path / "tree").write_bytes(data[:length])
-        with pytest.raises(InputError, match="tree: ") as caught:
-            read_tree(tmp_path / "tree")
-        assert "\n" not in str(caught.value)
-
-
-def test_changed_bytes_never_make_a_traceback(tmp_path):
-    random = np.random.default_rng(7)
-    refused = 0
-    for _ in range(1500):
-        damaged = bytearray(HAND.raw)
-        damaged[random.integers(2, len(damaged))] = random.integers(256)
-        (tmp_path / "tree").write_bytes(damaged)
-        try:
-            assert read_tree(tmp_path / "tree").num_pdfs > 0
-        except InputError:
-            refused += 1
-    assert refused > 500
 
 
 @pytest.mark.parametrize(

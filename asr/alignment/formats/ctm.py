@@ -1,8 +1,9 @@
-"""CTM: a line for each phone (or word), `utterance channel start duration label [confidence]`, times in seconds.
+"""Read and write CTM: a line for each phone (or word), `utterance channel start duration label [confidence]`.
 
-Reads and writes what Kaldi's ali-to-phones --ctm-output gives, labels being symbols or ids; gzip by `.gz`.
+Times are in seconds. The format is that of Kaldi's ali-to-phones --ctm-output, with symbols or ids as labels; a name
+that ends in .gz stands for a gzip file.
 
-    for row in read_ctm(Path("phones.ctm.gz")): row.utterance, row.intervals
+    for labelled in read_ctm(Path("phones.ctm.gz")): labelled.utterance, labelled.intervals
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from asr.alignment.formats.intervals import Interval, Row, seconds
+from asr.alignment.formats.intervals import Interval, LabelledUtterance, seconds
 from asr.errors import InputError
 from asr.files import atomic_packed
 from asr.tables import read_lines
@@ -20,11 +21,11 @@ CHANNEL = "1"
 DECIMALS = 3
 
 
-def read_ctm(path: Path) -> Iterator[Row]:
-    """Yield the utterances of a CTM in its order; comments (`;;`) and empty lines are passed over.
+def read_ctm(path: Path) -> Iterator[LabelledUtterance]:
+    """Yield the utterances of a CTM in its order; comments (`;;`) and empty lines are skipped.
 
-    Raises InputError (file, line, utterance): another number of fields, what is not a time, an utterance on two
-    channels or in two places.
+    Raises InputError (file, line, utterance) on another number of fields, a field that is not a time, and an
+    utterance on two channels or in two places.
     """
     seen: set[str] = set()
     utterance, channel, intervals = "", "", list[Interval]()
@@ -37,7 +38,7 @@ def read_ctm(path: Path) -> Iterator[Row]:
             if key in seen:
                 raise InputError("the lines of this utterance are in two places", file=path, line=number, key=key)
             if intervals:
-                yield Row(utterance, path, tuple(intervals))
+                yield LabelledUtterance(utterance, path, tuple(intervals))
             seen.add(key)
             utterance, channel, intervals = key, this_channel, []
         elif this_channel != channel:
@@ -46,7 +47,7 @@ def read_ctm(path: Path) -> Iterator[Row]:
         intervals.append(interval)
     if not intervals:
         raise InputError("is empty", file=path)
-    yield Row(utterance, path, tuple(intervals))
+    yield LabelledUtterance(utterance, path, tuple(intervals))
 
 
 def _parsed(fields: list[str], path: Path, number: int) -> tuple[str, str, Interval]:
@@ -56,9 +57,9 @@ def _parsed(fields: list[str], path: Path, number: int) -> tuple[str, str, Inter
     times = [seconds(text) for text in fields[2:4]]
     for name, text, time_s in zip(("start", "duration"), fields[2:4], times, strict=True):
         if time_s is None:
-            raise InputError(f"'{text}' is no {name} in seconds", file=path, line=number, key=fields[0])
+            raise InputError(f"'{text}' is not a {name} in seconds", file=path, line=number, key=fields[0])
     start_s, duration_s = (time_s or 0.0 for time_s in times)
-    end_s = round(start_s + duration_s, 9)  # 0.44 + 0.16 is to be 0.6
+    end_s = round(start_s + duration_s, 9)  # 0.44 + 0.16 must be 0.6
     return fields[0], fields[1], Interval(fields[4], start_s, end_s, number)
 
 
@@ -68,9 +69,9 @@ def write_ctm(
     *,
     frame_shift_ms: float = 10.0,
 ) -> int:
-    """Write (utterance, [(label, first frame, frames)]) as Kaldi does, and return the number of utterances.
+    """Write (utterance, [(label, first frame, frames)]) as Kaldi does; return the number of utterances.
 
-    Times have three decimals, or as many more as the shift needs to be exact (12.5 ms: four).
+    Times have three decimals, or as many as the shift needs to be exact (12.5 ms: four).
     """
     decimals = max(DECIMALS, 3 + len(f"{frame_shift_ms:.6f}".rstrip("0").partition(".")[2]))
     shift_s, count = frame_shift_ms / 1000, 0

@@ -1,6 +1,6 @@
-"""Which kind of alignment a file or folder holds, by its names and its first lines.
+"""Detect the kind of alignment in a file or folder, from its names and first lines.
 
-detect(Path("exp/tri1_ali"))      "kaldi"
+detect(Path("exp/tri1_ali"))      # "kaldi"
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _LINES = 20
 
 
 def detect(source: Path) -> str:
-    """One of KINDS: a folder with final.mdl or num_jobs, a CTM, TextGrids, HTK labels, text pdf-ids.
+    """Return one of KINDS: a folder with final.mdl or num_jobs, a CTM, TextGrids, HTK labels, text pdf-ids.
 
-    Raises InputError where it is none of them, or where there is no such file.
+    Raises InputError if it is none of them or there is no such file.
     """
     if source.is_dir():
         return _of_folder(source)
@@ -54,7 +54,7 @@ def _of_folder(source: Path) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError("holds TextGrids and .lab files; say which of them are the alignments", file=source)
+        raise InputError("holds TextGrids and .lab files; pass --ali-format to choose", file=source)
     raise InputError(_unknown("a folder without final.mdl, .TextGrid or .lab files"), file=source)
 
 
@@ -82,6 +82,6 @@ def _is_pdfs(fields: list[str]) -> bool:
 
 def _unknown(what: str) -> str:
     return (
-        f"{what} is no alignment known here: a folder with Kaldi's final.mdl and ali.*.gz, a CTM, TextGrids, "
+        f"{what} is not a known kind of alignment: a folder with Kaldi's final.mdl and ali.*.gz, a CTM, TextGrids, "
         "HTK labels (.lab, .mlf), or text pdf-ids"
     )

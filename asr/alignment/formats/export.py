@@ -9,13 +9,13 @@ Writes  --out: with --format ctm the file (`utterance 1 start duration phone`, g
     python -m asr export --ali-dir exp/ali --format textgrid --text data/train/text --lang exp/lang --out exp/grids
 
 Words are found by their pronunciations: the phones of an utterance must be those of its words in turn, with silence
-between. Where they are not, the utterance is named and has no words; more than --max-missing of these stop the verb.
+between. Other utterances are named and have no words; more than --max-missing of them stop the verb.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.alignment.formats.ctm import write_ctm
@@ -24,20 +24,21 @@ from asr.alignment.formats.textgrid import SUFFIX, write_textgrid
 from asr.alignment.words import match_words
 from asr.console import say, warn
 from asr.errors import InputError
-from asr.kaldi.alignments import check_path, read_alignments, to_phones
+from asr.kaldi.alignments import read_alignments, to_phones
+from asr.kaldi.path_check import PathCheck
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.lang.given import oov_of
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
 from asr.lang.pieces import units_of
-from asr.lang.positions import mark_of, plain
 from asr.lang.pronunciation import SILENCE
 from asr.lang.units import WordUnits
 from asr.settings import option
 from asr.tables import read_lines, read_symbols, read_table
 
 Labels = list[tuple[str, int, int]]  # label, first frame, frames
-Utterance = tuple[str, Labels]
-NAMED = 3
+LabelledFrames = tuple[str, Labels]  # utterance, labels
+#: utterances that a message names
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Settings:
         help="CTM file, or folder of TextGrids, to write", writes="path", makes=("*.ctm*", "*.TextGrid")
     )
     format: str = option("ctm", help="what to write", choices=("ctm", "textgrid"))
-    level: str = option("phones", help="what a line of the CTM is", choices=("phones", "words"))
+    level: str = option("phones", help="content of a line of the CTM", choices=("phones", "words"))
     symbols: bool = option(True, help="phones by name; false: by id, as Kaldi's own CTM has them")
     frame_shift_ms: float = option(10.0, help="time from one frame to the next", above=0, most=1000)
     text: Path | None = option(None, help="transcripts, for the words")
@@ -69,20 +70,21 @@ def run(settings: Settings) -> None:
     ids = {} if settings.symbols else {name: str(number) for number, name in names.items()}
     if settings.format == "textgrid":
         count = _write_textgrids(settings, utterances, ids, finder)
-    elif settings.level == "words" and finder is not None:
-        rows = _words(utterances, finder, settings.max_missing)
-        count = write_ctm(settings.out, rows, frame_shift_ms=settings.frame_shift_ms)
     else:
-        rows = ((key, _renamed(phones, ids)) for key, phones in utterances)
+        if settings.level == "words" and finder is not None:
+            rows = _words(utterances, finder, settings.max_missing)
+        else:
+            rows = ((key, _renamed(phones, ids)) for key, phones in utterances)
         count = write_ctm(settings.out, rows, frame_shift_ms=settings.frame_shift_ms)
     say(f"{settings.out}: {count} utterances")
 
 
 def _check_settings(settings: Settings) -> None:
+    """Raise InputError on settings that contradict each other."""
     if (settings.text is None) != (settings.lang is None):
-        raise InputError("words take both, --text and --lang")
+        raise InputError("words require both --text and --lang")
     if settings.level == "words" and settings.text is None:
-        raise InputError("--level words: give --text and --lang as well")
+        raise InputError("--level words requires --text and --lang")
     if settings.text is not None and settings.format == "ctm" and settings.level == "phones":
         raise InputError("--text is for --level words or --format textgrid")
     if settings.format == "ctm" and settings.out.is_dir():
@@ -92,7 +94,7 @@ def _check_settings(settings: Settings) -> None:
 
 
 def _names(settings: Settings, model: TransitionModel) -> dict[int, str]:
-    """{phone-id: name}; ids are their own names where no name is asked for and there is no phones.txt."""
+    """Return {phone-id: name}; ids are their own names if no names are needed and there is no phones.txt."""
     path = settings.ali_dir / "phones.txt"
     if not settings.symbols and settings.text is None and not path.is_file():
         return {number: str(number) for number in model.topology.phones}
@@ -102,31 +104,33 @@ def _names(settings: Settings, model: TransitionModel) -> dict[int, str]:
     return names
 
 
-def _phones(settings: Settings, model: TransitionModel, names: dict[int, str]) -> Iterator[Utterance]:
-    """Yield the utterances that are rows of whole phones; names the others.
+def _phones(settings: Settings, model: TransitionModel, names: dict[int, str]) -> Iterator[LabelledFrames]:
+    """Yield the utterances that consist of whole phones.
 
-    Raises InputError at the end, inside the writing, where these are more than --max-missing.
+    Raises InputError at the end, while the output is being written, if more than --max-missing do not.
     """
     faults: dict[str, str] = {}
-    total = 0
-    for utterance, tids in read_alignments(settings.ali_dir, model, check=False):
+    total, paths = 0, PathCheck(model)
+    for utterance, tids in read_alignments(settings.ali_dir, model):
         total += 1
         try:
-            check_path(tids, model)
-            phones = to_phones(tids, model)
+            paths.check(tids)
         except InputError as error:
             faults[utterance] = error.message
             continue
-        yield utterance, [(names[number], first, frames) for number, first, frames in phones]
+        yield utterance, [(names[number], first, frames) for number, first, frames in to_phones(tids, model)]
+    _bound(faults, total, settings.max_missing, "do not consist of whole phones and are left out", settings.ali_dir)
+
+
+def _bound(faults: dict[str, str], total: int, max_missing: float, what: str, file: Path | None = None) -> None:
+    """Warn of the utterances in `faults`. Raises InputError if they are a larger share than `max_missing`."""
     if not faults:
         return
-    some = "; ".join(f"{key}: {reason}" for key, reason in list(faults.items())[:NAMED])
-    message = f"{len(faults)} of {total} utterances are no rows of whole phones: {some}"
-    if len(faults) > settings.max_missing * total:
-        raise InputError(
-            f"{message}; that is more than --max-missing {settings.max_missing:g}", file=settings.ali_dir
-        )
-    warn(f"{settings.ali_dir}: {message}; they are left out")
+    some = "; ".join(f"{key}: {reason}" for key, reason in list(faults.items())[:SHOWN])
+    message = f"{len(faults)} of {total} utterances {what}: {some}"
+    if len(faults) > max_missing * total:
+        raise InputError(f"{message}; that is more than --max-missing {max_missing:g}", file=file)
+    warn(message if file is None else f"{file}: {message}")
 
 
 def _renamed(phones: Labels, ids: dict[str, str]) -> Labels:
@@ -138,89 +142,79 @@ def _renamed(phones: Labels, ids: dict[str, str]) -> Labels:
 
 @dataclass
 class WordFinder:
-    """Finds the words of transcripts in rows of phones; `missed`: {utterance: why it has none}, `found`: how many."""
+    """Finds the words of transcripts in rows of phones.
+
+    missed: {utterance: reason why its words were not found}; found: number of utterances whose words were found.
+    """
 
     texts: dict[str, str]
     units: WordUnits
     lexicon: dict[str, list[tuple[str, ...]]]
     silence: frozenset[str]
-    missed: dict[str, str]
+    missed: dict[str, str] = field(default_factory=dict)
     found: int = 0
 
     @classmethod
     def read(cls, text: Path, lang: Path) -> WordFinder:
-        """Of a Kaldi text file and a lang directory. Raises InputError."""
+        """Read a Kaldi text file and a lang directory. Raises InputError."""
         symbols = read_symbols(lang / "words.txt")
         lexicon = by_word(with_specials(read_lexicon(lang / "lexicon.txt")))
         path = lang / "phones" / "optional_silence.txt"
         silence = frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))
         units = units_of(lang, symbols, oov_of(lang, symbols))
-        return cls(read_table(text, allow_empty=True), units, lexicon, silence, {})
+        return cls(read_table(text, allow_empty=True), units, lexicon, silence)
 
-    def of(self, utterance: str, phones: Labels) -> Labels | None:
-        """(word, first frame, frames) of each; None, noted in `missed`, where the phones do not spell the words."""
+    def find(self, utterance: str, phones: Labels) -> Labels | None:
+        """Return (word, first frame, frames) of each word; None, and a reason in `missed`, if they do not fit."""
         if utterance not in self.texts:
             self.missed[utterance] = "no transcript"
             return None
-        names = [name for name, _, _ in phones]
         words = self.units.tokenise(self.texts[utterance])
-        found = self._match(names, words)
-        if found is None and any(map(mark_of, names)):  # a_B, a_I, a_E, a_S are all a
-            found = self._match([plain(name) for name in names], words)
-        if found is None:
+        oov = self.lexicon.get(self.units.oov, [None])[0]
+        matches = match_words([name for name, _, _ in phones], words, self.lexicon, self.silence, oov)
+        if matches is None:
             self.missed[utterance] = f"the phones do not spell '{' '.join(words)[:60]}'"
             return None
         self.found += 1
         result = []
-        for word, _, first, count in found:
+        for word, _, first, count in matches:
             start, end = phones[first][1], sum(phones[first + count - 1][1:])
             result.append((word, start, end - start))
         return result
 
-    def _match(self, names: list[str], words: list[str]) -> list[tuple[str, tuple[str, ...], int, int]] | None:
-        oov = self.lexicon.get(self.units.oov, [None])[0]
-        return match_words(names, words, self.lexicon, self.silence, oov)
-
-    def require(self, max_missing: float) -> None:
-        """Name what was missed; raises InputError where that is more than the share `max_missing`."""
-        if not self.missed:
-            return
-        total = self.found + len(self.missed)
-        some = "; ".join(f"{key}: {reason}" for key, reason in list(self.missed.items())[:NAMED])
-        message = f"{len(self.missed)} of {total} utterances have no words: {some}"
-        if len(self.missed) > max_missing * total:
-            raise InputError(f"{message}; that is more than --max-missing {max_missing:g}")
-        warn(message)
+    def bound(self, max_missing: float) -> None:
+        """Warn of utterances without words. Raises InputError if they are a larger share than `max_missing`."""
+        _bound(self.missed, self.found + len(self.missed), max_missing, "have no words")
 
 
-def _words(utterances: Iterable[Utterance], finder: WordFinder, max_missing: float) -> Iterator[Utterance]:
-    """The utterances in words. Raises InputError at the end, inside the writing, so that no file is left behind."""
+def _words(utterances: Iterable[LabelledFrames], finder: WordFinder, max_missing: float) -> Iterator[LabelledFrames]:
+    """Yield the utterances in words. Raises InputError at the end, while the output is being written."""
     for utterance, phones in utterances:
-        words = finder.of(utterance, phones)
+        words = finder.find(utterance, phones)
         if words is not None:
             yield utterance, words
-    finder.require(max_missing)
+    finder.bound(max_missing)
 
 
 # ---------------------------------------------------------------- TextGrids
 
 
 def _write_textgrids(
-    settings: Settings, utterances: Iterable[Utterance], ids: dict[str, str], finder: WordFinder | None
+    settings: Settings, utterances: Iterable[LabelledFrames], ids: dict[str, str], finder: WordFinder | None
 ) -> int:
     count = 0
     for utterance, phones in utterances:
         if "/" in utterance or utterance.startswith("."):
             raise InputError("cannot be the name of a file", file=settings.ali_dir, key=utterance)
         tiers = {"phones": _timed(_renamed(phones, ids), settings.frame_shift_ms)}
-        words = finder.of(utterance, phones) if finder is not None else None
+        words = finder.find(utterance, phones) if finder is not None else None
         if words is not None:
             tiers["words"] = _timed(words, settings.frame_shift_ms)
         end_s = tiers["phones"][-1].end_s if phones else 0.0
         write_textgrid(settings.out / f"{utterance}{SUFFIX}", tiers, end_s)
         count += 1
     if finder is not None:
-        finder.require(settings.max_missing)
+        finder.bound(settings.max_missing)
     return count
 
 

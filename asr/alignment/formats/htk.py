@@ -1,10 +1,10 @@
-"""HTK label files: lines `start end label [score ...]`, times in units of 100 ns.
+"""Read HTK label files: lines `start end label [score ...]`, with times in units of 100 ns.
 
 Reads one `<utterance>.lab` for each utterance in a folder, and master label files (`#!MLF!#`, then for each
-utterance `"*/utterance.lab"`, its lines, and a full stop). States are joined to phones, models in context become
-their phone.
+utterance `"*/utterance.lab"`, its lines, and a full stop). States are joined to phones, and a model in context
+becomes its phone.
 
-    for row in read_htk(Path("labels.mlf")): row.utterance, row.intervals
+    for labelled in read_htk(Path("labels.mlf")): labelled.utterance, labelled.intervals
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from asr.alignment.formats.intervals import NUMBER, Interval, Row, label_files, seconds
+from asr.alignment.formats.intervals import NUMBER, Interval, LabelledUtterance, label_files, seconds
 from asr.errors import InputError
 from asr.tables import read_lines
 
@@ -25,12 +25,12 @@ _STATE = re.compile(r"(.*)\[([0-9]{1,4})\]")
 _BARE_STATE = re.compile(r"s([0-9]{1,4})")
 
 
-def read_htk(source: Path, known: Collection[str] = ()) -> Iterator[Row]:
-    """Yield one Row for each utterance of a folder of label files, or of one label or master label file.
+def read_htk(source: Path, known: Collection[str] = ()) -> Iterator[LabelledUtterance]:
+    """Yield each utterance of a folder of label files, or of one label or master label file.
 
-    `known` phones are taken as they stand, however they look. Else `x[2]` is a state of x (states that follow each
-    other with rising numbers are one phone), `l-c+r` is the phone c, and of HVite's `s2 score x`, `s3 score`, ... the
-    states make up x. Raises InputError (file, line, utterance), also for labels without times.
+    A label in `known` is a phone, whatever its form. Otherwise `x[2]` is a state of x (successive states with rising
+    numbers are one phone), `l-c+r` is the phone c, and HVite's `s2 score x`, `s3 score`, ... are the states of x.
+    Raises InputError (file, line, utterance), also for labels without times.
     """
     if not source.is_dir() and source.is_file() and next(read_lines(source), (1, ""))[1].strip() == MASTER:
         entries: Iterable[tuple[str, Path, Lines]] = _master(source)
@@ -38,11 +38,11 @@ def read_htk(source: Path, known: Collection[str] = ()) -> Iterator[Row]:
         entries = ((key, path, list(read_lines(path))) for key, path in label_files(source, SUFFIX))
     phones = frozenset(known)
     for utterance, path, lines in entries:
-        yield Row(utterance, path, _intervals(lines, path, utterance, phones))
+        yield LabelledUtterance(utterance, path, _intervals(lines, path, utterance, phones))
 
 
 def _master(path: Path) -> Iterator[tuple[str, Path, Lines]]:
-    """The entries of a master label file: utterance, the file, its lines."""
+    """Yield (utterance, the file, its lines) of a master label file."""
     seen: set[str] = set()
     utterance: str | None = None
     lines: Lines = []
@@ -78,13 +78,13 @@ def _named(text: str, path: Path, number: int) -> str:
 
 def _intervals(lines: Lines, path: Path, utterance: str, known: frozenset[str]) -> tuple[Interval, ...]:
     found: list[Interval] = []
-    before: tuple[str, int] | None = None  # the model and the state of the line before, where it was a state
+    before: tuple[str, int] | None = None  # model and state of the previous line, if it was a state
     for number, line in lines:
         fields = line.split()
         if not fields:
             continue
         if fields[0] == "///":
-            raise InputError("holds alternatives (///); give one", file=path, line=number, key=utterance)
+            raise InputError("holds alternatives (///); keep one of them", file=path, line=number, key=utterance)
         start_s, end_s = _times(fields, path, number, utterance)
         name, state = _model(fields, before, known)
         if name is None:
@@ -112,7 +112,7 @@ def _times(fields: list[str], path: Path, number: int, utterance: str) -> tuple[
 
 
 def _model(fields: list[str], before: tuple[str, int] | None, known: frozenset[str]) -> tuple[str | None, int | None]:
-    """(name of the model, number of the state); a whole model has no number, a state of no model no name."""
+    """Return (name of the model or None, number of the state or None for a whole model)."""
     label = fields[2]
     if label in known:
         return label, None
@@ -125,7 +125,7 @@ def _model(fields: list[str], before: tuple[str, int] | None, known: frozenset[s
 
 
 def _phone(name: str, known: frozenset[str]) -> str:
-    """The phone of a model: c of l-c+r, of l^l-c+r=r@..., and of what has only one side."""
+    """Return the phone of a model: c of l-c+r, l^l-c+r=r@..., l-c and c+r."""
     if name in known:
         return name
     left = name.partition("+")[0]

@@ -1,9 +1,9 @@
-"""Labelled stretches of time, as other tools write alignments, and their conversion into phones of whole frames.
+"""Labelled intervals of time, as other tools write alignments, and their conversion to phones of whole frames.
 
-The readers beside this module (ctm, textgrid, htk) yield a `Row` for each utterance; `to_frames` makes of it phones
-that cover the features' frames without a gap, each as long as its topology needs.
+The readers ctm.py, textgrid.py and htk.py yield a `LabelledUtterance` for each utterance. `to_frames` converts it to
+phones that cover the features' frames without a gap, each as long as its topology needs.
 
-    to_frames(row, 312, silence="SIL", min_frames=lambda phone: 3).phones      (("SIL", 42), ("n", 18), ...)
+    to_frames(labelled, 312, silence="SIL", min_frames=lambda phone: 3).phones      # (("SIL", 42), ("n", 18), ...)
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from asr.alignment.coverage import SUBSAMPLING_FACTORS
 from asr.errors import InputError
 
 NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-LATEST_S = 1e8  # three years: beyond it a number is not a time
+LATEST_S = 1e8  # three years: a larger number is not a time
 ROUNDING = 1e-6  # of a frame: 1.035 s is 103.49999999999999 frames of 10 ms in binary, and means 103.5
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """`label` from `start_s` to `end_s`, seconds from the utterance's beginning; `line`: where its file says so."""
+    """`label` from `start_s` to `end_s`, in seconds from the utterance's beginning; `line`: its line in the file."""
 
     label: str
     start_s: float
@@ -34,8 +34,8 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Row:
-    """The intervals of one utterance in the file's order, and the file."""
+class LabelledUtterance:
+    """The intervals of one utterance in the order of their file."""
 
     utterance: str
     file: Path
@@ -43,9 +43,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Framed:
-    """phones: (label, frames), which add up to the features' frames. widened: phones that had too few frames;
-    closed: gaps and silences too short for a silence phone, given to their neighbours."""
+class FramedUtterance:
+    """An utterance in whole frames.
+
+    phones: (label, frames), which sum to the features' frames; widened: phones that had too few frames; closed: gaps
+    and silences that are too short for a silence phone and became part of their neighbours.
+    """
 
     phones: tuple[tuple[str, int], ...]
     widened: int = 0
@@ -53,7 +56,7 @@ class Framed:
 
 
 def seconds(text: str, unit_s: float = 1.0) -> float | None:
-    """A time given in `unit_s`, in seconds; None where `text` is not a number from 0 to LATEST_S."""
+    """Return a time in seconds that `text` gives in units of `unit_s`; None if it is not from 0 to LATEST_S."""
     if NUMBER.fullmatch(text) is None:
         return None
     value = float(text) * unit_s
@@ -61,10 +64,10 @@ def seconds(text: str, unit_s: float = 1.0) -> float | None:
 
 
 def label_files(source: Path, suffix: str) -> Iterator[tuple[str, Path]]:
-    """(utterance, path) of each `<utterance><suffix>` below a folder, in order of the names; or of the one file.
+    """Yield (utterance, path) of each `<utterance><suffix>` below a folder, in order of the paths; or of one file.
 
-    Upper and lower case of the suffix are one; hidden files are passed over. Raises InputError: no such file, none
-    in the folder, the same utterance twice.
+    The case of the suffix does not matter; hidden files are skipped. Raises InputError if there is no such file, none
+    in the folder, or the same utterance twice.
     """
     if source.is_file():
         yield source.stem, source
@@ -84,7 +87,7 @@ def label_files(source: Path, suffix: str) -> Iterator[tuple[str, Path]]:
 
 
 def to_frames(
-    row: Row,
+    labelled: LabelledUtterance,
     num_frames: int,
     *,
     silence: str,
@@ -93,52 +96,52 @@ def to_frames(
     frame_length_ms: float = 25.0,
     tolerance: int = 3,
     labels_silence: bool = True,
-) -> Framed:
-    """Phones in frames of `frame_shift_ms`, `num_frames` in all.
+) -> FramedUtterance:
+    """Return phones in frames of `frame_shift_ms`, `num_frames` in all.
 
-    A boundary at time t is that before frame round(t / shift), halves up: Kaldi's aligners (and those built on it,
-    and HTK) write frame * shift, so that their times give back their frames exactly. Unlabelled time becomes
-    `silence`; a gap or a `silence` shorter than min_frames(silence) goes to the phone before it (the first one: after
-    it). Other phones shorter than min_frames get theirs from their neighbours by the nearest boundaries, in least
-    squares, that leave each phone enough. Overlaps of up to one frame are rounded times: the later start counts.
+    A boundary at time t is before frame round(t / shift), halves up: Kaldi's aligners, those built on Kaldi, and HTK
+    write frame * shift, so that the conversion restores their frames exactly. Unlabelled time becomes `silence`. A
+    gap or a `silence` shorter than min_frames(silence) becomes part of the phone before it (at the start: after it).
+    If another phone is shorter than min_frames, all boundaries move to the nearest ones, in least squares, that leave
+    each phone enough frames. Overlaps of up to one frame are rounding errors: the later start counts.
 
-    The last end must lie within `tolerance` frames of the features' (later by the last window's overhang, too); where
-    the source never labels silence (`labels_silence` False), it may lie as early as half of them.
+    The last end must be within `tolerance` frames of the features' end, or later by the overhang of the last window.
+    If the source never labels silence (`labels_silence` False), it may be as early as half of the features.
 
-    Raises InputError (file, line, utterance): no labels, an overlap, another length, more phones than frames.
+    Raises InputError (file, line, utterance) on missing labels, an overlap, another length, and too few frames.
     """
-    if not row.intervals:
-        raise InputError("has no labels", file=row.file, key=row.utterance)
+    if not labelled.intervals:
+        raise InputError("has no labels", file=labelled.file, key=labelled.utterance)
     shift_s = frame_shift_ms / 1000
-    _check_order(row, shift_s)
+    _check_order(labelled, shift_s)
     overhang = max(0.0, frame_length_ms / frame_shift_ms - 1)
     earliest = num_frames - tolerance if labels_silence else num_frames / 2
-    end_s = row.intervals[-1].end_s
+    end_s = labelled.intervals[-1].end_s
     if not earliest - ROUNDING <= end_s / shift_s <= num_frames + tolerance + overhang + ROUNDING:
-        raise InputError(_other_length(end_s, num_frames, shift_s), file=row.file, key=row.utterance)
-    labels, ends, closed = _cover(row.intervals, num_frames, silence, min_frames(silence), shift_s)
+        raise InputError(_other_length(end_s, num_frames, shift_s), file=labelled.file, key=labelled.utterance)
+    labels, ends, closed = _cover(labelled.intervals, num_frames, silence, min_frames(silence), shift_s)
     needs = [min_frames(label) for label in labels]
     if sum(needs) > num_frames:
         message = f"its {len(labels)} phones take at least {sum(needs)} frames, the features have {num_frames}"
-        raise InputError(message, file=row.file, key=row.utterance)
+        raise InputError(message, file=labelled.file, key=labelled.utterance)
     widened = sum(end - start < need for start, end, need in zip([0, *ends], ends, needs, strict=False))
     if widened:
         ends = nearest_ends(ends, needs)
     lengths = [end - start for start, end in itertools.pairwise([0, *ends])]
-    return Framed(tuple(zip(labels, lengths, strict=True)), widened, closed)
+    return FramedUtterance(tuple(zip(labels, lengths, strict=True)), widened, closed)
 
 
-def _check_order(row: Row, shift_s: float) -> None:
-    for item in row.intervals:
+def _check_order(labelled: LabelledUtterance, shift_s: float) -> None:
+    for item in labelled.intervals:
         if item.end_s < item.start_s:
             message = f"'{item.label}' ends at {item.end_s:g} s, before it begins at {item.start_s:g} s"
-            raise InputError(message, file=row.file, line=item.line, key=row.utterance)
-    for before, item in itertools.pairwise(row.intervals):
+            raise InputError(message, file=labelled.file, line=item.line, key=labelled.utterance)
+    for before, item in itertools.pairwise(labelled.intervals):
         if item.start_s < before.end_s - shift_s * (1 + ROUNDING):
             message = (
                 f"'{item.label}' begins at {item.start_s:g} s, before '{before.label}' ends at {before.end_s:g} s"
             )
-            raise InputError(message, file=row.file, line=item.line, key=row.utterance)
+            raise InputError(message, file=labelled.file, line=item.line, key=labelled.utterance)
 
 
 def _other_length(end_s: float, num_frames: int, shift_s: float) -> str:
@@ -147,24 +150,24 @@ def _other_length(end_s: float, num_frames: int, shift_s: float) -> str:
     guess = "other recordings, or another frame shift?"
     for factor in SUBSAMPLING_FACTORS:
         if abs(ratio * factor - 1) < 0.05:
-            guess = f"times of one frame for {factor} of the features (frame subsampling factor {factor})?"
+            guess = f"are these times of one frame for {factor} of the features (frame subsampling factor {factor})?"
     for name, scale in (("milliseconds", 1000.0), ("frames", 1 / shift_s)):
         if abs(ratio / scale - 1) < 0.05:
-            guess = f"times in {name}, not in seconds?"
+            guess = f"are these times in {name}, not in seconds?"
     return f"the labels end at {end_s:.8g} s, the features at {want_s:.8g} s; {guess}"
 
 
 def _cover(
     intervals: Sequence[Interval], num_frames: int, silence: str, least: int, shift_s: float
 ) -> tuple[list[str], list[int], int]:
-    """(labels, the frame at which each ends, how much silence was too short); the last ends at `num_frames`."""
+    """Return (labels, the frame after each, number of closed gaps and silences); the last is `num_frames`."""
     labels: list[str] = []
     ends: list[int] = []
     closed = 0
     for item in intervals:
         start, end = (_frame(time_s, shift_s, num_frames) for time_s in (item.start_s, item.end_s))
         gap = start - (ends[-1] if ends else 0)
-        if item.label == silence:  # takes the gap before it
+        if item.label == silence:  # it includes the gap before it
             if ends:
                 ends[-1] = min(ends[-1], start)
             if end - (ends[-1] if ends else 0) >= least:
@@ -196,10 +199,10 @@ def _frame(time_s: float, shift_s: float, num_frames: int) -> int:
 
 
 def nearest_ends(ends: Sequence[int], needs: Sequence[int]) -> list[int]:
-    """The ends nearest to `ends` in least squares that leave phone k at least needs[k] frames; the last end stays.
+    """Return the ends nearest to `ends` in least squares that leave phone k needs[k] frames; the last end is kept.
 
-    Less what all phones up to it need, the ends must not fall: isotonic regression, solved by pooling neighbours
-    that fall, then rounded to whole frames. sum(needs) must not exceed the last end.
+    An end minus the frames that all phones up to it need must not decrease. This is isotonic regression: neighbours
+    that decrease are pooled, and the result is rounded to whole frames. sum(needs) must not exceed the last end.
     """
     taken = list(itertools.accumulate(needs))
     pools: list[tuple[float, int]] = []  # (mean, members)

@@ -1,17 +1,17 @@
-"""What a label of a foreign alignment means in a phone set: a phone, by name or id, silence, noise, or nothing.
+"""Map the labels of a foreign alignment to a phone set: phones by name or id, silence and noise.
 
-labels = PhoneLabels.given(read_symbols("phones.txt"), ["SIL", "SPN"]); labels.of("sp")      "SIL"
+labels = PhoneLabels.given(read_symbols("phones.txt"), ["SIL", "SPN"]); labels.of("sp")      # "SIL"
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
-from asr.alignment.formats.intervals import Interval, Row
+from asr.alignment.formats.intervals import LabelledUtterance
 from asr.errors import InputError
 from asr.lang.lexicon import is_disambiguation
 from asr.lang.pronunciation import NOISE, SILENCE
@@ -23,8 +23,8 @@ EPSILON = "<eps>"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a label occurs first."""
+class LabelOrigin:
+    """The first occurrence of a label."""
 
     file: Path
     line: int | None
@@ -33,9 +33,10 @@ class Place:
 
 @dataclass(frozen=True)
 class PhoneLabels:
-    """names: the phones, by id from 1; silences: the silence phones; silence: the one for unlabelled time.
+    """The phones that labels stand for.
 
-    by_id: the names that stand for ids written as labels; empty where labels are never ids.
+    names: the phones by id, from 1; silences: the silence phones; silence: the phone of unlabelled time;
+    by_id: {phone-id as a label: phone}, empty if labels are never ids.
     """
 
     names: tuple[str, ...]
@@ -53,9 +54,9 @@ class PhoneLabels:
         file: Path | None = None,
         ids: bool = False,
     ) -> PhoneLabels:
-        """Of a phones.txt; <eps> and disambiguation symbols are no phones. `ids`: labels may be phone-ids.
+        """Return the labels of a phones.txt, without <eps> and disambiguation symbols. ids: labels may be phone-ids.
 
-        Raises InputError (naming `file`): ids that are not 1, 2, ...; silence phones that are not in it.
+        Raises InputError, which names `file`, if the ids are not 1, 2, ... or a silence phone is not in it.
         """
         real = {number: name for name, number in phones.items() if name != EPSILON and not is_disambiguation(name)}
         names = tuple(real[number] for number in sorted(real))
@@ -65,27 +66,27 @@ class PhoneLabels:
         silence = optional_silence or next((name for name in (SILENCE, *silence_phones) if name in names), "")
         for name in (*silence_phones, silence):
             if name not in names:
-                raise InputError(f"has no phone '{name}', which is to be a silence phone", file=file)
+                raise InputError(f"has no phone '{name}', which should be a silence phone", file=file)
         silences = tuple(name for name in names if name in {*silence_phones, silence})
         by_id = {str(number): name for number, name in real.items()} | {"0": silence} if ids else {}
         return cls(names, silences, silence, by_id)
 
     @classmethod
-    def found(cls, used: Mapping[str, Place]) -> PhoneLabels:
-        """SIL, SPN, then the labels in order. Raises InputError for a label that cannot be a phone's name."""
+    def found(cls, used: Mapping[str, LabelOrigin]) -> PhoneLabels:
+        """Return SIL, SPN and the sorted labels as phones. Raises InputError if a label cannot be a phone's name."""
         names = []
-        for label, place in used.items():
+        for label, origin in used.items():
             if label.casefold() in SILENCE_LABELS or label.casefold() == NOISE_LABEL:
                 continue
             if is_count(label):
-                _refuse(f"'{label}' is a phone-id: give the phones.txt that it belongs to", place)
+                _refuse(f"'{label}' is a phone-id: pass the phones.txt of these labels", origin)
             if len(label.split()) != 1 or is_disambiguation(label):
-                _refuse(f"'{label}' cannot be a phone: blanks, or a disambiguation symbol", place)
+                _refuse(f"'{label}' cannot be a phone: it has blanks or is a disambiguation symbol", origin)
             names.append(label)
         return cls((SILENCE, NOISE, *sorted(names)), (SILENCE, NOISE), SILENCE, {})
 
     def of(self, label: str) -> str | None:
-        """The phone of a label; None where there is none. Names of phones come before all else."""
+        """Return the phone of a label, None if there is none. A phone's name comes before its other meanings."""
         if label in self._known:
             return label
         if label in self.by_id:
@@ -100,33 +101,29 @@ class PhoneLabels:
     def _known(self) -> frozenset[str]:
         return frozenset(self.names)
 
-    def check(self, used: Mapping[str, Place]) -> None:
-        """Raise InputError for the first label that is no phone."""
-        for label, place in used.items():
+    def check(self, used: Mapping[str, LabelOrigin]) -> None:
+        """Raise InputError on the first label that is not a phone."""
+        for label, origin in used.items():
             if self.of(label) is None:
                 others = sum(self.of(other) is None for other in used) - 1
                 more = f" (nor are {others} other labels)" if others else ""
-                _refuse(f"'{label}' is not in phones.txt{more}; give the phones.txt of these labels", place)
+                _refuse(f"'{label}' is not in phones.txt{more}; pass the phones.txt of these labels", origin)
 
-    def of_row(self, row: Row) -> Row:
-        """The row with phones for labels, all of which must have one."""
-        intervals = [
-            Interval(self.of(item.label) or self.silence, item.start_s, item.end_s, item.line)
-            for item in row.intervals
-        ]
-        return Row(row.utterance, row.file, tuple(intervals))
+    def relabelled(self, labelled: LabelledUtterance) -> LabelledUtterance:
+        """Return the utterance with phones for labels, each of which must have a phone."""
+        intervals = (replace(item, label=self.of(item.label) or self.silence) for item in labelled.intervals)
+        return replace(labelled, intervals=tuple(intervals))
 
 
-def survey(rows: Iterable[Row], wanted: Mapping[str, Any]) -> dict[str, Place]:
-    """{label: where it occurs first} of the `wanted` utterances."""
-    used: dict[str, Place] = {}
-    for row in rows:
-        if row.utterance in wanted:
-            for item in row.intervals:
-                if item.label not in used:
-                    used[item.label] = Place(row.file, item.line, row.utterance)
+def used_labels(utterances: Iterable[LabelledUtterance], wanted: Container[str]) -> dict[str, LabelOrigin]:
+    """Return {label: its first occurrence} in the `wanted` utterances."""
+    used: dict[str, LabelOrigin] = {}
+    for one in utterances:
+        if one.utterance in wanted:
+            for item in one.intervals:
+                used.setdefault(item.label, LabelOrigin(one.file, item.line, one.utterance))
     return used
 
 
-def _refuse(message: str, place: Place) -> None:
-    raise InputError(message, file=place.file, line=place.line, key=place.utterance)
+def _refuse(message: str, origin: LabelOrigin) -> NoReturn:
+    raise InputError(message, file=origin.file, line=origin.line, key=origin.utterance)

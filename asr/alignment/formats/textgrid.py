@@ -1,9 +1,9 @@
-"""Praat TextGrids, one `<utterance>.TextGrid` for each utterance in a folder.
+"""Read and write Praat TextGrids, one `<utterance>.TextGrid` for each utterance in a folder.
 
-Reads Praat's long and short text files, UTF-8 or UTF-16: as Praat does, by the numbers, quoted texts and flags that
-stand free, whatever is written between them. Writes long ones in UTF-8.
+Reads Praat's long and short text files, UTF-8 or UTF-16. As in Praat, only free-standing numbers, quoted texts and
+flags count; other words are skipped. Writes long files in UTF-8.
 
-    for row in read_textgrids(Path("grids"), tier="phones"): row.utterance, row.intervals
+    for labelled in read_textgrids(Path("grids"), tier="phones"): labelled.utterance, labelled.intervals
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from asr.alignment.formats.intervals import LATEST_S, NUMBER, Interval, Row, label_files
+from asr.alignment.formats.intervals import LATEST_S, NUMBER, Interval, LabelledUtterance, label_files
 from asr.errors import InputError
 from asr.files import atomic, read_bytes
 
@@ -28,7 +28,7 @@ _ENCODINGS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xf
 
 @dataclass(frozen=True)
 class Tier:
-    """An interval tier: its name and all its intervals; times count from the beginning of the file's sound."""
+    """An interval tier. Times count from the beginning of the file's sound."""
 
     name: str
     intervals: tuple[Interval, ...]
@@ -36,14 +36,14 @@ class Tier:
 
 def read_textgrids(
     source: Path, tier: str | None = None, known: Callable[[str], bool] | None = None
-) -> Iterator[Row]:
-    """Yield one Row for each TextGrid of a folder (or for one file), the intervals of its phone tier.
+) -> Iterator[LabelledUtterance]:
+    """Yield the intervals of the phone tier of each TextGrid of a folder, or of one file. Raises InputError.
 
-    `tier` names it. Else it is the one called `phones` or `phone` (also `<speaker> - phones`), the only interval
-    tier, or the last one all of whose labels are `known(label)` to be phones. Raises InputError.
+    tier: its name. Without a name it is the tier `phones` or `phone` (also `<speaker> - phones`), the only interval
+    tier, or the last tier whose labels are all phones, that is, `known(label)`.
     """
     for utterance, path in label_files(source, SUFFIX):
-        yield Row(utterance, path, _chosen(read_textgrid(path), path, tier, known).intervals)
+        yield LabelledUtterance(utterance, path, _chosen(read_textgrid(path), path, tier, known).intervals)
 
 
 def _chosen(tiers: list[Tier], path: Path, name: str | None, known: Callable[[str], bool] | None) -> Tier:
@@ -59,17 +59,17 @@ def _chosen(tiers: list[Tier], path: Path, name: str | None, known: Callable[[st
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"'{item.name}'" for item in tiers) or "none"
-    wanted = f"called '{name}'" if name is not None else "that is surely the phones'"
-    raise InputError(f"{len(found) or 'no'} interval tiers {wanted}, of {names}; name one", file=path)
+    wanted = f"called '{name}'" if name is not None else "that must be the phones'"
+    raise InputError(f"{len(found) or 'no'} interval tiers {wanted}, of {names}; pass --ali-tier", file=path)
 
 
 def read_textgrid(path: Path) -> list[Tier]:
-    """The interval tiers of one file; point tiers are passed over.
+    """Return the interval tiers of one file; point tiers are skipped.
 
-    Raises InputError (file, line): a binary or chronological file, an encoding that is neither UTF-8 nor UTF-16,
-    damage, times that run backwards.
+    Raises InputError (file, line) on a binary or chronological file, an encoding that is neither UTF-8 nor UTF-16,
+    damage, and times that decrease.
     """
-    reader = _Reader(_decoded(path), path)
+    reader = _PraatReader(_decoded(path), path)
     if reader.text() != "ooTextFile":
         reader.refuse('does not begin with "ooTextFile": not a TextGrid')
     if (kind := reader.text()) != "TextGrid":
@@ -82,7 +82,7 @@ def read_textgrid(path: Path) -> list[Tier]:
     return [tier for tier in (_tier(reader, begin_s) for _ in range(reader.count())) if tier is not None]
 
 
-def _tier(reader: _Reader, begin_s: float) -> Tier | None:
+def _tier(reader: _PraatReader, begin_s: float) -> Tier | None:
     kind = reader.text()
     if kind not in ("IntervalTier", "TextTier"):
         reader.refuse(f"a tier of kind '{kind[:40]}'")
@@ -118,8 +118,8 @@ def _decoded(path: Path) -> str:
         raise InputError(f"is not {encoding.upper()}; save it from Praat as UTF-8", file=path) from error
 
 
-class _Reader:
-    """The free-standing numbers, texts and flags of a Praat file, one after the other."""
+class _PraatReader:
+    """A reader of the free-standing numbers, texts and flags of a Praat file."""
 
     def __init__(self, data: str, path: Path) -> None:
         self.data, self.path, self.place, self.line = data, path, 0, 1
@@ -128,22 +128,22 @@ class _Reader:
         raise InputError(message, file=self.path, line=self.line)
 
     def _next(self) -> str:
-        """A text with its opening quote, a number or a flag; what else stands there says nothing."""
+        """Return the next text (with its opening quote), number or flag."""
         while (match := _NEXT.search(self.data, self.place)) is not None:
-            self._go(match.start())
+            self._advance(match.start())
             word = match.group()
             if word == '"':
                 return self._quoted()
             if word.startswith("!"):  # a comment, to the end of the line
                 end = self.data.find("\n", self.place)
-                self._go(len(self.data) if end < 0 else end)
+                self._advance(len(self.data) if end < 0 else end)
                 continue
-            self._go(match.end())
+            self._advance(match.end())
             if word.startswith("<") or NUMBER.fullmatch(word):
                 return word
         self.refuse("the file ends in the middle")
 
-    def _go(self, place: int) -> None:
+    def _advance(self, place: int) -> None:
         self.line += self.data.count("\n", self.place, place)
         self.place = place
 
@@ -154,7 +154,7 @@ class _Reader:
         if end < 0:
             self.refuse("a text without its closing quotation mark")
         found = self.data[self.place : end]
-        self._go(end + 1)
+        self._advance(end + 1)
         return '"' + found[1:].replace('""', '"')
 
     def text(self) -> str:
@@ -169,7 +169,7 @@ class _Reader:
             self.refuse(f"a number was expected, found {_shown(word)}")
         value = float(word)
         if not abs(value) <= LATEST_S:
-            self.refuse(f"{word[:40]} is no time in seconds")
+            self.refuse(f"{word[:40]} is not a time in seconds")
         return value
 
     def numbers(self, count: int) -> list[float]:
@@ -178,7 +178,7 @@ class _Reader:
     def count(self) -> int:
         value = self.number()
         if value < 0 or value != int(value):
-            self.refuse(f"{value:g} is not how many there are")
+            self.refuse(f"{value:g} is not a number of items")
         return int(value)
 
     def flag(self) -> str:
@@ -193,9 +193,9 @@ def _shown(word: str) -> str:
 
 
 def write_textgrid(path: str | os.PathLike[str], tiers: Mapping[str, Sequence[Interval]], end_s: float) -> None:
-    """Write a long TextGrid from 0 to `end_s`; time that a tier leaves out gets the empty label, as Praat wants it.
+    """Write a long TextGrid from 0 to `end_s`; gaps in a tier get the empty label, as Praat requires.
 
-    Raises ValueError where the intervals of a tier overlap or go beyond `end_s`.
+    Raises ValueError if the intervals of a tier overlap or end after `end_s`.
     """
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0 ", f"xmax = {_time(end_s)} "]
     lines += ["tiers? <exists> ", f"size = {len(tiers)} ", "item []: "]

@@ -1,1 +1,1 @@
-"""Alignments from nothing: Gaussian mixtures of phones, trained by realignment, and the tree of their contexts."""
+"""Alignments from scratch: Gaussian mixtures of phones, trained by realignment, and the tree of their contexts."""

@@ -1,9 +1,9 @@
-"""What the Gaussians see: 13 cepstra and pitch, less the speaker's mean, with first and second differences.
+"""The features of the Gaussians: 13 cepstra and pitch, minus the speaker's mean, with first and second differences.
 
-Made of the features that the network is trained on: filter banks become cepstra by the cosine transform, so no sound
-is read twice, and the frames are the network's own. Equal to Kaldi's compute-mfcc-feats (--use-energy=false and the
-filter banks' --num-mel-bins), paste-feats, apply-cmvn and add-deltas. The static part lies in one file that all
-processes map; the differences are made when they are needed.
+They are computed from the network's features: the cosine transform makes cepstra of filter banks, so that no sound is
+read again and the frames are the same. The result equals Kaldi's compute-mfcc-feats (--use-energy=false and the
+filter banks' --num-mel-bins), paste-feats, apply-cmvn and add-deltas. The static part is one file that all processes
+map into memory; the differences are computed when they are needed.
 
     cepstra = Cepstra.make([Path("exp/data/train")], Path("exp/ali/.work/cepstra.f32")); cepstra.full(["utt"])
 """
@@ -14,38 +14,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.console import progress
 from asr.errors import InputError
 from asr.features.reader import check_matrix, describe, refuse_others
 from asr.files import naming
 from asr.kaldi.archives import MatrixReader
+from asr.kaldi.stream import Floats
 from asr.tables import read_table
 
 NUM_CEPS = 13
 LIFTER = 22.0
 WINDOW = 2
-#: which frames the differences look at, and their weights: orders 0, 1, 2 (Kaldi's DeltaFeatures, window 2)
+#: frames that the differences reach, and their weights: orders 0, 1, 2 (Kaldi's DeltaFeatures, window 2)
 REACH = 2 * WINDOW
 _FIRST = np.arange(-WINDOW, WINDOW + 1, dtype=np.float64) / 10
 WEIGHTS = np.stack([np.eye(2 * REACH + 1)[REACH], np.pad(_FIRST, WINDOW), np.convolve(_FIRST, _FIRST)])
 
 
-def cosine_transform(mel_bins: int, num_ceps: int = NUM_CEPS) -> np.ndarray:
-    """float32 (mel_bins, num_ceps): log mel energies to liftered cepstra, as Kaldi's mfcc makes them."""
+def cosine_transform(mel_bins: int, num_ceps: int = NUM_CEPS) -> Floats:
+    """Return the matrix, float32 (mel_bins, num_ceps), from log mel energies to Kaldi's liftered cepstra."""
     order, place = np.arange(num_ceps), np.arange(mel_bins) + 0.5
     transform = np.sqrt(2.0 / mel_bins) * np.cos(np.pi / mel_bins * np.outer(place, order))
     transform[:, 0] = np.sqrt(1.0 / mel_bins)
-    return (transform * (1 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER))).astype(np.float32)
+    return np.asarray(transform * (1 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER)), dtype=np.float32)
 
 
-def with_differences(static: np.ndarray, lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """float32 (frames, 3 * dim) of `static` (frames, dim), utterances of `lengths` frames one after another.
+def with_differences(static: Floats, lengths: Sequence[int]) -> Floats:
+    """Return static features with first and second differences, float32 (frames, 3 * dim), as Kaldi's add-deltas.
 
-    Frames beyond an utterance's edge are its first and last (Kaldi's add-deltas).
+    static: float32 (frames, dim), utterances of `lengths` frames one after another. The first and last frame of an
+    utterance continue beyond its edges.
     """
     ends = np.cumsum(lengths)
     last = np.repeat(ends - 1, lengths)
@@ -62,9 +65,9 @@ def with_differences(static: np.ndarray, lengths: Sequence[int] | np.ndarray) ->
 
 @dataclass(frozen=True)
 class Cepstra:
-    """Static cepstra, float32 (frames, dim) in the file `path`.
+    """Static cepstra, float32 (frames, dim), in the file `path`.
 
-    places: {utterance: (first row, frames)}; faults: {utterance: why its features cannot be used}.
+    places: {utterance: (first row, frames)}; faults: {utterance: reason why its features cannot be used}.
     """
 
     path: Path
@@ -74,14 +77,14 @@ class Cepstra:
 
     @classmethod
     def make(cls, folders: Sequence[Path], path: Path) -> Cepstra:
-        """Transform the features of data directories (feats.scp, features.json, utt2spk) into `path`.
+        """Transform the features of data directories (feats.scp, features.json, utt2spk) and write them to `path`.
 
         Utterances without features are left out; those whose features cannot be used are in `faults`. Raises
-        InputError for tables that cannot be read, where no features can be used, and where the directories'
-        features are of different kinds.
+        InputError if a table cannot be read, if no features can be used, or if the directories' features differ in
+        kind.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        sources = [_Source(folder) for folder in folders]
+        sources = [_CepstraSource(folder) for folder in folders]
         dims = {source.dim for source in sources}
         if len(dims) != 1:
             raise InputError(f"features of {len(dims)} kinds: {', '.join(str(folder) for folder in folders)}")
@@ -96,30 +99,30 @@ class Cepstra:
         return cls(path, dims.pop(), places, faults)
 
     @cached_property
-    def _rows(self) -> np.ndarray:
+    def _rows(self) -> Floats:
         return np.memmap(self.path, dtype=np.float32, mode="r").reshape(-1, self.dim)
 
     def frames(self, utterance: str) -> int:
-        """How many frames an utterance has."""
+        """Return the frames of an utterance."""
         return self.places[utterance][1]
 
-    def full(self, utterances: Sequence[str]) -> np.ndarray:
-        """float32 (all their frames, 3 * dim): static, first and second differences."""
+    def full(self, utterances: Sequence[str]) -> Floats:
+        """Return static features, first and second differences, float32 (frames of all utterances, 3 * dim)."""
         pieces = [self._rows[start : start + frames] for start, frames in (self.places[u] for u in utterances)]
         return with_differences(np.concatenate(pieces), [len(piece) for piece in pieces])
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "dim": self.dim, "places": self.places, "faults": {}}
 
 
 def check_same(system: Path, data: Path) -> None:
-    """Refuse a data directory whose features are not those that `system` (with its features.json) was trained on."""
+    """Raise InputError if the features of `data` are not of the kind that `system` was trained on."""
     ours = describe(system)
-    names = ("kind", "mel_bins", "num_ceps", "pitch", "rate_hz", "low_hz", "high_hz")  # normalisation is its own
+    names = ("kind", "mel_bins", "num_ceps", "pitch", "rate_hz", "low_hz", "high_hz")  # not the normalisation
     refuse_others(data, describe(data), {name: ours.get(name) for name in names}, "the system")
 
 
-class _Source:
+class _CepstraSource:
     """The features of one data directory as static cepstra."""
 
     def __init__(self, folder: Path) -> None:
@@ -137,24 +140,24 @@ class _Source:
             raise InputError("holds no utterance", file=folder / "feats.scp")
         self.speakers = read_table(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
 
-    def static(self, utterance: str) -> np.ndarray:
-        """float32 (frames, dim), the speaker's mean still in it."""
+    def static(self, utterance: str) -> Floats:
+        """Return static cepstra, float32 (frames, dim), with the speaker's mean."""
         matrix = self.matrices[utterance]
         check_matrix(matrix, self.columns, file=self.matrices.scp, key=utterance)
         if self.speakers and utterance not in self.speakers:
-            raise InputError("does not have the utterance", file=self.folder / "utt2spk", key=utterance)
+            raise InputError("lacks the utterance", file=self.folder / "utt2spk", key=utterance)
         spectrum, extra = matrix[:, : self.spectral], matrix[:, self.spectral :]
         ceps = spectrum @ self.transform if self.kind == "fbank" else spectrum[:, :NUM_CEPS]
         return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)
 
 
 def _write_set(
-    source: _Source, path: Path, handle: BinaryIO, places: dict[str, tuple[int, int]], faults: dict[str, str]
+    source: _CepstraSource, path: Path, handle: BinaryIO, places: dict[str, tuple[int, int]], faults: dict[str, str]
 ) -> None:
-    """Add a data directory to the file, `places` and `faults`; then subtract the means of its speakers."""
+    """Add a data directory to the file, `places` and `faults`, and subtract the means of its speakers."""
     start = sum(frames for _, frames in places.values())
     mine: dict[str, tuple[int, int]] = {}
-    sums: dict[str, np.ndarray] = {}
+    sums: dict[str, npt.NDArray[np.float64]] = {}
     for utterance in progress(source.names, len(source.names), f"align: {source.folder.name}, cepstra"):
         if utterance in places:
             raise InputError("is in another set as well", file=source.folder / "feats.scp", key=utterance)

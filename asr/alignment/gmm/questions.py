@@ -1,8 +1,8 @@
-"""Questions that the decision tree may ask of a phone: Mandarin's own, and those found by clustering.
+"""The questions of the decision tree about phones: Mandarin's classes, and classes found by clustering.
 
-Mandarin phones are initials (b zh y ...) and finals with a tone (ang4, uo3, ve2); a word-position mark (_B) and the
+Mandarin phones are initials (b zh y ...) and finals with a tone (ang4, uo3, ve2); word-position marks (_B) and the
 spellings of other lexicons (ix1, iii4, van3, aa) are understood. Initials are grouped by manner and place, finals by
-medial, nucleus and coda, all phones by tone; asked of the neighbours, the tone is that of the syllable beside.
+medial, nucleus and coda, and all phones by tone.
 
     questions = phone_questions({3: "a1", 26: "b"}, extra=[[3, 4]])        # sets of phone-ids
 """
@@ -37,7 +37,7 @@ PLACE = {
     "palatal": "j q x y",
     "velar": "g k h",
 }
-#: finals by what they are spelled with, a regular expression each
+#: finals by their spelling, one regular expression each
 FINALS = {
     "medial_i": r"i(a|e|o|u).*|iong",
     "medial_u": r"u(a|e|i|n|o).*",
@@ -58,22 +58,22 @@ FINALS = {
     "rhotic": r".*r",
     "simple": r"[aeiouv]|er",
 }
-#: each tone, all tones, and tones that sound alike where they meet the next syllable: high or low beginnings, ends
+#: each tone, all tones, and tones with a similar beginning or end (high or low)
 TONES = ("1", "2", "3", "4", "5", "12345", "14", "23", "35", "24", "12")
 TONE = re.compile(r"(.*?)([1-5])")
 
 
 def parts(phone: str) -> tuple[str, str]:
-    """(spelling without position mark and tone, tone or ""): `ang4_E` is ("ang", "4")."""
+    """Return (spelling without position mark and tone, tone or ""): ("ang", "4") for `ang4_E`."""
     bare = plain(phone).lower()
     match = TONE.fullmatch(bare)
     return (match[1], match[2]) if match else (bare, "")
 
 
 def phone_questions(names: Mapping[int, str], extra: Iterable[Sequence[int]] = ()) -> list[frozenset[int]]:
-    """Sets of phone-ids, each once, none empty, none of all the phones. `names`: {phone-id: phone}, silences too.
+    """Return sets of phone-ids without repetition, the empty set and the set of all phones.
 
-    `extra`: more sets, such as a lang directory's extra_questions.
+    names: {phone-id: phone}, silence phones too. extra: more sets, such as a lang directory's extra_questions.
     """
     split = {number: parts(name) for number, name in names.items()}
     toneless = {number: bare for number, (bare, tone) in split.items() if not tone}
@@ -93,19 +93,19 @@ def phone_questions(names: Mapping[int, str], extra: Iterable[Sequence[int]] = (
 
 
 def distinct(sets: Iterable[frozenset[int]], everything: set[int]) -> list[frozenset[int]]:
-    """The sets that say something, each once, in the order of their first occurrence."""
+    """Return the sets that divide `everything`, each once, in the order of their first occurrence."""
     kept = dict.fromkeys(members for members in sets if members and members != everything)
     return list(kept)
 
 
 def clustered_questions(groups: Sequence[Sequence[int]], sums: np.ndarray) -> list[frozenset[int]]:
-    """Questions from the data: the groups of phones are merged two by two, and every merged set is a question.
+    """Return questions from the data: the groups of phones are merged pair by pair, and every set is a question.
 
-    sums: float64 (groups, 1 + 2 dim), frames, sums and squares of each group; those without frames are left out.
-    Of all pairs the one is merged whose joint Gaussian loses least likelihood (bottom-up; Kaldi's cluster-phones
-    splits top-down).
+    sums: float64 (groups, 1 + 2 dim), frames, features and squares of each group; groups without frames are left out.
+    The pair whose joint Gaussian loses least likelihood is merged first (bottom-up; Kaldi's cluster-phones splits
+    top-down).
     """
-    from asr.alignment.gmm.splitting import gaussian_log_likelihood
+    from asr.alignment.gmm.tree_building import gaussian_log_likelihood
 
     sets = [frozenset(group) for group, row in zip(groups, sums, strict=True) if row[0] > 0]
     rows = sums[sums[:, 0] > 0].copy()
@@ -114,7 +114,7 @@ def clustered_questions(groups: Sequence[Sequence[int]], sums: np.ndarray) -> li
     for one in range(len(sets)):
         loss[one, :one] = own[one] + own[:one] - gaussian_log_likelihood(rows[one] + rows[:one])
     found = list(sets)
-    for _ in range(len(sets) - 2):  # the last merge is everything, and no question
+    for _ in range(len(sets) - 2):  # the last merge would be the set of all phones
         one, two = divmod(int(np.argmin(loss)), len(sets))
         sets[one] |= sets[two]
         found.append(sets[one])

@@ -1,4 +1,4 @@
-"""One part of the corpus in training: its alignments, and what is computed from them. Lives in one process of a Crew.
+"""One part of the corpus during training: its alignments and the statistics of its frames, in a worker process.
 
 shard.compile(tree, model); shard.align(system, beams); sums, counts = shard.accumulate(system)
 """
@@ -8,27 +8,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.alignment.gmm.cepstra import Cepstra
-from asr.alignment.gmm.mixtures import Mixtures, extended
 from asr.alignment.gmm.update import Sums, accumulate
-from asr.alignment.training_graph import Beams, GraphCompiler, UtteranceGraph, scores_of_transitions
+from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, UtteranceGraph, scores_of_transitions
 from asr.errors import InputError
 from asr.features import normalise
 from asr.kaldi.alignments import to_phones
-from asr.kaldi.transition_model import TransitionModel
+from asr.kaldi.mixtures import Mixtures, extended
+from asr.kaldi.stream import Floats
+from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.kaldi.tree import ContextTree
 
-#: a shard keeps its graphs up to this many arcs and its features up to this many frames, and else makes them anew
+#: a shard keeps graphs up to this many arcs in all, and its features up to this many frames; it makes others anew
 KEPT_ARCS = 4_000_000
 KEPT_FRAMES = 400_000
 
 
 @dataclass(frozen=True)
 class System:
-    """A hidden Markov model at some point of its training."""
+    """A hidden Markov model during its training."""
 
     tree: ContextTree
     model: TransitionModel
@@ -37,7 +40,10 @@ class System:
 
 @dataclass
 class Aligned:
-    """What an alignment of a shard came to: utterances that failed and why, log-likelihood of the others' frames."""
+    """The outcome of an alignment.
+
+    faults: {utterance that failed: reason}; log_likelihood, frames: of the other utterances.
+    """
 
     faults: dict[str, str] = field(default_factory=dict)
     log_likelihood: float = 0.0
@@ -46,30 +52,33 @@ class Aligned:
 
 @dataclass(frozen=True)
 class ContextStatistics:
-    """Frames by phone in context: keys int32 (n, N + 1), the window's phones and the pdf class; sums of the frames,
-    their features and squares, float64 (n, 1 + 2 dim)."""
+    """Sums of frames by phone in context.
 
-    keys: np.ndarray
-    sums: np.ndarray
+    keys: int32 (n, N + 1), the phones of the window and the pdf class; sums: float64 (n, 1 + 2 dim), the number of
+    frames, the features and their squares.
+    """
+
+    keys: Ints
+    sums: npt.NDArray[np.float64]
 
 
 class Shard:
-    """`words`: {utterance: word-ids of its transcript}, all of them with features in `cepstra`."""
+    """The utterances of `words`, {utterance: word-ids of its transcript}, which have features in `cepstra`."""
 
     def __init__(self, words: Mapping[str, list[int]], cepstra: Cepstra, lexicon: Path, seed: int) -> None:
         self.words, self.cepstra, self.lexicon, self.seed = words, cepstra, lexicon, seed
-        self.alignments: dict[str, np.ndarray] = {}
+        self.alignments: dict[str, Ints] = {}
         self._graphs: dict[str, UtteranceGraph] = {}
-        self._hopeless: dict[str, str] = {}  # why these can never be aligned with the present topology
+        self._hopeless: dict[str, str] = {}  # {utterance that the present topology cannot align: reason}
         self._arcs = 0
         self._compiler: GraphCompiler | None = None
-        self._features: np.ndarray | None = None
-        self._of: list[str] = []
+        self._features: Floats | None = None
+        self._names: list[str] = []  # utterances of _features
 
     # ------------------------------------------------------------ alignment
 
     def compile(self, tree: ContextTree, model: TransitionModel) -> None:
-        """Take another tree and transition model: the graphs of the old ones go."""
+        """Use another tree and transition model; drop the graphs of the old ones."""
         if self._compiler is None or self._compiler.model.topology != model.topology:
             self._hopeless = {}
         self._graphs, self._arcs = {}, 0
@@ -86,7 +95,7 @@ class Shard:
         return graph
 
     def _hopeful(self, utterance: str, result: Aligned) -> UtteranceGraph | None:
-        """Return the graph of an utterance; None, noted in `result`, where it can never be aligned."""
+        """Return the graph of an utterance; None, with a fault in `result`, if it can never be aligned."""
         if utterance not in self._hopeless:
             try:
                 graph = self._graph(utterance)
@@ -100,8 +109,8 @@ class Shard:
         result.faults[utterance] = self._hopeless[utterance]
         return None
 
-    def _why_not(self, utterance: str, graph: UtteranceGraph, beams: Beams | None = None) -> str:
-        """Why an utterance has no path; it is not tried again where it has too few frames for its transcript."""
+    def _why_not(self, utterance: str, graph: UtteranceGraph, beams: AlignmentBeams | None = None) -> str:
+        """Return the reason why an utterance has no path; one with too few frames is not tried again."""
         frames = self.cepstra.frames(utterance)
         reason = graph.why_not(frames, beams)
         if graph.least_frames() > frames:
@@ -110,7 +119,7 @@ class Shard:
         return reason
 
     def align_equally(self) -> Aligned:
-        """The first alignments: all states of the transcript equally long."""
+        """Make the first alignments: all states of the transcript are equally long."""
         result = Aligned()
         self.alignments = {}
         for number, utterance in enumerate(self.words):
@@ -126,8 +135,8 @@ class Shard:
                 result.frames += frames
         return result
 
-    def align(self, system: System, beams: Beams) -> Aligned:
-        """Viterbi alignments with `system`, whose tree and topology were compiled. Failed utterances have none."""
+    def align(self, system: System, beams: AlignmentBeams) -> Aligned:
+        """Make Viterbi alignments with `system`, whose tree and topology were compiled."""
         result = Aligned()
         transitions = scores_of_transitions(system.model, beams)
         self.alignments = {}
@@ -146,12 +155,12 @@ class Shard:
             result.frames += len(tids)
         return result
 
-    def current(self) -> dict[str, np.ndarray]:
-        """The present alignments, {utterance: transition-ids}."""
+    def current(self) -> dict[str, Ints]:
+        """Return the present alignments, {utterance: transition-ids}."""
         return self.alignments
 
     def convert(self, old: TransitionModel, tree: ContextTree, new: TransitionModel) -> None:
-        """Write the alignments, of a system `old` with the same topology, in the pdfs of another tree."""
+        """Convert the alignments from the system `old` to one with the same topology and another tree."""
         if not self.alignments:
             return
         pieces = [in_context(tids, old, tree.N, tree.P) for tids in self.alignments.values()]
@@ -159,41 +168,42 @@ class Shard:
         keys, which = np.unique(rows, axis=0, return_inverse=True)
         pdfs = np.array([tree.compute(key[:-1].tolist(), int(key[-1])) for key in keys])[which]
         tids = self._all_tids()
-        offset = tids - np.searchsorted(old.tid_to_state, old.tid_to_state[tids])
+        offset = tids - old.state_to_first_tid[old.tid_to_state[tids]]
         states = np.column_stack([old.tid_to_phone[tids], old.tid_to_hmm_state[tids], pdfs])
         known, which = np.unique(states, axis=0, return_inverse=True)
-        first = _first_tids(new)
+        starts = zip(new.tuples, new.state_to_first_tid[1:].tolist(), strict=False)
+        first = {(item.phone, item.hmm_state, item.forward_pdf): tid for item, tid in starts}
         flat = np.array([first[tuple(state)] for state in known.tolist()], dtype=np.int32)[which] + offset
         ends = np.cumsum([len(row) for row in self.alignments.values()])
         self.alignments = dict(zip(self.alignments, np.split(flat, ends[:-1]), strict=True))
 
     # ------------------------------------------------------------ statistics
 
-    def _all_features(self) -> np.ndarray:
-        """Of the aligned utterances, one after another."""
+    def _all_features(self) -> Floats:
+        """Return the features of the aligned utterances, one after another."""
         names = list(self.alignments)
-        if self._features is None or names != self._of:
+        if self._features is None or names != self._names:
             features = self.cepstra.full(names) if names else np.zeros((0, 3 * self.cepstra.dim), dtype=np.float32)
             if len(features) > KEPT_FRAMES:
                 return features
-            self._features, self._of = features, names
+            self._features, self._names = features, names
         return self._features
 
-    def accumulate(self, system: System) -> tuple[Sums, np.ndarray]:
-        """(sums for the Gaussians, int64 counts of each transition-id) at the present alignments."""
+    def accumulate(self, system: System) -> tuple[Sums, npt.NDArray[np.int64]]:
+        """Return (sums for the Gaussians, counts of each transition-id) at the present alignments."""
         tids = self._all_tids()
         sums = accumulate(system.mixtures, self._all_features(), system.model.tid_to_pdf[tids])
         return sums, np.bincount(tids, minlength=system.model.num_transition_ids + 1)
 
-    def _all_tids(self) -> np.ndarray:
+    def _all_tids(self) -> Ints:
         return np.concatenate([np.zeros(0, dtype=np.int32), *self.alignments.values()])
 
-    def moments(self) -> np.ndarray:
-        """float64 (2, dim + 1): the statistics of all features, as asr.features.normalise has them."""
+    def moments(self) -> npt.NDArray[np.float64]:
+        """Return the statistics of all features, float64 (2, dim + 1), as asr.features.normalise does."""
         return normalise.statistics(self._all_features())
 
     def contexts(self, model: TransitionModel, width: int, place: int, without: frozenset[int]) -> ContextStatistics:
-        """Sums by phone in its context of `width` phones, itself at `place`; phones in `without` have no context."""
+        """Return sums by phone in its context of `width` phones, itself at `place`; phones in `without` have none."""
         rows = []
         for tids in self.alignments.values():
             windows, classes = in_context(tids, model, width, place)
@@ -205,8 +215,11 @@ class Shard:
         return summed(np.concatenate([empty, *rows]), extended_with_count(self._all_features()))
 
 
-def in_context(tids: np.ndarray, model: TransitionModel, width: int, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """(phones around each frame, int32 (frames, width), 0 beyond the utterance; pdf classes, int32 (frames))."""
+def in_context(tids: Ints, model: TransitionModel, width: int, place: int) -> tuple[Ints, Ints]:
+    """Return the phones around each frame, int32 (frames, width), and the pdf classes, int32 (frames).
+
+    Phone 0 is beyond the utterance; the frame's own phone is at `place`.
+    """
     segments = to_phones(tids, model)
     phones = np.array([phone for phone, _, _ in segments], dtype=np.int32)
     padded = np.concatenate([np.zeros(place, dtype=np.int32), phones, np.zeros(width - 1 - place, dtype=np.int32)])
@@ -215,12 +228,12 @@ def in_context(tids: np.ndarray, model: TransitionModel, width: int, place: int)
     return np.repeat(windows, lengths, axis=0), model.tid_to_class[tids]
 
 
-def extended_with_count(features: np.ndarray) -> np.ndarray:
-    """float32 (frames, 1 + 2 dim): one, the features and their squares."""
+def extended_with_count(features: Floats) -> Floats:
+    """Return one, the features and their squares, float32 (frames, 1 + 2 dim)."""
     return np.concatenate([np.ones((len(features), 1), dtype=np.float32), extended(features)], axis=1)
 
 
-def summed(keys: np.ndarray, values: np.ndarray) -> ContextStatistics:
+def summed(keys: Ints, values: npt.NDArray[np.floating[Any]]) -> ContextStatistics:
     """Add up the rows of `values` that have the same row of `keys`."""
     order = np.lexsort(keys.T[::-1])
     ordered = keys[order]
@@ -231,12 +244,3 @@ def summed(keys: np.ndarray, values: np.ndarray) -> ContextStatistics:
         return ContextStatistics(keys[:0], values[:0].astype(np.float64))
     sums = np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
     return ContextStatistics(ordered[starts], sums)
-
-
-def _first_tids(model: TransitionModel) -> dict[tuple[int, int, int], int]:
-    """{(phone, HMM state, pdf): its first transition-id}."""
-    first = np.searchsorted(model.tid_to_state, np.arange(1, model.num_transition_states + 1))
-    return {
-        (item.phone, item.hmm_state, item.forward_pdf): int(tid)
-        for item, tid in zip(model.tuples, first, strict=True)
-    }

@@ -1,8 +1,8 @@
-"""Trains a system of Gaussian mixtures: iterations of statistics and update, realignments, more Gaussians as it goes.
+"""Train a system of Gaussian mixtures: iterations of statistics and update, with realignments and more Gaussians.
 
-The courses are those of Kaldi's steps/train_mono.sh and steps/train_deltas.sh.
+The iterations are those of Kaldi's steps/train_mono.sh and steps/train_deltas.sh.
 
-    system = train(crew, system, MONOPHONE, 1000, rng, "monophones")
+    system = train(shards, system, MONOPHONE, 1000, rng, "monophones")
 """
 
 from __future__ import annotations
@@ -12,49 +12,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from asr.alignment.gmm.crew import Crew
-from asr.alignment.gmm.mixtures import Mixtures
 from asr.alignment.gmm.shard import Aligned, ContextStatistics, System, summed
-from asr.alignment.gmm.splitting import means_and_variances
+from asr.alignment.gmm.shard_pool import ShardPool
+from asr.alignment.gmm.tree_building import means_and_variances
 from asr.alignment.gmm.update import Sums, split, update
-from asr.alignment.training_graph import Beams
+from asr.alignment.training_graph import AlignmentBeams
 from asr.console import progress, say, warn
 from asr.errors import InputError
+from asr.kaldi.mixtures import Mixtures
 from asr.kaldi.transition_model import TransitionModel
 from asr.kaldi.tree import ContextTree
 from asr.kaldi.wheel_bridge import khg_transition_model
 
-#: the retry beam where nothing aligns within the usual one
+#: the retry beam if nothing aligns within the usual one
 WIDE_BEAM = 2000.0
 
 
 @dataclass(frozen=True)
-class Course:
-    """How long to train: iterations, those that begin with a realignment, the last one that adds Gaussians."""
+class Iterations:
+    """The number of iterations, those that begin with a realignment, and the last one that adds Gaussians."""
 
-    iterations: int
+    count: int
     realign: tuple[int, ...]
     last_increase: int
     first_beam: float = 10.0
 
 
-MONOPHONE = Course(40, (*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38), 30, first_beam=6.0)
-TRIPHONE = Course(35, (10, 20, 30), 25)
+MONOPHONE = Iterations(40, (*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38), 30, first_beam=6.0)
+TRIPHONE = Iterations(35, (10, 20, 30), 25)
 
 
-def train(crew: Crew, system: System, course: Course, target: int, rng: np.random.Generator, name: str) -> System:
-    """Train on the crew's present alignments, up to `target` Gaussians. Raises InputError when nothing aligns."""
+def train(
+    shards: ShardPool, system: System, iterations: Iterations, target: int, rng: np.random.Generator, name: str
+) -> System:
+    """Train from the present alignments, up to `target` Gaussians; `name`: the system, for the user.
+
+    Raises InputError if no utterance aligns.
+    """
     aligned = Aligned()
     gaussians = system.mixtures.num_gaussians
-    step = max(0.0, (target - gaussians) / course.last_increase)
-    beams = Beams(beam=course.first_beam)
-    for iteration in progress(range(1, course.iterations + 1), course.iterations, f"align: {name}, iterations"):
-        if iteration in course.realign:
-            aligned = align(crew, system, beams)
-            beams = Beams()
-        wanted = round(gaussians + step * iteration) if iteration <= course.last_increase else 0
-        system = reestimated(crew, system, wanted, rng)
+    step = max(0.0, (target - gaussians) / iterations.last_increase)
+    beams = AlignmentBeams(beam=iterations.first_beam)
+    for iteration in progress(range(1, iterations.count + 1), iterations.count, f"align: {name}, iterations"):
+        if iteration in iterations.realign:
+            aligned = align(shards, system, beams)
+            beams = AlignmentBeams()
+        wanted = round(gaussians + step * iteration) if iteration <= iterations.last_increase else 0
+        system = reestimated(shards, system, wanted, rng)
     say(
         f"align: {name}: {system.tree.num_pdfs} pdfs, {system.mixtures.num_gaussians} Gaussians, "
         f"log-likelihood a frame {aligned.log_likelihood / max(aligned.frames, 1):.2f} at the last realignment, "
@@ -64,11 +70,11 @@ def train(crew: Crew, system: System, course: Course, target: int, rng: np.rando
 
 
 def reestimated(
-    crew: Crew, system: System, wanted: int, rng: np.random.Generator, *, least_occupancy: float = 10.0
+    shards: ShardPool, system: System, wanted: int, rng: np.random.Generator, *, least_occupancy: float = 10.0
 ) -> System:
-    """One iteration: sums at the present alignments, then Gaussians (`wanted` at most) and transitions anew."""
+    """Return the system after one iteration at the present alignments, with at most `wanted` Gaussians."""
     sums, counts = Sums.zero(system.mixtures), np.zeros(system.model.num_transition_ids + 1)
-    for part, seen in crew.call("accumulate", system):
+    for part, seen in shards.call("accumulate", system):
         sums += part
         counts += seen
     occupancy = sums.of_pdfs(system.mixtures)
@@ -78,8 +84,8 @@ def reestimated(
     return System(system.tree, with_transitions(system.model, counts), mixtures)
 
 
-def with_transitions(model: TransitionModel, counts: np.ndarray) -> TransitionModel:
-    """The model with the probabilities of `counts`, float64 (num_transition_ids + 1) (Kaldi's MleUpdate)."""
+def with_transitions(model: TransitionModel, counts: npt.NDArray[np.float64]) -> TransitionModel:
+    """Return the model with probabilities from `counts`, float64 (num_transition_ids + 1) (Kaldi's MleUpdate)."""
     import kaldi_hmm_gmm
 
     trained = khg_transition_model(model)
@@ -87,40 +93,39 @@ def with_transitions(model: TransitionModel, counts: np.ndarray) -> TransitionMo
     return dataclasses.replace(model, tid_log_prob=np.array(trained.log_probs, dtype=np.float32))
 
 
-def align(crew: Crew, system: System, beams: Beams) -> Aligned:
-    """Realign all shards while training; with a wide beam, and a warning, where nothing aligns within the retry beam.
+def align(shards: ShardPool, system: System, beams: AlignmentBeams) -> Aligned:
+    """Realign all shards during training; with a wide beam and a warning if nothing aligns within the retry beam.
 
-    Raises InputError when no utterance aligns.
+    Raises InputError if no utterance aligns.
     """
-    aligned = align_any(crew, system, beams)
+    aligned = align_any(shards, system, beams)
     if aligned.frames == 0:
-        if not crew.widened:  # said once
+        if not shards.widened:
             warn(
-                f"no utterance aligns within the retry beam of {beams.retry_beam:g}, now {WIDE_BEAM:g}: are the "
-                "transcripts those of the recordings?"
+                f"no utterance aligns within the retry beam of {beams.retry_beam:g}, trying {WIDE_BEAM:g}: do the "
+                "transcripts belong to the recordings?"
             )
-        crew.widened = True
-        aligned = align_any(crew, system, dataclasses.replace(beams, retry_beam=WIDE_BEAM))
+        shards.widened = True
+        aligned = align_any(shards, system, dataclasses.replace(beams, retry_beam=WIDE_BEAM))
     return _some(aligned)
 
 
-def align_last(crew: Crew, system: System) -> Aligned:
-    """Align all shards with a trained `system`, within the usual beams.
+def align_last(shards: ShardPool, system: System) -> Aligned:
+    """Align all shards with a trained `system`, within the usual beams. Raises InputError if no utterance aligns.
 
-    Raises InputError when no utterance aligns: what a trained system aligns in a wide beam only has another
-    transcript.
+    (An utterance that a trained system aligns only in a wide beam has another transcript.)
     """
-    return _some(align_any(crew, system, Beams()))
+    return _some(align_any(shards, system, AlignmentBeams()))
 
 
-def align_any(crew: Crew, system: System, beams: Beams) -> Aligned:
+def align_any(shards: ShardPool, system: System, beams: AlignmentBeams) -> Aligned:
     """Realign all shards, whether or not an utterance aligns."""
-    return _joined(crew.call("align", system, beams))
+    return _joined(shards.call("align", system, beams))
 
 
-def align_equally(crew: Crew) -> Aligned:
-    """The first alignment of all shards, every state equally long. Raises InputError when no utterance has one."""
-    return _some(_joined(crew.call("align_equally")))
+def align_equally(shards: ShardPool) -> Aligned:
+    """Align all shards with equally long states. Raises InputError if no utterance can be aligned."""
+    return _some(_joined(shards.call("align_equally")))
 
 
 def _joined(parts: Sequence[Aligned]) -> Aligned:
@@ -139,15 +144,15 @@ def _some(aligned: Aligned) -> Aligned:
     return aligned
 
 
-def flat(crew: Crew, num_pdfs: int) -> Mixtures:
-    """Every pdf one Gaussian with mean and variance of all frames: where training starts from nothing."""
-    moments = sum(crew.call("moments"))
+def flat(shards: ShardPool, num_pdfs: int) -> Mixtures:
+    """Return the start of training: every pdf has one Gaussian with mean and variance of all frames."""
+    moments = sum(shards.call("moments"))
     row = np.concatenate([moments[0, -1:], moments[0, :-1], moments[1, :-1]])
     return _single(np.tile(row, (num_pdfs, 1)))
 
 
 def from_statistics(tree: ContextTree, statistics: ContextStatistics) -> Mixtures:
-    """A Gaussian for every pdf of a new tree; pdfs without frames get that of all frames."""
+    """Return one Gaussian for every pdf of a new tree; pdfs without frames get the Gaussian of all frames."""
     pdfs = np.array([tree.compute(key[:-1].tolist(), int(key[-1])) for key in statistics.keys])
     sums = np.zeros((tree.num_pdfs, statistics.sums.shape[1]))
     np.add.at(sums, pdfs, statistics.sums)
@@ -155,13 +160,13 @@ def from_statistics(tree: ContextTree, statistics: ContextStatistics) -> Mixture
     return _single(sums)
 
 
-def _single(sums: np.ndarray) -> Mixtures:
-    """A Gaussian for every row of sums."""
+def _single(sums: npt.NDArray[np.float64]) -> Mixtures:
+    """Return one Gaussian for every row of sums, float64 (n, 1 + 2 dim)."""
     means, variances = means_and_variances(sums)
     weights = np.ones(len(means), dtype=np.float32)
     return Mixtures(np.arange(len(means) + 1), weights, means.astype(np.float32), variances.astype(np.float32))
 
 
 def joined_statistics(parts: Sequence[ContextStatistics]) -> ContextStatistics:
-    """The same contexts of all shards added up."""
+    """Return the statistics of all shards, with equal contexts added up."""
     return summed(np.concatenate([part.keys for part in parts]), np.concatenate([part.sums for part in parts]))

@@ -1,20 +1,21 @@
-"""Maximum-likelihood training of the Gaussians: sums over frames, kaldi-hmm-gmm's update, splitting.
+"""Train Gaussians by maximum likelihood: sums over frames, kaldi-hmm-gmm's update, splitting.
 
-sums = accumulate(system, features, pdfs)          # E step at a fixed alignment
-system = split(update(system, sums), target, sums.of_pdfs(system), rng)
+sums = accumulate(mixtures, features, pdfs)          # E step at a fixed alignment
+mixtures = split(update(mixtures, sums), target, sums.of_pdfs(mixtures), rng)
 """
 
 from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from asr.alignment.gmm.mixtures import Mixtures, extended
+from asr.kaldi.mixtures import Mixtures, extended
+from asr.kaldi.wheel_bridge import from_khg_mixtures, to_khg_mixtures
 
-ALL_PARTS = 15  # means, variances, weights (and transitions): Kaldi's kGmmAll
+ALL_PARTS = 15  # means, variances, weights and transitions: Kaldi's kGmmAll
 PERTURBATION = 0.01
 POWER = 0.25
 LEAST_PER_GAUSSIAN = 20.0  # frames that a split must leave each Gaussian (gmm-est --min-count)
@@ -22,67 +23,61 @@ LEAST_PER_GAUSSIAN = 20.0  # frames that a split must leave each Gaussian (gmm-e
 
 @dataclass
 class Sums:
-    """float64: occupancy (Gaussians), x (Gaussians, 2 dim) of features and squares; log-likelihood and frames."""
+    """Sums of the E step, float64: occupancy (Gaussians); x (Gaussians, 2 dim), features and their squares."""
 
     occupancy: np.ndarray
     x: np.ndarray
-    log_likelihood: float = 0.0
-    frames: int = 0
 
     @classmethod
-    def zero(cls, system: Mixtures) -> Sums:
-        """Nothing yet."""
-        return cls(np.zeros(system.num_gaussians), np.zeros((system.num_gaussians, 2 * system.dim)))
+    def zero(cls, mixtures: Mixtures) -> Sums:
+        """Return empty sums."""
+        return cls(np.zeros(mixtures.num_gaussians), np.zeros((mixtures.num_gaussians, 2 * mixtures.dim)))
 
     def __iadd__(self, other: Sums) -> Sums:
         self.occupancy += other.occupancy
         self.x += other.x
-        self.log_likelihood += other.log_likelihood
-        self.frames += other.frames
         return self
 
-    def of_pdfs(self, system: Mixtures) -> np.ndarray:
-        """float64 (pdfs): the frames of each."""
-        return np.add.reduceat(self.occupancy, system.first[:-1])
+    def of_pdfs(self, mixtures: Mixtures) -> np.ndarray:
+        """Return the frames of each pdf, float64 (pdfs)."""
+        return np.add.reduceat(self.occupancy, mixtures.first[:-1])
 
 
-def accumulate(system: Mixtures, features: np.ndarray, pdfs: np.ndarray) -> Sums:
-    """The sums for `features`, float32 (frames, dim), when frame t belongs to `pdfs[t]`, int (frames)."""
-    sums = Sums.zero(system)
+def accumulate(mixtures: Mixtures, features: np.ndarray, pdfs: np.ndarray) -> Sums:
+    """Return the sums for `features`, float32 (frames, dim), if frame t belongs to `pdfs[t]`, int (frames)."""
+    sums = Sums.zero(mixtures)
     if len(pdfs) == 0:
         return sums
     order = np.argsort(pdfs, kind="stable")
     wide = extended(features[order])
     present, starts = np.unique(pdfs[order], return_index=True)
     for pdf, start, end in zip(present, starts, np.append(starts[1:], len(order)), strict=True):
-        rows = slice(system.first[pdf], system.first[pdf + 1])
+        rows = mixtures.rows_of(pdf)
         block = wide[start:end]
-        each = block @ system.coefficients[rows].T
-        each += system.constants[rows]
-        best = each.max(axis=1, keepdims=True)
-        each -= best
+        each = block @ mixtures.coefficients[rows].T
+        each += mixtures.constants[rows]
+        each -= each.max(axis=1, keepdims=True)
         np.exp(each, out=each)
-        total = each.sum(axis=1, keepdims=True)
-        each /= total
+        each /= each.sum(axis=1, keepdims=True)
         sums.occupancy[rows] = each.sum(axis=0, dtype=np.float64)
         sums.x[rows] = each.T @ block
-        sums.log_likelihood += float(best.sum(dtype=np.float64) + np.log(total).sum(dtype=np.float64))
-    sums.frames = len(pdfs)
     return sums
 
 
-def update(system: Mixtures, sums: Sums, *, least_occupancy: float = 10.0) -> Mixtures:
-    """The system that makes `sums` likeliest (Kaldi's MleAmDiagGmmUpdate): Gaussians with fewer than
-    `least_occupancy` frames go, the last one of a pdf stays as it is; variances are at least 0.001.
+def update(mixtures: Mixtures, sums: Sums, *, least_occupancy: float = 10.0) -> Mixtures:
+    """Return the mixtures that make `sums` most likely (Kaldi's MleAmDiagGmmUpdate).
+
+    Gaussians with fewer than `least_occupancy` frames are removed, except that the last one of a pdf stays unchanged;
+    variances are at least 0.001.
     """
     import kaldi_hmm_gmm
 
-    model = to_khg(system)
+    model = to_khg_mixtures(mixtures)
     sink = kaldi_hmm_gmm.AccumAmDiagGmm()
     sink.init(model, ALL_PARTS)
-    lower, upper = _two_points(sums, system.dim)
-    owner = np.repeat(np.arange(system.num_pdfs), system.sizes)
-    within = np.arange(system.num_gaussians) - system.first[owner]
+    lower, upper = _two_points(sums, mixtures.dim)
+    owner = np.repeat(np.arange(mixtures.num_pdfs), mixtures.sizes)
+    within = np.arange(mixtures.num_gaussians) - mixtures.first[owner]
     half = 0.5 * sums.occupancy
     for row in np.flatnonzero(sums.occupancy > 0).tolist():
         pdf, place, weight = int(owner[row]), int(within[row]), float(half[row])
@@ -90,13 +85,13 @@ def update(system: Mixtures, sums: Sums, *, least_occupancy: float = 10.0) -> Mi
         sink.accumulate_for_gaussian(model, upper[row], pdf, place, weight)
     options = kaldi_hmm_gmm.MleDiagGmmOptions(min_gaussian_occupancy=least_occupancy)
     kaldi_hmm_gmm.mle_am_diag_gmm_update(options, sink, ALL_PARTS, model)
-    return from_khg(model)
+    return from_khg_mixtures(model)
 
 
 def _two_points(sums: Sums, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two frames for each Gaussian, half of its occupancy each, whose sums are the given ones.
+    """Return two frames for each Gaussian whose sums, with half of its occupancy each, are the given ones.
 
-    The wheel takes statistics only as weighted frames: mean less and plus the standard deviation have them.
+    The wheel takes statistics only as weighted frames; these are the mean minus and plus the standard deviation.
     """
     count = np.maximum(sums.occupancy, 1e-30)[:, None]
     mean = sums.x[:, :dim] / count
@@ -104,48 +99,25 @@ def _two_points(sums: Sums, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return (mean - spread).astype(np.float32), (mean + spread).astype(np.float32)
 
 
-def to_khg(system: Mixtures) -> Any:
-    """The same as a kaldi_hmm_gmm.AmDiagGmm."""
-    import kaldi_hmm_gmm
+def split(mixtures: Mixtures, target: int, occupancy: npt.NDArray[np.float64], rng: np.random.Generator) -> Mixtures:
+    """Split Gaussians until there are `target`, as Kaldi's SplitByCount does.
 
-    model = kaldi_hmm_gmm.AmDiagGmm()
-    for pdf in range(system.num_pdfs):
-        rows = slice(system.first[pdf], system.first[pdf + 1])
-        mixture = kaldi_hmm_gmm.DiagGmm(int(system.sizes[pdf]), system.dim)
-        mixture.set_weights(system.weights[rows])
-        mixture.set_invvars_and_means(1.0 / system.variances[rows], system.means[rows])
-        mixture.compute_gconsts()
-        model.add_pdf(mixture)
-    return model
-
-
-def from_khg(model: Any) -> Mixtures:
-    """A kaldi_hmm_gmm.AmDiagGmm as flat arrays."""
-    pdfs = [model.get_pdf(number) for number in range(model.num_pdfs)]
-    first = np.cumsum([0, *(mixture.num_gauss for mixture in pdfs)])
-    inverse = np.concatenate([mixture.inv_vars for mixture in pdfs])
-    means = np.concatenate([mixture.means_invvars for mixture in pdfs]) / inverse
-    return Mixtures(first, np.concatenate([mixture.weights for mixture in pdfs]), means, 1.0 / inverse)
-
-
-def split(
-    system: Mixtures, target: int, occupancy: np.ndarray, rng: np.random.Generator, *, power: float = POWER
-) -> Mixtures:
-    """Split Gaussians until there are `target`, as Kaldi's SplitByCount: pdfs of `occupancy`, float64 (pdfs), frames
-    get Gaussians in proportion to its `power`; of a pdf the heaviest is split, its halves a hundredth of a standard
-    deviation apart.
+    occupancy: float64 (pdfs), the frames of each pdf; a pdf gets Gaussians in proportion to occupancy ** POWER. The
+    heaviest Gaussian of a pdf is split; its halves move apart by a random hundredth of a standard deviation each.
     """
-    targets = _split_targets(system.sizes, target, occupancy, power)
+    targets = _split_targets(mixtures.sizes, target, occupancy)
     pieces = []
-    for pdf in range(system.num_pdfs):
-        rows = slice(system.first[pdf], system.first[pdf + 1])
-        weights, means = system.weights[rows].tolist(), list(system.means[rows])
-        variances = list(system.variances[rows])
+    for pdf in range(mixtures.num_pdfs):
+        rows = mixtures.rows_of(pdf)
+        weights, means = mixtures.weights[rows].tolist(), list(mixtures.means[rows])
+        variances = list(mixtures.variances[rows])
         while len(weights) < targets[pdf]:
             heaviest = int(np.argmax(weights))
             weights[heaviest] *= 0.5
             weights.append(weights[heaviest])
-            step = (PERTURBATION * np.sqrt(variances[heaviest]) * rng.standard_normal(system.dim)).astype(np.float32)
+            step = (PERTURBATION * np.sqrt(variances[heaviest]) * rng.standard_normal(mixtures.dim)).astype(
+                np.float32
+            )
             variances.append(variances[heaviest])
             means.append(means[heaviest] + step)
             means[heaviest] = means[heaviest] - step
@@ -154,10 +126,10 @@ def split(
     return Mixtures(first, *(np.concatenate(part) for part in zip(*pieces, strict=True)))
 
 
-def _split_targets(sizes: np.ndarray, target: int, occupancy: np.ndarray, power: float) -> list[int]:
-    targets = sizes.tolist()
+def _split_targets(sizes: npt.NDArray[np.int64], target: int, occupancy: npt.NDArray[np.float64]) -> list[int]:
+    targets = [int(size) for size in sizes]
     frames = occupancy.tolist()
-    queue = [(-(frames[pdf] ** power) / targets[pdf], pdf) for pdf in range(len(targets))]
+    queue = [(-(frames[pdf] ** POWER) / targets[pdf], pdf) for pdf in range(len(targets))]
     heapq.heapify(queue)
     total = sum(targets)
     while queue and total < target:
@@ -166,5 +138,5 @@ def _split_targets(sizes: np.ndarray, target: int, occupancy: np.ndarray, power:
             continue
         targets[pdf] += 1
         total += 1
-        heapq.heappush(queue, (-(frames[pdf] ** power) / targets[pdf], pdf))
+        heapq.heappush(queue, (-(frames[pdf] ** POWER) / targets[pdf], pdf))
     return targets

@@ -1,38 +1,23 @@
-"""CTM: byte for byte what Kaldi's ali-to-phones writes, and whatever else comes is named."""
+"""CTM: its lines are read and written, and faults are named. (test_export.py compares with Kaldi's own file.)"""
 
 import gzip
 
 import pytest
-from damaged_files import damaged, fuzzing
-from hypothesis import given
 
 from asr.alignment.formats.ctm import read_ctm, write_ctm
 from asr.alignment.formats.intervals import Interval
 from asr.errors import InputError
-from asr.kaldi.alignments import read_alignments, to_phones
-from asr.kaldi.transition_model import read_transition_model
 
 TEXT = b";; by hand\nu1 1 0.000 0.440 1\nu1 1 0.440 0.160 120 0.98\n\nu2 A 0 .3 a1\n"
 
 
-def test_what_a_ctm_says(tmp_path):
+def test_a_ctm_is_read(tmp_path):
     (tmp_path / "x.ctm").write_bytes(TEXT)
     first, second = read_ctm(tmp_path / "x.ctm")
     assert (first.utterance, second.utterance, first.file) == ("u1", "u2", tmp_path / "x.ctm")
     assert first.intervals == (Interval("1", 0, 0.44), Interval("120", 0.44, 0.6))
     assert [item.line for item in first.intervals] == [2, 3]
     assert second.intervals == (Interval("a1", 0, 0.3),)
-
-
-def test_written_exactly_as_kaldi_does(kaldi_ali, tmp_path):
-    model = read_transition_model(kaldi_ali / "final.mdl")
-    rows = (
-        (key, [(str(phone), first, frames) for phone, first, frames in to_phones(tids, model)])
-        for key, tids in read_alignments(kaldi_ali, model)
-    )
-    assert write_ctm(tmp_path / "x.ctm", rows) == 780
-    with gzip.open(kaldi_ali / "expected_phones.ctm.gz") as handle:
-        assert (tmp_path / "x.ctm").read_bytes() == handle.read()
 
 
 def test_compressed_and_finer_shifts(tmp_path):
@@ -51,43 +36,23 @@ def test_compressed_and_finer_shifts(tmp_path):
         (";; nothing\n", "is empty"),
         ("u1 1 0 1\n", ":1: u1: 4 fields; a line is `utterance channel start duration label [confidence]`"),
         ("u1 1 0 1 a b c\n", ":1: u1: 7 fields; a line is"),
-        ("u1 1 x 1 a\n", ":1: u1: 'x' is no start in seconds"),
-        ("u1 1 0 1 a\nu1 1 1 nan b\n", ":2: u1: 'nan' is no duration in seconds"),
-        ("u1 1 -0.5 1 a\n", ":1: u1: '-0.5' is no start in seconds"),
+        ("u1 1 x 1 a\n", ":1: u1: 'x' is not a start in seconds"),
+        ("u1 1 0 1 a\nu1 1 1 nan b\n", ":2: u1: 'nan' is not a duration in seconds"),
+        ("u1 1 -0.5 1 a\n", ":1: u1: '-0.5' is not a start in seconds"),
         ("u1 1 0 1 a\nu2 1 0 1 a\nu1 1 1 1 b\n", ":3: u1: the lines of this utterance are in two places"),
         ("u1 A 0 1 a\nu1 B 1 1 b\n", ":2: u1: channel B after A: one utterance is one channel"),
     ],
 )
-def test_what_is_no_ctm(tmp_path, text, message):
+def test_what_is_refused(tmp_path, text, message):
     (tmp_path / "x.ctm").write_text(text)
     with pytest.raises(InputError) as caught:
         list(read_ctm(tmp_path / "x.ctm"))
     assert str(caught.value).startswith(f"{tmp_path / 'x.ctm'}{message if message[0] == ':' else ': ' + message}")
 
 
-def test_what_cannot_be_read(tmp_path):
+def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         list(read_ctm(tmp_path / "absent"))
     (tmp_path / "gbk.ctm").write_bytes("u1 1 0 1 啊\n".encode("gbk"))
     with pytest.raises(InputError, match=r"gbk\.ctm:1: u1: is not UTF-8"):
         list(read_ctm(tmp_path / "gbk.ctm"))
-
-
-@given(damaged(TEXT))
-@fuzzing
-def test_damage_is_named(tmp_path, data):
-    (tmp_path / "x.ctm").write_bytes(data)
-    try:
-        assert all(row.intervals for row in read_ctm(tmp_path / "x.ctm"))
-    except InputError as error:
-        assert "\n" not in str(error)
-
-
-@given(damaged(gzip.compress(TEXT, mtime=0)))
-@fuzzing
-def test_damage_of_a_compressed_file_is_named(tmp_path, data):
-    (tmp_path / "x.ctm.gz").write_bytes(data)
-    try:
-        list(read_ctm(tmp_path / "x.ctm.gz"))
-    except InputError as error:
-        assert "\n" not in str(error)

@@ -1,4 +1,4 @@
-"""The verb that writes an alignment's phones and words for other tools, on real Kaldi output and by hand."""
+"""The verb `export` on real Kaldi output and by hand."""
 
 import gzip
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asr.alignment.formats.export import Settings, run
-from asr.alignment.formats.imported import import_intervals
+from asr.alignment.formats.import_intervals import import_intervals
 from asr.alignment.formats.textgrid import read_textgrid
 from asr.alignment.monophone import write_monophone_dir
 from asr.command.resolve import resolve
@@ -19,7 +19,7 @@ from asr.tables import read_symbols, read_table, write_table
 
 @pytest.fixture
 def case(small, tmp_path):
-    """(alignment directory, text, lang): u1 says 把啊 with a pause, u2 啊; u3 is no word."""
+    """(alignment directory, text, lang): the phones of u1 are 把, a pause and 啊, those of u2 啊; u3 is no word."""
     folder, model = small
     rows = {"u1": [(1, 5), (4, 3), (3, 4), (1, 6), (3, 8)], "u2": [(3, 9)], "u3": [(5, 7)]}
     job = {key: np.concatenate([model.phone_path(*phone) for phone in row]) for key, row in rows.items()}
@@ -39,8 +39,10 @@ def test_kaldis_ctm_byte_for_byte(kaldi_ali, tmp_path):
 
 
 def test_real_words_and_back(shared, kaldi_sample, tmp_path, capsys):
-    """Real transcripts are found in Kaldi's alignment, but for one where it took the noise mark `[n]` for a word;
-    the TextGrids give back the phones to the frame."""
+    """Real transcripts are found in Kaldi's alignment, except one in which Kaldi had a word for the noise mark `[n]`.
+
+    The phones of the TextGrids are exact to the frame.
+    """
     texts = read_table(shared / "aishell_sample" / "data" / "train" / "text")
     write_table(tmp_path / "text", {key: normalise(text, spoken=False) for key, text in texts.items()})
     ali, lang = kaldi_sample / "tri1_ali", kaldi_sample / "lang"
@@ -121,8 +123,8 @@ def test_phones_marked_by_position(case, tmp_path):
         (["--frame-shift-ms", "0"], "--frame-shift-ms: '0' is not more than 0"),
         (["--frame-shift-ms", "nan"], "--frame-shift-ms: 'nan' is not a finite number"),
         (["--max-missing", "2"], "--max-missing: '2' is more than 1"),
-        (["--text", "text"], "words take both, --text and --lang"),
-        (["--level", "words"], "--level words: give --text and --lang as well"),
+        (["--text", "text"], "words require both --text and --lang"),
+        (["--level", "words"], "--level words requires --text and --lang"),
         (["--text", "text", "--lang", "l"], "--text is for --level words or --format textgrid"),
         (["--format", "textgrid", "--out", __file__], "is a file; --format textgrid writes a folder"),
         (["--out", "/"], "/: is a folder; --format ctm writes one file"),
@@ -139,7 +141,7 @@ def test_settings_that_make_no_sense(case, options, message):
 def test_damage_is_named(case, tmp_path):
     folder, model = case[0], read_transition_model(case[0] / "final.mdl")
     write_alignments(folder, [{"u1": model.phone_path(3, 9)[:-4], "a/b": model.phone_path(3, 9)}])
-    with pytest.raises(InputError, match=r"1 of 2 utterances are no rows of whole phones: u1: .*0\.05"):
+    with pytest.raises(InputError, match=r"1 of 2 utterances do not consist of whole phones .*: u1: .*0\.05"):
         run(Settings(folder, tmp_path / "x.ctm"))
     assert not (tmp_path / "x.ctm").exists()
     run(Settings(folder, tmp_path / "x.ctm", max_missing=0.5))

@@ -1,4 +1,4 @@
-"""Times into frames: boundaries, gaps, short phones, lengths that do not fit; by hand and against brute force."""
+"""Conversion of times to frames: boundaries, gaps, short phones, lengths; by hand and against brute force."""
 
 import itertools
 from pathlib import Path
@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.alignment.formats.intervals import Interval, Row, label_files, nearest_ends, seconds, to_frames
+from asr.alignment.formats.intervals import Interval, LabelledUtterance, label_files, nearest_ends, seconds, to_frames
 from asr.errors import InputError
 
 
-def row(*labels):
-    return Row("u1", Path("x.ctm"), tuple(Interval(*item, line) for line, item in enumerate(labels, 1)))
+def labelled(*labels):
+    return LabelledUtterance("u1", Path("x.ctm"), tuple(Interval(*item, line) for line, item in enumerate(labels, 1)))
 
 
 def framed(num_frames, *labels, **options):
-    return to_frames(row(*labels), num_frames, silence="SIL", min_frames=lambda phone: 3, **options)
+    return to_frames(labelled(*labels), num_frames, silence="SIL", min_frames=lambda phone: 3, **options)
 
 
 def test_boundaries_are_rounded_times():
@@ -71,7 +71,7 @@ def test_rounded_times_may_overlap_by_a_frame():
         ((0.10, 0.11, 0.21), (9, 3, 9)),  # a frame from each side
         ((0.01, 0.20), (3, 17)),
         ((0.19, 0.20), (17, 3)),
-        ((0.04, 0.05, 0.08, 0.20), (3, 3, 3, 11)),  # the neighbour has nothing to give: the next one does
+        ((0.04, 0.05, 0.08, 0.20), (3, 3, 3, 11)),  # the neighbour has no spare frames, the next one has
         ((0.05, 0.05, 0.05, 0.12), (3, 3, 3, 3)),
     ],
 )
@@ -125,7 +125,7 @@ def test_phones_always_cover_the_frames(pieces, num_frames, labels_silence):
 
 
 @pytest.mark.parametrize("end_s", [0.97, 1.0, 1.03, 1.045])
-def test_ends_that_are_near_enough(end_s):
+def test_ends_within_the_tolerance(end_s):
     assert sum(frames for _, frames in framed(100, ("b", 0, 0.5), ("SIL", 0.5, end_s)).phones) == 100
 
 
@@ -142,18 +142,19 @@ def test_ends_that_are_near_enough(end_s):
         (
             300,
             [("b", 0, 1.0)],
-            "x.ctm: u1: the labels end at 1 s, the features at 3 s; times of one frame for 3 of the features "
-            "(frame subsampling factor 3)?",
+            "x.ctm: u1: the labels end at 1 s, the features at 3 s; are these times of one frame "
+            "for 3 of the features (frame subsampling factor 3)?",
         ),
         (
             300,
             [("b", 0, 3000)],
-            "x.ctm: u1: the labels end at 3000 s, the features at 3 s; times in milliseconds, not in seconds?",
+            "x.ctm: u1: the labels end at 3000 s, the features at 3 s; are these times in milliseconds, not in "
+            "seconds?",
         ),
         (
             300,
             [("b", 0, 299)],
-            "x.ctm: u1: the labels end at 299 s, the features at 3 s; times in frames, not in seconds?",
+            "x.ctm: u1: the labels end at 299 s, the features at 3 s; are these times in frames, not in seconds?",
         ),
         (
             100,
@@ -169,7 +170,7 @@ def test_ends_that_are_near_enough(end_s):
         ),
     ],
 )
-def test_what_cannot_be_fitted(num_frames, labels, message):
+def test_intervals_that_do_not_fit(num_frames, labels, message):
     with pytest.raises(InputError) as caught:
         framed(num_frames, *labels)
     assert message in str(caught.value)
@@ -184,11 +185,11 @@ def test_without_silence_labels_half_may_be_missing_but_not_two_thirds():
 
 
 @pytest.mark.parametrize("text", ["", "nan", "inf", "1_0", "-1", "0x10", "1e400", "9" * 400, "٣", "1,5", "."])
-def test_what_is_no_time(text):
+def test_texts_that_are_not_times(text):
     assert seconds(text) is None
 
 
-def test_what_is_a_time():
+def test_texts_that_are_times():
     assert [seconds(text) for text in ("0", "-0.0", "1.5", "2.", ".5", "1e-2")] == [0, 0, 1.5, 2, 0.5, 0.01]
     assert seconds("12300000", 1e-7) == pytest.approx(1.23)
 

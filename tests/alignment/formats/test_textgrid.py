@@ -1,9 +1,8 @@
-"""TextGrids: long and short, UTF-8 and UTF-16, which tier, and round trips; damage is named."""
+"""TextGrids: long and short, UTF-8 and UTF-16, the choice of the tier, round trips, damage."""
 
 import codecs
 
 import pytest
-from damaged_files import damaged, fuzzing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,12 +128,12 @@ def test_times_count_from_the_files_beginning(tmp_path):
 def test_a_grid_without_tiers(tmp_path):
     (tmp_path / "u1.TextGrid").write_text('"ooTextFile" "TextGrid" 0 1 <absent>')
     assert read_textgrid(tmp_path / "u1.TextGrid") == []
-    with pytest.raises(InputError, match="no interval tiers that is surely the phones', of none; name one"):
+    with pytest.raises(InputError, match="no interval tiers that must be the phones', of none; pass --ali-tier"):
         list(read_textgrids(tmp_path))
 
 
 def chosen(tmp_path, names, tier=None, known=None):
-    """The label of the tier that is chosen among these, each with one label, its own name's last word."""
+    """Return the label of the tier that is chosen; each tier has one label, the last word of its name."""
     tiers = {name: [Interval(name.split()[-1], 0, 1)] for name in names}
     write_textgrid(tmp_path / "u1.TextGrid", tiers, 1)
     (row,) = read_textgrids(tmp_path, tier, known)
@@ -160,9 +159,9 @@ def test_which_tier(tmp_path, names, tier, known, label):
 @pytest.mark.parametrize(
     ("names", "tier", "message"),
     [
-        (["a", "b"], None, "no interval tiers that is surely the phones', of 'a', 'b'; name one"),
-        (["A - phones", "B - phones"], None, "2 interval tiers that is surely the phones', of 'A - phones', 'B - ph"),
-        (["a", "b"], "c", "no interval tiers called 'c', of 'a', 'b'; name one"),
+        (["a", "b"], None, "no interval tiers that must be the phones', of 'a', 'b'; pass --ali-tier"),
+        (["A - phones", "B - phones"], None, "2 interval tiers that must be the phones', of 'A - phones', 'B - ph"),
+        (["a", "b"], "c", "no interval tiers called 'c', of 'a', 'b'; pass --ali-tier"),
     ],
 )
 def test_no_such_tier(tmp_path, names, tier, message):
@@ -178,11 +177,11 @@ def test_no_such_tier(tmp_path, names, tier, message):
         ('"TextGrid"', '"Pitch 1"', ":2: holds a Pitch 1, not a TextGrid"),
         ('"IntervalTier"', '"Tier"', ":10: a tier of kind 'Tier'"),
         ("size = 2", "size = x", ':10: a number was expected, found "IntervalTier"'),
-        ("size = 2", "size = 2.5", ":7: 2.5 is not how many there are"),
+        ("size = 2", "size = 2.5", ":7: 2.5 is not a number of items"),
         ("size = 3", "size = 4", ':28: a number was expected, found "IntervalTier"'),
         ("xmax = 0.25", "xmax = 0.05", ":21: an interval ends at 0.05 s, before it begins at 0.12 s"),
         ("xmax = 0.5", "xmax = -1", ":5: the file ends at -1 s, before it begins at 0 s"),
-        ("xmax = 0.5", "xmax = 1e300", ":5: 1e300 is no time in seconds"),
+        ("xmax = 0.5", "xmax = 1e300", ":5: 1e300 is not a time in seconds"),
         ('8"""', '8""', ":40: a text without its closing quotation mark"),
         ("tiers? <exists>", "tiers?", ":7: <exists> was expected, found 2"),
     ],
@@ -231,20 +230,6 @@ def test_overlaps_are_not_written(tmp_path):
         with pytest.raises(ValueError, match="overlaps"):
             write_textgrid(tmp_path / "u1.TextGrid", {"x": intervals}, 2)
     assert not (tmp_path / "u1.TextGrid").exists()
-
-
-@pytest.mark.parametrize("data", [LONG.encode(), SHORT.encode("utf-16")], ids=["long", "short"])
-def test_damage_is_named(tmp_path, data):
-    @given(damaged(data))
-    @fuzzing
-    def check(changed):
-        (tmp_path / "u1.TextGrid").write_bytes(changed)
-        try:
-            list(read_textgrids(tmp_path))
-        except InputError as error:
-            assert "\n" not in str(error)
-
-    check()
 
 
 def test_every_cut_is_named(tmp_path):

@@ -12,7 +12,7 @@ from asr.kaldi.archives import write_matrices
 
 
 def write_data(folder, matrices, speakers, **about):
-    """A data directory with features, as the feature stage leaves it."""
+    """Write a data directory with features, as the feature stage does."""
     folder.mkdir()
     write_matrices(folder / "feats.ark", sorted(matrices.items()), scp=folder / "feats.scp")
     description = {"kind": "mfcc", "mel_bins": 23, "num_ceps": 2, "dim": 3, "pitch": False, "norm": "none", **about}
@@ -50,7 +50,7 @@ def test_differences_stop_at_the_utterance():
     assert np.array_equal(together, np.concatenate(apart))
 
 
-def test_means_go_by_speaker_and_set(tmp_path):
+def test_means_are_by_speaker_and_set(tmp_path):
     rng = np.random.default_rng(3)
     matrices = {name: rng.normal(5, 1, (frames, 3)).astype(np.float32) for name, frames in (("a", 4), ("b", 6))}
     other = {"c": rng.normal(9, 1, (5, 3)).astype(np.float32)}
@@ -76,8 +76,8 @@ def test_sets_of_different_kinds_are_refused(tmp_path):
         check_same(one, three)
 
 
-def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
-    """Means are of what is left; a speaker with nothing left is no fault; a folder with nothing left is one."""
+def test_unusable_features_are_left_out_and_named(tmp_path):
+    """Means are of the remaining utterances; a speaker may have none, but not a whole data directory."""
     good = np.arange(12, dtype=np.float32).reshape(4, 3)
     bad = good.copy()
     bad[1, 2] = np.nan
@@ -92,7 +92,7 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
         "c": f"{train / 'feats.scp'}: has 2 columns, not 3",
         "d": f"{train / 'feats.scp'}: holds no frame",
         "f": f"{train / 'feats.scp'}: holds a value of size 1.1e+31, which no features have",
-        "g": f"{train / 'utt2spk'}: does not have the utterance",
+        "g": f"{train / 'utt2spk'}: lacks the utterance",
     }
     worse = write_data(tmp_path / "worse", {"b": bad}, {"b": "s"})
     with pytest.raises(InputError, match=r"b: no features can be used; the first: .*NaN"):

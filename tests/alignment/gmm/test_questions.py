@@ -1,4 +1,4 @@
-"""What the tree may ask: Mandarin's classes of phones by name, and clusters found in the data."""
+"""The questions of the tree: Mandarin's classes of phones, and clusters from the data."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def members(*names):
     return frozenset(IDS[name] for name in names)
 
 
-def test_mandarin_questions_hold_the_classes_of_the_books():
+def test_mandarin_questions_are_the_classes_of_textbooks():
     asked = set(phone_questions(NAMES))
     assert members("b", "p", "m") in asked and members("zh", "ch", "sh", "r") in asked
     assert members("j", "q", "x", "y") in asked and members("m", "n") in asked
@@ -43,7 +43,7 @@ def test_mandarin_questions_hold_the_classes_of_the_books():
 
 
 def test_every_final_is_described():
-    """Each final differs from each other one by a question that is not its own name."""
+    """A question other than its own name distinguishes nearly every pair of finals."""
     asked = [q for q in phone_questions(NAMES) if len({NAMES[n].rstrip("12345") for n in q}) > 1]
     finals = sorted({name[:-1] for name in ALL_PHONES if name[-1].isdigit()} - {"n"})
     described = {final: tuple(any(NAMES[n][:-1] == final for n in q) for q in asked) for final in finals}
@@ -56,7 +56,7 @@ def test_other_phone_sets_and_extra_sets():
     assert frozenset({2, 3}) in asked and frozenset({1}) in asked and len(asked) == len(set(asked))
 
 
-def test_clusters_join_what_is_alike_first():
+def test_similar_phones_are_merged_first():
     def sums(mean):  # a hundred frames of unit variance around `mean`
         return [100, 100 * mean, 100 * (1 + mean**2)]
 
@@ -64,5 +64,5 @@ def test_clusters_join_what_is_alike_first():
     assert found == [frozenset({1}), frozenset({2}), frozenset({3}), frozenset({4, 5}), {1, 3}, {2, 4, 5}]
 
 
-def test_clusters_leave_out_what_was_never_heard():
+def test_phones_without_frames_are_left_out():
     assert clustered_questions([(1,), (2,)], np.array([[0.0, 0, 0], [5, 1, 9]])) == [frozenset({2})]

@@ -1,4 +1,4 @@
-"""A part of the corpus in training: what cannot be aligned costs its search once, and an empty part is no fault."""
+"""A shard: utterances that can never be aligned are tried once, and a shard without alignments is no error."""
 
 import json
 
@@ -7,11 +7,11 @@ import pytest
 
 from asr.alignment.gmm import training
 from asr.alignment.gmm.cepstra import Cepstra
-from asr.alignment.gmm.mixtures import Mixtures
 from asr.alignment.gmm.shard import Aligned, Shard, System
-from asr.alignment.training_graph import Beams
+from asr.alignment.training_graph import AlignmentBeams
 from asr.errors import InputError
 from asr.kaldi.archives import write_matrices
+from asr.kaldi.mixtures import Mixtures
 from asr.kaldi.tree import read_tree
 from asr.lang.lexicon_fst import lexicon_fst, write_fst
 
@@ -21,7 +21,7 @@ WORDS = {"<eps>": 0, "甲": 1, "乙": 2, "丙": 3, "#0": 4}
 
 @pytest.fixture
 def shard(small, tmp_path):
-    """good: 60 frames for 甲; short: 4 frames for 甲乙, which take 9; strange: a word without a pronunciation."""
+    """good: 60 frames for 甲; short: 4 frames for 甲乙, which need 9; strange: a word without pronunciation."""
     folder, model = small
     write_fst(lexicon_fst([("甲", ("b", "a1")), ("乙", ("zh",))], PHONES, WORDS), tmp_path / "L.fst")
     rng = np.random.default_rng(1)
@@ -47,36 +47,36 @@ def flat(pdfs):
     )
 
 
-def test_what_can_never_be_aligned_is_not_tried_again(shard, monkeypatch):
+def test_an_utterance_that_can_never_be_aligned_is_not_tried_again(shard, monkeypatch):
     made, system = shard
     first = made.align_equally()
     assert made.alignments.keys() == {"good"} and first.frames == 60
     assert first.faults == {
-        "short": "4 frames, but its transcript needs 9: cut sound, or not its transcript",
-        "strange": "the lexicon has no way to say the transcript",
+        "short": "4 frames, but its transcript needs 9: cut sound, or another transcript",
+        "strange": "the lexicon has no pronunciation of the transcript",
     }
     tried = []
     graph = made._graph
     monkeypatch.setattr(made, "_graph", lambda key: tried.append(key) or graph(key))
     made.compile(system.tree, system.model)
-    again = made.align(system, Beams())
+    again = made.align(system, AlignmentBeams())
     assert tried == ["good"] and again.faults == first.faults and again.frames == 60
 
 
-def test_a_part_without_alignments_gives_nothing(shard):
+def test_a_shard_without_alignments_has_empty_statistics(shard):
     made, system = shard
     made.words = {"short": [1, 2]}
-    assert made.align(system, Beams()).frames == 0 and made.alignments == {}
+    assert made.align(system, AlignmentBeams()).frames == 0 and made.alignments == {}
     sums, counts = made.accumulate(system)
-    assert sums.frames == 0 and not sums.occupancy.any() and not counts.any()
+    assert not sums.occupancy.any() and not counts.any()
     assert made.moments().shape == (2, 10) and not made.moments().any()
     assert len(made.contexts(system.model, 3, 1, frozenset({1})).keys) == 0
     made.convert(system.model, system.tree, system.model)
     assert made.current() == {}
 
 
-class FakeCrew:
-    """A crew whose utterances align only within a retry beam of 1000 or more, or never."""
+class FakeShards:
+    """Shards whose utterances align only within a retry beam of `least` or more."""
 
     def __init__(self, least):
         self.least, self.beams, self.widened = least, [], False
@@ -86,14 +86,13 @@ class FakeCrew:
         return [Aligned(frames=7)] if beams.retry_beam >= self.least else [Aligned({"a": "no path"})]
 
 
-def test_where_nothing_aligns_the_beam_is_widened_once_and_said(shard, capsys):
+def test_the_beam_is_widened_with_one_warning_if_nothing_aligns(shard, capsys):
     _, system = shard
-    crew = FakeCrew(1000)
-    assert training.align(crew, system, Beams()).frames == training.align(crew, system, Beams()).frames == 7
-    assert crew.beams == [40, training.WIDE_BEAM] * 2
+    shards = FakeShards(1000)
+    assert [training.align(shards, system, AlignmentBeams()).frames for _ in range(2)] == [7, 7]
+    assert shards.beams == [40, training.WIDE_BEAM] * 2
     assert capsys.readouterr().err.count("no utterance aligns within the retry beam of 40") == 1
     with pytest.raises(InputError, match="a: no utterance can be aligned; the first: no path"):
-        training.align(FakeCrew(1e9), system, Beams())
+        training.align(FakeShards(1e9), system, AlignmentBeams())
     with pytest.raises(InputError, match="a: no utterance can be aligned"):  # a trained system's beam stays
-        training.align_last(FakeCrew(1000), system)
-    assert FakeCrew(9).call("align", system, Beams())[0].frames == 7
+        training.align_last(FakeShards(1000), system)

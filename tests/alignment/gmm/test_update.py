@@ -1,11 +1,12 @@
-"""Sums against kaldi-hmm-gmm frame by frame, the update by hand, the splitting's shares."""
+"""Sums against kaldi-hmm-gmm frame by frame, the update by hand, the shares of the splitting."""
 
 import kaldi_hmm_gmm
 import numpy as np
 import pytest
 
-from asr.alignment.gmm.mixtures import Mixtures
-from asr.alignment.gmm.update import Sums, accumulate, from_khg, split, to_khg, update
+from asr.alignment.gmm.update import Sums, accumulate, split, update
+from asr.kaldi.mixtures import Mixtures
+from asr.kaldi.wheel_bridge import from_khg_mixtures, to_khg_mixtures
 
 
 def some_mixtures(sizes=(2, 1, 3), dim=4):
@@ -25,17 +26,15 @@ def test_sums_are_kaldis_frame_by_frame():
     system = some_mixtures()
     features, pdfs = frames_and_pdfs()
     sums = accumulate(system, features, pdfs)
-    model, slow = to_khg(system), kaldi_hmm_gmm.AccumAmDiagGmm()
+    model, slow = to_khg_mixtures(system), kaldi_hmm_gmm.AccumAmDiagGmm()
     slow.init(model, 15)
-    likelihood = sum(
-        slow.accumulate_for_gmm(model, frame, int(pdf), 1.0) for frame, pdf in zip(features, pdfs, strict=True)
-    )
+    for frame, pdf in zip(features, pdfs, strict=True):
+        slow.accumulate_for_gmm(model, frame, int(pdf), 1.0)
     occupancy = np.concatenate([slow.get_acc(pdf).occupancy for pdf in range(3)])
     first = np.concatenate([slow.get_acc(pdf).mean_accumulator for pdf in range(3)])
     second = np.concatenate([slow.get_acc(pdf).variance_accumulator for pdf in range(3)])
     assert sums.occupancy == pytest.approx(occupancy, rel=1e-4)
     assert sums.x == pytest.approx(np.concatenate([first, second], axis=1), abs=1e-3)
-    assert sums.log_likelihood == pytest.approx(likelihood, rel=1e-5) and sums.frames == 300
     assert sums.of_pdfs(system) == pytest.approx(np.bincount(pdfs, minlength=3))
 
 
@@ -43,12 +42,12 @@ def test_update_is_kaldis_on_the_same_frames():
     system = some_mixtures()
     features, pdfs = frames_and_pdfs()
     ours = update(system, accumulate(system, features, pdfs))
-    model, slow = to_khg(system), kaldi_hmm_gmm.AccumAmDiagGmm()
+    model, slow = to_khg_mixtures(system), kaldi_hmm_gmm.AccumAmDiagGmm()
     slow.init(model, 15)
     for frame, pdf in zip(features, pdfs, strict=True):
         slow.accumulate_for_gmm(model, frame, int(pdf), 1.0)
     kaldi_hmm_gmm.mle_am_diag_gmm_update(kaldi_hmm_gmm.MleDiagGmmOptions(), slow, 15, model)
-    theirs = from_khg(model)
+    theirs = from_khg_mixtures(model)
     assert ours.first.tolist() == theirs.first.tolist()
     assert ours.weights == pytest.approx(theirs.weights, rel=1e-4)
     assert ours.means == pytest.approx(theirs.means, abs=1e-4)
@@ -64,9 +63,9 @@ def test_update_of_one_gaussian_by_hand():
     assert new.means[0] == pytest.approx([2, 7]) and new.variances[0] == pytest.approx([1, 4], rel=1e-5)
 
 
-def test_gaussians_with_few_frames_go():
+def test_gaussians_with_few_frames_are_removed():
     system = some_mixtures(sizes=(2,), dim=1)
-    sums = Sums(np.array([100.0, 3.0]), np.array([[0.0, 100.0], [0.0, 3.0]]), 0.0, 103)
+    sums = Sums(np.array([100.0, 3.0]), np.array([[0.0, 100.0], [0.0, 3.0]]))
     assert update(system, sums).num_gaussians == 1
     assert update(system, sums, least_occupancy=2.0).num_gaussians == 2
 

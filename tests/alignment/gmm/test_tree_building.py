@@ -1,4 +1,4 @@
-"""The tree against brute force on statistics small enough for it."""
+"""The tree against brute force on small statistics."""
 
 import itertools
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from asr.alignment.gmm.shard import ContextStatistics
-from asr.alignment.gmm.splitting import Questions, gaussian_log_likelihood, grow
+from asr.alignment.gmm.tree_building import Questions, gaussian_log_likelihood, grow
 from asr.kaldi.tree import PDF_CLASS_KEY, Constant, Split
 from asr.lang.phone_classes import Root
 
 
 def statistics(means, count=200):
-    """{(left, phone, right, pdf class): mean} as the sums of `count` frames of unit variance each."""
+    """Return the sums of `count` frames of unit variance for each of {(left, phone, right, pdf class): mean}."""
     keys = np.array(list(means), dtype=np.int32)
     sums = np.array([[count, count * mean, count * (1 + mean**2)] for mean in means.values()], dtype=float)
     return ContextStatistics(keys, sums)
@@ -45,7 +45,7 @@ def test_best_question_is_that_of_brute_force():
 
 
 SETS = [frozenset({1}), frozenset({2}), frozenset({3})]
-#: phone 1 sounds other after phone 2, phone 2 other before phone 3; three pdf classes that differ much
+#: phone 1 differs after phone 2, phone 2 differs before phone 3; the three pdf classes differ much
 MEANS = {
     (left, phone, right, pdf_class): 100 * phone
     + 20 * pdf_class
@@ -65,7 +65,7 @@ def tree_of(most_leaves, **options):
     return grow(statistics(MEANS), roots, questions, most_leaves=most_leaves, **options)
 
 
-def test_tree_finds_what_differs():
+def test_the_tree_separates_contexts_that_differ():
     tree = tree_of(100)
     for key, mean in MEANS.items():
         others = {other for other, value in MEANS.items() if value == mean}
@@ -82,7 +82,7 @@ def test_the_largest_differences_are_split_first_and_leaves_are_bounded():
     assert len({tree.compute([0, 2, 1], pdf_class) for pdf_class in range(3)}) == 3
 
 
-def test_a_shared_root_asks_for_the_phone_itself():
+def test_a_shared_root_asks_about_the_phone_itself():
     tree = tree_of(100, roots=[Root((1, 2)), Root((3,))])
     assert tree.compute([0, 1, 1], 0) != tree.compute([0, 2, 1], 0)
 
@@ -93,8 +93,8 @@ def test_a_root_that_is_not_to_be_split_stays_whole():
     assert [tree.compute([0, 2, 1], c) for c in range(3)] == [1, 2, 3]
 
 
-def test_leaves_that_turn_out_alike_are_merged():
-    """Left contexts 1 and 3 are alike, 2 is not; asking for 1 first leaves two alike leaves."""
+def test_similar_leaves_are_merged():
+    """Left contexts 1 and 3 are similar, 2 is not; a first question about 1 makes two similar leaves."""
     means = {(left, 1, 0, 0): {1: 0.0, 2: 9.0, 3: 0.1}[left] for left in (1, 2, 3)}
     questions = {0: [frozenset({1}), frozenset({3})], 1: [], 2: [], PDF_CLASS_KEY: []}
     tree = grow(

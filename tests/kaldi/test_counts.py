@@ -23,7 +23,7 @@ def test_kaldis_own_notation(tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "[ ]", "3 4", "[ 3 4", "[ 3 x ]", "[ -1 4 ]", "[ nan 4 ]", "[ 1_0 ]", "[ 0 0 ]"]
 )
-def test_what_is_no_counts(tmp_path, text):
+def test_what_is_refused(tmp_path, text):
     (tmp_path / "counts").write_text(text)
     with pytest.raises(InputError, match="counts: "):
         read_counts(tmp_path / "counts")

@@ -1,4 +1,4 @@
-"""The whole way from sound and text to alignments, on forty real utterances; what Kaldi made of them is the judge."""
+"""From sound and text to alignments on sixty real utterances, compared with Kaldi's."""
 
 import gzip
 import json
@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
-from asr.alignment.gmm import crew
-from asr.alignment.gmm.mixtures import read_mixtures
-from asr.alignment.gmm.scratch import Plan
+from asr.alignment.gmm import shard_pool
+from asr.alignment.gmm.from_scratch import GmmPlan
 from asr.alignment.jobs import split_by_speaker
 from asr.cli import main
 from asr.kaldi.alignments import read_alignments, to_phones
 from asr.kaldi.archives import MatrixReader, read_int_vectors, write_matrices
+from asr.kaldi.mixtures import read_mixtures
 from asr.kaldi.transition_model import read_transition_model, tuples_of
 from asr.kaldi.tree import read_tree
 from asr.tables import read_table, write_table
@@ -53,7 +53,7 @@ def made(corpus):
     return corpus / "ali"
 
 
-def test_what_is_written_is_whole_and_fits_together(made, corpus):
+def test_the_written_files_fit_together(made, corpus):
     model, tree = read_transition_model(made / "final.mdl"), read_tree(made / "tree")
     assert (tree.N, tree.P) == (3, 1) and tuples_of(tree, model.topology) == model.tuples
     assert 40 < model.num_pdfs <= 60 + len({s for s in (corpus / "lang/phones/roots.int").read_text().splitlines()})
@@ -70,7 +70,7 @@ def test_what_is_written_is_whole_and_fits_together(made, corpus):
 
 
 def test_files_are_laid_out_as_kaldis(made, kaldi_sample):
-    """The same tags in the same order, with the same types, in final.mdl and tree."""
+    """final.mdl and tree have the same tags in the same order, with the same types."""
     ours, theirs = (made / "final.mdl").read_bytes(), (kaldi_sample / "tri1_ali/final.mdl").read_bytes()
     for start, end in ((0, 60), (-11, None)):
         assert ours[start:end] == theirs[start:end]
@@ -87,7 +87,7 @@ def test_files_are_laid_out_as_kaldis(made, kaldi_sample):
 
 
 def test_boundaries_are_near_kaldis(made, kaldi_sample):
-    """Kaldi trained on 780 utterances, we on 60: most boundaries agree, and nearly all are near."""
+    """Kaldi trained on 780 utterances, this test on 60; most boundaries agree and nearly all are close."""
     ours, theirs = (
         read_transition_model(made / "final.mdl"),
         read_transition_model(kaldi_sample / "tri1_ali/final.mdl"),
@@ -124,17 +124,16 @@ def test_the_same_again_is_up_to_date(corpus, made, capsys):
 
 
 def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys, monkeypatch):
-    """Five kinds of faults, a dev set of which nothing aligns; shards of one utterance, so that some come to nothing;
-    left-biphones on the way."""
-    monkeypatch.setattr(crew, "FRAMES_PER_SHARD", 1)
-    monkeypatch.setattr(crew, "MOST_SHARDS", 100)
+    """Five kinds of faults, a dev set without words, shards of one utterance, some of them empty; left-biphones."""
+    monkeypatch.setattr(shard_pool, "FRAMES_PER_SHARD", 1)
+    monkeypatch.setattr(shard_pool, "MOST_SHARDS", 100)
     copy = tmp_path / "copy"
     for name in ("train", "dev", "lang"):
         shutil.copytree(corpus / name, copy / name)
     texts, places = read_table(copy / "train/text"), read_table(copy / "train/feats.scp")
-    long, empty, untold, unheard, broken = sorted(texts)[:5]
+    long, empty, wordless, silent, broken = sorted(texts)[:5]
     texts[long], texts[empty] = 20 * texts[long], ""
-    del texts[untold], places[unheard]
+    del texts[wordless], places[silent]
     matrix = MatrixReader(copy / "train/feats.scp")[broken].copy()
     matrix[5, 7] = np.inf
     places |= write_matrices(tmp_path / "broken.ark", [(broken, matrix)])
@@ -147,9 +146,9 @@ def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys, 
     reasons = read_table(tmp_path / "ali/tri/unaligned.txt")
     dev = {reasons.pop(utterance) for utterance in read_table(copy / "dev/utt2spk")}
     assert dev == {"its transcript is empty"}
-    assert reasons.keys() == {long, empty, untold, unheard, broken}
+    assert reasons.keys() == {long, empty, wordless, silent, broken}
     assert "frames, but its transcript needs" in reasons[long] and reasons[empty] == "its transcript is empty"
-    assert reasons[untold] == "has no transcript" and reasons[unheard] == "has no features"
+    assert reasons[wordless] == "has no transcript" and reasons[silent] == "has no features"
     assert reasons[broken] == f"{tmp_path / 'broken.ark'}: holds a NaN or an infinity"
     assert not (tmp_path / "ali/pdf.ark").exists()
     assert (read_tree(tmp_path / "ali/tri/tree").N, read_tree(tmp_path / "ali/tri/tree").P) == (2, 1)
@@ -157,7 +156,7 @@ def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys, 
 
 
 def test_archives_are_cut_as_kaldi_cuts_the_training_set(made, corpus):
-    """Each utterance of train lies in the archive of the part that utils/split_data.sh puts its speaker in."""
+    """Each training utterance is in the archive of the part in which utils/split_data.sh has its speaker."""
     for name in ("", "mono", "tri"):
         jobs = int((made / name / "num_jobs").read_text())
         parts = split_by_speaker(read_table(corpus / "train/utt2spk"), jobs)
@@ -186,17 +185,20 @@ def test_gaussians_can_be_decoded_with(corpus, made, tmp_path):
 
 def test_sizes_grow_with_the_hours():
     hour = 360_000
-    assert Plan().sizes(hour) == (500, 6000)
-    assert [Plan().sizes(hours * hour)[0] for hours in (10, 150)] == [1256, 3710]
-    assert Plan(states=77).sizes(hour) == (77, 924) and Plan(gaussians=5).sizes(hour)[1] == 5
+    assert GmmPlan().sizes(hour) == (500, 6000)
+    assert [GmmPlan().sizes(hours * hour)[0] for hours in (10, 150)] == [1256, 3710]
+    assert GmmPlan(states=77).sizes(hour) == (77, 924) and GmmPlan(gaussians=5).sizes(hour)[1] == 5
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--lang", "nowhere"], "nowhere: is no folder; --lang names a lang directory, as `asr lang` makes it"),
+        (["--lang", "nowhere"], "nowhere: is not a folder; --lang takes a lang directory, as `asr lang` makes it"),
         (["--states", "-1"], "--states: '-1' is less than 0"),
-        (["--ali-dir", "."], "align: --from-scratch makes alignments and --ali-dir loads them: only one of both"),
+        (
+            ["--ali-dir", "."],
+            "align: --from-scratch makes alignments and --ali-dir loads them: pass only one of them",
+        ),
     ],
 )
 def test_wrong_options(corpus, tmp_path, refused, options, message):
@@ -208,4 +210,4 @@ def test_wrong_options(corpus, tmp_path, refused, options, message):
 
 def test_without_lang_and_without_alignments(corpus, tmp_path, refused):
     line = refused(["align", "--train-data", str(corpus / "train"), "--out", str(tmp_path / "x")])
-    assert line == "align: without --ali-dir alignments are made from scratch, which takes --lang"
+    assert line == "align: without --ali-dir alignments are made from scratch, which requires --lang"

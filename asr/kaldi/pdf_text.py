@@ -1,19 +1,17 @@
-"""Text pdf-ids, one utterance a line: `utterance 3 3 4 ...`, as Kaldi's ali-to-pdf writes them to `ark,t:`.
+"""Read text pdf-ids, one utterance a line: `utterance 3 3 4 ...`, as Kaldi's ali-to-pdf writes them to `ark,t:`.
 
 pdfs = dict(read_pdfs(Path("pdf.txt.gz")))      {utterance: int32 (frames)}
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from asr.errors import InputError
-from asr.files import atomic_packed
 from asr.tables import read_lines
 
 MOST_DIGITS = 8
@@ -21,9 +19,10 @@ _ROW = re.compile(rf"(?:[0-9]{{1,{MOST_DIGITS}}}[ \t]+)*[0-9]{{1,{MOST_DIGITS}}}
 
 
 def read_pdfs(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (utterance, pdf-ids int32 (frames)); gzip by `.gz`.
+    """Yield (utterance, pdf-ids int32 (frames)); gunzipped if the name ends in .gz.
 
-    Raises InputError (file, line, utterance): an empty line, an utterance without ids or twice, what is not a pdf-id.
+    Raises InputError (file, line, utterance) on an empty line, an utterance without ids, an utterance that occurs
+    twice, and a word that is not a pdf-id.
     """
     seen: set[str] = set()
     for number, line in read_lines(path):
@@ -39,14 +38,7 @@ def read_pdfs(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         words = text.split()
         if _ROW.fullmatch(text) is None:
             wrong = next((word for word in words if _ROW.fullmatch(word) is None), text)
-            raise InputError(f"'{wrong[:40]}' is no pdf-id", file=path, line=number, key=key)
+            raise InputError(f"'{wrong[:40]}' is not a pdf-id", file=path, line=number, key=key)
         yield key, np.array([int(word) for word in words], dtype=np.int32)
     if not seen:
         raise InputError("is empty", file=path)
-
-
-def write_pdfs(path: str | os.PathLike[str], entries: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write (utterance, pdf-ids) as Kaldi's text archives are, a space after each id; gzip by `.gz`."""
-    with atomic_packed(path) as handle:
-        for utterance, pdfs in entries:
-            handle.write(f"{utterance} {' '.join(map(str, pdfs.tolist()))} \n".encode())

@@ -1,14 +1,17 @@
-"""Log-likelihoods against the formula and against Kaldi's own; Kaldi's final.mdl in and out."""
+"""Log-likelihoods against the formula and against Kaldi's; Kaldi's final.mdl is read and written."""
 
 import gzip
 import math
+import re
 
 import numpy as np
 import pytest
 
 from asr.alignment.gmm.cepstra import Cepstra
-from asr.alignment.gmm.mixtures import Mixtures, read_mixtures
+from asr.cli import main
 from asr.errors import InputError
+from asr.kaldi.archives import read_matrices
+from asr.kaldi.mixtures import Mixtures, read_mixtures
 
 
 def some_mixtures(seed=1, sizes=(2, 1, 3), dim=4):
@@ -41,13 +44,13 @@ def test_log_likelihoods_are_the_formula():
     assert np.array_equal(system.log_likelihoods(frames, [2, 0]), system.log_likelihoods(frames)[:, [2, 0]])
 
 
-def test_long_utterances_go_in_blocks():
+def test_long_utterances_are_computed_in_blocks():
     system = some_mixtures()
     frames = np.random.default_rng(2).normal(size=(1100, 4)).astype(np.float32)
     assert system.log_likelihoods(frames)[1000:] == pytest.approx(system.log_likelihoods(frames[1000:]), abs=1e-5)
 
 
-def test_kaldis_model_comes_back_byte_for_byte_but_for_rounding(kaldi_sample):
+def test_kaldis_model_is_written_again_except_for_rounding(kaldi_sample):
     path = kaldi_sample / "tri1_ali" / "final.mdl"
     system, raw = read_mixtures(path), path.read_bytes()
     theirs = raw[raw.index(b"<DIMENSION>") :]
@@ -56,21 +59,11 @@ def test_kaldis_model_comes_back_byte_for_byte_but_for_rounding(kaldi_sample):
     same = np.frombuffer(ours, np.uint8) == np.frombuffer(theirs, np.uint8)
     assert same.mean() > 0.99  # the last bits of what was inverted twice
     for tag in (b"<DiagGMM>", b"<GCONSTS>", b"<WEIGHTS>", b"<MEANS_INVVARS>", b"<INV_VARS>", b"</DiagGMM>"):
-        assert [m for m in _places(ours, tag)] == [m for m in _places(theirs, tag)]
-
-
-def _places(data, tag):
-    place = data.find(tag)
-    while place >= 0:
-        yield place
-        place = data.find(tag, place + 1)
+        assert [m.start() for m in re.finditer(tag, ours)] == [m.start() for m in re.finditer(tag, theirs)]
 
 
 def test_likelihoods_are_kaldis(kaldi_sample, shared, tmp_path):
-    """Sound to log-likelihood, ten utterances. Kaldi's sound was dithered and its pitch had noise added, ours not."""
-    from asr.cli import main
-    from asr.kaldi.archives import read_matrices
-
+    """From sound to log-likelihoods, ten utterances. Kaldi dithered the sound and added noise to the pitch."""
     data = tmp_path / "test"
     data.mkdir()
     for name in ("wav.scp", "utt2spk", "spk2utt", "text"):
@@ -104,13 +97,13 @@ def test_text_models_are_read(tmp_path, kaldi_sample):
     assert system.num_gaussians == 362 and system.weights[:2].tolist() == [0.25, 0.75]
     assert system.means[:2].tolist() == [[2, 4], [1.5, 2]] and system.variances[1].tolist() == [0.5, 0.5]
     path.write_text(head + "<Nnet> ")
-    with pytest.raises(InputError, match="holds <Nnet> behind its transition model"):
+    with pytest.raises(InputError, match="holds <Nnet> after its transition model"):
         read_mixtures(path)
     path.write_text(head + "<DIMENSION> 2 <NUMPDFS> 7\n")
-    with pytest.raises(InputError, match="not those of its 181 pdfs"):
+    with pytest.raises(InputError, match="do not fit the 181 pdfs"):
         read_mixtures(path)
     path.write_text(head + "<DIMENSION> 3 <NUMPDFS> 181\n" + 181 * mixture)
-    with pytest.raises(InputError, match="not one of 2 Gaussians in 3 dimensions"):
+    with pytest.raises(InputError, match="does not have 2 Gaussians in 3 dimensions"):
         read_mixtures(path)
     path.write_text(head + "<DIMENSION> 2 <NUMPDFS> 181\n" + 181 * mixture.replace("2 2", "2 0"))
     with pytest.raises(InputError, match="negative weight or variance"):

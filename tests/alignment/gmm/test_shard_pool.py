@@ -1,4 +1,4 @@
-"""Processes that hold shards: the death of one ends the step, whatever the others are at."""
+"""Processes that hold shards: when one is killed, the step ends, whatever the others do."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from asr.alignment.gmm import crew
+from asr.alignment.gmm import shard_pool
 from asr.errors import WorkerLost
 
 
 class Lengths:
-    """Stands for the cepstra: all utterances have as many frames as make a shard."""
+    """Cepstra whose utterances all have the frames of one shard."""
 
     def frames(self, name: str) -> int:
-        return crew.FRAMES_PER_SHARD
+        return shard_pool.FRAMES_PER_SHARD
 
 
 def ready(setups: list[tuple]) -> int:
@@ -33,13 +33,13 @@ def doomed(method: str, arguments: tuple) -> list[int]:
 
 
 def test_a_killed_process_is_named_with_its_step_at_once(monkeypatch):
-    monkeypatch.setattr(crew, "_begin", ready)
-    monkeypatch.setattr(crew, "_call", doomed)
+    monkeypatch.setattr(shard_pool, "_begin", ready)
+    monkeypatch.setattr(shard_pool, "_call", doomed)
     words = {f"utt{number}": [1] for number in range(4)}
     wanted = (
         r"align: process {} was killed by SIGKILL \(out of memory\?\) while it worked on step align of utt1 to utt3"
     )
-    with crew.Crew(words, Lengths(), Path("L.fst"), nj=2, seed=1) as made:
+    with shard_pool.ShardPool(words, Lengths(), Path("L.fst"), nj=2, seed=1) as made:
         victim = next(iter(made._pool.workers[1].processes))
         with pytest.raises(WorkerLost, match=wanted.format(victim)):
             made.call("align", victim)

@@ -1,9 +1,9 @@
-"""Processes that hold the shards of a corpus and compute on all of them at once, each time in the same order.
+"""Worker processes that hold the shards of a corpus and compute on all shards at once, always in the same order.
 
-The number of shards depends on the corpus alone, so that no figure depends on how many processes there are.
+The number of shards depends on the corpus alone, so that the results do not depend on the number of processes.
 
-    with Crew(words, cepstra, lexicon, nj=0, seed=1) as crew:
-        crew.call("compile", tree, model); crew.call("align", system, Beams())
+    with ShardPool(words, cepstra, lexicon, nj=0, seed=1) as shards:
+        shards.call("compile", tree, model); shards.call("align", system, AlignmentBeams())
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ FRAMES_PER_SHARD = 50_000
 MOST_SHARDS = 32
 
 
-class Crew:
-    """`words`: {utterance: word-ids}, utterances with features; use as a context manager."""
+class ShardPool:
+    """The shards of `words`: {utterance: word-ids}, utterances with features. Use as a context manager."""
 
     def __init__(
         self, words: Mapping[str, list[int]], cepstra: Cepstra, lexicon: Path, *, nj: int, seed: int
     ) -> None:
         self.words, self.cepstra, self.lexicon, self.seed, self.most = words, cepstra, lexicon, seed, nj
-        self.widened = False  # whether a realignment needed a wide beam
+        self.widened = False  # whether a realignment has needed a wide beam
         self.parts = _parts(words, cepstra)
         self.nj = processes_for(nj, len(self.parts))
         self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed) for part in self.parts]
         self._pool: StatefulPool | None = None
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ShardPool:
         self._pool = StatefulPool(self.nj, what="align")
         try:
             self._all(_begin, [(self._setup[at :: self.nj],) for at in range(self.nj)], "its features")
@@ -51,21 +51,21 @@ class Crew:
             self._pool = None
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
-        """Shard.`method` of every shard; their results in the shards' order."""
+        """Call the method `method` of every Shard and return the results in the shards' order. Raises WorkerLost."""
         by_process = self._all(_call, [(method, arguments)] * self.nj, f"step {method}")
         return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
 
-    def subset(self, frames: float) -> Crew | None:
-        """A crew of evenly chosen utterances with about so many frames; None where this one has no more."""
+    def subset(self, frames: float) -> ShardPool | None:
+        """Return a pool of evenly chosen utterances with about `frames` frames; None if this one has no more."""
         total = sum(self.cepstra.frames(name) for name in self.words)
         if total <= frames:
             return None
         names = sorted(self.words, key=str.encode)
         places = np.linspace(0, len(names), max(1, round(len(names) * frames / total)), endpoint=False).astype(int)
         some = {names[place]: self.words[names[place]] for place in places}
-        return Crew(some, self.cepstra, self.lexicon, nj=self.most, seed=self.seed)
+        return ShardPool(some, self.cepstra, self.lexicon, nj=self.most, seed=self.seed)
 
-    def _all(self, function: Callable[..., Any], calls: Sequence[tuple], what: str) -> list[Any]:
+    def _all(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], what: str) -> list[Any]:
         """One call in every process; their values. Raises WorkerLost."""
         assert self._pool is not None
         named = []
@@ -78,7 +78,7 @@ class Crew:
 
 
 def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:
-    """Utterances in C order, cut into shards of about as many frames each."""
+    """Return the utterances in C order, cut into shards of about equally many frames."""
     names = sorted(words, key=str.encode)
     total = sum(cepstra.frames(name) for name in names)
     count = max(1, min(MOST_SHARDS, len(names), round(total / FRAMES_PER_SHARD)))
@@ -90,12 +90,12 @@ def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:
     return [part for part in parts if part]
 
 
-_shards: list[Shard] = []  # of this process
+_shards: list[Shard] = []  # the shards of this process
 
 
-def _begin(setups: list[tuple]) -> None:
+def _begin(setups: list[tuple[Any, ...]]) -> None:
     _shards[:] = [Shard(*setup) for setup in setups]
 
 
-def _call(method: str, arguments: tuple) -> list[Any]:
+def _call(method: str, arguments: tuple[Any, ...]) -> list[Any]:
     return [getattr(shard, method)(*arguments) for shard in _shards]

@@ -1,8 +1,8 @@
-"""Grows the decision tree: which states of phones in context share a pdf (Kaldi's build-tree).
+"""Build the decision tree, which decides the states of phones in context that share a pdf (Kaldi's build-tree).
 
-Every root (a phone, or phones that share one) begins as one leaf. The leaf and question whose split gains most
-likelihood (a Gaussian with diagonal covariance a leaf) are split next, over all roots, until there are enough leaves
-or the gain is below the threshold; then leaves of one root that lose less than the last split gained are merged.
+Every root (a phone, or phones that share one) begins as one leaf, with one Gaussian of diagonal covariance. The leaf
+and question whose split gains most likelihood, over all roots, come next, until there are enough leaves or the gain
+is below the threshold. Then leaves of one root are merged if that loses less than the last split gained.
 
     tree = grow(statistics, roots, questions, width=3, place=1, most_leaves=600)
 """
@@ -16,24 +16,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.alignment.gmm.shard import ContextStatistics
 from asr.kaldi.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Split, Table
 from asr.lang.phone_classes import Root
 
+Doubles = npt.NDArray[np.float64]
 LEAST_GAIN = 300.0
 VARIANCE_FLOOR = 0.01
 
 
-def gaussian_log_likelihood(sums: np.ndarray) -> np.ndarray:
-    """float64 (n): of the frames behind each row of sums (n, 1 + 2 dim) under their own Gaussian."""
+def gaussian_log_likelihood(sums: Doubles) -> Doubles:
+    """Return the log-likelihood, float64 (n), of the frames of each row of sums under their own Gaussian.
+
+    sums: float64 (n, 1 + 2 dim), the number of frames, the features and their squares.
+    """
     _, variance = means_and_variances(sums)
     constant = variance.shape[1] * (1 + math.log(2 * math.pi))
-    return -0.5 * sums[:, 0] * (constant + np.log(variance).sum(axis=1))
+    return np.asarray(-0.5 * sums[:, 0] * (constant + np.log(variance).sum(axis=1)))
 
 
-def means_and_variances(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float64 (n, dim) each, of the frames behind each row of sums (n, 1 + 2 dim); variances have a floor."""
+def means_and_variances(sums: Doubles) -> tuple[Doubles, Doubles]:
+    """Return means and floored variances, float64 (n, dim) each, of the frames of each row of sums (n, 1 + 2 dim)."""
     dim = (sums.shape[1] - 1) // 2
     count = np.maximum(sums[:, :1], 1e-30)
     mean = sums[:, 1 : 1 + dim] / count
@@ -42,10 +47,10 @@ def means_and_variances(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(eq=False)
 class _Node:
-    """A leaf while it is one: `rows` of the statistics; a split once `key` is set."""
+    """A leaf with `rows` of the statistics, or, if `key` is set, a split."""
 
-    rows: np.ndarray
-    sums: np.ndarray
+    rows: npt.NDArray[np.intp]
+    sums: Doubles
     root: int
     key: int | None = None
     members: frozenset[int] = frozenset()
@@ -55,7 +60,7 @@ class _Node:
 
 
 class Questions:
-    """The questions about one key (a position of the window, or the pdf class): a row each of a 0-1 matrix."""
+    """The questions about one key (a position of the window, or the pdf class), as rows of a 0-1 matrix."""
 
     def __init__(self, sets: Sequence[frozenset[int]]) -> None:
         self.sets = list(sets)
@@ -63,8 +68,8 @@ class Questions:
         for row, members in enumerate(self.sets):
             self.table[row, sorted(members)] = 1
 
-    def best(self, values: np.ndarray, sums: np.ndarray, whole: float) -> tuple[float, frozenset[int]]:
-        """(gain, question) of the best split of a leaf whose rows have these `values` of the key."""
+    def best(self, values: npt.NDArray[np.int32], sums: Doubles, whole: float) -> tuple[float, frozenset[int]]:
+        """Return (gain, question) of the best split of a leaf whose rows have these `values` of the key."""
         present, where = np.unique(values, return_inverse=True)
         if len(present) < 2 or not self.sets:
             return -math.inf, frozenset()
@@ -92,13 +97,16 @@ def grow(
     num_classes: Mapping[int, int],
     least_gain: float = LEAST_GAIN,
 ) -> ContextTree:
-    """The tree of `statistics`. `questions`: {key: sets}, keys 0 .. width - 1 of the window, -1 the pdf class;
-    num_classes: {phone: its pdf classes}, for roots that do not share theirs. Pdfs are numbered root by root.
+    """Return the tree of `statistics`, with pdfs numbered root by root.
+
+    width, place: the window in phones, and the position of the phone in it. questions: {key: sets of values}, keys 0
+    to width - 1 for the window, -1 for the pdf class. num_classes: {phone: number of its pdf classes}, used for roots
+    whose pdf classes share no leaf. least_gain: the smallest gain of a split in log-likelihood.
     """
     tables = {key: Questions(sets) for key, sets in questions.items()}
     tops = _tops(statistics, roots, place, num_classes)
     queue: list[tuple[float, int, _Node, int, frozenset[int]]] = []
-    turn = itertools.count()  # equal gains: the older leaf first
+    turn = itertools.count()  # of equal gains the older leaf comes first
 
     def consider(node: _Node) -> None:
         if roots[node.root].split and len(node.rows):
@@ -125,7 +133,7 @@ def grow(
 def _tops(
     statistics: ContextStatistics, roots: Sequence[Root], place: int, num_classes: Mapping[int, int]
 ) -> list[dict[int, _Node]]:
-    """The first leaves of every root, {pdf class: node}; class -1 where the classes share one."""
+    """Return the first leaves of every root, {pdf class: node}; class -1 if the classes share one."""
     centre, classes = statistics.keys[:, place], statistics.keys[:, -1]
     tops = []
     for number, root in enumerate(roots):
@@ -168,7 +176,7 @@ def _leaves(node: _Node) -> list[_Node]:
 
 
 def _merge(tops: Sequence[Mapping[int, _Node]], threshold: float) -> None:
-    """Number the pdfs: leaves of one root that lose less than `threshold` by having one pdf get one."""
+    """Number the pdfs; leaves of one root share a pdf if that loses less than `threshold`."""
     next_pdf = 0
     for nodes in tops:
         for top in nodes.values():
@@ -179,8 +187,8 @@ def _merge(tops: Sequence[Mapping[int, _Node]], threshold: float) -> None:
                 next_pdf += 1
 
 
-def _clusters(rows: np.ndarray, threshold: float) -> list[list[int]]:
-    """Which rows to merge: the cheapest pair first, while it costs less than `threshold`."""
+def _clusters(rows: Doubles, threshold: float) -> list[list[int]]:
+    """Return the rows to merge: the cheapest pair first, as long as it costs less than `threshold`."""
     clusters = [[number] for number in range(len(rows))]
     rows = rows.copy()
     while len(clusters) > 1:

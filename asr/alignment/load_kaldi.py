@@ -1,0 +1,108 @@
+"""Take over an alignment directory of Kaldi: check it, copy it and write what training reads.
+
+load(Path("exp/tri1_ali"), request)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from asr.alignment.jobs import copy_archives
+from asr.alignment.load import UNALIGNED, LoadRequest, write_targets
+from asr.console import say, warn
+from asr.errors import InputError
+from asr.files import copy_whole
+from asr.kaldi.alignments import read_alignments, to_pdf
+from asr.kaldi.path_check import PathCheck
+from asr.kaldi.system import copy_system, read_system
+from asr.kaldi.transition_model import Ints, TransitionModel
+from asr.tables import read_symbols, read_table
+
+#: other files of an alignment directory that Kaldi's next step reads if they exist: how the features are made
+KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")
+
+
+def load(ali_dir: Path, request: LoadRequest) -> list[Path]:
+    """Check, convert and copy `ali_dir`; return the files that were written. Raises InputError."""
+    system = read_system(ali_dir)
+    model = system.model
+    phones = _agreed_phones(ali_dir, request.lang, model)
+    say(
+        f"align: {len(model.topology.phones)} phones, {model.num_pdfs} pdfs, {model.num_transition_ids} "
+        f"transition-ids, a tree of context width {system.tree.N}"
+    )
+    illegal: dict[str, str] = {}
+    archives: dict[str, str] = {}
+    listed = ali_dir / UNALIGNED
+    unaligned = read_table(listed) if listed.is_file() else {}
+
+    def why() -> str:
+        reasons = []
+        if illegal:
+            utterance, reason = next(iter(illegal.items()))
+            reasons.append(f"{len(illegal)} are not paths through whole phones, such as {utterance}: {reason}")
+        if listed.is_file():
+            reasons.append(f"why: {listed}")
+        return "; ".join(reasons)
+
+    pairs = _pdfs_of(ali_dir, model, illegal, archives)
+    written = write_targets(pairs, model.num_pdfs, request, why, (illegal, unaligned))
+    if illegal:
+        warn(f"alignments left out: {why()}")
+    return [*written, *_copy(ali_dir, request, phones, archives)]
+
+
+def _pdfs_of(
+    ali_dir: Path, model: TransitionModel, illegal: dict[str, str], archives: dict[str, str]
+) -> Iterator[tuple[str, Ints]]:
+    """Yield (utterance, pdf-ids) of the rows that are paths through whole phones.
+
+    Fills `illegal` with {utterance: reason why its row is no path} and `archives` with {utterance: its archive}.
+    """
+    paths = PathCheck(model)
+    for utterance, tids in read_alignments(ali_dir, model, seen=archives):
+        try:
+            paths.check(tids)
+        except InputError as error:
+            illegal[utterance] = error.message
+        else:
+            yield utterance, to_pdf(tids, model)
+
+
+def _agreed_phones(ali_dir: Path, lang_dir: Path | None, model: TransitionModel) -> Path:
+    """Return the phones.txt to copy. Raises InputError if it contradicts the lang directory or the model."""
+    path = ali_dir / "phones.txt"
+    lang = None if lang_dir is None else lang_dir / "phones.txt"
+    if not path.is_file() and lang is None:
+        raise InputError("no such file; pass --lang with the lang directory of these alignments", file=path)
+    source = path if lang is None or path.is_file() else lang
+    symbols = _real_phones(source)
+    if lang is not None and source != lang:
+        theirs = _real_phones(lang)
+        for number in sorted({*symbols, *theirs}):
+            ours, other = symbols.get(number, "nothing"), theirs.get(number, "nothing")
+            if ours != other:
+                raise InputError(f"id {number} is {ours}, but {other} in {lang}: another phone set", file=path)
+    unnamed = [phone for phone in model.topology.phones if phone not in symbols]
+    if unnamed:
+        raise InputError(f"has no phone {unnamed[0]}, which final.mdl has", file=source)
+    if source != path:
+        warn(f"{path}: no such file; {source} is used")
+    return source
+
+
+def _real_phones(path: Path) -> dict[int, str]:
+    """Return {id: phone} without disambiguation symbols (#0, #1, ...), which may differ between lang directories."""
+    return {number: symbol for symbol, number in read_symbols(path).items() if not symbol.startswith("#")}
+
+
+def _copy(ali_dir: Path, request: LoadRequest, phones: Path, archives: dict[str, str]) -> list[Path]:
+    """Copy the alignment directory's files and remove those of an earlier run. archives: see copy_archives."""
+    for name in KALDI_OPTIONS:
+        (request.out / name).unlink(missing_ok=True)
+    options = [name for name in KALDI_OPTIONS if (ali_dir / name).is_file()]
+    copied = copy_system(ali_dir, request.out, ("final.mdl", "tree", *options))
+    copy_whole(phones, request.out / "phones.txt")
+    archive_copies = copy_archives(ali_dir, request.out, request.folders, archives)
+    return [*copied, request.out / "phones.txt", *archive_copies]
