@@ -96,7 +96,7 @@ class _Gaussians:
 
     def __init__(self, folder: Path, data: Path) -> None:
         from asr.alignment.gmm.cepstra import Cepstra, check_same
-        from asr.alignment.gmm.mixtures import read_mixtures
+        from asr.kaldi.mixtures import read_mixtures
 
         check_same(folder, data)
         self.data, self.mixtures = data, read_mixtures(folder / "final.mdl")

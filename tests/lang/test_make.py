@@ -12,7 +12,7 @@ from pathlib import Path
 import kaldifst
 import pytest
 
-from asr.alignment.transcripts import Spoken
+from asr.alignment.transcripts import AlignmentLang
 from asr.cli import main
 from asr.corpus.transcript import characters, normalise
 from asr.errors import InputError
@@ -192,18 +192,18 @@ def test_every_transcript_can_be_aligned(here, options, capsys):
             assert character in unigrams or ("my.txt" in options and "own" not in options)
     Path("data").mkdir()
     Path("data/text").write_text(TEXT + NASTY, encoding="utf-8")  # not normalised
-    ids = Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
+    ids = AlignmentLang.read(Path("lang"), Path("work")).word_ids(Path("data"))
     assert all(ids.values()) and len(ids) == 10
     assert normalise("😀") == "" and ids["n6"] == [symbols["𬺠"]]
     known = next(word for word in symbols if "一" <= word[0] <= "鿿")
     Path("data/text").write_text(f"a {known} ぁ ぃ\nb ぁ\n", encoding="utf-8")
     capsys.readouterr()
-    ids = Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
+    ids = AlignmentLang.read(Path("lang"), Path("work")).word_ids(Path("data"))
     assert ids == {"a": [symbols[known], symbols["<SPN>"], symbols["<SPN>"]], "b": [symbols["<SPN>"]]}
     assert "3 of 4 words are not in lang/words.txt: ぁ, ぃ; <SPN> stands for them" in capsys.readouterr().err
     Path("data/text").write_text("a ぁぃ\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"data/text: 2 of 2 words are not in lang/words\.txt: ぁ, ぃ$"):
-        Spoken.read(Path("lang"), Path("work")).word_ids(Path("data"))
+        AlignmentLang.read(Path("lang"), Path("work")).word_ids(Path("data"))
 
 
 def test_the_words_are_pieces(here, capsys):
