@@ -31,7 +31,7 @@ class Targets:
         self.lengths = {utterance: len(vector) for utterance, vector in vectors.items()}
         kind = torch.int16 if num_pdfs <= 32767 else torch.int32
         self.flat = torch.empty(sum(self.lengths.values()), dtype=kind)
-        self.flat.share_memory_()  # type: ignore[no-untyped-call]
+        self.flat.share_memory_()
         self.start: dict[str, int] = {}
         place = 0
         for utterance, vector in vectors.items():

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from asr.alignment.formats.detect import KINDS, detect
 from asr.alignment.load import UNALIGNED, LoadRequest, frames_file
@@ -125,20 +124,21 @@ def _imported(settings: Settings, source: Path, kind: str, request: LoadRequest)
     Its unaligned.txt lists the utterances that cannot be used.
     """
     from asr.alignment.formats.import_intervals import import_intervals
+    from asr.alignment.formats.phone_labels import PhoneLabels
     from asr.lang.phone_classes import read_phone_classes
 
-    known: dict[str, Any] = {"phones": None}
+    labels = None
     if settings.lang is not None:
         classes = read_phone_classes(settings.lang)
-        known = {
-            "phones": {name: number for number, name in classes.names.items()},
-            "silence_phones": [classes.names[number] for number in sorted(classes.silence)],
-            "optional_silence": classes.optional_silence,
-            "phones_file": settings.lang / "phones.txt",
-        }
+        phones = {name: number for number, name in classes.names.items()}
+        silence = [classes.names[number] for number in sorted(classes.silence)]
+        file = settings.lang / "phones.txt"
+        labels = PhoneLabels.given(phones, silence, classes.optional_silence, file=file, ids=kind == "ctm")
     folder = settings.out / "imported"
-    sizes: dict[str, Any] = {"num_frames": request.num_frames(), "tolerance": request.length_tolerance}
-    summary = import_intervals(source, kind, folder, tier=settings.ali_tier, **sizes, **known)
+    frames, tolerance = request.num_frames(), request.length_tolerance
+    summary = import_intervals(
+        source, kind, folder, labels=labels, num_frames=frames, tier=settings.ali_tier, tolerance=tolerance
+    )
     for line in summary.lines():
         say(f"align: {line}")
     write_table(folder / UNALIGNED, summary.faults)

@@ -3,12 +3,13 @@
 Reads   a CTM, a folder of TextGrids, or HTK labels
 Writes  final.mdl tree phones.txt num_jobs ali.N.gz
 
-    import_intervals(Path("phones.ctm"), "ctm", Path("exp/ali"), phones=read_symbols("phones.txt"), num_frames=frames)
+    labels = PhoneLabels.given(read_symbols("phones.txt"), ["SIL", "SPN"], ids=True)
+    import_intervals(Path("phones.ctm"), "ctm", Path("exp/ali"), labels=labels, num_frames=frames)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,55 +77,48 @@ def import_intervals(
     kind: str,
     out_dir: Path,
     *,
-    phones: Mapping[str, int] | None,
+    labels: PhoneLabels | None,
     num_frames: Mapping[str, int],
-    silence_phones: Sequence[str] = ("SIL", "SPN"),
-    optional_silence: str | None = None,
-    phones_file: Path | None = None,
     tier: str | None = None,
     tolerance: int = 3,
 ) -> ImportSummary:
     """Replace the alignment directory `out_dir` by the phone times in `source` of the utterances in `num_frames`.
 
-    kind: one of INTERVAL_KINDS. phones: phones.txt (the file `phones_file`), whose ids 1, 2, ... are kept; None: SIL,
-    SPN (both silence phones) and the sorted labels. Unlabelled time and labels such as sil, sp and pau become
-    `optional_silence` (by default SIL, else the first of `silence_phones`). intervals.to_frames makes frames of
-    times. The source is read twice, and `out_dir` changes only after that.
+    kind: one of INTERVAL_KINDS. labels: the phone set; None: SIL, SPN and the labels that occur. intervals.to_frames
+    converts times to frames. The source is read twice, and `out_dir` changes only after that.
 
-    Raises InputError if a reader refuses the source, a label is not a phone, the ids have gaps, or no utterance can
-    be used. Single utterances that cannot be used are in the summary's `faults`; the caller bounds their number.
+    Raises InputError if a reader refuses the source, a label is not a phone, or no utterance can be used. Single
+    utterances that cannot be used are in the summary's `faults`; the caller bounds their number.
     """
-    labels: PhoneLabels | None = None
-    if phones is not None:
-        labels = PhoneLabels.given(phones, silence_phones, optional_silence, file=phones_file, ids=kind == "ctm")
     used = used_labels(_read(source, kind, tier, labels), num_frames)
-    known = labels
-    if labels is None:
-        labels = PhoneLabels.found(used)
-    else:
-        labels.check(used)
-    ids = {name: number for number, name in enumerate(labels.names, 1)}
-    topology = make_topology(len(ids), [ids[name] for name in labels.silences])
-    paths = from_tree(monophone_tree(topology), topology).paths
-    silence, least = labels.silence, {name: paths.min_frames(number) for name, number in ids.items()}
-    labels_silence = any(labels.of(label) == silence for label in used)
+    phones = PhoneLabels.found(used) if labels is None else labels
+    phones.check(used)
+    least = _least_frames(phones)
+    labels_silence = any(phones.of(label) == phones.silence for label in used)
 
     def frame(labelled: LabelledUtterance) -> FramedUtterance:
         return to_frames(
-            labels.relabelled(labelled),
+            phones.relabelled(labelled),
             num_frames[labelled.utterance],
-            silence=silence,
+            silence=phones.silence,
             min_frames=least.__getitem__,
             tolerance=tolerance,
             labels_silence=labels_silence,
         )
 
-    summary = ImportSummary(phones=labels.names)
-    made = _framed(_read(source, kind, tier, known), num_frames, frame, ids, summary)
+    summary = ImportSummary(phones=phones.names)
+    made = _framed(_read(source, kind, tier, labels), num_frames, frame, phones.ids, summary)
     summary.require_one(source, num_frames)
     rows = {key: row.tolist() for key, row in made.items()}
-    write_monophone_alignments(out_dir, labels.names, labels.silences, rows, JOB_UTTERANCES)
+    write_monophone_alignments(out_dir, phones.names, phones.silences, rows, JOB_UTTERANCES)
     return summary
+
+
+def _least_frames(phones: PhoneLabels) -> dict[str, int]:
+    """Return the fewest frames of each phone in the topology of a monophone system."""
+    topology = make_topology(len(phones.names), [phones.ids[name] for name in phones.silences])
+    paths = from_tree(monophone_tree(topology), topology).paths
+    return {name: paths.min_frames(number) for name, number in phones.ids.items()}
 
 
 def _read(source: Path, kind: str, tier: str | None, labels: PhoneLabels | None) -> Iterator[LabelledUtterance]:

@@ -87,7 +87,7 @@ class PhoneLabels:
 
     def of(self, label: str) -> str | None:
         """Return the phone of a label, None if there is none. A phone's name comes before its other meanings."""
-        if label in self._known:
+        if label in self.ids:
             return label
         if label in self.by_id:
             return self.by_id[label]
@@ -98,8 +98,9 @@ class PhoneLabels:
         return None
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.names)
+    def ids(self) -> dict[str, int]:
+        """Return {phone: its id}."""
+        return {name: number for number, name in enumerate(self.names, 1)}
 
     def check(self, used: Mapping[str, LabelOrigin]) -> None:
         """Raise InputError on the first label that is not a phone."""

@@ -69,7 +69,7 @@ class Shard:
         self.words, self.cepstra, self.lexicon, self.seed = words, cepstra, lexicon, seed
         self.alignments: dict[str, Ints] = {}
         self._graphs: dict[str, UtteranceGraph] = {}
-        self._hopeless: dict[str, str] = {}  # {utterance that the present topology cannot align: reason}
+        self._impossible: dict[str, str] = {}  # {utterance that the present topology cannot align: reason}
         self._arcs = 0
         self._compiler: GraphCompiler | None = None
         self._features: Floats | None = None
@@ -80,7 +80,7 @@ class Shard:
     def compile(self, tree: ContextTree, model: TransitionModel) -> None:
         """Use another tree and transition model; drop the graphs of the old ones."""
         if self._compiler is None or self._compiler.model.topology != model.topology:
-            self._hopeless = {}
+            self._impossible = {}
         self._graphs, self._arcs = {}, 0
         self._compiler = GraphCompiler(tree, model, self.lexicon)
 
@@ -94,19 +94,19 @@ class Shard:
             self._arcs += graph.num_arcs
         return graph
 
-    def _hopeful(self, utterance: str, result: Aligned) -> UtteranceGraph | None:
+    def _possible_graph(self, utterance: str, result: Aligned) -> UtteranceGraph | None:
         """Return the graph of an utterance; None, with a fault in `result`, if it can never be aligned."""
-        if utterance not in self._hopeless:
+        if utterance not in self._impossible:
             try:
                 graph = self._graph(utterance)
             except InputError as error:
-                self._hopeless[utterance] = error.message
+                self._impossible[utterance] = error.message
             else:
                 frames = self.cepstra.frames(utterance)
                 if not graph.too_long(frames):
                     return graph
-                self._hopeless[utterance] = graph.why_not(frames)
-        result.faults[utterance] = self._hopeless[utterance]
+                self._impossible[utterance] = graph.why_not(frames)
+        result.faults[utterance] = self._impossible[utterance]
         return None
 
     def _why_not(self, utterance: str, graph: UtteranceGraph, beams: AlignmentBeams | None = None) -> str:
@@ -114,7 +114,7 @@ class Shard:
         frames = self.cepstra.frames(utterance)
         reason = graph.why_not(frames, beams)
         if graph.least_frames() > frames:
-            self._hopeless[utterance] = reason
+            self._impossible[utterance] = reason
             self._graphs.pop(utterance, None)
         return reason
 
@@ -124,7 +124,7 @@ class Shard:
         self.alignments = {}
         for number, utterance in enumerate(self.words):
             frames = self.cepstra.frames(utterance)
-            graph = self._hopeful(utterance, result)
+            graph = self._possible_graph(utterance, result)
             if graph is None:
                 continue
             tids = graph.equal_path(frames, self.seed + number)
@@ -141,7 +141,7 @@ class Shard:
         transitions = scores_of_transitions(system.model, beams)
         self.alignments = {}
         for utterance in self.words:
-            graph = self._hopeful(utterance, result)
+            graph = self._possible_graph(utterance, result)
             if graph is None:
                 continue
             loglikes = system.mixtures.log_likelihoods(self.cepstra.full([utterance]), graph.pdfs)

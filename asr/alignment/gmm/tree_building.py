@@ -114,12 +114,10 @@ def grow(
             if gain > least_gain:
                 heapq.heappush(queue, (-gain, next(turn), node, key, members))
 
-    leaves = 0
-    for nodes in tops:
-        for node in nodes.values():
-            leaves += 1
-            consider(node)
-    last_gain = math.inf
+    first = [node for nodes in tops for node in nodes.values()]
+    for node in first:
+        consider(node)
+    leaves, last_gain = len(first), math.inf
     while queue and leaves < most_leaves:
         gain, _, node, key, members = heapq.heappop(queue)
         last_gain = min(last_gain, -gain)

@@ -7,6 +7,7 @@ import pytest
 
 from asr.alignment.formats.export import Settings, run
 from asr.alignment.formats.import_intervals import import_intervals
+from asr.alignment.formats.phone_labels import PhoneLabels
 from asr.alignment.formats.textgrid import read_textgrid
 from asr.alignment.monophone import write_monophone_dir
 from asr.command.resolve import resolve
@@ -59,7 +60,8 @@ def test_real_words_and_back(shared, kaldi_sample, tmp_path, capsys):
     theirs = {key: to_phones(tids, model) for key, tids in read_alignments(ali, model)}
     frames = {key: sum(count for _, _, count in row) for key, row in theirs.items()}
     symbols = read_symbols(ali / "phones.txt")
-    import_intervals(tmp_path / "grids", "textgrid", tmp_path / "ali", phones=symbols, num_frames=frames)
+    labels = PhoneLabels.given(symbols, ["SIL", "SPN"])
+    import_intervals(tmp_path / "grids", "textgrid", tmp_path / "ali", labels=labels, num_frames=frames)
     ours = read_transition_model(tmp_path / "ali" / "final.mdl")
     assert {key: to_phones(tids, ours) for key, tids in read_alignments(tmp_path / "ali", ours)} == theirs
 

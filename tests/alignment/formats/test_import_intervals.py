@@ -4,6 +4,7 @@ import pytest
 
 from asr.alignment.formats import import_intervals as importing
 from asr.alignment.formats.import_intervals import import_intervals
+from asr.alignment.formats.phone_labels import PhoneLabels
 from asr.errors import InputError
 from asr.kaldi.alignments import read_alignments, to_phones
 from asr.kaldi.transition_model import read_transition_model
@@ -21,8 +22,10 @@ def ctm(tmp_path, *lines):
     return path
 
 
-def imported(source, out, num_frames, kind="ctm", phones=PHONES, **options):
-    return import_intervals(source, kind, out, phones=phones, num_frames=num_frames, **options)
+def imported(source, out, num_frames, kind="ctm", phones=PHONES, silence_phones=("SIL", "SPN"), **options):
+    file = out.parent / "p.txt"
+    labels = phones and PhoneLabels.given(phones, silence_phones, file=file, ids=kind == "ctm")
+    return import_intervals(source, kind, out, labels=labels, num_frames=num_frames, **options)
 
 
 def phones_in(folder):
@@ -163,9 +166,8 @@ def test_archives_of_an_earlier_import_are_removed(tmp_path, monkeypatch):
 )
 def test_what_is_refused(tmp_path, line, options, message):
     source = ctm(tmp_path, "u1 1 0 0.3 b", line)
-    options = {"phones": PHONES, "num_frames": {"u1": 40}, "phones_file": tmp_path / "p.txt", **options}
     with pytest.raises(InputError) as caught:
-        import_intervals(source, "ctm", tmp_path / "ali", **options)
+        imported(source, tmp_path / "ali", **{"num_frames": {"u1": 40}, **options})
     assert str(caught.value).startswith(f"{tmp_path}/{message}")
     assert not (tmp_path / "ali").exists()
 
