@@ -1,4 +1,4 @@
-"""Cut alignments into jobs as Kaldi cuts their data directory, so that ali.N.gz goes with DATA/splitM/N.
+"""Cut alignments into jobs as Kaldi cuts their data directory, so that ali.N.gz belongs to DATA/splitM/N.
 
 Kaldi's steps read ali.N.gz beside part N of `utils/split_data.sh DATA num_jobs`, which never divides a speaker. The
 same rule therefore cuts the archives of this project, over the utt2spk of the training set. The dev set is cut in the

@@ -1,4 +1,4 @@
-"""Write what training reads of alignments, wherever they come from: pdf-ids, class counts and a coverage report.
+"""Write what training reads of any alignments: pdf-ids, class counts and a coverage report.
 
 Reads   utt2num_frames and utt2spk of the data directories
 Writes  OUT: pdf.ark ali_train_pdf.counts coverage.json

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class _Stream(abc.ABC):
-    """What both forms share. `place` is where reading stands, in units of `unit`, of which the file has `size`."""
+    """The part that both forms share. `place` is the present position, in units of `unit`; the file has `size`."""
 
     unit: str
     size: int
@@ -42,7 +42,7 @@ class _Stream(abc.ABC):
         self.path = path
 
     def refuse(self, reason: str) -> NoReturn:
-        """Raise an InputError that names the file and the place where reading stands."""
+        """Raise an InputError that names the file and the present position."""
         raise InputError(f"{self.unit} {self.place}: {reason}", file=self.path)
 
     def expect(self, *words: str) -> None:

@@ -1,8 +1,8 @@
 """Kaldi's transition model, the head of final.mdl: the meaning of each transition-id (hmm/transition-model).
 
 A transition-id (from 1) is one arc of one HMM state of one phone with one pdf. An alignment is a row of
-transition-ids, one a frame. Reads final.mdl, binary or text, up to the end of the transition model, whatever acoustic
-model follows it.
+transition-ids, one a frame. Reads final.mdl, binary or text, up to the end of the transition model; any acoustic
+model may follow it.
 
     model = read_transition_model("exp/ali/final.mdl"); pdfs = model.tid_to_pdf[tids]
 """

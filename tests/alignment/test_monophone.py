@@ -63,13 +63,6 @@ def test_the_acoustic_model_is_one_normal_distribution_a_pdf(small):
     assert found == pytest.approx(np.repeat([[-0.9189385], [-2.9189385]], 19, axis=1), abs=1e-5)
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path):
-    for name in ("one", "two"):
-        write_monophone_dir(tmp_path / name, ["SIL", "a", "b"], ["SIL"])
-    for name in ("final.mdl", "tree", "phones.txt", "num_jobs"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-
-
 @pytest.mark.parametrize(("phones", "silence"), [(["a", "a"], []), (["a"], ["SIL"]), ([], [])])
 def test_wrong_phone_lists(tmp_path, phones, silence):
     with pytest.raises(ValueError, match="without repetition"):

@@ -56,14 +56,6 @@ def test_written_and_read(small):
         write_alignments(folder, [])
 
 
-def test_binary_archives_of_kaldis_alignment_read_the_same(kaldi_sample, tmp_path):
-    """Kaldi writes ali.N.gz as text or binary by its version; ours are binary."""
-    text = dict(read_alignments(kaldi_sample / "mono_ali"))
-    write_alignments(tmp_path, [text])
-    binary = dict(read_alignments(tmp_path))
-    assert all(np.array_equal(binary[utterance], tids) for utterance, tids in text.items())
-
-
 def test_a_cut_inside_an_entry_is_found_without_gzips_check(small):
     """The archive is packed after the cut; its entries are binary or text."""
     folder, model = small

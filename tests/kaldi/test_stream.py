@@ -109,15 +109,6 @@ def test_damage_is_named(stream, call, reason):
         getattr(stream, call)()
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\0B", b"\0B<Trans", b"\0B<Nnet> ", b"RIFF", b"\0X<A> ", b"<A> \xff"])
-def test_another_kind_of_file_is_refused(tmp_path, data):
-    (tmp_path / "x").write_bytes(data)
-    with pytest.raises(InputError, match="x: "):
-        open_stream(tmp_path / "x", "<TransitionModel>" if b"<A>" not in data else "<A>")
-    with pytest.raises(InputError, match="no such file"):
-        open_stream(tmp_path / "absent", "<A>")
-
-
 NNET1 = b"\0B<Nnet> <AffineTransform> \x04\x10\0\0\0\x04\x08\0\0\0"
 
 
@@ -150,6 +141,11 @@ NNET1 = b"\0B<Nnet> <AffineTransform> \x04\x10\0\0\0\x04\x08\0\0\0"
         (b"\xff\xfe", "begins with b'"),
         (b"", "is empty"),
         (b"\0B<Transition", "ends after 13 bytes: cut"),
+        (b"\0", "ends after 1 bytes: cut"),
+        (b"\0B", "ends after 2 bytes: cut"),
+        (b"RIFF", "a sound file"),
+        (b"\0X<A> ", "begins with b'"),
+        (b"<TransitionModel> \xff", "is neither binary nor text: damaged"),
         (b"<Trans", "ends after 6 bytes: cut"),
     ],
 )
@@ -158,5 +154,5 @@ def test_a_file_that_is_no_model_is_named(tmp_path, data, reason):
     with pytest.raises(InputError, match=f"final.mdl: .*{reason}") as caught:
         open_stream(tmp_path / "final.mdl", "<TransitionModel>")
     assert "\n" not in str(caught.value)
-    if data and b"cut" not in reason.encode():
+    if data and "cut" not in reason and "neither" not in reason:
         assert "is not a Kaldi model (final.mdl)" in str(caught.value)

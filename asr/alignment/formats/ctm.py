@@ -1,7 +1,7 @@
 """Read and write CTM: a line for each phone (or word), `utterance channel start duration label [confidence]`.
 
-Times are in seconds. The format is that of Kaldi's ali-to-phones --ctm-output, with symbols or ids as labels; a name
-that ends in .gz stands for a gzip file.
+Times are in seconds. The format is that of Kaldi's ali-to-phones --ctm-output, with symbols or ids as labels; files
+whose name ends in .gz are gzipped.
 
     for labelled in read_ctm(Path("phones.ctm.gz")): labelled.utterance, labelled.intervals
 """

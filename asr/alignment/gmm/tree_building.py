@@ -1,4 +1,4 @@
-"""Build the decision tree, which decides the states of phones in context that share a pdf (Kaldi's build-tree).
+"""Build the decision tree: the states of phones in context that share a pdf (Kaldi's build-tree).
 
 Every root (a phone, or phones that share one) begins as one leaf, with one Gaussian of diagonal covariance. The leaf
 and question whose split gains most likelihood, over all roots, come next, until there are enough leaves or the gain
