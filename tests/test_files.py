@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr import declared_paths
 from asr.errors import of_file_system
@@ -83,14 +84,13 @@ with atomic({name!r}) as handle:
     handle.write('within\\n')
 print('after')
 """
-    root = Path(__file__).parents[1]
     with open(tmp_path / "file", "w") as out:
         subprocess.run(
             [sys.executable, "-c", code],
             stdout=out,
             check=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(root)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
     assert (tmp_path / "file").read_text() == "before\nwithin\nafter\n"
 

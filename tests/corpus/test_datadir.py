@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from corpus_samples import write_lines
+from repository import ROOT
 
 from asr.corpus.data_tables import Segment, absolute, c_sorted
 from asr.corpus.datadir import DataDir, Utterance
@@ -65,8 +66,7 @@ def test_relative_paths(data: Path, sounds: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     write_lines(data / "wav.scp", [f"{key} train_sounds/{key}.wav" for key in ("s1u1", "s1u2", "s2u1", "s2u2")])
     assert DataDir.read(data).recordings["s1u1"] == str(sounds / "s1u1.wav")
-    root = Path(__file__).resolve().parents[2]
-    assert absolute("asr/corpus/datadir.py") == str(root / "asr" / "corpus" / "datadir.py")
+    assert absolute("asr/corpus/datadir.py") == str(ROOT / "asr" / "corpus" / "datadir.py")
     assert absolute("../nowhere/x.wav") == str(tmp_path.parent / "nowhere" / "x.wav")
     assert absolute("sox x.wav |") == "sox x.wav |"
 

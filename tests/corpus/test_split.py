@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from corpus_samples import data_dir
+from repository import ROOT
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
@@ -102,12 +103,11 @@ def test_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_does_not_depend_on_the_hash_seed(aishell_sample: Path, tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
     written = []
     for seed in ("1", "2"):
         folder = tmp_path / seed
         command = [sys.executable, "-m", "asr", "split", "--data", str(aishell_sample / "data" / "train")]
         command += ["--rest", str(folder / "rest"), "--part", str(folder / "part")]
-        subprocess.run(command, check=True, cwd=root, env={"PYTHONHASHSEED": seed}, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, cwd=ROOT, env={"PYTHONHASHSEED": seed}, stdout=subprocess.DEVNULL)
         written.append({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
     assert written[0] == written[1] and len(written[0]) == 8

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 from asr.decoding.beam.search import Beams
 from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
@@ -149,9 +150,8 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
                 time.sleep(60)
         """)
     )
-    root = Path(__file__).resolve().parents[2]
     parent = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     searchers = [int(number) for number in parent.stdout.readline().split()]
     assert len(searchers) == 2 and all(alive(number) for number in searchers)

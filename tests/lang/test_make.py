@@ -11,6 +11,7 @@ from pathlib import Path
 
 import kaldifst
 import pytest
+from repository import ROOT
 
 from asr.alignment.transcripts import AlignmentLang
 from asr.cli import main
@@ -105,7 +106,7 @@ def test_the_hash_seed_has_no_effect_on_the_files(here, options):
     made = []
     for seed in ("1", "77"):
         command = [sys.executable, *f"-m asr lang --text text {options} --out lang --force".split()]
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         made.append(results("lang"))
     assert made[0] == made[1]

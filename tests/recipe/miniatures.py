@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from repository import ROOT
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = ROOT / "recipes"
 SENTENCES = ["今天 天气 很 好", "打开 空调", "明天 去 北京", "谢谢", "再见", "设定 三十 度", "上海 饭店", "你好"]
 SENTENCES += ["关灯", "放歌"]
 

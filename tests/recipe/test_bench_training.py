@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = {"server_over_compute_512", "server_over_compute_256", "over_allreduce", "over_hogwild", "checkpoint_share"}
 
 pytestmark = pytest.mark.skipif(

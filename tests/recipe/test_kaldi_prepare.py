@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from repository import ROOT
 
 from asr.cli import main
 from asr.corpus.datadir import DataDir
 from asr.corpus.transcript import characters, normalise
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT, CONFIG = ROOT / "recipes" / "kaldi" / "prepare.py", ROOT / "recipes" / "kaldi" / "recipe.cfg"
 
 

@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from asr.corpus.transcript import normalise
 from asr.lang.pronunciation import sentence_syllables
 
-MINI = Path(__file__).resolve().parents[2] / "recipes" / "mini"
+MINI = ROOT / "recipes" / "mini"
 sys.path.insert(0, str(MINI))
 
 import grammar  # noqa: E402

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 from asr.command.resolve import resolve
 from asr.corpus.prepare import load
@@ -25,7 +26,7 @@ from asr.kaldi.transition_model import read_transition_model
 from asr.lang.pronunciation import ALL_PHONES, sentence_syllables, syllable_phones
 from asr.tables import read_symbols, read_table
 
-MINI = Path(__file__).resolve().parents[2] / "recipes" / "mini"
+MINI = ROOT / "recipes" / "mini"
 prepare = load(MINI / "prepare.py")
 
 import plan  # noqa: E402

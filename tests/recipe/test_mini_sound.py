@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "recipes" / "mini"))
+sys.path.insert(0, str(ROOT / "recipes" / "mini"))
 
 import phones
 import plan

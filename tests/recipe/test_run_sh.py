@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ["--hours", "0.02", "--workers", "1", "--set", "train.width=64", "--set", "train.layers=2"]
 OPTIONS += ["--set", "train.checkpoint-s=0.2", "--set", "decode.lm-weights=4,8", "--set", "decode.beam=9"]
 OPTIONS += ["--set", "decode.max-active=1000"]

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/usr/bin/env bash
 if [[ "$*" == *"-m venv"* ]]; then mkdir -p .venv/bin && cp pip .venv/bin/python && exit 0; fi
 exec python3 "$@"

@@ -6,19 +6,17 @@ import dataclasses
 import gzip
 import os
 import shutil
-import sys
 import typing
 from pathlib import Path
 
 import pytest
+from corpus_samples import data_dir
+from repository import ROOT
 
 from asr.cli import main
 from asr.command.verbs import VERBS, settings_class
 from asr.settings import base, is_tuple
 from asr.tables import read_table
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from corpus_samples import data_dir
 
 #: what stands in a folder that looks like each of ours, and is junk
 NAMES = """wav.scp text utt2spk spk2utt segments feats.scp cmvn.scp utt2num_frames features.json words.txt phones.txt
@@ -81,7 +79,7 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
     options = {
         "prepare": [
             "--script",
-            Path(__file__).parents[2] / "recipes/kaldi/prepare.py",
+            ROOT / "recipes/kaldi/prepare.py",
             "--train-dir",
             data,
             "--test-dir",

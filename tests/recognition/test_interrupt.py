@@ -6,16 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 from tones import sound
 
 from asr.cli import main
 from asr.recognition.interrupt import SIGNALS, Interrupt
 from asr.recognition.recogniser import Recogniser
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def ask(number: int = signal.SIGINT) -> None:

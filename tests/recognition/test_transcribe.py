@@ -7,18 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from repository import ROOT
 from tones import RATE_HZ, sound
 
 from asr.cli import main
 from asr.recognition.bundle import Bundle
 from asr.recognition.recogniser import Recogniser
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def transcribe(capsys, *argv) -> str:

@@ -78,8 +78,8 @@ def test_truncated_by_its_own_header(tmp_path: Path, form: str, short: int) -> N
         audio.info(path)
 
 
-def test_truncated_mp3(shared: Path, tmp_path: Path) -> None:
-    path = min((shared / "cmn_words" / "mp3").iterdir())
+def test_truncated_mp3(cmn_words: Path, tmp_path: Path) -> None:
+    path = min((cmn_words / "mp3").iterdir())
     assert len(audio.read(path, rate_hz=None)) == audio.info(path)[2]
     (tmp_path / "cut.mp3").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert kind(tmp_path / "cut.mp3", rate_hz=None) == "truncated audio"
