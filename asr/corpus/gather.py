@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from asr.console import say, warn
 from asr.corpus.data_tables import Segment
 from asr.corpus.datadir import DataDir
 from asr.corpus.prepared import num_characters, record, write_left_out
-from asr.corpus.problems import BOM, Problem, checked_value
+from asr.corpus.problems import Problem, checked_value
 from asr.corpus.repair import settle
 from asr.corpus.same_sound import in_several_sets
 from asr.corpus.soundcheck import SoundChecks, check_sounds
@@ -32,15 +32,11 @@ from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import transcript_problems
 from asr.corpus.transcript import normaliser, simplified
 from asr.errors import InputError
-from asr.files import read_bytes
 from asr.settings import option
-from asr.tables import read_lines
 
 SETS = ("train", "dev", "test")
 #: an utterance in several sets stays in the first of these: train must not hold what is in test
 PRECEDENCE = ("test", "dev", "train")
-#: byte-order marks, the longest first: UTF-32's begins with UTF-16's
-MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,34 +205,3 @@ def _say_leaks(sets: Mapping[str, DataDir]) -> None:
         if seen > 0.1 * len(sets[name].text):
             share = f"{seen} of {len(sets[name].text)} sentences of {name}"
             warn(f"{share} are in train too: the language model knows them")
-
-
-def transcript_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """Yield (line number, line) of a file of transcripts.
-
-    A UTF-16 or UTF-32 byte-order mark overrides `encoding`. Carriage returns end the lines of a file without line
-    feeds, as spreadsheets on old Macs write it.
-    """
-    start = read_bytes(path)[:4]
-    for mark, of_mark in MARKS.items():
-        if start.startswith(mark):
-            encoding = of_mark
-            break
-    lines = list(read_lines(path, encoding=encoding))
-    if len(lines) == 1 and "\r" in lines[0][1]:
-        lines = list(enumerate(lines[0][1].split("\r"), 1))
-    for number, line in lines:
-        yield number, line.replace(BOM, "")
-
-
-def read_keyed(path: Path, encoding: str, problems: list[Problem]) -> dict[str, tuple[int, str]]:
-    """Return {key: (line, value)} of `key value` lines, and append a problem for each key with another value."""
-    table: dict[str, tuple[int, str]] = {}
-    for number, line in transcript_lines(path, encoding):
-        if not line.strip():
-            continue
-        key, value = (*line.split(None, 1), "")[:2]
-        if table.setdefault(key, (number, value.strip()))[1] != value.strip():
-            message = f"this key has occurred before, with another value (line {table[key][0]})"
-            problems.append(Problem("duplicate key", message, path, number, key))
-    return table

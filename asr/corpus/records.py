@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.corpus.gather import transcript_lines
 from asr.corpus.json_records import Unusable, json_items
+from asr.corpus.transcript_files import transcript_lines
 from asr.errors import InputError
 
 #: rows that decide the separator and the columns

@@ -17,8 +17,9 @@ from asr.console import warn
 from asr.corpus.data_tables import c_sorted
 from asr.corpus.download.fetch import Remote, mirrors
 from asr.corpus.download.unpack import SUFFIXES, fetch_and_unpack, unpack_nested, unpacked_root
-from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, read_keyed, write_sets
+from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.problems import Problem, named_first
+from asr.corpus.transcript_files import read_keyed
 from asr.errors import InputError
 from asr.settings import option
 

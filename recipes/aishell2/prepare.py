@@ -15,8 +15,9 @@ from pathlib import Path
 
 from asr.cli import as_script
 from asr.corpus.data_tables import c_sorted
-from asr.corpus.gather import CorpusSettings, Found, Gathered, read_keyed, write_sets
+from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.problems import Problem
+from asr.corpus.transcript_files import read_keyed
 from asr.errors import InputError
 from asr.settings import option
 from asr.sound.source import is_pipe

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from loose import SOUNDS, TEXTS, Sounds, folded
 
-from asr.corpus.gather import Found, transcript_lines
+from asr.corpus.gather import Found
+from asr.corpus.transcript_files import transcript_lines
 from asr.errors import InputError
 
 #: number of utterances of tables that are compared with the texts beside their sounds

@@ -11,10 +11,10 @@ from texts_beside import text_beside
 
 from asr.console import warn
 from asr.corpus.columns import NoListing, NotUnderstood
-from asr.corpus.gather import transcript_lines
 from asr.corpus.listing import SUFFIXES, read_listing
 from asr.corpus.problems import Problem
 from asr.corpus.transcript import HAN
+from asr.corpus.transcript_files import transcript_lines
 from asr.errors import InputError
 from asr.files import read_bytes
 

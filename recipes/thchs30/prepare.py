@@ -20,8 +20,9 @@ from pathlib import Path
 from asr.cli import as_script
 from asr.corpus.download.fetch import Remote, mirrors
 from asr.corpus.download.unpack import fetch_and_unpack, unpacked_root
-from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.problems import Problem
+from asr.corpus.transcript_files import transcript_lines
 from asr.errors import InputError
 from asr.settings import option
 

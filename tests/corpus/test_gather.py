@@ -10,8 +10,9 @@ from corpus_samples import gathered, sound
 
 from asr.corpus.data_tables import Segment
 from asr.corpus.datadir import DataDir
-from asr.corpus.gather import CorpusSettings, Found, Gathered, transcript_lines, write_sets
+from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.problems import Problem
+from asr.corpus.transcript_files import transcript_lines
 from asr.errors import InputError
 from asr.tables import read_table
 
