@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import soundfile
 
-from asr.corpus.kaldi_sound import in_archive, pipe, reads_directly, write_wav
+from asr.corpus.kaldi_sound import pipe, reads_directly, write_wav
+from asr.sound.source import located
 
 
 def test_files_that_kaldis_wave_reader_accepts(tmp_path):
@@ -34,7 +35,7 @@ def test_files_that_kaldis_wave_reader_accepts(tmp_path):
     (tmp_path / "x.ark").write_bytes(b"a " + good + b"b " + good[:22] + b"\2\0" + good[24:])
     assert reads_directly(f"{tmp_path / 'x.ark'}:2", 16000)
     assert not reads_directly(f"{tmp_path / 'x.ark'}:{len(good) + 4}", 16000)
-    assert in_archive("/x.ark:17") == ("/x.ark", 17) and in_archive("/x.ark:a") is None
+    assert located("/x.ark:17") == ("/x.ark", 17) and located("/x.ark:a")[1] is None
     (tmp_path / "odd:17").write_bytes(good)
-    assert reads_directly(tmp_path / "odd:17", 16000) and in_archive(str(tmp_path / "odd:17")) is None
+    assert reads_directly(tmp_path / "odd:17", 16000) and located(str(tmp_path / "odd:17"))[1] is None
     assert pipe(["flac", "a b", "it's"]) == "flac 'a b' 'it'\"'\"'s' |"
