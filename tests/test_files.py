@@ -10,11 +10,23 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from repository import ROOT
 
 from asr import declared_paths
-from asr.errors import of_file_system
-from asr.files import atomic, copy_whole, folder_beside, replace_files
+from asr.errors import InputError, of_file_system
+from asr.files import (
+    atomic,
+    atomic_packed,
+    copy_whole,
+    folder_beside,
+    read_bytes,
+    read_json,
+    read_tensors,
+    replace_files,
+    write_json,
+    write_tensors,
+)
 
 
 def rights(path: Path) -> int:
@@ -158,3 +170,47 @@ def test_a_folder_that_could_not_be_filled_is_not_left_behind(tmp_path):
         raise OSError(28, "No space left on device", str(work / "G.fst"))
     assert str(of_file_system(caught.value)) == f"{tmp_path}/a/lang: no space left on device"
     assert not (tmp_path / "a" / "lang").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file.gz"])
+def test_a_packed_file_has_the_same_bytes_each_time(tmp_path, name):
+    for folder in ("one", "two"):
+        with atomic_packed(tmp_path / folder / name) as handle:
+            handle.write("一二".encode() * 99)
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert read_bytes(tmp_path / "one" / name) == "一二".encode() * 99
+
+
+def test_json_is_written_and_read(tmp_path):
+    write_json(tmp_path / "a.json", {"b": "一", "a": [1]})
+    assert (tmp_path / "a.json").read_text("utf-8") == '{\n "b": "一",\n "a": [\n  1\n ]\n}\n'
+    assert read_json(tmp_path / "a.json") == {"b": "一", "a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"[1]", "is not a JSON object"),
+        (b"{", "is not JSON: "),
+        (b"\xff", "is not JSON: "),
+        (b"[" * 99999, "is not JSON: "),
+    ],
+)
+def test_a_file_that_is_not_a_json_object_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_json(tmp_path / "a.json")
+    assert str(caught.value).startswith(f"{tmp_path}/a.json: {message}")
+
+
+def test_tensors_are_written_and_read_and_checked(tmp_path):
+    path = tmp_path / "a.safetensors"
+    digest = write_tensors(path, {"w": torch.arange(6.0).reshape(2, 3).T})
+    assert read_tensors(path, digest)["w"].tolist() == [[0, 3], [1, 4], [2, 5]]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"a\.safetensors: its hash does not fit"):
+        read_tensors(path, digest)
+    with pytest.raises(InputError, match=r"a\.safetensors: is not a safetensors file"):
+        read_tensors(path)

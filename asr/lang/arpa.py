@@ -90,22 +90,15 @@ class _ArpaReader:
         self.blocks = []
         key = prefix * len(self.words) + word
         order = np.argsort(key, kind="stable")
-        key = key[order]
+        prefix, word, logp, backoff, line, key = (part[order] for part in (prefix, word, logp, backoff, line, key))
+        self.orders.append(Order(prefix, word, logp, backoff, key))
         if (again := np.flatnonzero(key[1:] == key[:-1]) + 1).size:
-            first = int(order[again[np.argmin(line[order[again]])]])
-            gram = self._text_of(int(prefix[first]), int(word[first]))
+            first = again[np.argmin(line[again])]
+            words = list(self.words)
+            gram = " ".join(words[number] for number in Ngram(words, self.orders).tokens(self.length)[first])
             raise self.fail(f"the {self.length}-gram '{gram}' has occurred before", int(line[first]))
         if len(key) != self.declared[self.length]:
             raise self.fail(f"{len(key)} {self.length}-grams, but \\data\\ declares {self.declared[self.length]}")
-        self.orders.append(Order(prefix[order], word[order], logp[order], backoff[order], key))
-
-    def _text_of(self, prefix: int, word: int) -> str:
-        words = list(self.words)
-        texts = [words[word]]
-        for order in reversed(self.orders):
-            texts.append(words[int(order.word[prefix])])
-            prefix = int(order.prefix[prefix])
-        return " ".join(reversed(texts))
 
     def _pack_block(self) -> None:
         lines, texts = np.array(self.lines, dtype=np.int64), self.texts
