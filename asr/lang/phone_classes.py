@@ -15,6 +15,7 @@ from pathlib import Path
 from asr.errors import InputError
 from asr.lang.langdir import phone_sets
 from asr.lang.lexicon import is_disambiguation, reserved
+from asr.lang.pronunciation import SILENCE
 from asr.tables import is_count, read_lines, read_symbols
 
 
@@ -119,6 +120,12 @@ def class_ids(lang: Path, name: str, phones: Mapping[str, int]) -> list[int]:
     if not result:
         raise InputError("is empty", file=path)
     return result
+
+
+def silences_between_words(folder: Path) -> frozenset[str]:
+    """Return the phones in phones/optional_silence.txt of a lang or graph folder; SIL if there is no such file."""
+    path = folder / "phones/optional_silence.txt"
+    return frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))
 
 
 def optional_silence(lang: Path, phones: Mapping[str, int]) -> str:

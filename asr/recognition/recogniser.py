@@ -15,12 +15,12 @@ import numpy as np
 from asr.acoustic.model import AcousticModel
 from asr.decoding.acoustic import leave_cores_to_search
 from asr.decoding.arrays import Floats, Ints
-from asr.decoding.lattices.timing import silence_phones
 from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
 from asr.decoding.results import SearchResult
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS
 from asr.kaldi.transition_model import read_transition_model
+from asr.lang.phone_classes import silences_between_words
 from asr.recognition.bundle import Bundle
 from asr.recognition.cuts import around_speech, cut
 from asr.recognition.frames import features_of_file, normalised
@@ -144,7 +144,7 @@ def segment_of(result: SearchResult, start_s: float, end_s: float) -> Recognised
 
 def _silence_pdfs(bundle: Bundle) -> Ints:
     """Return the pdfs that only silence has, int64."""
-    names = silence_phones(bundle.graph)
+    names = silences_between_words(bundle.graph)
     silent = [number for name, number in read_symbols(bundle.graph / "phones.txt").items() if name in names]
     model = read_transition_model(bundle.folder / "final.mdl")
     is_silent = np.isin(model.tid_to_phone, silent)

@@ -29,11 +29,11 @@ from asr.kaldi.path_check import PathCheck
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.lang.given import oov_of
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
+from asr.lang.phone_classes import silences_between_words
 from asr.lang.pieces import units_of
-from asr.lang.pronunciation import SILENCE
 from asr.lang.units import WordUnits
 from asr.settings import option
-from asr.tables import read_lines, read_symbols, read_table
+from asr.tables import read_symbols, read_table
 
 Labels = list[tuple[str, int, int]]  # label, first frame, frames
 LabelledFrames = tuple[str, Labels]  # utterance, labels
@@ -159,10 +159,8 @@ class WordFinder:
         """Read a Kaldi text file and a lang directory. Raises InputError."""
         symbols = read_symbols(lang / "words.txt")
         lexicon = by_word(with_specials(read_lexicon(lang / "lexicon.txt")))
-        path = lang / "phones" / "optional_silence.txt"
-        silence = frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))
         units = units_of(lang, symbols, oov_of(lang, symbols))
-        return cls(read_table(text, allow_empty=True), units, lexicon, silence)
+        return cls(read_table(text, allow_empty=True), units, lexicon, silences_between_words(lang))
 
     def find(self, utterance: str, phones: Labels) -> Labels | None:
         """Return (word, first frame, frames) of each word; None, and a reason in `missed`, if they do not fit."""

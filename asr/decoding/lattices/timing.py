@@ -24,9 +24,9 @@ from asr.errors import InputError
 from asr.kaldi.alignments import to_phones
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
+from asr.lang.phone_classes import silences_between_words
 from asr.lang.positions import plain
-from asr.lang.pronunciation import SILENCE
-from asr.tables import read_lines, read_symbols
+from asr.tables import read_symbols
 
 Timed = tuple[str, int, int]  # label, first frame, frames
 
@@ -49,7 +49,7 @@ class Timing:
             read_transition_model(transition_model),
             {number: name for name, number in symbols.items()},
             by_word(with_specials(read_lexicon(lexicon))) if lexicon.is_file() else None,
-            silence_phones(graph_dir),
+            silences_between_words(graph_dir),
         )
 
     def phones_of(self, tids: Ints) -> list[Timed]:
@@ -76,9 +76,3 @@ class Timing:
             (word, phones[first][1], sum(phones[first + count - 1][1:]) - phones[first][1])
             for word, _, first, count in found
         ]
-
-
-def silence_phones(graph_dir: Path) -> frozenset[str]:
-    """Return the names of the phones that may stand between words."""
-    path = graph_dir / "phones" / "optional_silence.txt"
-    return frozenset(line.strip() for _, line in read_lines(path)) if path.is_file() else frozenset((SILENCE,))
