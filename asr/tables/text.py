@@ -33,7 +33,7 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", allow_e
 def read_parsed(
     path: str | os.PathLike[str], parse: Callable[[str], T], *, encoding: str = "utf-8", allow_empty: bool = False
 ) -> dict[str, T]:
-    """Return {key: parse(value)}, read as by `read_table`. Its ValueError becomes an InputError."""
+    """Return {key: parse(value)}, read as by `read_table`. A ValueError of `parse` becomes an InputError."""
     table: dict[str, T] = {}
     for number, line in read_lines(path, encoding=encoding):
         parts = line.strip(BLANKS).split(" ", 1) if "\t" not in line else _TABS.split(line.strip(BLANKS), maxsplit=1)
@@ -121,15 +121,10 @@ def write_table(path: str | os.PathLike[str], table: Mapping[str, str]) -> None:
 def read_scp(path: str | os.PathLike[str], *, allow_pipes: bool = False) -> dict[str, str]:
     """Return {key: source} of an scp file. Raises InputError for a pipe (`... |`) unless `allow_pipes`."""
     table = read_table(path)
-    if not allow_pipes:
-        for number, (key, value) in enumerate(table.items(), 1):
-            if value.endswith("|") or value.startswith("|"):
-                raise InputError(
-                    "is a pipe, which would run a shell command; pass --allow-pipes if you trust it",
-                    file=path,
-                    line=number,
-                    key=key,
-                )
+    message = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
+    for number, (key, value) in enumerate(table.items(), 1):
+        if not allow_pipes and (value.endswith("|") or value.startswith("|")):
+            raise InputError(message, file=path, line=number, key=key)
     return table
 
 
