@@ -109,9 +109,6 @@ class Stamp:
 def digest_of(path: Path) -> bytes:
     """Return the SHA-256 of a file's content or of a folder's files. Raises InputError if it cannot be read."""
     digest = hashlib.sha256()
-    if path.name.startswith(".done."):  # the same work, done again, has another time but the same key
-        digest.update(_key_of(path).encode())
-        return digest.digest()
     if path.is_dir():
         for item in sorted(path.iterdir()):
             if item.is_file() and not item.name.startswith("."):
@@ -120,7 +117,9 @@ def digest_of(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         with open(path, "rb") as handle:
-            if size <= WHOLE_LIMIT_BYTES:
+            if path.name.startswith(".done."):  # the same work, done again, has another time but the same key
+                digest.update(_key_of(handle.read()))
+            elif size <= WHOLE_LIMIT_BYTES:
                 digest.update(handle.read())
             else:
                 digest.update(f"{size} {path.stat().st_mtime_ns}".encode() + handle.read(1 << 20))
@@ -131,13 +130,9 @@ def digest_of(path: Path) -> bytes:
     return digest.digest()
 
 
-def _key_of(path: Path) -> str:
-    """Return the key of a stamp, or its text if it is damaged. Raises InputError if it cannot be read."""
+def _key_of(stamp: bytes) -> bytes:
+    """Return the key of a stamp, or the whole content of a damaged one."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    try:
-        return str(json.loads(text)["key"])
+        return str(json.loads(stamp)["key"]).encode()
     except (ValueError, KeyError, TypeError):
-        return text
+        return stamp
