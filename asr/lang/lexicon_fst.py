@@ -21,7 +21,7 @@ from typing import Any
 from asr.errors import InputError
 from asr.kaldi.fst import MAGIC
 from asr.lang.lexicon import Lexicon
-from asr.parallel.processes import with_this_one
+from asr.parallel.processes import killed_with_caller
 
 
 def lexicon_fst(
@@ -98,7 +98,11 @@ def write_grammar(arpa: Path, words: Path, out: Path, source: Path | None = None
     """
     command = [sys.executable, "-m", "kaldilm", "--disambig-symbol", "#0", "--max-arpa-warnings", "0"]
     command += ["--read-symbol-table", os.fspath(words), os.fspath(arpa), os.fspath(out)]
-    options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "preexec_fn": with_this_one()}
+    options: dict[str, Any] = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.PIPE,
+        "preexec_fn": killed_with_caller(),
+    }
     done = subprocess.run(command, text=True, errors="replace", **options)
     if done.returncode != 0 or not out.is_file():
         reason = " ".join(re.findall(r"\[E\]\s*(.*)", done.stderr)) or f"status {done.returncode}"

@@ -55,7 +55,7 @@ def killed_with(parent: int | None) -> bool:
     return done
 
 
-def with_this_one() -> Callable[[], object]:
+def killed_with_caller() -> Callable[[], object]:
     """Return the preexec_fn of a command that is to be killed when the calling thread, or its process, ends."""
     return functools.partial(killed_with, os.getpid())
 

@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import IO
 
-from asr.parallel.processes import with_this_one
+from asr.parallel.processes import killed_with_caller
 from asr.sound.kinds import SoundError
 
 PIPE_REFUSED = "is a pipe, which would run a shell command; pass --allow-pipes if you trust it"
@@ -62,7 +62,7 @@ class Source:
             raise self.error("pipe", PIPE_REFUSED)
         command = self.name.rstrip()[:-1]
         done = subprocess.run(
-            command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=with_this_one()
+            command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=killed_with_caller()
         )
         if done.returncode != 0:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines()

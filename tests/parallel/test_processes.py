@@ -21,8 +21,10 @@ def test_how_many_processes():
 
 def test_a_command_is_killed_with_the_process_that_runs_it(tmp_path):
     """It is killed even if that process is killed by SIGKILL, which it cannot handle."""
-    code = "import subprocess; from asr.parallel.processes import with_this_one; "
-    code += f"subprocess.run('echo $$ > {tmp_path}/pid; exec sleep 3600', shell=True, preexec_fn=with_this_one())"
+    code = "import subprocess; from asr.parallel.processes import killed_with_caller; "
+    code += (
+        f"subprocess.run('echo $$ > {tmp_path}/pid; exec sleep 3600', shell=True, preexec_fn=killed_with_caller())"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
         time.sleep(0.01)
