@@ -106,7 +106,6 @@ def test_asr_names_no_corpus():
         assert "aishell" not in text and "thchs" not in text, module
 
 
-@pytest.mark.xfail(strict=True, reason="Beams and Plan of asr/alignment are being renamed")
 def test_each_class_has_its_own_name():
     """Settings is the exception: every verb has one."""
     paths: dict[str, list[str]] = {}

@@ -105,4 +105,4 @@ def test_not_into_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[st
     DataDir.read(sample / "test").write(tmp_path / "train")
     given = ["--train-dir", str(tmp_path / "train"), "--test-dir", str(sample / "test"), "--out", str(tmp_path)]
     assert main(["prepare", "--script", str(SCRIPT), *given]) == 2
-    assert "would be written over by --out" in capsys.readouterr().err
+    assert "would be overwritten by --out" in capsys.readouterr().err

@@ -215,7 +215,7 @@ def test_a_message_advises_what_run_sh_takes(undisturbed, tmp_path):
     """A message names an option that run.sh lacks in the form that run.sh accepts."""
     done = finish(undisturbed[0], "--stage", "3", "--stop-stage", "3", "--set", "lang.vocab=9")
     assert done.returncode == 2
-    assert done.stdout.splitlines()[1] == "lang: --vocab goes with --units spm, not chars"
+    assert done.stdout.splitlines()[1] == "lang: --vocab needs --units spm, not chars"
     done = finish(undisturbed[0], "--stage", "3", "--stop-stage", "3", "--set", "lang.mix=true")
     assert "(run.sh: --set lang.mix=VALUE" in done.stdout.splitlines()[1]
 

@@ -39,7 +39,7 @@ LARGE = 1 << 17
 
 def run(session: Session, engine: Engine) -> None:
     """Iterate until it is over, with a checkpoint between two iterations. The best weights stay on the server."""
-    iterations = Iterations(session, engine)
+    iterations = WholeDataIterations(session, engine)
     while not iterations.over:
         iterations.make_one()
         if not iterations.over:
@@ -124,7 +124,7 @@ class Best(NamedTuple):
     ce: float
 
 
-class Iterations:
+class WholeDataIterations:
     """Outer iterations of the minimiser, from the newest checkpoint on."""
 
     def __init__(self, session: Session, engine: Engine) -> None:
