@@ -108,16 +108,16 @@ def _supervised(settings: Settings, unused: list[str]) -> Iterator[tuple[Path, A
         if recording.id in known:
             raise InputError("this recording has occurred before", file=settings.recordings, key=recording.id)
         known[recording.id] = recording
-    heard: set[str] = set()
+    used: set[str] = set()
     for item in _load(lhotse.SupervisionSet, settings.supervisions):
         _check(item, settings.supervisions)
         if item.recording_id not in known:
             hint = LookAlikes(known).hint(item.recording_id)
             message = f"its recording {item.recording_id} is not in {settings.recordings}{hint}"
             raise InputError(message, file=settings.supervisions, key=item.id)
-        heard.add(item.recording_id)
+        used.add(item.recording_id)
         yield settings.supervisions, item, known[item.recording_id], item.start
-    unused += [key for key in known if key not in heard]
+    unused += [key for key in known if key not in used]
 
 
 def _load(kind: Any, path: Path) -> Iterator[Any]:

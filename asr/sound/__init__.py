@@ -1,4 +1,4 @@
-"""Sound files: of which kind a file is, where its samples begin and end, and what cannot be read.
+"""Read sound files: recognise their kind, find where their samples begin and end, name what cannot be read.
 
 `audio` reads samples, `source` opens what wav.scp names, `file` opens a sound for libsndfile. `kinds` recognises
 files by their first bytes; `header`, `extent`, `frames` and `mpeg` find the samples; `pieces` are parts of a file;

@@ -3,7 +3,7 @@
     room = make_room(random, rt60_s=0.4, direct_to_reverberant_db=6.0, rate_hz=16000)
     noise = scale_noise(speech, make_noise("pink", len(speech), random, rate_hz=16000), snr_db=12.0)
 
-Signals are float64 at any scale. The same state of `random` gives the same samples.
+Signals are float64 at any scale. The same state of `random` yields the same samples.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def run(settings: Settings) -> None:
     if problems:
         raise problems[0].error()
     gathered = {name: _set(root / "wav" / name, texts, table) for name in SETS}
-    heard = {item.key for one in gathered.values() for item in one.found}
-    _check_silent({key: line for key, (line, _) in texts.items() if key not in heard}, len(texts), table, settings)
+    sounds = {item.key for one in gathered.values() for item in one.found}
+    _check_silent({key: line for key, (line, _) in texts.items() if key not in sounds}, len(texts), table, settings)
     write_sets(gathered, settings)
 
 

@@ -33,9 +33,9 @@ def test_a_sound_that_is_in_test_leaves_train_whatever_its_name(tmp_path: Path, 
     train, test = gathered(tmp_path / "c", "a", 25), gathered(tmp_path / "t", "b", 2, first=50)
     shutil.copy(test.found[0].sound, train.found[4].sound)
     write_sets({"train": train, "test": test}, CorpusSettings(out=tmp_path / "d"))
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     file = train.found[4].sound
-    assert f"dropped: {file}: s0-a04: its sound is in test too as s0-b50 and is kept only there\n" in said
+    assert f"dropped: {file}: s0-a04: its sound is in test too as s0-b50 and is kept only there\n" in printed
     assert "s0-b50" in DataDir.read(tmp_path / "d" / "test").text
     assert "s0-a04" not in DataDir.read(tmp_path / "d" / "train").text
 

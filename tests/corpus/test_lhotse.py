@@ -52,8 +52,8 @@ def test_lhotse_reads_from_a_folder_what_we_write(data: Path, tmp_path: Path) ->
     assert {item.id: (item.num_samples, item.sources) for item in ours} == {
         item.id: (item.num_samples, item.sources) for item in recordings
     }
-    said = lhotse.SupervisionSet.from_file(tmp_path / "manifests" / "supervisions.jsonl.gz")
-    assert {item.id: (item.text, item.speaker, item.duration) for item in said} == {
+    printed = lhotse.SupervisionSet.from_file(tmp_path / "manifests" / "supervisions.jsonl.gz")
+    assert {item.id: (item.text, item.speaker, item.duration) for item in printed} == {
         item.id: (item.text, item.speaker, item.duration) for item in supervisions
     }
 
@@ -90,9 +90,9 @@ def test_what_a_data_directory_cannot_say(data: Path, tmp_path: Path, refused, c
             items[0].update(change)
         write_lines(folder / f"{name}.jsonl", [json.dumps(item) for item in items])
     names = ["--recordings", folder / "recordings.jsonl", "--supervisions", folder / "supervisions.jsonl"]
-    said = refused(["lhotse-in", *names, "--out", tmp_path / "no"])
+    printed = refused(["lhotse-in", *names, "--out", tmp_path / "no"])
     file = line.partition(":")[0] if "sources" not in change else "supervisions.jsonl"
-    assert said.startswith(f"{folder}/{file}:{line.partition(':')[2]}".format(f=folder))
+    assert printed.startswith(f"{folder}/{file}:{line.partition(':')[2]}".format(f=folder))
     assert not (tmp_path / "no").exists()
 
 
@@ -104,8 +104,8 @@ def test_names_of_manifests(tmp_path: Path, refused) -> None:
 
 def test_without_lhotse(data: Path, tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "lhotse", None)
-    said = refused(["lhotse-out", "--data", data, "--out", tmp_path / "o"])
-    assert said.startswith("lhotse cannot be imported (") and said.endswith("or lhotse and urllib3")
+    printed = refused(["lhotse-out", "--data", data, "--out", tmp_path / "o"])
+    assert printed.startswith("lhotse cannot be imported (") and printed.endswith("or lhotse and urllib3")
 
 
 def test_recordings_without_a_supervision_are_named(
@@ -120,6 +120,6 @@ def test_recordings_without_a_supervision_are_named(
     capsys.readouterr()
     names = ["--recordings", f"{out}/recordings.jsonl.gz", "--supervisions", f"{out}/supervisions.jsonl.gz"]
     assert main(["lhotse-in", *names, "--out", str(tmp_path / "back")]) == 0
-    said = capsys.readouterr().err
-    assert said == "warning: 1 recordings or cuts have no supervision and are left out: s1u1\n"
+    printed = capsys.readouterr().err
+    assert printed == "warning: 1 recordings or cuts have no supervision and are left out: s1u1\n"
     assert len(DataDir.read(tmp_path / "back").text) == 3

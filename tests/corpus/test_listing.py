@@ -68,7 +68,7 @@ def test_names_of_columns_can_be_given(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "printed"),
     [
         ("t.tsv", "path\tsentence\na.wav\t好\t3\n", "2: a.wav: has 3 columns, the first line 2"),
         ("t.tsv", "path\tsentence\n\t好\n", "2: line 2: names no sound"),
@@ -79,6 +79,6 @@ def test_names_of_columns_can_be_given(tmp_path: Path):
         ("t.jsonl", "[1]\n", "1: line 1: is not a JSON object"),
     ],
 )
-def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, name: str, text: str, said: str):
+def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, name: str, text: str, printed: str):
     rows, problems = _read(tmp_path / name, text)
-    assert rows == [] and [problem.strip() for problem in problems] == [said]
+    assert rows == [] and [problem.strip() for problem in problems] == [printed]

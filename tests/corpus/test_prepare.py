@@ -61,9 +61,9 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def ran(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> bool:
     assert main(arguments) == 0
-    said = capsys.readouterr().out
-    assert ("script runs" in said) != ("prepare: up to date" in said)
-    return "script runs" in said
+    printed = capsys.readouterr().out
+    assert ("script runs" in printed) != ("prepare: up to date" in printed)
+    return "script runs" in printed
 
 
 def test_runs_when_something_changed_and_only_then(

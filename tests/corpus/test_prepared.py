@@ -40,9 +40,9 @@ def test_figures_of_the_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     rows = (tmp_path / "d" / "train" / "left_out.tsv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "kind\tfile\tline\tkey\treason"
     assert rows[-1] == f"bad row\t{tmp_path}/c/list.txt\t41\ty\thas 3 columns, the first line 2"
-    said = capsys.readouterr()
-    assert "dev: all 2 of its speakers are in train too; new voices will have more errors\n" in said.out
-    first, second = said.err.splitlines()
+    printed = capsys.readouterr()
+    assert "dev: all 2 of its speakers are in train too; new voices will have more errors\n" in printed.out
+    first, second = printed.err.splitlines()
     assert first.startswith("warning: dev has 4 utterances and ")
     assert first.endswith("at least 20 and 200 (--set prepare.dev-fraction=0.3 cuts more from train)")
     assert second.startswith("warning: test has 4 utterances and ") and "the error rate is measured on it" in second

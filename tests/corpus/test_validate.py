@@ -173,18 +173,18 @@ def test_fault(name: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     report, out = tmp_path / "report.txt", tmp_path / "out"
     before = {path: path.read_bytes() for path in data.iterdir()}
     assert main(["validate", "--data", str(data), "--report", str(report), "--nj", "1"]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and re.search(line, said), said
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1 and re.search(line, output), output
     assert not report.exists() or report.read_text(encoding="utf-8").startswith("fault\t")
 
     status = main(["repair", "--data", str(data), "--out", str(out), "--max-missing", "0.5", "--nj", "1"])
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     if kept:
-        assert (status, said) == (0, "")
+        assert (status, output) == (0, "")
         assert DataDir.read(out).keys == kept.split()
         assert main(["validate", "--data", str(out), "--nj", "1"]) == 0
     else:
-        assert status == 2 and said.count("\n") == 1 and re.search(line, said), said
+        assert status == 2 and output.count("\n") == 1 and re.search(line, output), output
         assert not out.exists()
     assert {path: path.read_bytes() for path in data.iterdir()} == before
     assert not [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
@@ -311,8 +311,8 @@ def test_look_alikes_in_keys_are_pointed_out(data: Path, tmp_path: Path):
     (data / "text").write_text(text.replace("s1u2", "s1u\uff12"), encoding="utf-8")
     with pytest.raises(InputError):
         run(Settings(data=data, report=tmp_path / "report"))
-    said = (tmp_path / "report").read_text()
-    assert "s1u2: is not in text; it differs from s1u２ in text only by U+0032 (2) in place of U+FF12 (２)" in said
+    output = (tmp_path / "report").read_text()
+    assert "s1u2: is not in text; it differs from s1u２ in text only by U+0032 (2) in place of U+FF12 (２)" in output
 
 
 @pytest.mark.parametrize("path", ["x" * 5000 + ".wav", "a\0b.wav"])
@@ -337,11 +337,11 @@ SIDE_TABLES = {
 
 @pytest.mark.parametrize("name", SIDE_TABLES)
 def test_side_tables_are_checked(name: str, data: Path, tmp_path: Path):
-    content, said = SIDE_TABLES[name]
+    content, output = SIDE_TABLES[name]
     (data / name).write_text(content, encoding="utf-8")
     problems = find_problems(data, SoundChecks(), sounds=False)[1]
     (line,) = [str(problem.error()) for problem in problems if str(problem.file).endswith(name)]
-    assert line.startswith(f"{data}/{name}:{said}")
+    assert line.startswith(f"{data}/{name}:{output}")
     assert DataDir.read(data).utt2dur is None
 
 

@@ -20,10 +20,10 @@ def test_aishell_packed_and_unpacked(tmp_path: Path, packed: bool, capsys: pytes
     assert [len(data.text) for data in made.values()] == [29, 30, 30]
     assert made["train"].text["BAC009S0002W0122"] == "今天 天气 很 好TRAIN"
     assert made["train"].utt2spk["BAC009S0002W0122"] == "BAC009S0002"
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     silent = root / "data_aishell/wav/train/S0002/BAC009S0002W0151.wav"
-    assert f"dropped: {silent}: BAC009S0002W0151: has no transcript in aishell_transcript_v0.8.txt\n" in said.out
-    assert "1 transcripts have no sound, such as BAC009S0002W0999" in said.err
+    assert f"dropped: {silent}: BAC009S0002W0151: has no transcript in aishell_transcript_v0.8.txt\n" in printed.out
+    assert "1 transcripts have no sound, such as BAC009S0002W0999" in printed.err
     if packed:  # a second run unpacks nothing again, and the folder itself may be named
         assert prepare("aishell", tmp_path / "p", "--corpus-dir", root / "data_aishell") == 0
         assert "unpack: " not in capsys.readouterr().out.replace("unpack: nothing", "")

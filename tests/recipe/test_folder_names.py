@@ -37,9 +37,9 @@ def test_names_that_read_as_chinese(pattern: str, tmp_path: Path) -> None:
 )
 def test_names_that_are_labels(pattern: str, why: str, tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", pattern)
-    said = refused(folder(corpus))
-    assert said.startswith(f"{corpus}: there is no transcript: ") and why in said
-    assert "--text-from names" in said
+    printed = refused(folder(corpus))
+    assert printed.startswith(f"{corpus}: there is no transcript: ") and why in printed
+    assert "--text-from names" in printed
     assert not (tmp_path / "data").exists()
 
 
@@ -52,15 +52,15 @@ def test_names_on_request(option: str, tmp_path: Path) -> None:
 def test_names_on_request_that_are_no_chinese_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     corpus = named(tmp_path / "c", "REC00{i}")
     assert prepare(corpus, "--text-from", "names") == 0
-    said = capsys.readouterr()
-    assert f"{corpus}: 8 of 8 names are not Chinese text: REC000.wav, REC001.wav, " in said.err
-    assert f"{corpus}: the transcript of REC000.wav is 'REC000'\n" in said.out
+    printed = capsys.readouterr()
+    assert f"{corpus}: 8 of 8 names are not Chinese text: REC000.wav, REC001.wav, " in printed.err
+    assert f"{corpus}: the transcript of REC000.wav is 'REC000'\n" in printed.out
 
 
 def test_both_names_of_the_option(tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
-    said = refused(folder(corpus, "--text-from", "names", "--transcripts", "table"))
-    assert said == "--transcripts is the former name of --text-from; pass only the latter"
+    printed = refused(folder(corpus, "--text-from", "names", "--transcripts", "table"))
+    assert printed == "--transcripts is the former name of --text-from; pass only the latter"
 
 
 def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
@@ -70,8 +70,8 @@ def test_a_text_without_its_sound_is_counted(tmp_path: Path, refused) -> None:
     (corpus / "README.txt").write_text("录音", encoding="utf-8")
     assert prepare(corpus) == 0
     (corpus / "r008.txt").write_text("没有声音", encoding="utf-8")
-    said = refused(folder(corpus))
-    assert said == (
+    printed = refused(folder(corpus))
+    assert printed == (
         f"{corpus}/r008.txt: r008: no sound beside this transcript (1 of 9 utterances, 11.1 %, would be dropped:"
         " more than --max-missing)"
     )
@@ -94,8 +94,8 @@ def test_links_in_circles(tmp_path: Path, capsys: pytest.CaptureFixture) -> None
 def test_a_fifo_is_never_waited_for(tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
     os.mkfifo(corpus / "没有人写.wav")
-    said = refused(folder(corpus))
-    assert said.startswith(
+    printed = refused(folder(corpus))
+    assert printed.startswith(
         f"{corpus}/没有人写.wav: 没有人写: is not a regular file (a FIFO, a device or a socket) (1 of 9"
     )
 
@@ -111,22 +111,22 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, refused, monkeypatch: pyte
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    said = refused(folder(corpus))
-    assert said == f"{corpus}/secret: this folder cannot be read: Permission denied"
+    printed = refused(folder(corpus))
+    assert printed == f"{corpus}/secret: this folder cannot be read: Permission denied"
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "printed"),
     [
         (b"\xc4\xe3\xba\xc3.wav", "its path is not UTF-8 (GBK?); rename it"),
         (b"a\nb.wav", "its path holds a line break; rename it"),
     ],
 )
-def test_names_that_no_table_can_hold(name: bytes, said: str, tmp_path: Path, refused) -> None:
+def test_names_that_no_table_can_hold(name: bytes, printed: str, tmp_path: Path, refused) -> None:
     corpus = named(tmp_path / "c", "{t}")
     os.rename(os.fsencode(corpus / f"{TEXTS[0]}.wav"), os.fsencode(corpus) + b"/" + name)
     line = refused(folder(corpus))
-    assert said in line and "(1 of 8 utterances, 12.5 %, would be dropped" in line
+    assert printed in line and "(1 of 8 utterances, 12.5 %, would be dropped" in line
     assert prepare(corpus, "--max-missing", "0.2") == 0
 
 

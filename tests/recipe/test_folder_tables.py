@@ -239,18 +239,18 @@ def test_a_mark_says_the_encoding(encoding: str, corpus: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "line", "said"),
+    ("encoding", "line", "printed"),
     [
         ("utf-16-le", 1, "is UTF-16-LE without its mark; pass --encoding utf-16-le"),
         ("utf-16-be", 1, "is UTF-16-BE without its mark; pass --encoding utf-16-be"),
         (None, 4, "is not UTF-8, nor is the file GB18030"),
     ],
 )
-def test_an_encoding_that_no_mark_says(encoding: str | None, line: int, said: str, corpus: Path, refused) -> None:
+def test_an_encoding_that_no_mark_says(encoding: str | None, line: int, printed: str, corpus: Path, refused) -> None:
     text = rows("r{n}.wav,{t}", "path,text\n")
     mixed = b"".join(row.encode("gbk" if "r002" in row else "utf-8") for row in text.splitlines(keepends=True))
     (corpus / "t.csv").write_bytes(mixed if encoding is None else text.encode(encoding))
-    assert refused(folder(corpus)) == f"{corpus}/t.csv:{line}: {said}"
+    assert refused(folder(corpus)) == f"{corpus}/t.csv:{line}: {printed}"
     if encoding is not None:
         assert prepare(corpus, "--encoding", encoding) == 0
         assert made(corpus) == EXPECTED

@@ -96,8 +96,8 @@ def test_8_khz_is_refused_and_nothing_is_written(
     out = tmp_path / "data"
     given = [*arguments(sample, out)[:-1], str(tmp_path / "low")]
     assert main(given) == 2
-    said = capsys.readouterr().err
-    assert "BAC009S0150W0013: is sampled at 8000 Hz, not 16000 Hz" in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "BAC009S0150W0013: is sampled at 8000 Hz, not 16000 Hz" in printed and printed.count("\n") == 1
     assert not out.exists()
 
 

@@ -53,8 +53,8 @@ def test_every_name_in_the_phrases_is_defined():
 
 def test_words_and_characters_are_many(sentences):
     listed = {word for name, items in grammar.read_words().items() if name != "given" for word in items}
-    said = {word for sentence in sentences for word in sentence}
-    assert len(listed & said) >= 2000  # what 3 hours say, without names and numbers
+    printed = {word for sentence in sentences for word in sentence}
+    assert len(listed & printed) >= 2000  # what 3 hours say, without names and numbers
     assert len(set("".join(grammar.written(sentence) for sentence in sentences))) >= 1500
 
 
@@ -72,8 +72,8 @@ def test_common_syllables_occur_in_all_their_tones(sentences):
     listed |= {item for rule in grammar.read_phrases().values() for way in rule for item in way if item[0] != "{"}
     have = {syllable for word in listed for syllable in sentence_syllables(word)}
     assert common - have <= {"le1", "li1", "liao1"}  # no word reads 肋, 哩, 撩 like this in context
-    said = {syllable for sentence in sentences for syllable in sentence_syllables(grammar.written(sentence))}
-    assert len(common & said) >= 0.98 * len(common)
+    printed = {syllable for sentence in sentences for syllable in sentence_syllables(grammar.written(sentence))}
+    assert len(common & printed) >= 0.98 * len(common)
 
 
 def test_sentences_are_transcripts(sentences):

@@ -52,19 +52,19 @@ def test_syllable_table_is_the_synthesisers():
     names = sorted(table)
     for start in range(0, len(names), 50):
         some = [name + "4" for name in names[start : start + 50]]
-        said = voice.synthesise([phones.spelling([syllable]) for syllable in some], PLAIN)
-        assert len(said.words) == len(some)
-        phones.segments([[syllable] for syllable in some], said.words, voice.RATE_HZ, 0.0, 1000.0)
+        printed = voice.synthesise([phones.spelling([syllable]) for syllable in some], PLAIN)
+        assert len(printed.words) == len(some)
+        phones.segments([[syllable] for syllable in some], printed.words, voice.RATE_HZ, 0.0, 1000.0)
 
 
 def test_tones_are_heard():
     """ma1 has a level pitch, ma2 a rising one, ma4 a falling one, ma3 one below that of ma1."""
     pitch = {}
     for tone in "1234":
-        said = voice.synthesise(["ma" + tone], voice.Voice("f1", 100, 50, 80))
-        vowel = next(sample for sample, name in said.words[0] if name.lstrip("'") == "A")
-        end = next(sample for sample, name in said.words[0] if name.startswith("_"))
-        pitch[tone] = [_pitch_hz(said.samples, vowel + (end - vowel) * place // 100) for place in (15, 75)]
+        printed = voice.synthesise(["ma" + tone], voice.Voice("f1", 100, 50, 80))
+        vowel = next(sample for sample, name in printed.words[0] if name.lstrip("'") == "A")
+        end = next(sample for sample, name in printed.words[0] if name.startswith("_"))
+        pitch[tone] = [_pitch_hz(printed.samples, vowel + (end - vowel) * place // 100) for place in (15, 75)]
     assert pitch["2"][1] > 1.05 * pitch["2"][0]
     assert pitch["4"][1] < 0.95 * pitch["4"][0]
     assert max(pitch["3"]) < min(pitch["1"])
@@ -78,12 +78,12 @@ def _pitch_hz(samples: np.ndarray, centre: int) -> float:
 
 
 def test_pause_is_where_the_events_say():
-    said = voice.synthesise(["ni3hao3", voice.PAUSE, "zai4jian4"], PLAIN)
-    total_s = len(said.samples) / voice.RATE_HZ
-    parts = phones.segments([["ni3", "hao3"], ["zai4", "jian4"]], said.words, voice.RATE_HZ, 0.0, total_s)
+    printed = voice.synthesise(["ni3hao3", voice.PAUSE, "zai4jian4"], PLAIN)
+    total_s = len(printed.samples) / voice.RATE_HZ
+    parts = phones.segments([["ni3", "hao3"], ["zai4", "jian4"]], printed.words, voice.RATE_HZ, 0.0, total_s)
     names = [part.phone for part in parts]
     assert names == ["SIL", "n", "i3", "h", "ao3", "SIL", "z", "ai4", "j", "ian4", "SIL"]
-    energy = said.samples.astype(float) ** 2
+    energy = printed.samples.astype(float) ** 2
     pause = slice(*(round(parts[place].end_s * voice.RATE_HZ) for place in (4, 5)))
     vowel = slice(*(round(parts[place].end_s * voice.RATE_HZ) for place in (3, 4)))
     assert pause.stop - pause.start > 0.1 * voice.RATE_HZ

@@ -71,37 +71,37 @@ def test_the_report_has_the_figures_of_the_terminal(undisturbed):
     page = (exp / "asgd" / "report.html").read_text(encoding="utf-8")
     text = " ".join(re.sub("<[^>]+>", " ", re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL)).split())
 
-    def said(pattern: str) -> tuple[str, ...]:
+    def figures(pattern: str) -> tuple[str, ...]:
         found = re.findall(pattern, output, flags=re.MULTILINE)
         assert found, pattern
         return found[-1]
 
     counts = {}
     for name in ("train", "dev", "test"):
-        utterances, hours = said(rf"^features: {name}: (\d+) utterances, [\d,]+ frames \(([\d.]+) h\)")
-        speakers = said(rf"{name}: {utterances} utterances of (\d+) speakers")
+        utterances, hours = figures(rf"^features: {name}: (\d+) utterances, [\d,]+ frames \(([\d.]+) h\)")
+        speakers = figures(rf"{name}: {utterances} utterances of (\d+) speakers")
         counts[name] = (utterances, speakers)
         assert re.search(rf" {name} {utterances} {speakers} [\d,]+ \S+( recorded)? {hours} ", text), name
     for name in ("train", "dev"):
-        accepted, have, frames = said(rf"^align: {name}: (\d+) of (\d+) utterances aligned, (\d+) frames")
+        accepted, have, frames = figures(rf"^align: {name}: (\d+) of (\d+) utterances aligned, (\d+) frames")
         assert f" {name} {accepted} of {have} 100.00 % {int(frames):,} of " in text
-    words, unknown, share, perplexity = said(
+    words, unknown, share, perplexity = figures(
         r"^lang: dev: .* sentences, ([\d,]+) words, (\d+) unknown \(([\d.]+ %)\); perplexity ([\d.]+) "
     )
     assert f"Out of vocabulary, dev {share} ({unknown} of {words} words)" in text
     assert f"Perplexity, dev {perplexity} a word" in text
-    seen, pushes = said(r"^train: done in .*; frames seen ([\d,]+), .* pushes ([\d,]+);")
-    weights, heldout, ce, accuracy = said(
+    seen, pushes = figures(r"^train: done in .*; frames seen ([\d,]+), .* pushes ([\d,]+);")
+    weights, heldout, ce, accuracy = figures(
         r"([\d.]+ M weights), [\s\S]*on ([\d,]+) held-out frames cross-entropy ([\d.]+), accuracy ([\d.]+) %"
     )
     assert f"frames seen {seen} " in text and f" pushes {pushes} " in text and f", {weights} " in text
     assert f"cross-entropy {ce} on all {heldout} held-out frames, {accuracy} % of them right" in text
-    rate, units = said(r"^tune: .*: %CER ([\d.]+) \[ \d+ / (\d+) \]")
+    rate, units = figures(r"^tune: .*: %CER ([\d.]+) \[ \d+ / (\d+) \]")
     assert f"({units} characters); the chosen pair has {rate} % there." in text
     for name in ("dev", "test"):
-        speech, factor = said(rf"^decode: {name}: .* utterances, (.*) of speech; .* real-time factor ([\d.]+) ")
+        speech, factor = figures(rf"^decode: {name}: .* utterances, (.*) of speech; .* real-time factor ([\d.]+) ")
         assert f" {name} {speech} {factor} " in text
-        rate, bracket = said(rf"^{name} %CER ([\d.]+) (\[.*\])$")
+        rate, bracket = figures(rf"^{name} %CER ([\d.]+) (\[.*\])$")
         assert f" {name} {rate} % CER" in text and bracket in text
         assert re.search(rf" {name} {' '.join(counts[name])} {bracket.split()[3].strip(',')} ", text)
     when, shown = (exp / "log" / "command.txt").read_text().splitlines()[0].split("\t")
@@ -276,8 +276,8 @@ def test_help():
 def test_a_stage_in_an_empty_folder_says_which_one_comes_first(stage, tmp_path):
     done = finish(tmp_path / "exp", "--stage", str(stage))
     assert done.returncode == 2
-    said = f"run.sh: stage {stage} ({STAGES[stage - 1]}) cannot start: {tmp_path}/exp/data/"
-    assert done.stdout.startswith(said) and "is missing; run stage 1 (prepare) first" in done.stdout
+    printed = f"run.sh: stage {stage} ({STAGES[stage - 1]}) cannot start: {tmp_path}/exp/data/"
+    assert done.stdout.startswith(printed) and "is missing; run stage 1 (prepare) first" in done.stdout
     assert len(done.stdout.splitlines()) == 1 and not (tmp_path / "exp").exists()
 
 
@@ -382,17 +382,17 @@ def test_a_signal_ends_all_that_run_sh_started(working, number, group, status):
         assert second.returncode == 2 and "== stage" not in second.stdout
         assert f"in use by process {run.pid} on" in second.stdout and (exp / ".lock").read_text() == held
     (os.killpg if group else os.kill)(run.pid, number)
-    said = run.communicate(timeout=60)[0]
+    printed = run.communicate(timeout=60)[0]
     assert run.returncode == status
-    assert "Traceback" not in said
+    assert "Traceback" not in printed
     end = time.monotonic() + 20
     while left_of(exp) or any(in_session(path, run.pid) for path in session):
         assert time.monotonic() < end, left_of(exp)
         time.sleep(0.02)
     assert {name for name in set(os.listdir("/dev/shm")) - memory if f"_{run.pid}_" in name} == set()
     if number != signal.SIGKILL:
-        assert said.count("the same command goes on from here") == 1, said
-        assert not list(exp.rglob(".lock")) and not list(exp.rglob("*.tmp")), said
+        assert printed.count("the same command goes on from here") == 1, printed
+        assert not list(exp.rglob(".lock")) and not list(exp.rglob("*.tmp")), printed
     else:  # a lock that a kill left does not hold up the next run
         again = finish(exp, "--stage", "1", "--stop-stage", "1")
         assert again.returncode == 0, again.stdout

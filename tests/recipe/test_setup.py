@@ -56,9 +56,9 @@ def test_of_two_at_a_time_one_sets_up_and_the_other_waits(checkout, killed):
     if killed:
         first.kill()
     (checkout / "go").touch()
-    said = second.communicate(timeout=60)[0]
+    printed = second.communicate(timeout=60)[0]
     first.communicate(timeout=60)
-    assert said.splitlines()[-1] == "ready" and second.returncode == 0
+    assert printed.splitlines()[-1] == "ready" and second.returncode == 0
     installs = (checkout / "installs").read_text().split()
     assert installs == ["begun", "ended"] * (2 if killed else 1)
     again = start(checkout)
@@ -68,6 +68,6 @@ def test_of_two_at_a_time_one_sets_up_and_the_other_waits(checkout, killed):
 def test_a_failure_is_one_line(checkout):
     (checkout / "pip").write_text('#!/usr/bin/env bash\n[[ "$*" != *" install "* ]]\n')
     run = start(checkout)
-    said = run.communicate(timeout=60)[0].splitlines()
-    assert run.returncode == 1 and said[1:] == ["set-up: pip could not install what setup.cfg lists"]
+    printed = run.communicate(timeout=60)[0].splitlines()
+    assert run.returncode == 1 and printed[1:] == ["set-up: pip could not install what setup.cfg lists"]
     assert not (checkout / ".venv/ready").exists()

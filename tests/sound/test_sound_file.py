@@ -163,10 +163,10 @@ def test_sizes_of_au_and_nist(length):
         with pytest.raises(audio.SoundError, match="is truncated"):
             length(data[:-1000])
     data = encoded("NIST")
-    said = b"sample_count -i 8000\n"
-    assert said in data[:1024]
+    printed = b"sample_count -i 8000\n"
+    assert printed in data[:1024]
     for wrong in (b"", b"sample_count -i 0\n", b"sample_count -i 400\n", b"sample_count -i 8512\n"):
-        head = data[:1024].replace(said, wrong)
+        head = data[:1024].replace(printed, wrong)
         head = head[: head.index(b"end_head") + 9].ljust(1024)
         assert length(head + data[1024:]) == N
     with pytest.raises(audio.SoundError, match="is truncated"):
@@ -206,8 +206,8 @@ def test_joined_wav_streams_without_sizes(length):
 
 def test_flac_without_a_length_or_with_a_wrong_one(length):
     data = encoded("FLAC")
-    for said in (0, 4000):
-        wrong = sized(data, 22, said, ">I")
+    for printed in (0, 4000):
+        wrong = sized(data, 22, printed, ">I")
         assert length(wrong) == N and length(wrong + TAG) == N
     unknown = sized(data, 22, 0, ">I")
     assert length(unknown + unknown) == 2 * N

@@ -56,8 +56,8 @@ def test_foreign_sounds_are_named_by_their_content(tmp_path: Path, head: bytes, 
     target = tmp_path / ("a b.converted.wav" if suffix == ".wav" else "a b.wav")
     with pytest.raises(audio.SoundError) as caught:
         audio.check(path, rate_hz=8000)
-    said = str(caught.value)
-    assert name in said and f"convert it: ffmpeg -i '{path}' -ac 1 -ar 8000 '{target}'" in said
+    printed = str(caught.value)
+    assert name in printed and f"convert it: ffmpeg -i '{path}' -ac 1 -ar 8000 '{target}'" in printed
     assert caught.value.kind == "unreadable audio"
 
 
@@ -235,8 +235,9 @@ def test_copies_that_speed_makes_too_short_are_left_out(tmp_path: Path, refused,
     data, out = short_data(tmp_path / "d", 416), tmp_path / "o"  # 26 ms; 24 ms at 1.1
     assert main(["validate", "--data", str(data)]) == 0
     assert main(["perturb", "--data", str(data), "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "dropped: " in said and "sp1.1-s00: lasts 0.0236 s at speed 1.1, less than one window of 0.025 s" in said
+    printed = capsys.readouterr().out
+    assert "dropped: " in printed
+    assert "sp1.1-s00: lasts 0.0236 s at speed 1.1, less than one window of 0.025 s" in printed
     keys = {line.split()[0] for line in (out / "utt2spk").read_text().splitlines()}
     assert len(keys) == 59 and "sp0.9-s00" in keys and "sp1.1-s00" not in keys
     assert main(["validate", "--data", str(out)]) == 0

@@ -157,7 +157,7 @@ def _check_space(part: Path, total: int | None, have: int, unpacked: float) -> N
 
 
 def _check(path: Path, target: Path, remote: Remote) -> None:
-    """Compare the MD5 sum of `path` once. Removes a wrong .part, so that the next try starts anew."""
+    """Compare the MD5 sum of `path` once. Removes a wrong .part, so that the next try starts at its beginning."""
     mark = _mark_of(target)
     if remote.md5 is None or (path == target and is_marked(mark, target)):
         return

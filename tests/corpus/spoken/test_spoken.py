@@ -75,7 +75,7 @@ def test_marks_of_prosody_stay_out_of_unspoken_text_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "spoken"),
     [
         ("0", "零"),
         ("10", "十"),
@@ -90,8 +90,8 @@ def test_marks_of_prosody_stay_out_of_unspoken_text_too() -> None:
         ("12345678901234567", "一二三四五六七八九零一二三四五六七"),
     ],
 )
-def test_cardinal(number: str, said: str) -> None:
-    assert cardinal(number) == said
+def test_cardinal(number: str, spoken: str) -> None:
+    assert cardinal(number) == spoken
 
 
 def test_quantity() -> None:
