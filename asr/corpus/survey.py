@@ -46,8 +46,8 @@ def survey(path: Path, *, encoding: str = "utf-8", allow_pipes: bool = False) ->
     utt2spk = _speakers(path, sounds, problems, encoding)
     _check_sources(path / "wav.scp", recordings, allow_pipes, problems)
     _check_transcripts(path / "text", text, problems)
-    lines = {key: entry.line for key, entry in recordings.items()} if segments is None else {}
-    _check_keys(path, "wav.scp" if segments is None else "segments", sounds, lines, text, utt2spk, problems)
+    named = {"wav.scp" if segments is None else "segments": sounds, "text": text, "utt2spk": utt2spk}
+    _check_keys(path, named, problems)
     changes = _optional(path / "perturb", Perturbation.parse, "bad perturbation", problems)
     originals = _optional(path / "utt2uniq", sys.intern, "bad original", problems)
     utt2dur = durations(path / "utt2dur", sounds, problems)
@@ -188,27 +188,17 @@ def foreign_letters(text: str) -> str:
 
 
 def _check_keys(
-    path: Path,
-    sounds_name: str,
-    sounds: Iterable[str],
-    lines: dict[str, int],
-    text: Table,
-    utt2spk: Table,
-    problems: list[Problem],
+    path: Path, tables: Mapping[str, Mapping[str, TableEntry | Segment]], problems: list[Problem]
 ) -> None:
     """Append a problem for every utterance that is not in all of wav.scp (or segments), text and utt2spk."""
-    tables: dict[str, dict[str, int | None]] = {
-        sounds_name: {key: lines.get(key) for key in sounds},
-        "text": {key: entry.line for key, entry in text.items()},
-        "utt2spk": {key: entry.line or None for key, entry in utt2spk.items()},
-    }
     named: set[str] = set()
     alike = {name: LookAlikes(table) for name, table in tables.items()}
     for name, table in tables.items():
-        for key, line in table.items():
+        for key, entry in table.items():
             without = [other for other in tables if key not in tables[other]]
             if without and key not in named:
                 named.add(key)
                 hint = next(filter(None, (alike[other].hint(key, other) for other in without)), "")
+                line = entry.line or None if isinstance(entry, TableEntry) else None
                 message = f"is not in {' and '.join(without)}{hint}"
                 problems.append(Problem("missing key", message, path / name, line, key))

@@ -12,7 +12,6 @@ from asr.corpus.data_tables import Segment
 from asr.corpus.datadir import DataDir
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.problems import Problem
-from asr.corpus.transcript_files import transcript_lines
 from asr.errors import InputError
 from asr.tables import read_table
 
@@ -87,12 +86,3 @@ def test_segments_of_one_recording(tmp_path: Path):
     write_sets({"train": train}, CorpusSettings(out=tmp_path / "d", dev_fraction=0.04, test_fraction=0.04))
     lines = [(tmp_path / "d" / name / "segments").read_text() for name in ("train", "dev", "test")]
     assert "s1-l1 long 0.5 0.9 1\n" in "".join(lines)
-
-
-MARKED = [("utf-8", "utf-8-sig"), ("utf-8", "utf-16"), ("gb18030", "gb18030")]
-
-
-@pytest.mark.parametrize(("encoding", "bytes_as"), MARKED)
-def test_byte_order_marks_decide(tmp_path: Path, encoding: str, bytes_as: str):
-    (tmp_path / "t").write_bytes("a 今天\r\nb 好\r\n".encode(bytes_as))
-    assert list(transcript_lines(tmp_path / "t", encoding)) == [(1, "a 今天"), (2, "b 好")]
