@@ -126,11 +126,11 @@ class FeedForward(nn.Module):
         return logits
 
     def _with_dropout(self, values: torch.Tensor) -> torch.Tensor:
-        stays = 1.0 - self.dropout
+        kept = 1.0 - self.dropout
         for layer in self.hidden:
             values = layer(values)
             if isinstance(layer, tuple(ACTIVATIONS.values())):
-                values = values * torch.empty_like(values).bernoulli_(stays, generator=self.noise).div_(stays)
+                values = values * torch.empty_like(values).bernoulli_(kept, generator=self.noise).div_(kept)
         return values
 
 

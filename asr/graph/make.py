@@ -15,7 +15,7 @@ writes  OUT/HCLG.fst (const, as Kaldi's) words.txt phones.txt num_pdfs disambig_
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from asr.console import duration, progress, say
 from asr.errors import InputError
 from asr.files import atomic, copy_whole, write_json
-from asr.graph.memory import STATES_PER_MB, estimate, in_bytes, limit_mb, refuse_large_file, refuse_too_large
+from asr.graph.memory import STATES_PER_MB, estimate, in_bytes, limit_mb, peak_mb, refuse_large_file, refuse_too_large
 from asr.kaldi.fst import Fst, from_kaldifst, read_fst, write_const
 from asr.settings import option
 from asr.stamp import Stamp
@@ -86,21 +86,11 @@ def run(settings: Settings) -> None:
     write_json(out / "graph.json", facts)
     write_const(out / "HCLG.fst", graph)
     stamp.record(out / n for n in ("HCLG.fst", *copied, "num_pdfs", "disambig_tid.int", "graph.json"))
+    peak = f" and {peak_mb()} MB" if peak_mb() else ""
     say(
         f"graph: {graph.num_states:,} states, {graph.num_arcs:,} arcs, {facts['num_pdfs']} pdfs, "
-        f"in {time.monotonic() - started:.1f} s{_memory_used()}"
+        f"in {time.monotonic() - started:.1f} s{peak}"
     )
-
-
-def _memory_used() -> str:
-    """Return ` and 330 MB`, the peak memory of this process; empty if it is unknown.
-
-    Not ru_maxrss, which may be that of the parent process.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    found = [line.split() for line in lines if line.startswith("VmHWM:")]
-    return f" and {int(found[0][1]) // 1024} MB" if found else ""
 
 
 def check_phones(lang: Path, model: Path) -> float:
@@ -172,7 +162,7 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: 
     import kaldi_hmm_gmm
     import kaldifst
 
-    from asr.graph.steps import pushed, without_symbols
+    from asr.graph.steps import without_symbols
     from asr.kaldi.wheel_bridge import to_khg_transition_model, to_khg_tree
 
     tree = work["tree"] = to_khg_tree(settings.model_dir / "tree")
@@ -183,23 +173,7 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: 
             file=settings.model_dir / "tree",
         )
     lexicon_path = settings.lang / "L_disambig.fst"
-    lexicon, language = (work.pop(name).to_kaldifst() for name in ("lexicon", "language"))
-    kaldifst.arcsort(lexicon, "olabel")
-    yield "L, G"
-    lg = _composed(lexicon, language, f"{lexicon_path} and {grammar} have no word sequence in common")
-    del lexicon, language
-    yield "L o G"
-    _determinise(
-        lg,
-        allowed_mb,
-        lexicon_path,
-        "a pronunciation that equals or begins another one needs a symbol #1, #2, ...",
-    )
-    yield "det(L o G)"
-    kaldifst.minimize_encoded(lg)
-    lg = pushed(from_kaldifst(lg)).to_kaldifst()
-    kaldifst.arcsort(lg, "ilabel")
-    yield "min(det(L o G))"
+    lg = yield from _lexicon_and_grammar(lexicon_path, grammar, work, allowed_mb)
     disambiguation = _integers(settings.lang / "phones" / "disambig.int")
     clg, windows = kaldifst.compose_context(disambiguation, tree.context_width, tree.central_position, lg)
     del lg
@@ -223,6 +197,30 @@ def _steps(settings: Settings, grammar: Path, work: dict[str, Any], allowed_mb: 
     del hclg
     work["graph"] = from_kaldifst(with_loops)
     yield "self-loops"
+
+
+def _lexicon_and_grammar(
+    lexicon_path: Path, grammar: Path, work: dict[str, Any], allowed_mb: float
+) -> Generator[str, None, Any]:
+    """Return min(det(L o G)), pushed, a kaldifst.StdVectorFst; yield after each step."""
+    import kaldifst
+
+    from asr.graph.steps import pushed
+
+    lexicon, language = (work.pop(name).to_kaldifst() for name in ("lexicon", "language"))
+    kaldifst.arcsort(lexicon, "olabel")
+    yield "L, G"
+    lg = _composed(lexicon, language, f"{lexicon_path} and {grammar} have no word sequence in common")
+    del lexicon, language
+    yield "L o G"
+    advice = "a pronunciation that equals or begins another one needs a symbol #1, #2, ..."
+    _determinise(lg, allowed_mb, lexicon_path, advice)
+    yield "det(L o G)"
+    kaldifst.minimize_encoded(lg)
+    lg = pushed(from_kaldifst(lg)).to_kaldifst()
+    kaldifst.arcsort(lg, "ilabel")
+    yield "min(det(L o G))"
+    return lg
 
 
 def _composed(left: Any, right: Any, when_empty: str) -> Any:

@@ -95,6 +95,13 @@ def refuse_large_file(grammar: Path, allowed_mb: float) -> None:
         refuse_too_large(READING_FACTOR * grammar.stat().st_size / 2**20, allowed_mb, grammar)
 
 
+def peak_mb() -> int:
+    """Return the peak memory of this process in MB, 0 if it is unknown. (ru_maxrss may be that of the parent.)"""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    return sum(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def in_bytes(mb: float) -> str:
     """Return MB as text: `340 MB`, `3.4 GB`."""
     return f"{mb / 1024:,.1f} GB" if mb >= 1024 else f"{np.ceil(mb):.0f} MB"

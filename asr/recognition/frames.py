@@ -76,9 +76,9 @@ def features_in_blocks(
     return np.concatenate(blocks)
 
 
-def blended(own: Floats, training: Floats, prior_frames: float = PRIOR_FRAMES) -> Floats:
-    """Return a sound's own statistics plus those of `prior_frames` frames of the training set; all (2, dim + 1)."""
-    total: Floats = own + training * (prior_frames / training[0, -1])
+def blended(own: Floats, training: Floats) -> Floats:
+    """Return a sound's own statistics plus those of PRIOR_FRAMES frames of the training set; all (2, dim + 1)."""
+    total: Floats = own + training * (PRIOR_FRAMES / training[0, -1])
     return total
 
 

@@ -389,13 +389,6 @@ def test_cut_files_are_named(lang, toy_model, tmp_path, capfd, name):
     assert line.startswith(f"{lang / name}: ") and "cut" in line
 
 
-def test_a_lexicon_without_disambiguation_is_refused(lang, toy_model, tmp_path, capfd):
-    kaldifst.compile(LEXICON.replace("1 2 2 2 0", "1 2 2 2 0\n1 2 2 4 0")).write(str(lang / "L_disambig.fst"))
-    kaldifst.compile(GRAMMAR + "0 0 4 4 0.9\n").write(str(lang / "G.fst"))
-    line = refused(lang, toy_model, tmp_path, capfd)
-    assert "L_disambig.fst: cannot be determinised (FST was not functional" in line and "#1, #2" in line
-
-
 @pytest.mark.parametrize(("allowed_mb", "states"), [(math.inf, 700), (0.1, 250)])
 def test_determinisation_that_does_not_end_is_stopped(monkeypatch, allowed_mb, states):
     """Two loops over the same input at different costs: every turn makes a new state."""
@@ -415,15 +408,33 @@ def test_a_graph_too_large_for_the_memory_is_refused(lang, toy_model, tmp_path, 
     assert not (tmp_path / "bad" / "HCLG.fst").exists()
 
 
-def test_a_language_model_without_the_lexicons_words_is_refused(lang, toy_model, tmp_path, capfd):
-    kaldifst.compile("0 1 4 4 0\n1 0\n").write(str(lang / "G.fst"))
-    assert "have no word sequence in common" in refused(lang, toy_model, tmp_path, capfd)
+def compile_lexicon_without_disambiguation(lang):
+    kaldifst.compile(LEXICON.replace("1 2 2 2 0", "1 2 2 2 0\n1 2 2 4 0")).write(str(lang / "L_disambig.fst"))
+    kaldifst.compile(GRAMMAR + "0 0 4 4 0.9\n").write(str(lang / "G.fst"))
 
 
-def test_phones_of_another_model_are_refused(lang, toy_model, tmp_path, capfd):
-    (lang / "phones.txt").write_text("<eps> 0\nSIL 1\nb 2\na 3\n#0 4\n#1 5\n")
+@pytest.mark.parametrize(
+    ("damage", "messages"),
+    [
+        (
+            compile_lexicon_without_disambiguation,
+            ("L_disambig.fst: cannot be determinised (FST was not functional", "#1, #2"),
+        ),
+        (
+            lambda lang: kaldifst.compile("0 1 4 4 0\n1 0\n").write(str(lang / "G.fst")),
+            ("have no word sequence in common",),
+        ),
+        (
+            lambda lang: changed(lang / "phones.txt", "a 2\nb 3", "b 2\na 3"),
+            ("phones.txt: is not the phone table of ", "see phone a"),
+        ),
+        (lambda lang: changed(lang / "words.txt", "乙 3\n丙 4\n#0 5\n", ""), ("G.fst: word 3 is not in ",)),
+    ],
+)
+def test_a_lang_directory_that_does_not_fit_is_refused(lang, toy_model, tmp_path, capfd, damage, messages):
+    damage(lang)
     line = refused(lang, toy_model, tmp_path, capfd)
-    assert line.startswith(f"{lang / 'phones.txt'}: is not the phone table of ") and "see phone a" in line
+    assert all(message in line for message in messages), line
 
 
 def test_a_phone_that_the_model_lacks_is_refused(lang, toy_model, tmp_path, capfd):
@@ -441,8 +452,3 @@ def test_a_tree_of_another_model_is_refused(lang, toy_model, kaldi_sample, tmp_p
     (mixed / "final.mdl").write_bytes((toy_model / "final.mdl").read_bytes())
     (mixed / "tree").write_bytes((kaldi_sample / "tri1_ali" / "tree").read_bytes())
     assert "has 496 pdfs, final.mdl beside it has 11" in refused(lang, mixed, tmp_path, capfd)
-
-
-def test_a_word_beyond_words_txt_is_refused(lang, toy_model, tmp_path, capfd):
-    (lang / "words.txt").write_text("<eps> 0\n<SIL> 1\n甲 2\n", "utf-8")
-    assert "G.fst: word 3 is not in " in refused(lang, toy_model, tmp_path, capfd)

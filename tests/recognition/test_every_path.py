@@ -18,28 +18,14 @@ from asr.command.verbs import VERBS, settings_class
 from asr.settings import base, is_tuple
 from asr.tables import read_table
 
-#: what stands in a folder that looks like each of ours, and is junk
+#: the names of files in a folder of junk that looks like each of ours
 NAMES = """wav.scp text utt2spk spk2utt segments feats.scp cmvn.scp utt2num_frames features.json words.txt phones.txt
 lexicon.txt topo G.fst L.fst L_disambig.fst HCLG.fst final.mdl tree num_jobs ali.1.gz pdf.ark coverage.json
 config.json settings.json final.safetensors ali_train_pdf.counts decode.json hyp.txt lat.1.gz model.json graph.json
 lm.arpa"""
-KINDS = (
-    "missing",
-    "folder",
-    "junk",
-    "empty",
-    "binary",
-    "gbk",
-    "utf16",
-    "cut.gz",
-    "nul",
-    "below",
-    "loop",
-    "long",
-    "nothing",
-)
+KINDS = "missing folder junk empty binary gbk utf16 cut.gz nul below loop long nothing"
 
-#: what is no fault: nothing recognised, with --allow-incomplete; a run without a part that the report shows; no text
+#: not faults: no hypotheses, with --allow-incomplete; a run without a part of the report; an empty text
 ALLOWED = {("score", "--hyp", kind) for kind in ("missing", "empty")}
 ALLOWED |= {("report", name, kind) for name in ("--exp", "--model") for kind in ("folder", "junk")}
 ALLOWED |= {("package", "--card", "empty")}
@@ -77,14 +63,7 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
     lang, net, ali = trained / "lang", trained / "net", trained / "ali"
     sound = next(iter(read_table(data / "wav.scp").values()))
     options = {
-        "prepare": [
-            "--script",
-            ROOT / "recipes/kaldi/prepare.py",
-            "--train-dir",
-            data,
-            "--test-dir",
-            other,
-        ],
+        "prepare": ["--script", ROOT / "recipes/kaldi/prepare.py", "--train-dir", data, "--test-dir", other],
         "validate": ["--data", data],
         "repair": ["--data", data],
         "split": ["--data", data, "--rest", "OUT/rest", "--part", "OUT/part"],
@@ -136,11 +115,11 @@ def test_a_bad_path_is_one_line(verb, right, tmp_path, capsys):
     bad = make_bad(tmp_path / "bad")
     wrong = []
     for name, field, _ in paths_of(verb, right[verb]):
-        for kind in KINDS:
+        for kind in KINDS.split():
             if (verb, name, kind) in ALLOWED:
                 continue
             if field.metadata["writes"] and kind not in ("below", "loop", "long", "nothing"):
-                continue  # written, or refused for its content: tests/test_declared_paths.py
+                continue  # an output path: see tests/test_declared_paths.py
             out = tmp_path / "out"
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir()

@@ -36,10 +36,10 @@ def test_another_rate_has_nearly_the_same_features_in_blocks_and_whole(tmp_path)
 
 
 def test_statistics_are_mixed_by_frames():
-    """Two frames of mean 1 and ten of the training set's, of mean 4: (2 * 1 + 10 * 4) / 12."""
+    """Two frames of mean 1 and a hundred of the training set, of mean 4: a mean of (2 * 1 + 100 * 4) / 102."""
     own, training = statistics(np.ones((2, 1), np.float32)), statistics(np.full((1000, 1), 4.0, np.float32))
-    mixed = blended(own, training, prior_frames=10)
-    assert mixed[0] == pytest.approx([42, 12]) and mixed[1, 0] == pytest.approx(2 + 160)
+    mixed = blended(own, training)
+    assert mixed[0] == pytest.approx([402, 102]) and mixed[1, 0] == pytest.approx(2 + 1600)
     config = FeatureConfig(mel_bins=4, pitch=False)
     features, training = np.ones((2, 4), np.float32), statistics(np.full((1000, 4), 4.0, np.float32))
     assert normalised(features, config, training, variance=False)[0, 0] == pytest.approx(1 - (2 + 400) / 102)

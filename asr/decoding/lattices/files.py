@@ -33,14 +33,11 @@ Arc = tuple[int, int, int, float, float]  # source, target, word, graph cost, ac
 Weight = tuple[float, float, Ints]  # graph cost, acoustic cost, transition-ids
 
 
-def write_lattices(path: Path, lattices: Iterable[tuple[str, CompactLattice]]) -> int:
-    """Write an archive, whole or not at all (gzip if the name ends in .gz); return the number of lattices."""
-    count = 0
+def write_lattices(path: Path, lattices: Iterable[tuple[str, CompactLattice]]) -> None:
+    """Write an archive, whole or not at all (gzip if the name ends in .gz)."""
     with atomic_packed(path) as handle:
         for utterance, lattice in lattices:
             handle.write(utterance.encode() + b" " + lattice_bytes(lattice))
-            count += 1
-    return count
 
 
 def lattice_bytes(lattice: CompactLattice) -> bytes:

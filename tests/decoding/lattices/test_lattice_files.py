@@ -58,7 +58,7 @@ def assert_same(one: CompactLattice, other: CompactLattice) -> None:
 @pytest.mark.parametrize("name", ["lat.1", "lat.1.gz"])
 def test_written_lattices_are_read(tmp_path, name):
     lattices = {"甲乙_第一句": SMALL, "utt2": ONE_STATE, "x" * 300: SMALL}
-    assert write_lattices(tmp_path / name, lattices.items()) == 3
+    write_lattices(tmp_path / name, lattices.items())
     found = dict(read_lattices(tmp_path / name))
     assert list(found) == list(lattices)
     for key, lattice in lattices.items():
