@@ -94,8 +94,6 @@ def _check(settings: Settings) -> None:
         raise InputError("rescore: --tune true chooses LM weight and penalty here, --tuned FILE names them: pass one")
     if not (settings.lm_weights and settings.insertion_penalties):
         raise InputError("rescore: --lm-weights and --insertion-penalties: name at least one each")
-    if settings.decoded.resolve() == settings.out.resolve():
-        raise InputError("rescore: --decoded and --out are the same folder")
 
 
 def _grammar(settings: Settings) -> Path:

@@ -52,7 +52,6 @@ def run(settings: Settings) -> None:
     from asr.recognition.bundle import DESCRIPTION, Bundle
 
     out = settings.out
-    _refuse_inputs_within(settings, out)
     if out.exists() and not (out / DESCRIPTION).is_file() and any(out.iterdir() if out.is_dir() else [out]):
         raise InputError("exists and is not a packaged model: it is not overwritten", file=out)
     _refuse_foreign_files(out)
@@ -66,14 +65,6 @@ def run(settings: Settings) -> None:
         os.replace(new, out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     say(f"package: {out}: {size / 1e6:.1f} MB; python -m asr transcribe {out} FILE ...")
-
-
-def _refuse_inputs_within(settings: Settings, out: Path) -> None:
-    """Raise InputError if `out` is, or contains, an input: it would be replaced."""
-    whole = out.resolve()
-    for path in (settings.model, settings.graph, settings.train_data, settings.tuned, settings.card):
-        if path is not None and (path.resolve() == whole or whole in path.resolve().parents):
-            raise InputError(f"contains {path}, which this command reads: it is not overwritten", file=out)
 
 
 def _refuse_foreign_files(out: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from toy_graph import NUM_PDFS
 
 from asr.cli import main
 from asr.decoding.acoustic import AcousticSource
@@ -14,8 +15,6 @@ from asr.decoding.lattices.files import read_lattices
 from asr.decoding.tuning import TuneSet, Weights
 from asr.errors import InputError
 from asr.tables import read_table
-
-NUM_PDFS = 11
 
 
 def flat(first: float, second: float) -> np.ndarray:

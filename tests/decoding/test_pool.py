@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from repository import ROOT
+from toy_graph import NUM_PDFS
 
 from asr.decoding.beam.search import Beams
 from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
 from asr.errors import InputError
 
-NUM_PDFS = 11
 DEADLY = 12345.0
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_lattice_files import compact
+from lattice_oracles import compact
 
 from asr.cli import main
 from asr.decoding.lattices.files import read_lattices, write_lattices

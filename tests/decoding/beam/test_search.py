@@ -5,6 +5,8 @@ import random
 import kaldifst
 import numpy as np
 import pytest
+from lattice_oracles import WIDE, random_graph, viterbi
+from toy_graph import NUM_PDFS
 
 from asr.decoding.beam import search as search_module
 from asr.decoding.beam.search import Beams, Decoder
@@ -13,9 +15,6 @@ from asr.errors import InputError
 from asr.kaldi.fst import ARC, Fst, read_fst, write_const
 from asr.kaldi.transition_model import read_transition_model
 from asr.tables import read_table
-
-NUM_PDFS = 11
-WIDE = Beams(beam=1000.0, max_active=10_000, lattice_beam=1000.0)
 
 
 def best(folder, model, loglikes, acoustic_scale=0.1, penalty=0.0, beams=WIDE):
@@ -128,51 +127,6 @@ def test_max_active_bounds_the_search_of_a_weak_model(as_kaldi):
 
 
 # ---------------------------------------------------------------- the exhaustive search
-
-
-def viterbi(states, finals, pdf_of, loglikes, scale, penalty):
-    """Return (cost, words, whether final) of the best path over all states, without beam. Labels: transition-ids."""
-    infinity = (float("inf"), ())
-
-    def through_epsilons(costs):
-        for _ in states:  # costs are not negative, so no best path has more epsilon arcs in a row than states
-            for state, arcs in enumerate(states):
-                for label, word, weight, to in arcs:
-                    if label == 0 and costs[state][0] < float("inf"):
-                        cost = costs[state][0] + weight + penalty * (word != 0)
-                        if cost < costs[to][0]:
-                            costs[to] = (cost, costs[state][1] + (word,) * (word != 0))
-        return costs
-
-    costs = through_epsilons([(0.0, ()) if state == 0 else infinity for state in range(len(states))])
-    for frame in loglikes:
-        after = [infinity] * len(states)
-        for state, arcs in enumerate(states):
-            for label, word, weight, to in arcs:
-                if label and costs[state][0] < float("inf"):
-                    cost = costs[state][0] + weight + penalty * (word != 0) - scale * float(frame[pdf_of[label]])
-                    if cost < after[to][0]:
-                        after[to] = (cost, costs[state][1] + (word,) * (word != 0))
-        costs = through_epsilons(after)
-    ends = [(costs[state][0] + cost, costs[state][1]) for state, cost in finals.items()]
-    if min((cost for cost, _ in ends), default=float("inf")) < float("inf"):
-        return *min(ends), True
-    return *min(costs), False
-
-
-def random_graph(rng: random.Random, num_tids: int):
-    count = rng.randint(2, 8)
-    states = []
-    for _ in range(count):
-        arcs = []
-        for _ in range(rng.randint(0, 4)):
-            label = 0 if rng.random() < 0.25 else rng.randint(1, num_tids)
-            word = rng.choice([0, 0, 2, 3, 4])
-            arcs.append((label, word, round(rng.uniform(0, 3), 3), rng.randrange(count)))
-        states.append(arcs)
-    states[0].append((rng.randint(1, num_tids), 0, 0.5, rng.randrange(count)))
-    finals = {state: round(rng.uniform(0, 2), 3) for state in range(count) if rng.random() < 0.3}
-    return states, finals
 
 
 def test_a_wide_beam_equals_an_exhaustive_search(toy_model, write_graph, tmp_path):

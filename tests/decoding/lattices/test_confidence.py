@@ -5,7 +5,7 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from test_lattice_files import compact
+from lattice_oracles import compact
 
 from asr.decoding.lattices.confidence import TIE, confidences
 from asr.decoding.lattices.files import read_lattices

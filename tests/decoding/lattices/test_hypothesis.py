@@ -5,7 +5,7 @@ from math import exp
 
 import numpy as np
 import pytest
-from test_lattice_files import compact
+from lattice_oracles import compact
 
 from asr.decoding.beam.search import Beams, Decoder
 from asr.decoding.beam.search_graph import load_graph

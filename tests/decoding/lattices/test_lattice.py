@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from test_search import NUM_PDFS, WIDE, random_graph, viterbi
+from lattice_oracles import WIDE, random_graph, viterbi
+from toy_graph import NUM_PDFS
 
 from asr.decoding.beam.search import Beams, Decoder
 from asr.decoding.beam.search_graph import load_graph

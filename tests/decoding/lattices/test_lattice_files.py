@@ -7,33 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lattice_oracles import compact
 
 from asr.decoding.lattices.files import lattice_bytes, read_lattices, write_lattices
 from asr.decoding.lattices.hypothesis import best_paths
 from asr.decoding.lattices.lattice import CompactLattice
 from asr.errors import InputError
-
-
-def compact(arcs: list[tuple], ends: dict[int, tuple]) -> CompactLattice:
-    """Return a lattice of rows (source, target, word, graph, acoustic, tids) and {state: (graph, acoustic, tids)}."""
-    states = max([0, *(max(arc[:2]) for arc in arcs), *ends]) + 1
-    final = np.full((states, 2), np.inf)
-    for state, (graph, acoustic, _) in ends.items():
-        final[state] = graph, acoustic
-    return CompactLattice(
-        states,
-        np.array([arc[0] for arc in arcs], np.int32),
-        np.array([arc[1] for arc in arcs], np.int32),
-        np.array([arc[2] for arc in arcs], np.int32),
-        np.array([arc[3] for arc in arcs], float),
-        np.array([arc[4] for arc in arcs], float),
-        np.cumsum([0, *(len(arc[5]) for arc in arcs)]),
-        np.array([tid for arc in arcs for tid in arc[5]], np.int32),
-        final[:, 0],
-        final[:, 1],
-        {state: np.array(tids, np.int32) for state, (_, _, tids) in ends.items()},
-    )
-
 
 SMALL = compact(
     [(0, 1, 4, 0.5, 2.5, [1, 1]), (0, 2, 7, 1.5, -2.0, [3]), (1, 2, 9, 0.25, 1.0, [])],

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from lattice_oracles import compact
 from lm_oracles import PlainBackoff, random_sentences, write_g
-from test_lattice_files import compact
 
 from asr.decoding.lattices.grammar import BackoffGrammar
 from asr.decoding.lattices.rescoring import Rescorer, path_costs, within_beam
