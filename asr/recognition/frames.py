@@ -102,14 +102,21 @@ def _of_zeros(config: FeatureConfig) -> Floats:
 
 
 def normalised(
-    features: Floats, config: FeatureConfig, training: Floats | None, *, variance: bool, used: Bools | None = None
+    features: Floats,
+    config: FeatureConfig,
+    training: Floats | None,
+    *,
+    variance: bool,
+    used: Bools | None = None,
+    past: Floats | None = None,
 ) -> Floats:
     """Return the features normalised by their own statistics and some of the training set's.
 
-    used: bool (frames,), the frames that the statistics are computed from; None: all. Without training statistics,
-    the features are returned unchanged.
+    used: bool (frames,), the frames that the statistics are computed from; None: all. past: statistics of earlier
+    sound of the same stream. Without training statistics, the features are returned unchanged.
     """
     if training is None:
         return features
     own = sound_statistics(features if used is None else features[used], config)
+    own = own if past is None else own + past
     return normalise.apply(features, blended(own, training), variance=variance)

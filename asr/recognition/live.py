@@ -16,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from asr.decoding.arrays import Floats
-from asr.features import normalise
 from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
-from asr.recognition.frames import blended, sound_statistics
+from asr.recognition.frames import normalised, sound_statistics
 from asr.recognition.recogniser import Recogniser, segment_of
 from asr.recognition.written import RecognisedSegment, joined
 
@@ -97,12 +96,8 @@ class LiveRecogniser:
             yield from self._close(last * self.shift)
 
     def _normalised(self, features: Floats) -> Floats:
-        training = self.recogniser.bundle.statistics
-        if training is None:
-            return features
-        own = sound_statistics(features, self.config)
-        own = own if self.past is None else own + self.past
-        return normalise.apply(features, blended(own, training), variance=self.recogniser.bundle.norm_vars)
+        bundle = self.recogniser.bundle
+        return normalised(features, self.config, bundle.statistics, variance=bundle.norm_vars, past=self.past)
 
     def _time(self, frame: int) -> float:
         return (self.begun + frame * self.shift) / self.config.rate_hz

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +70,12 @@ class Recogniser:
         the whole sound first, and the statistics are then computed again without them.
         """
         bundle = self.bundle
-        features = normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars)
+        apply = partial(normalised, raw, bundle.features, bundle.statistics, variance=bundle.norm_vars)
+        features = apply()
         if bundle.statistics is None or len(raw) <= SHORT_FRAMES:
             return features
         used = around_speech(self.silence(features))
-        if used.all() or not used.any():
-            return features
-        return normalised(raw, bundle.features, bundle.statistics, variance=bundle.norm_vars, used=used)
+        return features if used.all() or not used.any() else apply(used=used)
 
     def log_likelihoods(self, features: Floats, first: int = 0, last: int | None = None) -> Floats:
         """Return the log-likelihoods of the normalised frames [first, last), float32 (last - first, pdfs)."""
