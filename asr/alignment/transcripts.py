@@ -47,7 +47,7 @@ class AlignmentLang:
         if (lang / "topo").is_file():
             topology = read_topology(lang / "topo")
             if odd := sorted(classes.names.keys() ^ set(topology.phones)):
-                raise InputError(f"phone {odd[0]} is not both here and in phones.txt", file=lang / "topo")
+                raise InputError(f"phone {odd[0]} is not in both this file and phones.txt", file=lang / "topo")
         else:
             topology = make_topology(max(classes.names), sorted(classes.silence))
         lexicon = lang / "L.fst"

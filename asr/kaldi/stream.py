@@ -171,7 +171,7 @@ class TextStream(_Stream):
         """Read a decimal integer of 32 bits."""
         value = self._parsed(int, "an integer")
         if not -(2**31) <= value < 2**31:
-            self.refuse(f"{value} has more than 32 bits")
+            self.refuse(f"{str(value)[:40]} has more than 32 bits")
         return value
 
     def real(self) -> float:

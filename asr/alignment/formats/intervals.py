@@ -81,7 +81,7 @@ def label_files(source: Path, suffix: str) -> Iterator[tuple[str, Path]]:
     seen: dict[str, Path] = {}
     for path in paths:
         if path.stem in seen:
-            raise InputError(f"this utterance has {seen[path.stem]} as well", file=path, key=path.stem)
+            raise InputError(f"{seen[path.stem]} has the same utterance", file=path, key=path.stem)
         seen[path.stem] = path
         yield path.stem, path
 

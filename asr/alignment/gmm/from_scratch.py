@@ -12,7 +12,6 @@ Writes  OUT/mono, OUT/tri: final.mdl (with its Gaussians) tree phones.txt ali.*.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from asr.alignment.transcripts import AlignmentLang, to_align
 from asr.console import say
 from asr.errors import InputError
 from asr.features.reader import DESCRIPTION, describe
-from asr.files import atomic, read_bytes
+from asr.files import atomic, read_bytes, write_json
 from asr.kaldi.alignments import remove_alignments, write_alignments
 from asr.kaldi.system import write_system
 from asr.kaldi.transition_model import Ints, TransitionModel, from_tree
@@ -197,11 +196,11 @@ def _write(
         "cmvn_opts": "--norm-means=true --norm-vars=false\n",
         "delta_opts": "\n",
         "mfcc.conf": _mfcc_options(about),
-        DESCRIPTION: json.dumps(about, indent=2) + "\n",
     }
     for name, text in texts.items():
         with atomic(out / name) as handle:
             handle.write(text)
+    write_json(out / DESCRIPTION, about, indent=2)
     write_table(out / UNALIGNED, faults)
     write_alignments(out, cut(jobs, data, len(jobs)))
 
