@@ -12,15 +12,15 @@ load_kaldi.py, load_pdfs.py and stretched.py call it for their kinds of alignmen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asr.alignment.coverage import SetCoverage
-from asr.console import progress, say
+from asr.console import progress, say, warn
 from asr.corpus.problems import named_first
 from asr.errors import InputError
 from asr.files import write_json
@@ -60,6 +60,37 @@ class LoadRequest:
         return {name: count for folder in self.folders for name, count in num_frames(folder).items()}
 
 
+@dataclass
+class LeftOut:
+    """The alignments that a loader leaves out.
+
+    what: the fault of such alignments, in words; reasons: {utterance: reason}, filled while alignments are read;
+    listed: the file with the utterances that could not be aligned and the reasons, if there is one.
+    """
+
+    what: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
+    listed: Path | None = None
+
+    def __post_init__(self) -> None:
+        self._listed_reasons = {} if self.listed is None else read_table(self.listed)
+
+    def summary(self) -> str:
+        """Return the number of alignments that are left out, with an example, and the name of the file."""
+        parts = []
+        if self.reasons:
+            utterance, reason = next(iter(self.reasons.items()))
+            parts.append(f"{len(self.reasons)} {self.what}, such as {utterance}: {reason}")
+        if self.listed is not None:
+            parts.append(f"why: {self.listed}")
+        return "; ".join(parts)
+
+    def reasons_of(self, utterances: Iterable[str]) -> dict[str, str]:
+        """Return {utterance: reason} of those that have a known reason."""
+        known = {**self._listed_reasons, **self.reasons}
+        return {utterance: known[utterance] for utterance in utterances if known.get(utterance)}
+
+
 def frames_file(folder: Path) -> Path:
     """Return FOLDER/utt2num_frames. Raises InputError if it is missing."""
     path = folder / "utt2num_frames"
@@ -81,15 +112,14 @@ def write_targets(
     pairs: Iterable[tuple[str, Ints]],
     num_pdfs: int,
     request: LoadRequest,
-    why: Callable[[], str] = str,
-    reasons: Sequence[Mapping[str, str]] = (),
+    left_out: LeftOut | None = None,
 ) -> list[Path]:
     """Write pdf.ark, ali_train_pdf.counts and coverage.json of (utterance, pdf-ids) pairs; return their paths.
 
-    why: returns what an error adds about missing alignments. reasons: {utterance: reason why it has no alignment};
-    the first table with an utterance counts. Both are read after the last pair.
+    left_out: filled while `pairs` are read.
     Raises InputError if more than request.max_missing of the training set is missing.
     """
+    left_out = left_out or LeftOut()
     sets = [
         SetCoverage(name, num_frames(folder), request.length_tolerance, num_pdfs)
         for name, folder in zip(("train", "dev"), request.folders, strict=False)
@@ -102,9 +132,11 @@ def write_targets(
     unknown: list[str] = []
     names = ("pdf.ark", "ali_train_pdf.counts", "coverage.json")
     targets, counts, coverage = (request.out / name for name in names)
-    write_int_vectors(targets, _accepted(pairs, sets, unknown, request.max_missing, why))
+    write_int_vectors(targets, _accepted(pairs, sets, unknown, request.max_missing, left_out))
     write_counts(counts, sets[0].counts)
-    _report(coverage, sets, unknown, reasons)
+    _report(coverage, sets, unknown, left_out)
+    if left_out.reasons:
+        warn(f"alignments left out: {left_out.summary()}")
     return [targets, counts, coverage]
 
 
@@ -122,7 +154,7 @@ def _accepted(
     sets: list[SetCoverage],
     unknown: list[str],
     max_missing: float,
-    why: Callable[[], str],
+    left_out: LeftOut,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, pdf-ids) for pdf.ark; fill `unknown` with the utterances that are in no set.
 
@@ -140,19 +172,18 @@ def _accepted(
     try:
         sets[0].require(max_missing, unknown)
     except InputError as error:
-        raise InputError("; ".join(filter(None, [error.message, why()])), file=error.file) from None
+        raise InputError("; ".join(filter(None, [error.message, left_out.summary()])), file=error.file) from None
 
 
-def _report(path: Path, sets: list[SetCoverage], unknown: list[str], reasons: Sequence[Mapping[str, str]]) -> None:
+def _report(path: Path, sets: list[SetCoverage], unknown: list[str], left_out: LeftOut) -> None:
     """Say how much is covered and write it as JSON: one object a set, and the utterances that are in no set."""
     figures: dict[str, Any] = {}
     for item in sets:
         for line in item.lines():
             say(f"align: {line}")
-        known = {key: next((table[key] for table in reasons if key in table), "") for key in item.missing}
-        known = {key: reason for key, reason in known.items() if reason}
-        figures[item.name] = {**item.figures(), "reasons": known}
-        for key, reason in list(known.items())[:REASONS_SHOWN]:
+        reasons = left_out.reasons_of(item.missing)
+        figures[item.name] = {**item.figures(), "reasons": reasons}
+        for key, reason in list(reasons.items())[:REASONS_SHOWN]:
             say(f"align: {item.name}: {key}: {reason}")
     if unknown:
         say(f"align: {len(unknown)} alignments of utterances that are in no set were left out, such as {unknown[0]}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asr.alignment.jobs import copy_archives
-from asr.alignment.load import UNALIGNED, LoadRequest, write_targets
+from asr.alignment.load import UNALIGNED, LeftOut, LoadRequest, write_targets
 from asr.console import say, warn
 from asr.errors import InputError
 from asr.files import copy_whole
@@ -17,7 +17,7 @@ from asr.kaldi.alignments import read_alignments, to_pdf
 from asr.kaldi.path_check import PathCheck
 from asr.kaldi.system import copy_system, read_system
 from asr.kaldi.transition_model import Ints, TransitionModel
-from asr.tables import read_symbols, read_table
+from asr.tables import read_symbols
 
 #: other files of an alignment directory that Kaldi's next step reads if they exist: how the features are made
 KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")
@@ -32,24 +32,11 @@ def load(ali_dir: Path, request: LoadRequest) -> list[Path]:
         f"align: {len(model.topology.phones)} phones, {model.num_pdfs} pdfs, {model.num_transition_ids} "
         f"transition-ids, a tree of context width {system.tree.N}"
     )
-    illegal: dict[str, str] = {}
-    archives: dict[str, str] = {}
     listed = ali_dir / UNALIGNED
-    unaligned = read_table(listed) if listed.is_file() else {}
-
-    def why() -> str:
-        reasons = []
-        if illegal:
-            utterance, reason = next(iter(illegal.items()))
-            reasons.append(f"{len(illegal)} are not paths through whole phones, such as {utterance}: {reason}")
-        if listed.is_file():
-            reasons.append(f"why: {listed}")
-        return "; ".join(reasons)
-
-    pairs = _pdfs_of(ali_dir, model, illegal, archives)
-    written = write_targets(pairs, model.num_pdfs, request, why, (illegal, unaligned))
-    if illegal:
-        warn(f"alignments left out: {why()}")
+    left_out = LeftOut("are not paths through whole phones", listed=listed if listed.is_file() else None)
+    archives: dict[str, str] = {}
+    pairs = _pdfs_of(ali_dir, model, left_out.reasons, archives)
+    written = write_targets(pairs, model.num_pdfs, request, left_out)
     return [*written, *_copy(ali_dir, request, phones, archives)]
 
 

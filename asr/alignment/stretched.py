@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.load import LoadRequest, write_targets
-from asr.console import warn
+from asr.alignment.load import LeftOut, LoadRequest, write_targets
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
 from asr.kaldi.archives import read_int_vectors
@@ -44,15 +43,8 @@ def inputs_of(originals: Path, data: Path) -> list[Path]:
 def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
     """Write the targets of both sets; utterances of the training set may be copies. Raises InputError."""
     num_pdfs = len(read_counts(originals / "ali_train_pdf.counts"))
-    faults: dict[str, str] = {}
-
-    def why() -> str:
-        key, reason = next(iter(faults.items()), ("", ""))
-        return f"{len(faults)} copies do not fit their originals, such as {key}: {reason}" if faults else ""
-
-    written = write_targets(_pairs(originals, request, faults), num_pdfs, request, why)
-    if faults:
-        warn(f"alignments left out: {why()}")
+    left_out = LeftOut("copies do not fit their originals")
+    written = write_targets(_pairs(originals, request, left_out.reasons), num_pdfs, request, left_out)
     return [*written, *copy_system(originals, request.out, _system_files(originals))]
 
 
