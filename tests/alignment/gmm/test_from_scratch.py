@@ -195,10 +195,7 @@ def test_sizes_grow_with_the_hours():
     [
         (["--lang", "nowhere"], "nowhere: is not a folder; --lang takes a lang directory, as `asr lang` makes it"),
         (["--states", "-1"], "--states: '-1' is less than 0"),
-        (
-            ["--ali-dir", "."],
-            "align: --from-scratch makes alignments and --ali-dir loads them: pass only one of them",
-        ),
+        (["--ali-dir", "."], "align: --from-scratch makes alignments and --ali-dir loads them: pass only one"),
     ],
 )
 def test_wrong_options(corpus, tmp_path, refused, options, message):
