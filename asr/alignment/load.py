@@ -61,7 +61,7 @@ class LoadRequest:
 
 
 @dataclass
-class LeftOut:
+class LeftOutAlignments:
     """The alignments that a loader leaves out.
 
     what: the fault of such alignments, in words; reasons: {utterance: reason}, filled while alignments are read;
@@ -112,14 +112,14 @@ def write_targets(
     pairs: Iterable[tuple[str, Ints]],
     num_pdfs: int,
     request: LoadRequest,
-    left_out: LeftOut | None = None,
+    left_out: LeftOutAlignments | None = None,
 ) -> list[Path]:
     """Write pdf.ark, ali_train_pdf.counts and coverage.json of (utterance, pdf-ids) pairs; return their paths.
 
     left_out: filled while `pairs` are read.
     Raises InputError if more than request.max_missing of the training set is missing.
     """
-    left_out = left_out or LeftOut()
+    left_out = left_out or LeftOutAlignments()
     sets = [
         SetCoverage(name, num_frames(folder), request.length_tolerance, num_pdfs)
         for name, folder in zip(("train", "dev"), request.folders, strict=False)
@@ -154,7 +154,7 @@ def _accepted(
     sets: list[SetCoverage],
     unknown: list[str],
     max_missing: float,
-    left_out: LeftOut,
+    left_out: LeftOutAlignments,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, pdf-ids) for pdf.ark; fill `unknown` with the utterances that are in no set.
 
@@ -175,7 +175,7 @@ def _accepted(
         raise InputError("; ".join(filter(None, [error.message, left_out.summary()])), file=error.file) from None
 
 
-def _report(path: Path, sets: list[SetCoverage], unknown: list[str], left_out: LeftOut) -> None:
+def _report(path: Path, sets: list[SetCoverage], unknown: list[str], left_out: LeftOutAlignments) -> None:
     """Say how much is covered and write it as JSON: one object a set, and the utterances that are in no set."""
     figures: dict[str, Any] = {}
     for item in sets:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asr.alignment.jobs import copy_archives
-from asr.alignment.load import UNALIGNED, LeftOut, LoadRequest, write_targets
+from asr.alignment.load import UNALIGNED, LeftOutAlignments, LoadRequest, write_targets
 from asr.console import say, warn
 from asr.errors import InputError
 from asr.files import copy_whole
@@ -33,7 +33,7 @@ def load(ali_dir: Path, request: LoadRequest) -> list[Path]:
         f"transition-ids, a tree of context width {system.tree.N}"
     )
     listed = ali_dir / UNALIGNED
-    left_out = LeftOut("are not paths through whole phones", listed=listed if listed.is_file() else None)
+    left_out = LeftOutAlignments("are not paths through whole phones", listed=listed if listed.is_file() else None)
     archives: dict[str, str] = {}
     pairs = _pdfs_of(ali_dir, model, left_out.reasons, archives)
     written = write_targets(pairs, model.num_pdfs, request, left_out)

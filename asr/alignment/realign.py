@@ -42,7 +42,7 @@ from asr.stamp import Stamp
 from asr.tables import write_table
 
 #: ({utterance: transition-ids}, {utterance: reason why it has none})
-Aligned = tuple[dict[str, Ints], dict[str, str]]
+AlignedPart = tuple[dict[str, Ints], dict[str, str]]
 UTTERANCES_AT_ONCE = 25
 
 #: raised whenever the same inputs give other results: earlier results are then made again
@@ -133,7 +133,7 @@ def _write_aligned(settings: Settings, model: Path, folders: Sequence[Path], wor
     return faults
 
 
-def _align_set(settings: Settings, model: Path, lang: AlignmentLang, data: Path) -> Aligned:
+def _align_set(settings: Settings, model: Path, lang: AlignmentLang, data: Path) -> AlignedPart:
     """Align one data directory."""
     words, faults = to_align(lang.word_ids(data), num_frames(data))
     if not words:
@@ -152,7 +152,7 @@ def _align_set(settings: Settings, model: Path, lang: AlignmentLang, data: Path)
 
 def _in_parallel(
     setup: tuple[Any, ...], words: Mapping[str, list[int]], pieces: Sequence[Sequence[str]], nj: int
-) -> Iterator[Aligned]:
+) -> Iterator[AlignedPart]:
     jobs = ({name: words[name] for name in piece} for piece in pieces)
     with Pool(processes_for(nj, len(pieces)), _begin, setup, what="realign") as pool:
         yield from pool.map(_align, jobs, name=lambda job: f"{min(job)} to {max(job)}")
@@ -198,7 +198,7 @@ def _begin(*setup: Any) -> None:
     _aligner = _Aligner(*setup)
 
 
-def _align(words: dict[str, list[int]]) -> Aligned:
+def _align(words: dict[str, list[int]]) -> AlignedPart:
     assert _aligner is not None
     aligned: dict[str, Ints] = {}
     faults: dict[str, str] = {}

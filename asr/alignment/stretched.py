@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.alignment.load import LeftOut, LoadRequest, write_targets
+from asr.alignment.load import LeftOutAlignments, LoadRequest, write_targets
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
 from asr.kaldi.archives import read_int_vectors
@@ -43,7 +43,7 @@ def inputs_of(originals: Path, data: Path) -> list[Path]:
 def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
     """Write the targets of both sets; utterances of the training set may be copies. Raises InputError."""
     num_pdfs = len(read_counts(originals / "ali_train_pdf.counts"))
-    left_out = LeftOut("copies do not fit their originals")
+    left_out = LeftOutAlignments("copies do not fit their originals")
     written = write_targets(_pairs(originals, request, left_out.reasons), num_pdfs, request, left_out)
     return [*written, *copy_system(originals, request.out, _system_files(originals))]
 

@@ -23,7 +23,7 @@ import numpy as np
 from asr.alignment.gmm import training
 from asr.alignment.gmm.cepstra import NUM_CEPS, Cepstra
 from asr.alignment.gmm.questions import clustered_questions, distinct, phone_questions
-from asr.alignment.gmm.shard import ContextStatistics, System
+from asr.alignment.gmm.shard import ContextStatistics, GmmSystem
 from asr.alignment.gmm.shard_pool import ShardPool
 from asr.alignment.gmm.tree_building import grow
 from asr.alignment.jobs import cut
@@ -110,7 +110,7 @@ def _without_transcript(cepstra: Cepstra, data: Sequence[Path]) -> dict[str, str
 
 def _monophones(
     out: Path, lang: AlignmentLang, shards: ShardPool, unusable: Mapping[str, str], train: Path, plan: GmmPlan
-) -> System:
+) -> GmmSystem:
     """Train monophones on at most `mono_hours`, align all utterances with them, and write OUT."""
     rng = np.random.default_rng(plan.seed)
     tree = monophone_tree(lang.topology, lang.classes.sets)
@@ -119,7 +119,7 @@ def _monophones(
     with some or contextlib.nullcontext(shards) as small:
         small.call("compile", tree, model)
         training.align_equally(small)
-        system = System(tree, model, training.flat(small, tree.num_pdfs))
+        system = GmmSystem(tree, model, training.flat(small, tree.num_pdfs))
         first = system.mixtures.num_gaussians
         system = training.reestimated(small, system, first, rng, least_occupancy=3.0)
         system = training.train(small, system, training.MONOPHONE, MONOPHONE_GAUSSIANS, rng, "monophones")
@@ -129,7 +129,7 @@ def _monophones(
     return system
 
 
-def _triphones(lang: AlignmentLang, shards: ShardPool, model: TransitionModel, plan: GmmPlan) -> System:
+def _triphones(lang: AlignmentLang, shards: ShardPool, model: TransitionModel, plan: GmmPlan) -> GmmSystem:
     """Grow the tree on the alignments with the monophone `model` and train its states."""
     rng = np.random.default_rng(plan.seed + 1)
     width, place = CONTEXTS[plan.context]
@@ -150,7 +150,7 @@ def _triphones(lang: AlignmentLang, shards: ShardPool, model: TransitionModel, p
     say(f"align: tree: {len(statistics.keys):,} contexts, {tree.num_pdfs} pdfs (at most {states} leaves)")
     shards.call("convert", model, tree, tied)
     shards.call("compile", tree, tied)
-    system = System(tree, tied, mixtures)
+    system = GmmSystem(tree, tied, mixtures)
     return training.train(shards, system, training.TRIPHONE, gaussians, rng, f"{plan.context}s")
 
 
@@ -182,7 +182,7 @@ def _questions(
 def _write(
     out: Path,
     lang: AlignmentLang,
-    system: System,
+    system: GmmSystem,
     jobs: Sequence[Mapping[str, Ints]],
     faults: Mapping[str, str],
     data: Sequence[Path],

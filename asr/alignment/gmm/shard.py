@@ -30,7 +30,7 @@ KEPT_FRAMES = 400_000
 
 
 @dataclass(frozen=True)
-class System:
+class GmmSystem:
     """A hidden Markov model during its training."""
 
     tree: ContextTree
@@ -135,7 +135,7 @@ class Shard:
                 result.frames += frames
         return result
 
-    def align(self, system: System, beams: AlignmentBeams) -> Aligned:
+    def align(self, system: GmmSystem, beams: AlignmentBeams) -> Aligned:
         """Make Viterbi alignments with `system`, whose tree and topology were compiled."""
         result = Aligned()
         transitions = scores_of_transitions(system.model, beams)
@@ -189,7 +189,7 @@ class Shard:
             self._features, self._names = features, names
         return self._features
 
-    def accumulate(self, system: System) -> tuple[Sums, npt.NDArray[np.int64]]:
+    def accumulate(self, system: GmmSystem) -> tuple[Sums, npt.NDArray[np.int64]]:
         """Return (sums for the Gaussians, counts of each transition-id) at the present alignments."""
         tids = self._all_tids()
         sums = accumulate(system.mixtures, self._all_features(), system.model.tid_to_pdf[tids])

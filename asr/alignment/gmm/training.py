@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asr.alignment.gmm.shard import Aligned, ContextStatistics, System, summed
+from asr.alignment.gmm.shard import Aligned, ContextStatistics, GmmSystem, summed
 from asr.alignment.gmm.shard_pool import ShardPool
 from asr.alignment.gmm.tree_building import means_and_variances
 from asr.alignment.gmm.update import Sums, split, update
@@ -45,8 +45,8 @@ TRIPHONE = Iterations(35, (10, 20, 30), 25)
 
 
 def train(
-    shards: ShardPool, system: System, iterations: Iterations, target: int, rng: np.random.Generator, name: str
-) -> System:
+    shards: ShardPool, system: GmmSystem, iterations: Iterations, target: int, rng: np.random.Generator, name: str
+) -> GmmSystem:
     """Train from the present alignments, up to `target` Gaussians; `name`: the system, for the user.
 
     Raises InputError if no utterance aligns.
@@ -70,8 +70,8 @@ def train(
 
 
 def reestimated(
-    shards: ShardPool, system: System, wanted: int, rng: np.random.Generator, *, least_occupancy: float = 10.0
-) -> System:
+    shards: ShardPool, system: GmmSystem, wanted: int, rng: np.random.Generator, *, least_occupancy: float = 10.0
+) -> GmmSystem:
     """Return the system after one iteration at the present alignments, with at most `wanted` Gaussians."""
     sums, counts = Sums.zero(system.mixtures), np.zeros(system.model.num_transition_ids + 1)
     for part, seen in shards.call("accumulate", system):
@@ -81,7 +81,7 @@ def reestimated(
     mixtures = update(system.mixtures, sums, least_occupancy=least_occupancy)
     if wanted > mixtures.num_gaussians:
         mixtures = split(mixtures, wanted, occupancy, rng)
-    return System(system.tree, with_transitions(system.model, counts), mixtures)
+    return GmmSystem(system.tree, with_transitions(system.model, counts), mixtures)
 
 
 def with_transitions(model: TransitionModel, counts: npt.NDArray[np.float64]) -> TransitionModel:
@@ -93,7 +93,7 @@ def with_transitions(model: TransitionModel, counts: npt.NDArray[np.float64]) ->
     return dataclasses.replace(model, tid_log_prob=np.array(trained.log_probs, dtype=np.float32))
 
 
-def align(shards: ShardPool, system: System, beams: AlignmentBeams) -> Aligned:
+def align(shards: ShardPool, system: GmmSystem, beams: AlignmentBeams) -> Aligned:
     """Realign all shards during training; with a wide beam and a warning if nothing aligns within the retry beam.
 
     Raises InputError if no utterance aligns.
@@ -110,7 +110,7 @@ def align(shards: ShardPool, system: System, beams: AlignmentBeams) -> Aligned:
     return _some(aligned)
 
 
-def align_last(shards: ShardPool, system: System) -> Aligned:
+def align_last(shards: ShardPool, system: GmmSystem) -> Aligned:
     """Align all shards with a trained `system`, within the usual beams. Raises InputError if no utterance aligns.
 
     (An utterance that a trained system aligns only in a wide beam has another transcript.)
@@ -118,7 +118,7 @@ def align_last(shards: ShardPool, system: System) -> Aligned:
     return _some(align_any(shards, system, AlignmentBeams()))
 
 
-def align_any(shards: ShardPool, system: System, beams: AlignmentBeams) -> Aligned:
+def align_any(shards: ShardPool, system: GmmSystem, beams: AlignmentBeams) -> Aligned:
     """Realign all shards, whether or not an utterance aligns."""
     return _joined(shards.call("align", system, beams))
 

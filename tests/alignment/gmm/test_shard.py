@@ -7,7 +7,7 @@ import pytest
 
 from asr.alignment.gmm import training
 from asr.alignment.gmm.cepstra import Cepstra
-from asr.alignment.gmm.shard import Aligned, Shard, System
+from asr.alignment.gmm.shard import Aligned, GmmSystem, Shard
 from asr.alignment.training_graph import AlignmentBeams
 from asr.errors import InputError
 from asr.kaldi.archives import write_matrices
@@ -35,7 +35,7 @@ def shard(small, tmp_path):
     cepstra = Cepstra.make([tmp_path / "data"], tmp_path / "c.f32")
     made = Shard({"good": [1], "short": [1, 2], "strange": [3]}, cepstra, tmp_path / "L.fst", 1)
     made.compile(read_tree(folder / "tree"), model)
-    return made, System(read_tree(folder / "tree"), model, flat(model.num_pdfs))
+    return made, GmmSystem(read_tree(folder / "tree"), model, flat(model.num_pdfs))
 
 
 def flat(pdfs):
