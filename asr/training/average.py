@@ -63,7 +63,10 @@ class Average:
         self.closing_s = 0.0  # spent on finishing parts
 
     def mu(self, frames: int) -> float:
-        """Return mu = 1/k, the weight of the next sample in `mean`: its push made the count of frames `frames`."""
+        """Return mu = 1/k, the weight of the next sample in `mean`; its push made the count of frames `frames`.
+
+        The server then takes the sample shard by shard: mean.lerp_(w, mu).
+        """
         place = self.place
         while place + 1 < len(self.starts) and frames >= self.starts[place + 1]:
             place += 1
@@ -72,10 +75,6 @@ class Average:
             self.place = place
         self.k += 1
         return 1.0 / self.k
-
-    def update(self, w: torch.Tensor, frames: int) -> None:
-        """Take the sample w, all of it at once; the server does it shard by shard. Allocates nothing."""
-        self.mean.lerp_(w, self.mu(frames))
 
     def _close(self) -> None:
         """Keep the mean of the current part, which is over."""

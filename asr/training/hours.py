@@ -1,19 +1,13 @@
-"""How much speech a data directory holds: frames, and which of its utterances are perturbed copies of others."""
+"""Hours of speech: which utterances of a data directory are perturbed copies, and the frames of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from asr.alignment.load import num_frames
 from asr.tables import read_table
 
 FRAMES_PER_HOUR = 360_000
-
-
-def frame_counts(folder: Path) -> dict[str, int]:
-    """Return {utterance: frames of its features}. Raises InputError."""
-    return num_frames(folder)
 
 
 def originals(folder: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ import torch
 from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
 from asr.acoustic.network import NetworkConfig
 from asr.acoustic.spec_augment import SpecAugment
+from asr.alignment.load import num_frames
 from asr.console import progress, say, warn
 from asr.corpus.problems import named_first
 from asr.errors import InputError
@@ -21,7 +22,7 @@ from asr.features.reader import FeatureReader, describe
 from asr.kaldi.counts import read_counts
 from asr.training.data import TrainingData
 from asr.training.heldout import Heldout
-from asr.training.hours import distinct_frames, frame_counts, originals
+from asr.training.hours import distinct_frames, originals
 from asr.training.natural import Factors, NaturalGradient
 from asr.training.objectives.cross_entropy import CrossEntropyJob
 from asr.training.plan import Plan
@@ -113,7 +114,7 @@ def gather(plan: Plan) -> Materials:
 
 def _aligned(settings: Settings, shape: NetworkConfig) -> Targets:
     """Return the pdf-ids of the training utterances that are aligned."""
-    counted = frame_counts(settings.train_data)
+    counted = num_frames(settings.train_data)
     targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, counted)
     if not targets.lengths:
         raise InputError("no utterance of the training data is aligned", file=settings.ali / "pdf.ark")
@@ -150,7 +151,7 @@ def _keep_out(
 ) -> tuple[Targets, FeatureReader, Targets, list[str]]:
     """Return what is trained on, and reader, targets and utterances of what is held out: dev, or a slice of train."""
     if settings.dev_data is not None:
-        dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, frame_counts(settings.dev_data))
+        dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, num_frames(settings.dev_data))
         if dev.lengths:
             reader = FeatureReader(settings.dev_data, features)
             dev = _usable(dev, reader, settings.max_missing)

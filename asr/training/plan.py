@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 
+from asr.alignment.load import num_frames
 from asr.console import say
 from asr.errors import InputError
 from asr.parallel.machine import cores
 from asr.training import methods
-from asr.training.hours import FRAMES_PER_HOUR, distinct_frames, frame_counts
+from asr.training.hours import FRAMES_PER_HOUR, distinct_frames
 from asr.training.methods.base import Method
 from asr.training.settings import Settings
 from asr.training.sizing import suit
@@ -111,7 +112,7 @@ def _number(settings: Settings, name: str, usable: Callable[[float], bool], rule
 
 def _sized(settings: Settings, method: Method, dropout: float | None) -> tuple[Settings, float, frozenset[str]]:
     """Return the settings with layers, width, minibatch and dropout by the hours, dropout, and which were given."""
-    counts = frame_counts(settings.train_data)
+    counts = num_frames(settings.train_data)
     distinct = distinct_frames(settings.train_data, counts)
     rule = suit(distinct / FRAMES_PER_HOUR, sum(counts.values()) / FRAMES_PER_HOUR)
     given = {name for name in ("layers", "width", "minibatch") if getattr(settings, name)}

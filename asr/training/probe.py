@@ -22,7 +22,6 @@ from asr.training.engines.simulated import SimulatedEngine
 from asr.training.ledger import Ledger
 from asr.training.log import TrainingLog
 from asr.training.materials import Materials, unit_hash
-from asr.training.methods.base import Method
 from asr.training.plan import Plan
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
@@ -35,7 +34,6 @@ LEAST_PUSHES = 250
 MOST = 0.05
 #: workers that are simulated at most
 MOST_WORKERS = 64
-FIRST_GUESS = 0.1
 #: how far from the first guess, either way
 FARTHEST = 16.0
 
@@ -53,10 +51,8 @@ def find_eta0(plan: Plan, materials: Materials, start: torch.Tensor, log: Traini
     begun = time.monotonic()
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.minibatch_threads)
-    first = eta0_first(plan.settings.minibatch)
-    workers = min(plan.workers, MOST_WORKERS)
-    probe = Probe(materials, start, plan.new_method, workers, plan.settings.max_norm, first)
-    eta0, tried = probe.find()
+    probe = Probe(plan, materials, start)
+    eta0, tried = search(probe, probe.first)
     torch.set_num_threads(threads)
     for one in tried:
         ce = one.ce if math.isfinite(one.ce) else None
@@ -99,18 +95,9 @@ def search(judge: Callable[[float], float], first: float) -> tuple[float, list[T
 class Probe:
     """Short runs on one per cent of the training frames."""
 
-    def __init__(
-        self,
-        materials: Materials,
-        start: torch.Tensor,
-        new_method: Callable[[], Method],
-        workers: int,
-        max_norm: float,
-        first: float = FIRST_GUESS,
-    ) -> None:
-        self.start, self.new_method, self.workers = start, new_method, workers
-        self.max_norm, self.first = max_norm, first
-        self.heldout, self.natural = materials.heldout, materials.natural
+    def __init__(self, plan: Plan, materials: Materials, start: torch.Tensor) -> None:
+        self.plan, self.materials, self.start = plan, materials, start
+        self.first = eta0_first(plan.settings.minibatch)
         data = materials.data
         wanted = max(SHARE * materials.frames, LEAST_PUSHES * data.minibatch)
         wanted = min(wanted, MOST * materials.frames)  # of a small corpus, a noisy answer rather than a second pass
@@ -122,10 +109,6 @@ class Probe:
                 break
         self.job = replace(materials.job, data=replace(data, targets=data.targets.only(names)))
 
-    def find(self) -> tuple[float, list[TriedRate]]:
-        """Return the best rate, from the first guess on, and all that were tried."""
-        return search(self, self.first)
-
     def __call__(self, eta0: float) -> float:
         """Return held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`.
 
@@ -136,14 +119,15 @@ class Probe:
         server = ParameterServer(
             self.start.clone(),
             Schedule(eta0, ledger.total, warmup=0.1),
-            self.new_method(),
+            self.plan.new_method(),
             Average(self.start, ledger.total // 2),
-            self.natural(ledger.total),
+            self.materials.natural(ledger.total),
             max_staleness=10**9,
-            max_norm=self.max_norm,
+            max_norm=self.plan.settings.max_norm,
         )
         dispatcher = Dispatcher(server, data.names)
-        with SimulatedEngine(dispatcher, self.job, workers=self.workers, seed=data.seed) as engine:
+        workers = min(self.plan.workers, MOST_WORKERS)
+        with SimulatedEngine(dispatcher, self.job, workers=workers, seed=data.seed) as engine:
             try:
                 engine.run(ledger)
             except NotFiniteError as error:
@@ -151,6 +135,6 @@ class Probe:
                     raise  # at the lowest one it is not the rate: features may not be finite
                 say(f"train: eta0 {eta0:g}: too high, {error.message.split(';')[0]}")
                 return math.inf
-        ce = self.heldout.evaluate(server.weights.lerp(server.averaged(), 0.5)).ce
+        ce = self.materials.heldout.evaluate(server.weights.lerp(server.averaged(), 0.5)).ce
         say(f"train: eta0 {eta0:g}: held-out cross-entropy {ce:.3f} after {self.frames:,} frames")
         return ce

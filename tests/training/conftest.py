@@ -9,12 +9,12 @@ import pytest
 from asr.cli import main
 from asr.tables import read_table, write_table
 from asr.training.materials import Materials, gather
-from asr.training.plan import decide
+from asr.training.plan import Plan, decide
 from asr.training.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def speech(shared, tmp_path_factory) -> Materials:
+def speech_plan(shared, tmp_path_factory) -> Plan:
     """Every tenth training utterance of the AISHELL sample (0.09 h, 496 pdfs), an eighth of them held out; a network
     of two layers of 128 units. Features and pdf-ids are made by the project's own stages."""
     folder = tmp_path_factory.mktemp("speech")
@@ -33,6 +33,7 @@ def speech(shared, tmp_path_factory) -> Materials:
     settings = Settings(
         dropout="0",
         natural_gradient="off",
+        workers=2,
         train_data=data,
         ali=folder / "ali",
         out=folder / "model",
@@ -45,4 +46,10 @@ def speech(shared, tmp_path_factory) -> Materials:
         heldout_frames=2000,
         precision="float32",
     )
-    return gather(decide(settings))
+    return decide(settings)
+
+
+@pytest.fixture(scope="session")
+def speech(speech_plan) -> Materials:
+    """The frames of that task."""
+    return gather(speech_plan)

@@ -36,7 +36,7 @@ def test_average_is_the_mean_from_t0_on():
     raw = torch.tensor([0.0])
     for value, frames in ((1.0, 10), (2.0, 20), (3.0, 30), (7.0, 40)):
         raw.fill_(value)
-        average.update(raw, frames)
+        average.mean.lerp_(raw, average.mu(frames))
         if frames == 10:
             assert average.current(raw) is raw, "before t0 there is no average"
     assert average.count == 3
@@ -50,7 +50,7 @@ def test_every_window_can_be_had_afterwards(tmp_path, on_disk):
     raw = torch.zeros(1)
     for place, value in enumerate(values):
         raw.fill_(value)
-        average.update(raw, 5 * (place + 1))
+        average.mean.lerp_(raw, average.mu(5 * (place + 1)))
     found = {window.start: (window.k, window.weights.item()) for window in average.windows()}
     wanted = {start: values[start // 5 - 1 if start else 0 :] for start in (0, 10, 20, 30)}
     assert found == {start: (len(part), pytest.approx(sum(part) / len(part))) for start, part in wanted.items()}
@@ -61,7 +61,7 @@ def test_every_window_can_be_had_afterwards(tmp_path, on_disk):
 def test_windows_past_a_damaged_segment_are_left_out(tmp_path, capsys):
     average = Average(torch.zeros(3), t0_frames=10, cuts=[0, 20, 30], folder=tmp_path)
     for frames in (5, 10, 20, 30):
-        average.update(torch.full((3,), float(frames)), frames)
+        average.mean.lerp_(torch.full((3,), float(frames)), average.mu(frames))
     other = Average(torch.zeros(3), t0_frames=10, cuts=[0, 20, 30], folder=tmp_path)
     other.restore(average.tensors(), average.counters())
     path = tmp_path / "segment-000000000010.safetensors"

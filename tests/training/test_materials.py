@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from asr.acoustic.examples import Targets, load_block
+from asr.alignment.load import num_frames
 from asr.cli import main
 from asr.features.reader import FeatureReader
 from asr.kaldi.archives import read_int_vectors, write_matrices
 from asr.tables import read_table, write_table
-from asr.training.hours import frame_counts
 
 
 def rewritten(folder, change):
@@ -109,7 +109,7 @@ def test_within_the_bound_the_rest_is_trained_on(problem, capsys):
     assert "train007: " in error and "1 of 100 aligned utterances are left out: train007" in error
     assert "1 of 15 aligned utterances are left out: dev003" in error
     lines = [json.loads(line) for line in (folder / "model/log/train.jsonl").read_text().splitlines()]
-    frames = sum(count for key, count in frame_counts(folder / "train").items() if key != "train007")
+    frames = sum(count for key, count in num_frames(folder / "train").items() if key != "train007")
     assert frames in [line.get("frames") for line in lines]
 
 

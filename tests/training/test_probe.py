@@ -8,7 +8,6 @@ import pytest
 
 from asr.acoustic.network import build, flatten
 from asr.errors import InputError
-from asr.training import methods
 from asr.training.probe import Probe, search
 
 INF = math.inf
@@ -31,8 +30,8 @@ def test_doubles_or_halves_while_that_helps(judged, found, tried):
 
 
 @pytest.fixture
-def probe(speech) -> Probe:
-    return Probe(speech, flatten(build(speech.shape, 1)), lambda: methods.get("async-asgd"), 2, 0.0)
+def probe(speech_plan, speech) -> Probe:
+    return Probe(speech_plan, speech, flatten(build(speech.shape, 1)))
 
 
 def test_a_rate_at_which_the_weights_blow_up_is_too_high_and_does_not_end_the_run(probe, capsys):
@@ -44,4 +43,4 @@ def test_a_rate_at_which_the_weights_blow_up_is_too_high_and_does_not_end_the_ru
 def test_a_start_that_is_not_finite_is_said_not_halved_for_ever(probe):
     probe.start.fill_(math.nan)
     with pytest.raises(InputError, match="were not finite; the last ones among"):
-        probe.find()
+        search(probe, probe.first)

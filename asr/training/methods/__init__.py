@@ -28,25 +28,9 @@ from asr.training.methods.schedule_free import ScheduleFree
 from asr.training.methods.sgd import Sgd
 from asr.training.methods.sync_sgd import SyncSgd
 
-METHODS: dict[str, type[Method]] = {
-    method.name: method
-    for method in (
-        AsyncAsgd,
-        Asgd,
-        AsyncSgd,
-        Sgd,
-        LinearDecay,
-        Isgd,
-        DcAsgd,
-        LcAsgd,
-        Accumulate,
-        Easgd,
-        ScheduleFree,
-        Lbfgs,
-        HessianFree,
-        SyncSgd,
-    )
-}
+_CLASSES: list[type[Method]] = [AsyncAsgd, Asgd, AsyncSgd, Sgd, LinearDecay, Isgd, DcAsgd, LcAsgd, Accumulate, Easgd]
+_CLASSES += [ScheduleFree, Lbfgs, HessianFree, SyncSgd]
+METHODS = {method.name: method for method in _CLASSES}
 
 
 def get(name: str, options: Sequence[str] = ()) -> Method:
