@@ -1,7 +1,7 @@
 """Server and ledger together: a worker's message comes in, the answers that are now due go out.
 
     dispatcher.join(worker, slots)
-    for worker, answer in dispatcher.take(message): ...     # for one worker, for several, or for none yet
+    for worker, answer in dispatcher.handle(message): ...     # for one worker, for several, or for none yet
 
 An engine only carries messages and slots. A worker whose message has no answer yet waits in `waiting`: for a lease
 that another worker may give back, or, if the method is synchronous, for the other workers' pushes (the barrier).
@@ -64,8 +64,8 @@ class Dispatcher:
         """Add a worker, which has yet to send its first message."""
         self.slots[worker] = slots
 
-    def take(self, message: Message) -> Due:
-        """Take a message of a worker that has joined. Returns the answers that are now due."""
+    def handle(self, message: Message) -> Due:
+        """Handle a message of a worker that has joined. Returns the answers that are now due."""
         worker = message.worker
         if isinstance(message, WantWeights):
             return [(worker, self._with_weights(worker))]

@@ -1,9 +1,9 @@
 """Who works on what: every minibatch of a pass enters once, whatever happens to the workers.
 
 A pass is cut into leases of a few minibatches. A worker takes one, pushes its minibatches in order, takes the next.
-The ledger counts the pushes that arrived, so if a worker dies another goes on exactly where it stopped: at most what
-was being computed is computed again. A worker keeps to the block that it holds in memory and is told early which one
-comes next, so that it can read it meanwhile; it helps with another's block only if no block is left untouched.
+The ledger counts the pushes that arrived, so if a worker dies another continues exactly where it stopped: at most
+one push is computed again. A worker keeps to the block that it holds in memory and learns early which block comes
+next, so that it can read it meanwhile; it helps with another's block only if no block is left untouched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from asr.acoustic.examples import Block
 from asr.training.messages import Lease
 
-#: leases left in a worker's block when it is told which block comes next
+#: leases left in a worker's block when it learns which block comes next
 AHEAD = 3
 
 
@@ -37,7 +37,7 @@ class Ledger:
             self.waiting[index] = deque(leases)
         self.held: dict[int, Lease] = {}  # worker -> what is left of its lease
         self.home: dict[int, int] = {}  # worker -> the block that it has in memory
-        self.next_home: dict[int, int] = {}  # worker -> the block that it was told to read ahead
+        self.next_home: dict[int, int] = {}  # worker -> the block that it reads ahead
         self.applied = self.dropped = self.repeated = 0
         self.dropped_before = self.repeated_before = 0  # in earlier passes
 
@@ -102,7 +102,7 @@ class Ledger:
             del self.held[worker]
 
     def give_back(self, worker: int) -> None:
-        """Put what is left of the lease of a worker that is gone first in the queue.
+        """Put the rest of the lease of a worker that is gone first in the queue.
 
         The minibatch that it was at counts as repeated, whether or not it had begun.
         """

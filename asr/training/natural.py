@@ -1,13 +1,13 @@
-"""The natural gradient's factors for a whole network: when they are estimated anew, and who may use which.
+"""The natural gradient's factors for a whole network: when they are estimated, and which gradients may use them.
 
 The server owns them. It estimates them at its own weights, from a fixed sample of training frames, at points
 clocked by frames: at the start, at 1/128 of a pass, 1/64, ... 1/2, and then twice a pass. So they depend on weights
 and frames alone, whichever worker dies and however many there are. A checkpoint holds them. Workers read them from
 memory that all share, and apply them to their own gradients.
 
-There are two buffers, version v in number v mod 2. A worker copies version v when it is told of it, and the buffer is
-written again only for version v + 2: a gradient with a version older than the last two may be of a torn copy, and is
-refused as stale.
+There are two buffers, version v in number v mod 2. A worker copies version v when an answer names it, and version v + 2
+overwrites the buffer: a gradient with a version older than the last two may be of a torn copy, and is refused as
+stale.
 """
 
 from __future__ import annotations

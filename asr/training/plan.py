@@ -126,7 +126,7 @@ def _sized(settings: Settings, method: Method, dropout: float | None) -> tuple[S
 
 
 def _check_whole_data(settings: Settings, dropout: float) -> None:
-    """Refuse what a line search cannot have."""
+    """Refuse settings that a line search cannot have."""
     if settings.max_norm:
         raise InputError(f"--max-norm {settings.max_norm:g}: {settings.method} has a line search; leave it at 0")
     if dropout:

@@ -33,7 +33,7 @@ APPLIED = "applied"
 
 
 class ParameterServer:
-    """w (flat float32), its average, and the counters that say what has happened to them.
+    """w (flat float32), its average, and the counters of its pushes.
 
     mark: called with "received", "checked" and "applied" for every push that enters, for benchmarks.
     """
@@ -71,7 +71,7 @@ class ParameterServer:
             natural.refresh(weights, 0)
 
     def apply(self, push: Push, slots: Slots) -> str:
-        """Take one push into w and w̄, and put what comes of it into the worker's weight slot.
+        """Take one push into w and w̄, and put the new weights into the worker's slot.
 
         Returns "applied", or why it was refused: duplicate, shape, stale, nonfinite.
         """
@@ -156,7 +156,7 @@ class ParameterServer:
         self.mark(APPLIED)
 
     def _clip(self, norm: float) -> float:
-        """Return what a push is scaled with so that it is at most `max_norm` long."""
+        """Return the factor that makes a push at most `max_norm` long."""
         if not self.max_norm or norm <= self.max_norm:
             return 1.0
         self.clipped += 1
@@ -173,7 +173,7 @@ class ParameterServer:
         return 0 if self.natural is None else self.natural.version
 
     def pull(self, worker: int, into: torch.Tensor) -> int:
-        """Put what `worker` is to use next into its slot. Returns the version."""
+        """Put the weights that `worker` is to use next into its slot. Returns their version."""
         fresh = worker not in self.served
         self.served.add(worker)
         for w, slot, extra in zip(self.shards, into.split(self.size), self.extra, strict=True):

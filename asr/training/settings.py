@@ -72,7 +72,7 @@ class Settings:
     precision: str = option("auto", help="of the matrix products", choices=("auto", "float32", "bfloat16"))
     heldout_frames: int = option(8192, help="held-out frames looked at while training", least=1)
     heldout_fraction: float = option(
-        0.02, help="share of train kept out where there are no dev alignments", least=0, below=1
+        0.02, help="share of train kept out if there are no dev alignments", least=0, below=1
     )
     max_missing: float = option(
         0.0, help="largest share of aligned utterances whose features cannot be used", least=0, most=1

@@ -157,7 +157,7 @@ class Post:
         """Whether it entered."""
         before = self.server.version
         self.dispatcher.join(push.worker, Slots(self.slots[push.worker], gradient))
-        ((worker, _answer),) = self.dispatcher.take(push)
+        ((worker, _answer),) = self.dispatcher.handle(push)
         assert worker == push.worker
         self.sent.append((push, gradient))
         return self.server.version > before
@@ -167,7 +167,7 @@ class Post:
         worker = rng.choice(range(3) if any(self.ledger.waiting.values()) else sorted(self.ledger.held))
         if worker not in self.ledger.held:
             self.dispatcher.join(worker, Slots(self.slots[worker], gradient))
-            self.dispatcher.take(WantLease(worker))
+            self.dispatcher.handle(WantLease(worker))
         self.sequence[worker] += 1
         version = self.server.version if version is None else version
         return self.send(Push(worker, self.sequence[worker], version, FRAMES, loss=1.0), gradient)

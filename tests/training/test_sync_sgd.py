@@ -42,14 +42,14 @@ class Round:
 
     def lease(self, *workers: int) -> list[int]:
         """The workers that are answered when these have asked for a lease."""
-        due = [answer for worker in workers for answer in self.dispatcher.take(WantLease(worker))]
+        due = [answer for worker in workers for answer in self.dispatcher.handle(WantLease(worker))]
         return [worker for worker, _ in due]
 
     def push(self, worker: int, gradient: list[float], frames: int = 4, loss: float = 1.0, correct: int = 0) -> list:
         self.sequence[worker] += 1
         self.dispatcher.slots[worker].gradient.copy_(torch.tensor(gradient))
         sent = Push(worker, self.sequence[worker], self.server.version, frames, 1, loss, correct)
-        return [worker for worker, answer in self.dispatcher.take(sent) if answer.taken]
+        return [worker for worker, answer in self.dispatcher.handle(sent) if answer.taken]
 
 
 def test_a_step_waits_for_every_worker_and_takes_the_mean_over_the_frames():
@@ -69,7 +69,7 @@ def test_a_step_waits_for_every_worker_and_takes_the_mean_over_the_frames():
 def test_weights_are_had_at_any_time_and_a_lease_when_all_others_wait():
     ours = Round(2)
     assert ours.lease(0) == []
-    ((worker, answer),) = ours.dispatcher.take(WantWeights(1))
+    ((worker, answer),) = ours.dispatcher.handle(WantWeights(1))
     assert (worker, answer.version) == (1, 0) and ours.dispatcher.slots[1].weights.tolist() == [1.0, 2.0]
     assert ours.lease(1) == [0, 1]
 

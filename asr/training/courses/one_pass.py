@@ -7,5 +7,5 @@ from asr.training.session import Session
 
 
 def run(session: Session, engine: Engine) -> None:
-    """Work through what is left of the pass."""
+    """Work through the rest of the pass."""
     session.run_pass(engine)

@@ -205,7 +205,7 @@ class LocalEngine:
             self._replace(member, message.trace)
             return
         with _on_core(core):
-            due = self.dispatcher.take(message)
+            due = self.dispatcher.handle(message)
         self._deliver(due)
 
     def _deliver(self, due: Due) -> None:
@@ -231,7 +231,7 @@ class LocalEngine:
         member.pipe.close()
 
     def _stop(self) -> None:
-        """Dismiss the workers that wait for a lease, and kill the others: what they do is not wanted any more."""
+        """Dismiss the workers that wait for a lease, and kill the others: their work is not wanted any more."""
         idle = self.dispatcher.dismiss()
         self._deliver(idle)
         dismissed = {number for number, _ in idle}

@@ -81,7 +81,7 @@ class SimulatedEngine:
         while not self.dispatcher.complete:
             event = heapq.heappop(self.events)
             self.clock = max(self.clock, event.at)
-            due = self.dispatcher.take(event.message)
+            due = self.dispatcher.handle(event.message)
             if isinstance(event.message, Push):
                 self.server_free = max(self.server_free, event.at) + self.speeds.server_share
             self._deliver(due)

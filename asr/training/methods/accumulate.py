@@ -1,4 +1,4 @@
-"""Accumulated gradients with local steps: fewer, larger pushes, between which a worker goes on by itself.
+"""Accumulated gradients with local steps: fewer, larger pushes, between which a worker makes steps by itself.
 
 Bogoychev, Heafield, Aji & Junczys-Dowmunt 2018, Accelerating Asynchronous Stochastic Gradient Descent for Neural
 Machine Translation, EMNLP. A worker pulls w and makes A gradients, one after each local step of its own weights x,

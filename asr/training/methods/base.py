@@ -1,6 +1,6 @@
 """What a training method is: what a worker sends, and what the server does with it.
 
-A method is a small class, plain SGD where it says nothing else. Class attributes state what kind it is; its dataclass
+A method is a small class derived from plain SGD. Class attributes state what kind it is; its dataclass
 fields are its own settings (`--method-options dc_lambda=0.04`).
 
 The server's side works in place on shards of flat float32 vectors, one shard after the other, so it is elementwise.
@@ -81,7 +81,7 @@ class Method:
         w.add_(g, alpha=-eta)
 
     def give(self, w: Tensor, into: Tensor, extra: Extra, fresh: bool) -> None:
-        """Put a shard of what a worker uses next into its slot. `fresh`: the worker has had nothing yet."""
+        """Put a shard of what a worker uses next into its slot. `fresh`: the worker has had no weights yet."""
         into.copy_(w)
 
     def counters(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ at most `stop` further steps are made on the subproblem  min_w 1/2 (psi(w) - lim
 until psi <= limit. The paper's losses are those of the epoch before, whose minibatches come round again; one pass
 has none that do, so here they are the worker's own last `window` ones. w_prev are the weights with which the further
 steps begin, and zeta is the rate of the schedule times `zeta`. Further pushes count as repeated frames, not as new
-ones; the look that finds a loss back in bounds is not pushed, and not counted. On speech a minibatch that stands out
+ones; a gradient whose loss is back in bounds is not pushed, and not counted. On speech a minibatch that stands out
 often has bad alignments. The windows are not kept in checkpoints: after a resumption they fill anew.
 """
 
