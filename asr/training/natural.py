@@ -5,9 +5,9 @@ clocked by frames: at the start, at 1/128 of a pass, 1/64, ... 1/2, and then twi
 and frames alone, whichever worker dies and however many there are. A checkpoint holds them. Workers read them from
 memory that all share, and apply them to their own gradients.
 
-There are two buffers, version v in number v mod 2. A worker copies version v when an answer names it, and version v + 2
-overwrites the buffer: a gradient with a version older than the last two may be of a torn copy, and is refused as
-stale.
+There are two buffers, version v in number v mod 2. A worker copies version v when an answer names it, and version
+v + 2 overwrites the buffer: a gradient with a version older than the last two may be of a torn copy, and is refused
+as stale.
 """
 
 from __future__ import annotations
