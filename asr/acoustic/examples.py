@@ -158,12 +158,11 @@ def minibatches(
     context: int,
     first: int = 0,
     stop: int | None = None,
-    step: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (spliced inputs, targets) of minibatches `first:stop:step` of a block with its rows in `order`.
+    """Yield (spliced inputs, targets) of minibatches `first:stop` of a block with its rows in `order`.
 
     The sum of all `sizes` is the number of frames.
     """
     features, targets, bounds = block
-    for rows in torch.split(order, sizes)[first:stop:step]:
+    for rows in torch.split(order, sizes)[first:stop]:
         yield splice(features, rows, bounds, context), targets[rows]

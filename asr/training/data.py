@@ -22,6 +22,7 @@ import torch
 from asr.acoustic.examples import Block, Targets, load_block, minibatches, plan_blocks, shuffled
 from asr.acoustic.spec_augment import SpecAugment
 from asr.features.reader import FeatureReader
+from asr.training.ledger import Ledger
 from asr.training.messages import Lease
 
 Frames = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -55,6 +56,10 @@ class TrainingData:
     def blocks(self, pass_: int) -> list[Block]:
         """Return the blocks of a pass; the same in every process."""
         return _plan(self.targets, self.block_frames, self.seed, pass_)
+
+    def ledger(self, pass_: int = 0) -> Ledger:
+        """Return the ledger of a pass that has not begun."""
+        return Ledger(self.blocks(pass_), self.minibatch, pass_=pass_)
 
     def names(self, lease: Lease) -> tuple[str, ...]:
         """Return the utterances that a lease takes its frames from."""

@@ -19,7 +19,6 @@ from asr.console import say
 from asr.training.average import Average
 from asr.training.dispatcher import Dispatcher, NotFiniteError
 from asr.training.engines.simulated import SimulatedEngine
-from asr.training.ledger import Ledger
 from asr.training.log import TrainingLog
 from asr.training.materials import Materials, unit_hash
 from asr.training.plan import Plan
@@ -115,7 +114,7 @@ class Probe:
         Infinity if the weights did not stay finite.
         """
         data = self.job.data
-        ledger = Ledger(data.blocks(0), data.minibatch)
+        ledger = data.ledger()
         server = ParameterServer(
             self.start.clone(),
             Schedule(eta0, ledger.total, warmup=0.1),

@@ -63,7 +63,7 @@ class Session:
         start = flatten(self.network).to(settings.device)
         self.eta0: float = state.get("eta0") or plan.eta0 or find_eta0(plan, materials, start, self.log)
         self.server = self._server(start)
-        self.ledger = Ledger(materials.data.blocks(0), settings.minibatch)
+        self.ledger = materials.data.ledger()
         self.course_state: dict[str, Any] = state.get("course", {})
         self.course_tensors: dict[str, torch.Tensor] = {}
         self.lost_frames = state.get("lost_frames", 0)
@@ -110,8 +110,7 @@ class Session:
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         self.server.restore(saved.tensors, saved.state["server"])
-        pass_ = saved.state["ledger"]["pass"]
-        self.ledger = Ledger(self.materials.data.blocks(pass_), self.plan.settings.minibatch, pass_=pass_)
+        self.ledger = self.materials.data.ledger(saved.state["ledger"]["pass"])
         self.ledger.restore(saved.state["ledger"])
         self.course_tensors = {
             name.removeprefix("course."): tensor

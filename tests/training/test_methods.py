@@ -18,7 +18,6 @@ from asr.training import methods
 from asr.training.average import Average
 from asr.training.dispatcher import Dispatcher
 from asr.training.engines.simulated import SimulatedEngine
-from asr.training.ledger import Ledger
 from asr.training.messages import Push, Slots
 from asr.training.server import ParameterServer
 
@@ -57,7 +56,7 @@ def one_thread():
 def test_learns_real_speech_in_one_pass(name, speech, one_thread):
     """Held-out cross-entropy is 6.27 untrained, 5.36 by the pdfs' frequencies alone, 3.66 at half the rate."""
     method, weights = methods.get(name), flatten(build(speech.shape, 1))
-    ledger = Ledger(speech.data.blocks(0), speech.data.minibatch)
+    ledger = speech.data.ledger()
     eta0, limit = REAL[name]
     schedule = schedule_of(method, eta0, ledger.total, 3.0, warmup=0.02)
     average = Average(weights, ledger.total // 2) if method.average else None

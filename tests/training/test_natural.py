@@ -12,7 +12,6 @@ from asr.training import methods
 from asr.training.average import Average
 from asr.training.dispatcher import Dispatcher
 from asr.training.engines.simulated import SimulatedEngine
-from asr.training.ledger import Ledger
 from asr.training.materials import training_sample
 from asr.training.messages import Push, Slots
 from asr.training.natural import A_PASS, Factors, NaturalGradient
@@ -87,7 +86,7 @@ def test_comes_back_from_a_checkpoint():
 def held_out_ce(materials) -> float:
     """After one pass of async-asgd by two workers."""
     weights = flatten(build(materials.shape, 1))
-    ledger = Ledger(materials.data.blocks(0), materials.data.minibatch)
+    ledger = materials.data.ledger()
     schedule = Schedule(0.2, ledger.total, 3.0, warmup=0.02)
     average, natural = Average(weights, ledger.total // 2), materials.natural(ledger.total)
     server = ParameterServer(weights, schedule, methods.get("async-asgd"), average, natural)

@@ -14,7 +14,6 @@ import torch
 
 from asr.console import say
 from asr.training.engines import Engine
-from asr.training.ledger import Ledger
 from asr.training.schedule import Schedule
 from asr.training.session import Session
 
@@ -76,8 +75,7 @@ def run(session: Session, engine: Engine) -> None:
         _end_pass(session, rule, best)
         session.course_state = rule.state()
         if not rule.over:
-            number = session.ledger.pass_ + 1
-            session.next_pass(Ledger(session.materials.data.blocks(number), settings.minibatch, pass_=number))
+            session.next_pass(session.materials.data.ledger(session.ledger.pass_ + 1))
             session.save()
 
 

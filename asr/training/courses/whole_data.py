@@ -23,7 +23,6 @@ from asr.parallel.machine import cores
 from asr.training.curvature import CurvatureSample
 from asr.training.engines import Engine
 from asr.training.heldout import Figures
-from asr.training.ledger import Ledger
 from asr.training.methods.whole_data import Minimiser, Point, WholeData
 from asr.training.session import Session
 
@@ -80,7 +79,7 @@ class SessionLoss:
     def next_ledger(self) -> None:
         """Give the session a ledger for the next pass."""
         session, old = self.session, self.session.ledger
-        ledger = Ledger(session.materials.data.blocks(0), session.plan.settings.minibatch)
+        ledger = session.materials.data.ledger()
         ledger.pass_ = self.passes  # its leases are those of pass 0
         if len(ledger.blocks) <= session.plan.workers:
             ledger.home.update(old.home)  # every block is in some worker's memory
