@@ -35,25 +35,29 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     import torch  # here and below: it takes a second to load, and --help does not need it
 
-    from asr.training import checkpoint, costs, engines, finish, materials, plan
+    from asr.training import checkpoint, engines
+    from asr.training.costs import announce
     from asr.training.courses import COURSES
+    from asr.training.finish import finish, open_model
+    from asr.training.materials import gather
+    from asr.training.plan import decide
     from asr.training.session import Session
 
-    planned = plan.decide(settings)
-    settings = planned.settings
-    stamp = _stamp(settings, extra=planned.stamped)
+    plan = decide(settings)
+    settings = plan.settings
+    stamp = _stamp(settings, extra=plan.stamped)
     if not stamp.fresh():
         _copy_system(settings)
-        torch.set_num_threads(planned.server_threads)
-        gathered = materials.gather(planned)
-        estimated = costs.announce(planned, gathered)
-        session = Session(planned, gathered, stamp.key)
-        finish.open_model(session)
-        with engines.make(settings, session.dispatcher, gathered.job, planned.workers) as engine:
-            session.begin(estimated)
+        torch.set_num_threads(plan.server_threads)
+        materials = gather(plan)
+        costs = announce(plan, materials)
+        session = Session(plan, materials, stamp.key)
+        open_model(session)
+        with engines.make(settings, session.dispatcher, materials.job, plan.workers) as engine:
+            session.begin(costs)
             hook(session)
-            COURSES[planned.method.course](session, engine)
-        finish.finish(session)
+            COURSES[plan.method.course](session, engine)
+        finish(session)
         stamp.record([settings.out / name for name in (*RESULTS, *_system(settings))])
     checkpoint.clear(settings.out / "log")  # not before: a run that is killed until here resumes
 
