@@ -26,9 +26,8 @@ from asr.console import warn
 from asr.corpus.data_tables import DataTables, Segment, c_sorted
 from asr.corpus.problems import Problem, faults
 from asr.corpus.survey import NO_SPEAKERS, survey
-from asr.declared_paths import refuse_input
 from asr.errors import InputError
-from asr.files import folder_beside, sync
+from asr.files import replace_files
 from asr.sound.perturbation import Perturbation
 from asr.tables import write_table
 
@@ -116,17 +115,9 @@ class DataDir(DataTables):
         if not self.utt2spk:
             raise InputError("would hold no utterance", file=path)
         target, tables = Path(path), self._as_text()
-        with folder_beside(target, f".{target.name[:40]}.") as beside:
+        with replace_files(target, stale=FILES) as work:
             for name, table in tables.items():
-                refuse_input(target / name)
-                write_table(beside / name, table)
-            target.mkdir(exist_ok=True)
-            for name in FILES:
-                if name in tables:
-                    os.replace(beside / name, target / name)
-                else:
-                    (target / name).unlink(missing_ok=True)
-            sync(target)
+                write_table(work / name, table)
         return [target / name for name in tables]
 
     def _as_text(self) -> dict[str, dict[str, str]]:
