@@ -29,9 +29,10 @@ from asr.decoding.acoustic import AcousticSource, LogLikelihoods, acoustic_sourc
 from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
 from asr.decoding.lattices.lattice import Lattice
-from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
+from asr.decoding.pool import SearchPool
 from asr.decoding.results import check_faults, figures, say_figures, write_results, written_files
 from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, TuneSet, Weights, weights_from
+from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 from asr.files import write_json
 from asr.parallel.machine import describe

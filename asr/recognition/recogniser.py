@@ -16,8 +16,9 @@ import numpy as np
 from asr.acoustic.model import AcousticModel
 from asr.decoding.acoustic import leave_cores_to_search
 from asr.decoding.arrays import Floats, Ints
-from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
+from asr.decoding.pool import SearchPool
 from asr.decoding.results import SearchResult
+from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS
 from asr.kaldi.transition_model import read_transition_model

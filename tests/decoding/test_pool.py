@@ -14,7 +14,8 @@ from repository import ROOT
 from toy_graph import NUM_PDFS
 
 from asr.decoding.beam.search import Beams
-from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
+from asr.decoding.pool import SearchPool
+from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 
 DEADLY = 12345.0
@@ -139,7 +140,8 @@ def test_no_searcher_outlives_a_killed_parent(graph, tmp_path):
         import time
         from pathlib import Path
         import numpy as np
-        from asr.decoding.pool import SearchPool, SearchSetup, SearchTask
+        from asr.decoding.pool import SearchPool
+        from asr.decoding.utterance import SearchSetup, SearchTask
         from asr.decoding.beam.search import Beams
         if __name__ == "__main__":
             paths = Path({str(graph.graph_dir)!r}), Path({str(graph.transition_model)!r})
