@@ -37,7 +37,7 @@ from asr.settings import option
 from asr.stamp import Stamp
 from asr.tables import write_table
 
-#: raised whenever the same inputs give other results: earlier results are then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 2
 
 

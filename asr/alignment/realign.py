@@ -45,7 +45,7 @@ from asr.tables import write_table
 AlignedPart = tuple[dict[str, Ints], dict[str, str]]
 UTTERANCES_AT_ONCE = 25
 
-#: raised whenever the same inputs give other results: earlier results are then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 2
 
 

@@ -35,7 +35,7 @@ from asr.stamp import Stamp
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")
 
-#: raised whenever the same inputs yield other results, so that these are made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

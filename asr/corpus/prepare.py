@@ -44,7 +44,7 @@ COMMON = """The options below are common to the recipes that read a corpus; each
 
     python -m asr prepare --script recipes/folder/prepare.py --help"""
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 2
 
 

@@ -43,7 +43,7 @@ from asr.tables import read_frame_counts, read_table
 
 FAR = 1.3  # an LM weight this many times larger or smaller than the search's needs lattices of its own
 
-#: is incremented when the same inputs lead to other results; older results are then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

@@ -46,7 +46,7 @@ from asr.settings import as_dict, option
 from asr.stamp import Stamp
 from asr.tables import read_symbols, read_table
 
-#: is incremented when the same inputs lead to other results; older results are then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

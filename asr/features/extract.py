@@ -39,7 +39,7 @@ from asr.tables import read_table, write_table
 #: utterances in a shard; a constant, so that the archives do not depend on --nj
 SHARD_UTTERANCES = 250
 
-#: raised when the same inputs lead to other results, so that old results are made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

@@ -40,7 +40,7 @@ FOR_TIMES = (
     "phones/silence.csl",
 )
 
-#: is incremented when the same inputs lead to other results; older results are then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

@@ -44,7 +44,7 @@ OPTIONAL = (
     "tune/lm.arpa",
 )
 
-#: raised when the same inputs lead to other results, so that old results are made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

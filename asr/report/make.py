@@ -20,7 +20,7 @@ from asr.files import atomic
 from asr.settings import option
 from asr.stamp import Stamp
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

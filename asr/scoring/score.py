@@ -52,7 +52,7 @@ HAN_PAIR = re.compile(f"[{HAN}][{HAN}]")
 #: the lines of a result, its warnings, and the number of reference units
 Said = tuple[list[str], list[str], int]
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 
 

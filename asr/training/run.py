@@ -21,7 +21,7 @@ from asr.settings import save
 from asr.stamp import Stamp
 from asr.training.settings import Settings
 
-#: raised whenever the same inputs give other results: what was made before is then made again
+#: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 1
 TARGETS = ("pdf.ark", "ali_train_pdf.counts")
 SYSTEM = ("final.mdl", "tree", "phones.txt")  # not there for pdf-ids that came without a model
