@@ -33,13 +33,15 @@ class ImportSummary:
     """The outcome of an import.
 
     lengths: {utterance: frames} of the utterances that can be used; faults: {utterance: reason why it cannot be
-    used}; unknown: utterances that are not in the data set; phones: the phone set; num_phones, widened, closed:
-    phones of all utterances, and the sums of FramedUtterance.widened and closed.
+    used}; unknown: utterances that are not in the data set; unlabelled: utterances of the data set that the source
+    does not have; phones: the phone set; num_phones, widened, closed: phones of all utterances, and the sums of
+    FramedUtterance.widened and closed.
     """
 
     lengths: dict[str, int] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
     phones: tuple[str, ...] = ()
     num_phones: int = 0
     widened: int = 0
@@ -69,6 +71,8 @@ class ImportSummary:
             lines.append(f"{len(self.faults)} utterances cannot be used, such as {key}: {reason}")
         if self.unknown:
             lines.append(f"{len(self.unknown)} utterances are not in the data set, such as {self.unknown[0]}")
+        if self.unlabelled:
+            lines.append(f"{len(self.unlabelled)} utterances have no labels, such as {self.unlabelled[0]}")
         return lines
 
 
@@ -109,6 +113,7 @@ def import_intervals(
     summary = ImportSummary(phones=phones.names)
     made = _framed(_read(source, kind, tier, labels), num_frames, frame, phones.ids, summary)
     summary.require_one(source, num_frames)
+    summary.unlabelled = [key for key in num_frames if key not in summary.lengths and key not in summary.faults]
     rows = {key: row.tolist() for key, row in made.items()}
     write_monophone_alignments(out_dir, phones.names, phones.silences, rows, JOB_UTTERANCES)
     return summary

@@ -101,6 +101,7 @@ def test_faults_are_collected_and_named(tmp_path):
     assert result.lines()[1:] == [
         "3 utterances cannot be used, such as u2: x.ctm:3: 'b' begins at 0.05 s, before 'SIL' ends at 0.1 s",
         "1 utterances are not in the data set, such as v1",
+        "1 utterances have no labels, such as u6",
     ]
     assert (result.widened, result.num_phones) == (1, 3)
 
