@@ -12,9 +12,10 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 LONGEST_KEY = 80
+FIRST = 5  # names in a message
 #: letters and symbols without a visible shape: Hangul fillers, the blank of Braille
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _PLAIN = re.compile("[\\s\x21-\x7e\u4e00-\u9fff\u3001\u3002\uff01-\uff5e]*", re.ASCII)
@@ -62,6 +63,12 @@ def shown(text: str) -> str:
     if _PLAIN.fullmatch(text) and not re.search("[\r\v\f]", text):
         return text
     return "".join(_visible(char, before) for char, before in zip(text, " " + text, strict=False))
+
+
+def named_first(names: Iterable[str | None]) -> str:
+    """Return the first five names: `a, b, c, d, e, ...`."""
+    some = [shown(name) for name in dict.fromkeys(names) if name]
+    return ", ".join(some[:FIRST]) + (", ..." if len(some) > FIRST else "")
 
 
 def _visible(char: str, before: str) -> str:

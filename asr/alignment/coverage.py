@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.kaldi.transition_model import Ints
 
 SUBSAMPLING_FACTORS = (2, 3, 4)

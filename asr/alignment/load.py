@@ -21,8 +21,7 @@ import numpy as np
 
 from asr.alignment.coverage import SetCoverage
 from asr.console import progress, say, warn
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.files import write_json
 from asr.kaldi.archives import write_int_vectors
 from asr.kaldi.counts import write_counts

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from asr.alignment.monophone import make_topology
 from asr.console import warn
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.kaldi.topology import Topology, read_topology
 from asr.lang.given import oov_of
 from asr.lang.lexicon import check_phones, read_lexicon, with_specials

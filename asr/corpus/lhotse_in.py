@@ -20,8 +20,7 @@ from asr.console import say, warn
 from asr.corpus.data_tables import Segment
 from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.lhotse_out import library
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.settings import option
 from asr.tables.lookalike import LookAlikes
 

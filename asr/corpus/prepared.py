@@ -19,9 +19,9 @@ from typing import Any
 
 from asr.console import say, warn
 from asr.corpus.datadir import DataDir
-from asr.corpus.problems import FIRST, Problem
+from asr.corpus.problems import Problem
 from asr.corpus.transcript import characters
-from asr.errors import InputError, shown
+from asr.errors import FIRST, InputError, shown
 from asr.files import atomic, write_json
 from asr.tables import read_lines
 

@@ -22,14 +22,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.errors import InputError, shown
+from asr.errors import InputError
 from asr.files import read_bytes
 from asr.tables import decode_or_refuse, read_lines
 
 BOM = "\ufeff"
 #: kinds of problems of rows of a corpus's tables, which name no utterance
 ROW_KINDS = ("bad row", "missing audio")
-FIRST = 5  # names in a message
 FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")  # letters, digits and the space
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"
@@ -83,12 +82,6 @@ def by_kind(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
     for problem in problems:
         kinds.setdefault(problem.kind, []).append(problem)
     return kinds
-
-
-def named_first(names: Iterable[str | None]) -> str:
-    """Return the first five names: `a, b, c, d, e, ...`."""
-    some = [shown(name) for name in dict.fromkeys(names) if name]
-    return ", ".join(some[:FIRST]) + (", ..." if len(some) > FIRST else "")
 
 
 def scan_table(

@@ -17,9 +17,10 @@ from pathlib import Path
 from asr.console import log_only, say
 from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.prepared import write_left_out
-from asr.corpus.problems import Problem, by_kind, counts, named_first
+from asr.corpus.problems import Problem, by_kind, counts
 from asr.corpus.soundcheck import SoundChecks
 from asr.corpus.validate import CheckSettings, find_problems
+from asr.errors import named_first
 from asr.settings import option
 
 MOST_SAID = 20  # dropped utterances that are named on the screen; the log names all

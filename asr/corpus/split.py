@@ -20,9 +20,9 @@ from asr.console import say
 from asr.corpus.data_tables import c_sorted
 from asr.corpus.datadir import FILES, DataDir
 from asr.corpus.prepared import write_left_out
-from asr.corpus.problems import Problem, named_first
+from asr.corpus.problems import Problem
 from asr.corpus.transcript import characters, normalise
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.settings import option
 
 ENOUGH_SPEAKERS = 10

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import progress, warn
-from asr.corpus.problems import named_first
 from asr.decoding.lattices.files import read_lattices
 from asr.decoding.lattices.hypothesis import LatticeReader
 from asr.decoding.lattices.lattice import CompactLattice
@@ -40,7 +39,7 @@ from asr.decoding.results import (
 )
 from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, TuneSet, Weights, weights_from
 from asr.decoding.word_table import WordTable
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.files import read_json, write_json
 from asr.settings import as_dict, option
 from asr.stamp import Stamp

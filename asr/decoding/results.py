@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import duration, say, warn
-from asr.corpus.problems import named_first
 from asr.decoding.lattices.files import write_lattices
 from asr.decoding.lattices.hypothesis import Hypothesis
 from asr.decoding.lattices.lattice import Lattice
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.files import atomic
 from asr.tables import write_table
 

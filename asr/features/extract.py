@@ -22,8 +22,7 @@ import numpy as np
 
 from asr.console import progress, say, warn
 from asr.corpus.datadir import DataDir, Utterance
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.features import normalise
 from asr.features.compute import FeatureConfig, compute
 from asr.features.reader import DESCRIPTION

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.files import atomic
 from asr.kaldi.archives import read_int_vectors, write_int_vectors
 from asr.kaldi.path_check import is_reordered
@@ -32,8 +32,7 @@ def archive_paths(directory: str | os.PathLike[str]) -> list[Path]:
         raise InputError("does not hold the number of jobs", file=folder / "num_jobs")
     paths = [folder / f"ali.{job}.gz" for job in range(1, int(words[0]) + 1)]
     if missing := [path.name for path in paths if not path.is_file()]:
-        named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise InputError(f"num_jobs is {len(paths)}, but there is no {named}", file=folder)
+        raise InputError(f"num_jobs is {len(paths)}, but there is no {named_first(missing)}", file=folder)
     for path in paths:
         if path.stat().st_size == 0:
             raise InputError("is empty: the alignment job failed or the copy was cut", file=path)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
-from asr.corpus.problems import named_first
 from asr.corpus.transcript import characters
+from asr.errors import named_first
 from asr.files import write_lines
 from asr.lang.lexicon import words_of
 from asr.lang.ngram import Ngram, perplexity

@@ -23,8 +23,7 @@ from asr.console import progress, say, warn
 from asr.corpus.data_tables import Segment, c_sorted
 from asr.corpus.datadir import FILES, DataDir, Utterance
 from asr.corpus.kaldi_sound import command, installed, pipe, reads_directly, write_wav
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.lang.given import oov_of
 from asr.lang.pieces import units_of
 from asr.parallel.processes import processes_for

@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.files import write_lines
 from asr.lang.pronunciation import NOISE, SILENCE
 from asr.tables import read_lines

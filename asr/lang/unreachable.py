@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from asr.console import say, warn
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.kaldi.fst import read_fst
 from asr.lang.units import WordUnits, is_special
 

@@ -112,7 +112,8 @@ class WorkerProcesses:
         """Wait until the workers have finished the calls that they work on, or have been terminated."""
         if self._deadline is not None:
             self._end()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        else:
+            self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _end(self) -> set[int]:
         """Wait for the terminated workers, and kill those that do not end in time. Return these."""

@@ -33,11 +33,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.console import say, warn
-from asr.corpus.problems import named_first
 from asr.corpus.spoken.numerals import YAO
 from asr.corpus.survey import foreign_letters
 from asr.corpus.transcript import HAN, characters, normaliser
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.files import read_json
 from asr.scoring.counts import Counts
 from asr.scoring.results import FILES, result_lines, score_texts, write_results

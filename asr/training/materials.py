@@ -16,8 +16,7 @@ from asr.acoustic.network import NetworkConfig
 from asr.acoustic.spec_augment import SpecAugment
 from asr.alignment.load import num_frames
 from asr.console import progress, say, warn
-from asr.corpus.problems import named_first
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.features.reader import FeatureReader, describe
 from asr.kaldi.counts import read_counts
 from asr.training.data import TrainingData

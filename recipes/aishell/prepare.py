@@ -18,9 +18,9 @@ from asr.corpus.data_tables import c_sorted
 from asr.corpus.download.fetch import Remote, mirrors
 from asr.corpus.download.unpack import SUFFIXES, fetch_and_unpack, unpack_nested, unpacked_root
 from asr.corpus.gather import SETS, CorpusSettings, Found, Gathered, write_sets
-from asr.corpus.problems import Problem, named_first
+from asr.corpus.problems import Problem
 from asr.corpus.transcript_files import read_keyed
-from asr.errors import InputError
+from asr.errors import InputError, named_first
 from asr.settings import option
 
 SOUNDS_OPENED = True

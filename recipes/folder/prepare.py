@@ -29,8 +29,8 @@ from asr.console import say, warn
 from asr.corpus.data_tables import Segment
 from asr.corpus.gather import CorpusSettings, Found, Gathered, write_sets
 from asr.corpus.listing import SUFFIXES, ListingRow, read_listing, set_named
-from asr.corpus.problems import Problem, named_first
-from asr.errors import InputError
+from asr.corpus.problems import Problem
+from asr.errors import InputError, named_first
 from asr.settings import option
 
 SOUNDS_OPENED = True

@@ -25,7 +25,6 @@ from asr.kaldi.alignments import to_phones
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.lang.lexicon import by_word, read_lexicon, with_specials
 from asr.lang.phone_classes import silences_between_words
-from asr.lang.positions import plain
 from asr.tables import read_symbols
 
 Timed = tuple[str, int, int]  # label, first frame, frames
@@ -67,9 +66,6 @@ class Timing:
             return None
         names = [name for name, _, _ in phones]
         found = match_words(names, words, self.lexicon, self.silence)
-        if found is None:
-            names = [plain(name) for name in names]
-            found = match_words(names, words, self.lexicon, self.silence)
         if found is None:
             return None
         return [
