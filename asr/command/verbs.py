@@ -35,6 +35,7 @@ VERBS = {
     "decode": "asr.decoding.decode",
     "rescore": "asr.decoding.rescore",
     "score": "asr.scoring.score",
+    "compare": "asr.scoring.compare",
     "report": "asr.report.make",
     "package": "asr.recognition.package",
     "transcribe": "asr.recognition.transcribe",

@@ -62,6 +62,8 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
     data, other = data_dir(home / "data", texts), data_dir(home / "other", {f"t{key}": "乙" for key in texts})
     lang, net, ali = trained / "lang", trained / "net", trained / "ali"
     sound = next(iter(read_table(data / "wav.scp").values()))
+    scored, text = home / "scored", str(data / "text")
+    assert main(["score", "--ref", text, "--hyp", text, "--allow-incomplete", "--out", str(scored)]) == 0
     options = {
         "prepare": ["--script", ROOT / "recipes/kaldi/prepare.py", "--train-dir", data, "--test-dir", other],
         "validate": ["--data", data],
@@ -82,6 +84,7 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
         "decode": ["--data", trained / "train", "--model", net, "--graph", net / "graph"],
         "rescore": ["--decoded", net / "decode_dev", "--lang", lang, "--arpa", lang / "lm.arpa", "--tune"],
         "score": ["--ref", data / "text", "--hyp", other / "text", "--allow-incomplete"],
+        "compare": ["--first", scored, "--second", scored],
         "report": ["--exp", trained, "--model", net],
         "package": ["--model", net, "--train-data", trained / "train", "--onnx", "false"],
         "transcribe": ["--model", packaged, "--files", sound],
