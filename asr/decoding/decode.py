@@ -2,7 +2,8 @@
 
 --tune searches a seeded part of the set (--tune-minutes) once, and chooses the LM weight, insertion penalty and
 prior scale with the lowest character error rate from its lattices. If the best LM weight is far from
---search-lm-weight, the part is searched again with it. --tuned decodes the whole set with the weights of another
+--search-lm-weight, the part is searched again with it. A grid of default values is widened if its best value lies at
+an end; values that you name are tried as they are. --tuned decodes the whole set with the weights of another
 set's decode.json. Without either, --lm-weights, --insertion-penalties and --prior-scales name one value each. The
 acoustic scale of the search is 1 / LM weight; the penalty is a cost of every word, added in the lattice.
 
@@ -28,11 +29,13 @@ from asr.console import say
 from asr.decoding.acoustic import AcousticSource, LogLikelihoods, acoustic_source, model_files
 from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
+from asr.decoding.grids import INSERTION_PENALTIES, LM_WEIGHTS, PRIOR_SCALES, Choices
 from asr.decoding.lattices.lattice import Lattice
 from asr.decoding.pool import SearchPool
 from asr.decoding.results import check_faults, figures, say_figures, write_results, written_files
-from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, TuneSet, Weights, weights_from
+from asr.decoding.tuning import TuneSet
 from asr.decoding.utterance import SearchSetup, SearchTask
+from asr.decoding.weights import Weights, weights_from
 from asr.errors import InputError
 from asr.files import write_json
 from asr.parallel.machine import describe
@@ -44,7 +47,7 @@ from asr.tables import read_frame_counts, read_table
 FAR = 1.3  # an LM weight this many times larger or smaller than the search's needs lattices of its own
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Settings:
         INSERTION_PENALTIES, help="insertion penalties to try", least=-(10**6), most=10**6
     )
     prior_scales: tuple[float, ...] = option(
-        (0.6, 0.8, 1.0), help="scales of the log priors to try; networks only", least=0, most=1000
+        PRIOR_SCALES, help="scales of the log priors to try; networks only", least=0, most=1000
     )
     search_lm_weight: float = option(
         6.0, help="with --tune: LM weight of the search whose lattices are tuned on", above=0, most=10**6
@@ -199,17 +202,15 @@ def _tuned(
         lattices = _lattices(pool, source.with_prior_scale(near.prior_scale), near, tune_set)
         tune_set.lattices, tune_set.made_with = lattices, near.prior_scale
         priors = {key: log_prior[lattice.tid] for key, lattice in lattices.items()} if log_prior is not None else None
-        best, trials = tune_set.choose(choices, near, pool.symbols, priors)
-        found, used = best.weights.lm_weight, near.lm_weight
+        search = tune_set.choose(choices, near, pool.symbols, priors)
+        found, used = search.best.weights.lm_weight, near.lm_weight
         if max(found / used, used / found) <= FAR:
             break
         say(f"tune: the best LM weight is {found:g}, the search used {used:g}: searching again with {found:g}")
-        near = best.weights
-    return best.weights, {
-        "tuning": [trial.record() for trial in trials],
+        near = search.best.weights
+    return search.best.weights, search.record() | {
         "tuning_search_lm_weight": near.lm_weight,
         "tuning_utterances": len(tune_set.references),
-        "tuning_units": best.length,
         "tuning_graph_only": settings.tune_graph is not None,
     }
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import progress, warn
+from asr.decoding.grids import INSERTION_PENALTIES, LM_WEIGHTS, Choices
 from asr.decoding.lattices.files import read_lattices
 from asr.decoding.lattices.hypothesis import LatticeReader
 from asr.decoding.lattices.lattice import CompactLattice
@@ -37,7 +38,8 @@ from asr.decoding.results import (
     write_results,
     written_files,
 )
-from asr.decoding.tuning import INSERTION_PENALTIES, LM_WEIGHTS, Choices, TuneSet, Weights, weights_from
+from asr.decoding.tuning import TuneSet
+from asr.decoding.weights import Weights, weights_from
 from asr.decoding.word_table import WordTable
 from asr.errors import InputError, named_first
 from asr.files import read_json, write_json
@@ -46,7 +48,7 @@ from asr.stamp import Stamp
 from asr.tables import read_symbols, read_table
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -211,12 +213,8 @@ def _tuned(
     tune_set = TuneSet.pick(data, utterances, frames, most_frames, settings.seed, settings.latin)
     tune_set.lattices = {key: lattices[key] for key in tune_set.references if key in lattices}
     choices = Choices(settings.lm_weights, settings.insertion_penalties, (decoded.weights.prior_scale,))
-    best, trials = tune_set.choose(choices, decoded.weights, table.symbols)
-    return best.weights, {
-        "tuning": [trial.record() for trial in trials],
-        "tuning_utterances": len(tune_set.references),
-        "tuning_units": best.length,
-    }
+    search = tune_set.choose(choices, decoded.weights, table.symbols)
+    return search.best.weights, search.record() | {"tuning_utterances": len(tune_set.references)}
 
 
 def _result(

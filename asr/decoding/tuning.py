@@ -2,19 +2,18 @@
 
 Every combination of the given values is tried: the best path of each lattice under it is found, and its errors are
 counted. The combination with the fewest errors wins; of equal ones, the one nearest to the weights of the search, for
-which the lattices are most complete.
+which the lattices are most complete. A grid of default values whose best value lies at its end is widened (grids.py).
 
     tune_set = TuneSet.pick(data, utterances, frames_of, most_frames=60_000, seed=0, latin="word")
     tune_set.lattices = {...}                                   # of tune_set.references
-    best, trials = tune_set.choose(Choices((6, 7, 8), (0, 0.5), (0.8, 1)), Weights(7, 0, 1), symbols, priors)
+    found = tune_set.choose(Choices((6, 7, 8), (0, 0.5), (0.8, 1)), Weights(7, 0, 1), symbols, priors)
+    found.best.weights, found.trials
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,56 +22,11 @@ import numpy as np
 
 from asr.console import progress, say
 from asr.decoding.arrays import Floats
+from asr.decoding.grids import NAMES, Choices, added_text
 from asr.decoding.lattices.lattice import CompactLattice, Lattice
+from asr.decoding.weights import Weights
 from asr.errors import InputError
-from asr.files import read_json
 from asr.tables import read_table
-
-LM_WEIGHTS = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 14.0)  # tried by default
-INSERTION_PENALTIES = (-0.5, 0.0, 0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """LM weight (its inverse scales the acoustic costs), cost of a word, and factor of the log priors."""
-
-    lm_weight: float
-    penalty: float = 0.0
-    prior_scale: float = 1.0
-
-    def __str__(self) -> str:
-        return f"LM weight {self.lm_weight:g}, insertion penalty {self.penalty:g}, prior scale {self.prior_scale:g}"
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any], path: Path) -> Weights:
-        """Return the weights of a JSON object of file `path`. Raises InputError."""
-        try:
-            values = (record["lm_weight"], record["penalty"], record.get("prior_scale", 1.0))
-            found = cls(*(float(value) for value in values))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError("has no LM weight and penalty", file=path) from error
-        if not (math.isfinite(sum(asdict(found).values())) and found.lm_weight > 0 and found.prior_scale >= 0):
-            raise InputError(f"has impossible weights: {found}", file=path)
-        return found
-
-
-def weights_from(path: Path) -> Weights:
-    """Read the weights of a decode.json. Raises InputError."""
-    return Weights.of(read_json(path), path)
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The values to try of each weight."""
-
-    lm_weights: tuple[float, ...]
-    penalties: tuple[float, ...]
-    prior_scales: tuple[float, ...]
-
-    def combinations(self) -> list[Weights]:
-        """Return all combinations in ascending order, each once."""
-        values = (sorted(set(values)) for values in (self.lm_weights, self.penalties, self.prior_scales))
-        return list(itertools.starmap(Weights, itertools.product(*values)))
 
 
 @dataclass(frozen=True)
@@ -93,14 +47,60 @@ class WeightTrial:
         return asdict(self.weights) | {"cer": round(self.cer, 4), "errors": self.errors}
 
 
-def choose(
-    errors_of: Callable[[Weights], int], length: int, choices: Choices, near: Weights
-) -> tuple[WeightTrial, list[WeightTrial]]:
-    """Return the best trial and all trials in order. `length`: units of reference; `near`: wins ties."""
-    trials = [WeightTrial(weights, errors_of(weights), length) for weights in choices.combinations()]
-    if not trials:
-        raise ValueError("at least one LM weight, insertion penalty and prior scale are needed")
-    return min(trials, key=lambda trial: (trial.errors, _distance(trial.weights, near))), trials
+@dataclass(frozen=True)
+class WeightSearch:
+    """The best trial and all trials in order. first, choices: the values before and after the grids were widened."""
+
+    best: WeightTrial
+    trials: list[WeightTrial]
+    first: Choices
+    choices: Choices
+
+    def record(self) -> dict[str, Any]:
+        """Return the search as decode.json has it.
+
+        tuning_widened: the values that were added to each grid; tuning_at_end: the weights whose best value lies at
+        the end of what was tried.
+        """
+        return {
+            "tuning": [trial.record() for trial in self.trials],
+            "tuning_units": self.best.length,
+            "tuning_widened": self.choices.added_to(self.first),
+            "tuning_at_end": self.choices.at_end(self.best.weights),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the result, preceded by what was tried beyond the grids, and followed by what lies at their ends."""
+        best, added = self.best, self.choices.added_to(self.first)
+        if added:
+            yield f"tune: the best values lay at ends of their grids, which were widened by {added_text(added)}"
+        yield (
+            f"tune: {best.weights}: %CER {best.cer:.2f} [ {best.errors} / {best.length} ], the best of "
+            f"{len(self.trials)} combinations (the worst: {max(trial.cer for trial in self.trials):.2f})"
+        )
+        if ends := self.choices.at_end(best.weights):
+            named = ", ".join(f"{NAMES[name]} {getattr(best.weights, name):g}" for name in ends)
+            yield f"tune: at the end of the values that were tried: {named}; others beyond may be better"
+
+
+def choose(errors_of: Callable[[Weights], int], length: int, choices: Choices, near: Weights) -> WeightSearch:
+    """Return the combination with the fewest errors. `length`: units of reference; `near`: wins ties.
+
+    Grids of default values are widened. No combination is tried twice.
+    """
+    first, own, known = choices, choices.own(), dict[Weights, WeightTrial]()
+    while True:
+        for weights in choices.combinations():
+            if weights not in known:
+                known[weights] = WeightTrial(weights, errors_of(weights), length)
+        trials = [known[weights] for weights in choices.combinations()]
+        if not trials:
+            raise ValueError("at least one LM weight, insertion penalty and prior scale are needed")
+        best = min(trials, key=lambda trial: (trial.errors, _distance(trial.weights, near)))
+        wider = choices.widened(best.weights, own)
+        if wider.grids() == choices.grids():
+            return WeightSearch(best, trials, first, choices)
+        choices = wider
 
 
 def _distance(weights: Weights, near: Weights) -> tuple[float, float, float]:
@@ -159,7 +159,7 @@ class TuneSet:
 
     def choose(
         self, choices: Choices, near: Weights, symbols: Sequence[str], priors: Mapping[str, Floats] | None = None
-    ) -> tuple[WeightTrial, list[WeightTrial]]:
+    ) -> WeightSearch:
         """Return the trial with the fewest errors, and all trials.
 
         symbols: the word of every word-id; priors: the log priors on the arcs of each lattice, float32 (arcs),
@@ -170,15 +170,13 @@ class TuneSet:
         bar = iter(progress(range(total), total, "tune: weights"))
 
         def evaluate(weights: Weights) -> int:
-            next(bar)
+            next(bar, None)  # a widened grid has more combinations than the bar
             return errors_of(weights)
 
-        best, trials = choose(evaluate, sum(map(len, self.references.values())), choices, near)
-        say(
-            f"tune: {best.weights}: %CER {best.cer:.2f} [ {best.errors} / {best.length} ], the best of {len(trials)} "
-            f"combinations (the worst: {max(trial.cer for trial in trials):.2f})"
-        )
-        return best, trials
+        found = choose(evaluate, sum(map(len, self.references.values())), choices, near)
+        for line in found.lines():
+            say(line)
+        return found
 
 
 class _ErrorCounter:

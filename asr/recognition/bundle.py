@@ -20,7 +20,7 @@ import numpy as np
 
 from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
-from asr.decoding.tuning import Weights
+from asr.decoding.weights import Weights
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS, FeatureConfig
 from asr.files import read_json, write_json

@@ -82,7 +82,7 @@ def _fill(settings: Settings, work: Path) -> None:
     from asr.acoustic.model import AcousticModel
     from asr.decoding.beam.search import Beams
     from asr.decoding.beam.search_graph import load_graph
-    from asr.decoding.tuning import Weights
+    from asr.decoding.weights import Weights
     from asr.features.compute import FeatureConfig
     from asr.recognition.bundle import ACOUSTIC, GRAPH, Bundle
     from asr.recognition.model_card import model_card

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asr.report.recorded import number, objects, whole
+from asr.report.recorded import number, numbers, objects, whole
+
+#: the weights in words, by their names in decode.json
+WEIGHTS = {"lm_weight": "LM weight", "penalty": "insertion penalty", "prior_scale": "prior scale"}
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Tuning:
 
     They are those with the prior scale that was chosen. utterances, characters: of the part of the set that they are
     counted on, None if decode.json lacks it; own_graph: the set was decoded over the graph of --tune-graph.
+    widened: the values that were added to grids since the best value lay at their ends; at_end: the weights whose
+    chosen value still lies at the end of what was tried.
     """
 
     name: str
@@ -28,6 +33,8 @@ class Tuning:
     utterances: int | None
     characters: int | None
     own_graph: bool
+    widened: dict[str, list[float]]
+    at_end: list[str]
 
     @property
     def weights(self) -> list[float]:
@@ -70,7 +77,20 @@ def tuning_of(name: str, record: Mapping[str, Any]) -> Tuning | None:
         utterances=whole(record.get("tuning_utterances")),
         characters=whole(record.get("tuning_units")),
         own_graph=record.get("tuning_graph_only") is True,
+        widened=_added(record.get("tuning_widened")),
+        at_end=[WEIGHTS[name] for name in WEIGHTS if name in _list(record.get("tuning_at_end"))],
     )
+
+
+def _added(values: Any) -> dict[str, list[float]]:
+    """Return the values that were added to each grid, by the weight's name in words."""
+    added = values if isinstance(values, dict) else {}
+    found = {text: [v for v in numbers(added.get(name)) if v is not None] for name, text in WEIGHTS.items()}
+    return {text: items for text, items in found.items() if items}
+
+
+def _list(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else []
 
 
 @dataclass(frozen=True)

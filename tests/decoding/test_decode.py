@@ -12,7 +12,8 @@ from asr.cli import main
 from asr.decoding.acoustic import AcousticSource
 from asr.decoding.decode import Settings, decode_set, given_weights
 from asr.decoding.lattices.files import read_lattices
-from asr.decoding.tuning import TuneSet, Weights
+from asr.decoding.tuning import TuneSet
+from asr.decoding.weights import Weights
 from asr.errors import InputError
 from asr.tables import read_table
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from asr.decoding.tuning import Choices, Weights, choose
+from asr.decoding.grids import Choices
+from asr.decoding.tuning import choose
+from asr.decoding.weights import Weights
 
 GRID = Choices((6, 8, 10, 12), (0, 0.5, 1), (0.8, 1.0))
 
@@ -21,21 +23,22 @@ def valley(best):
 
 def test_the_whole_grid_is_tried_and_its_best_found():
     evaluate, calls = valley(Weights(10, 0.5, 0.8))
-    best, trials = choose(evaluate, 1000, GRID, Weights(6))
+    found = choose(evaluate, 1000, GRID, Weights(6))
+    best, trials = found.best, found.trials
     assert (best.weights, best.errors, best.cer) == (Weights(10, 0.5, 0.8), 100, 10.0)
     assert [trial.weights for trial in trials] == calls and len(set(calls)) == 24
 
 
 def test_ties_go_to_the_weights_nearest_to_the_search():
-    best, _ = choose(lambda _: 7, 10, GRID, Weights(9.5, 0.4, 1.0))
+    best = choose(lambda _: 7, 10, GRID, Weights(9.5, 0.4, 1.0)).best
     assert best.weights == Weights(10, 0.5, 1.0)
     # 8 is 1.25 times 6.4, 6 is 1.07 times smaller: ratios count, not differences
-    assert choose(lambda _: 7, 10, GRID, Weights(6.4, 0, 0.8))[0].weights == Weights(6, 0, 0.8)
+    assert choose(lambda _: 7, 10, GRID, Weights(6.4, 0, 0.8)).best.weights == Weights(6, 0, 0.8)
 
 
 def test_repeated_and_unordered_values_change_nothing():
     evaluate, calls = valley(Weights(10, 0.5, 1.0))
-    best, _ = choose(evaluate, 1000, Choices((12, 6, 10, 8, 10), (1, 0, 0.5, 0), (1.0,)), Weights(8))
+    best = choose(evaluate, 1000, Choices((12, 6, 10, 8, 10), (1, 0, 0.5, 0), (1.0,)), Weights(8)).best
     assert best.weights == Weights(10, 0.5, 1.0) and len(calls) == 12
 
 

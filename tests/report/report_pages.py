@@ -102,6 +102,8 @@ def make_run(folder: Path) -> Path:
                 {"lm_weight": 9.0, "penalty": 0.5, "prior_scale": 0.8, "cer": 37.5, "errors": 3},
                 {"lm_weight": 9.0, "penalty": 0.0, "prior_scale": 0.8, "cer": None},
             ]
+            record["tuning_widened"] = {"penalty": [-1.5, -1.0], "prior_scale": [0.4, None], "other": [1]}
+            record["tuning_at_end"] = ["lm_weight", 3]
         (out / "decode.json").write_text(json.dumps(record))
         argv = ["--ref", str(data / "text"), "--hyp", str(out / "hyp.txt"), "--out", str(out)]
         assert main(["score", *argv]) == 0

@@ -33,6 +33,8 @@ def test_the_figures_are_on_the_page(made_up, capsys):
     # tuning
     assert "weight 9 and insertion penalty 0.5 were chosen on dev" in text
     assert "The prior scale 0.8 was chosen with them" in text and "99.25" not in text
+    assert "were widened by insertion penalty -1.5, -1; prior scale 0.4." in text
+    assert "The chosen LM weight lies at the end of the values that were tried" in text
     assert "41.25" in text and "37.50 (chosen)" in text and "0.062" in text
     # confusions and utterances
     assert "行 航 2 行 不行 u2" in text
