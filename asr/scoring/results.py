@@ -16,6 +16,7 @@ from asr.files import atomic
 from asr.scoring import details
 from asr.scoring.counts import Counts, Pair, align, count, interval, total
 from asr.scoring.scores_file import figures_of
+from asr.scoring.sounds import SoundErrors
 
 #: the files that write_results writes
 FILES = ("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json")
@@ -51,6 +52,14 @@ def score_texts(
         alignments,
         {key: count(pairs) for key, pairs in alignments.items()},
         interval(list(units.values()), seed=seed),
+    )
+
+
+def sound_errors(characters: UnitScores) -> SoundErrors:
+    """Return the errors of a set by sound."""
+    return SoundErrors.of(
+        ([left for left, _ in pairs if left is not None], [right for _, right in pairs if right is not None])
+        for pairs in characters.alignments.values()
     )
 
 

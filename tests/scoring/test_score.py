@@ -262,7 +262,7 @@ def test_intervals_of_one_utterance_and_of_one_speaker(decoded, capsys):
     (decoded / "dnn/decode_test/hyp.txt").write_text("u1 今天\nu4\n", encoding="utf-8")
     assert score(decoded) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "test CER 95% interval not known: too few utterances with reference units"
+    assert lines[-4] == "test CER 95% interval not known: too few utterances with reference units"
     assert lines[-2] == "test %CER 60.00 [ 3 / 5, 0 ins, 3 del, 0 sub ]"
 
 
