@@ -36,6 +36,7 @@ VERBS = {
     "rescore": "asr.decoding.rescore",
     "score": "asr.scoring.score",
     "compare": "asr.scoring.compare",
+    "explain": "asr.scoring.explain",
     "report": "asr.report.make",
     "package": "asr.recognition.package",
     "transcribe": "asr.recognition.transcribe",

@@ -4,6 +4,7 @@
     experiment.scores["test"].cer.counts.rate
 
 EXP/<model>/decode_<set>/scores.json   what `score` found
+EXP/<model>/decode_<set>/explained.json  what `explain` found
 EXP/<model>/decode_<set>/decode.json   lm_weight, penalty; of dev also `tuning`, one {lm_weight, penalty, cer} a trial
 EXP/<model>/log/train.jsonl            what `train` logged, one event a line (training_events.py)
 EXP/<model>/{config,settings}.json     network and settings
@@ -27,6 +28,7 @@ from asr.report.recorded import flat, number, read_json
 from asr.report.scores import ScoredSet
 from asr.report.training import Training
 from asr.report.training_events import read_training_events
+from asr.report.where import Where
 from asr.scoring import scores_file
 from asr.tables import read_lines
 
@@ -59,6 +61,7 @@ class Experiment:
     run: str
     model: str
     scores: dict[str, ScoredSet]
+    where: Where
     training: Training | None
     stages: list[StageTime]
     tuning: Tuning | None
@@ -93,7 +96,7 @@ def sources(exp: Path, model: Path) -> list[Path]:
     """Return the files that exist of those above, but times.tsv, which changes with every run."""
     found = [model / "config.json", model / "settings.json", model / "log" / "train.jsonl"]
     for folder in _decode_folders(model).values():
-        found += [folder / "scores.json", folder / "decode.json"]
+        found += [folder / name for name in ("scores.json", "explained.json", "decode.json")]
     settings = read_json(model / "settings.json", []) or {}
     return [path for path in found if path.is_file()] + origin.sources(exp, settings)
 
@@ -105,7 +108,10 @@ def read_experiment(exp: Path, model: Path) -> Experiment:
     faults: list[str] = []
     folders = _decode_folders(model)
     scores = _scores(folders, faults)
-    decoded = {name: read_json(folder / "decode.json", faults) or {} for name, folder in folders.items()}
+    decoded, explained = (
+        {name: read_json(folder / file, faults) or {} for name, folder in folders.items()}
+        for file in ("decode.json", "explained.json")
+    )
     settings = {name: read_json(model / f"{name}.json", faults) or {} for name in ("config", "settings")}
     events = read_training_events(model / "log" / "train.jsonl", faults)
     start = events.start if events else {}
@@ -114,6 +120,7 @@ def read_experiment(exp: Path, model: Path) -> Experiment:
         run=exp.resolve().name,
         model=_name(exp, model),
         scores=scores,
+        where=Where.of(scores, explained),
         training=Training.of(events) if events else None,
         stages=_stages(exp / "log" / "times.tsv", faults),
         tuning=next((found for item in decoded.items() if (found := tuning_of(*item))), None),

@@ -1,4 +1,4 @@
-"""One HTML page about a run: where it comes from, error rates, learning curves, times, confusions, worst utterances.
+"""One HTML page about a run: where it comes from, error rates and where the errors are, learning curves, times.
 
 Reads   everything that the stages left in --model and --exp (see asr/report/experiment.py); the page names what is
         absent
@@ -21,7 +21,7 @@ from asr.settings import option
 from asr.stamp import Stamp
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
-def _counts(value: Any) -> bool:
+def is_counts(value: Any) -> bool:
     """Return whether these are counts of units that add up."""
     if not isinstance(value, dict):
         return False
@@ -69,7 +69,7 @@ def _counts(value: Any) -> bool:
 
 
 def _total(value: Any) -> bool:
-    return _counts(value) and _interval(value.get("interval", "")) and _count(value.get("sentences_wrong"))
+    return is_counts(value) and _interval(value.get("interval", "")) and _count(value.get("sentences_wrong"))
 
 
 def _interval(value: Any) -> bool:
@@ -81,7 +81,7 @@ def _interval(value: Any) -> bool:
 
 def _speakers(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        _counts(item) and _count(item.get("utterances")) for item in value.values()
+        is_counts(item) and _count(item.get("utterances")) for item in value.values()
     )
 
 
