@@ -1,20 +1,20 @@
-"""Training examples: the utterances of each block, and a block's frames as shuffled, spliced minibatches.
+"""Training examples: the pdf-ids of utterances, the blocks of a pass, and spliced minibatches of frames in memory.
 
-A pass over the data is a list of blocks, each about `block_frames` frames of randomly chosen whole utterances.
-Within a block all frames are shuffled, so that a minibatch mixes as many speakers and sentences as memory allows.
-Both orders depend only on the seed, the pass and the block. A worker holds one block at a time: memory does not grow
-with the corpus.
+A pass over the data is a list of blocks of randomly chosen whole utterances; usually there is one block, of all of
+them. Within a block all frames are shuffled, so that a minibatch mixes as many speakers and sentences as memory
+allows. Both orders depend only on the seed, the pass and the block.
 
-    blocks = plan_blocks(targets.lengths, block_frames=100_000, seed=1)
-    block = load_block(blocks[0].utterances, features, targets)
-    for inputs, pdfs in minibatches(block, shuffled(blocks[0].frames, [1, 0, 0]), sizes, context=5): ...
+    blocks = plan_blocks([312, 507, 128], block_frames=100_000, seed=1)      # of utterances 0, 1, 2
+    block = load_block(("utt1", "utt2"), features, targets)
+    for inputs, pdfs in minibatches(block, shuffled(len(block[1]), [1, 0, 0]), sizes, context=5): ...
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,12 @@ from asr.kaldi.archives import read_int_vectors
 
 
 class Targets:
-    """The pdf-ids of every utterance in one vector that processes share: int16, or int32 above 32,767 pdfs."""
+    """The pdf-ids of every utterance in one vector: int16, or int32 above 32,767 pdfs."""
 
     def __init__(self, vectors: Mapping[str, np.ndarray], num_pdfs: int) -> None:
         self.lengths = {utterance: len(vector) for utterance, vector in vectors.items()}
         kind = torch.int16 if num_pdfs <= 32767 else torch.int32
         self.flat = torch.empty(sum(self.lengths.values()), dtype=kind)
-        self.flat.share_memory_()
         self.start: dict[str, int] = {}
         place = 0
         for utterance, vector in vectors.items():
@@ -65,10 +64,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Block:
-    """Some utterances whose frames are shuffled together; `index` counts from 0 within the pass."""
+    """Some utterances, by number, whose frames are shuffled together; `index` counts from 0 within the pass."""
 
     index: int
-    utterances: tuple[str, ...]
+    utterances: tuple[int, ...]
     frames: int
 
     def minibatches(self, size: int) -> list[int]:
@@ -78,49 +77,47 @@ class Block:
         return [small + 1] * larger + [small] * (parts - larger)
 
 
-def plan_blocks(lengths: Mapping[str, int], block_frames: int, seed: int, pass_: int = 0) -> list[Block]:
-    """Return all utterances, shuffled, in blocks of about equal size and at most about `block_frames` frames."""
-    order = sorted(lengths, key=lambda key: key.encode())
+def plan_blocks(
+    lengths: Sequence[int], block_frames: int, seed: int, pass_: int = 0, chosen: Sequence[int] | None = None
+) -> list[Block]:
+    """Return all utterances, shuffled, in blocks of about equal size and at most about `block_frames` frames.
+
+    lengths: frames of utterance 0, 1, ...; chosen: the utterances of the pass, if not all.
+    """
+    order = list(range(len(lengths)) if chosen is None else chosen)
     np.random.default_rng([seed, pass_]).shuffle(order)
-    total = sum(lengths.values())
-    wanted = total / max(1, -(-total // block_frames))
+    done = list(accumulate(lengths[utterance] for utterance in order))
+    wanted = done[-1] / max(1, -(-done[-1] // block_frames))
     blocks: list[Block] = []
-    members: list[str] = []
-    frames = done = 0
-    for utterance in order:
-        members.append(utterance)
-        frames += lengths[utterance]
-        if done + frames >= wanted * (len(blocks) + 1):
-            blocks.append(Block(len(blocks), tuple(members), frames))
-            done += frames
-            members, frames = [], 0
-    if members:  # by rounding
-        blocks.append(Block(len(blocks), tuple(members), frames))
+    first = begun = 0
+    for place, frames in enumerate(done, 1):
+        if frames >= wanted * (len(blocks) + 1) or place == len(order):  # the last one may miss it by rounding
+            blocks.append(Block(len(blocks), tuple(order[first:place]), frames - begun))
+            first, begun = place, frames
     return blocks
 
 
-def draw(lengths: Mapping[str, int], frames: float, seed: list[int]) -> tuple[str, ...]:
-    """Return utterances drawn at random until they have so many frames together, or all of them."""
-    names = sorted(lengths, key=lambda name: name.encode())
-    np.random.default_rng(seed).shuffle(names)
+def draw(lengths: Sequence[int], frames: float, seed: list[int], chosen: Sequence[int] | None = None) -> list[int]:
+    """Return utterances, by number, drawn at random until they have so many frames together, or all of them."""
+    order = list(range(len(lengths)) if chosen is None else chosen)
+    np.random.default_rng(seed).shuffle(order)
     drawn = 0
-    for count, name in enumerate(names):
+    for count, utterance in enumerate(order):
         if drawn >= frames:
-            return tuple(names[:count])
-        drawn += lengths[name]
-    return tuple(names)
+            return order[:count]
+        drawn += lengths[utterance]
+    return order
 
 
 def load_block(
     utterances: tuple[str, ...],
     features: Mapping[str, np.ndarray],
     targets: Targets,
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the frames of some utterances: features (n, dim), targets int64 (n), and utterance bounds int64 (n, 2).
 
-    bounds[i] = first and last row of the utterance of row i; splicing clamps to them. `change` is applied to each
-    utterance's features, in order. Raises InputError if features and targets differ in length.
+    bounds[i] = first and last row of the utterance of row i; splicing clamps to them. Raises InputError if features
+    and targets differ in length.
     """
     matrices, labels, bounds = [], [], []
     place = 0
@@ -128,7 +125,7 @@ def load_block(
         matrix, label = features[utterance], targets[utterance]
         if len(matrix) != len(label):
             raise InputError(f"{len(matrix)} frames of features, {len(label)} of alignment", key=utterance)
-        matrices.append(torch.from_numpy(matrix if change is None else change(matrix)))
+        matrices.append(torch.from_numpy(matrix))
         labels.append(label)
         bounds.append(torch.tensor([[place, place + len(matrix) - 1]]).expand(len(matrix), 2))
         place += len(matrix)

@@ -86,16 +86,6 @@ class FeatureReader(Mapping[str, np.ndarray]):
             return np.array(features, dtype=np.float32)  # the matrix itself may be float64, and is read-only
         return normalise.apply(features, self._stats_of(utterance), variance=self.description["norm_vars"])
 
-    def fault(self, utterance: str, frames: int) -> str | None:
-        """Return why an utterance that should have `frames` frames cannot be used; None if it can."""
-        try:
-            found = len(self._read(utterance))
-            if self.stats is not None:
-                self._stats_of(utterance)
-        except InputError as error:
-            return str(InputError(error.message, file=error.file))  # the caller names the utterance
-        return None if found == frames else f"has {found} frames of features, but {frames} of alignment"
-
     def _read(self, utterance: str) -> np.ndarray:
         features = self.matrices[utterance]
         check_matrix(features, self.description["dim"], file=self.matrices.scp, key=utterance)

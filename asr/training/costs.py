@@ -14,6 +14,7 @@ import torch
 from asr.acoustic.network import NetworkConfig, build, set_precision
 from asr.console import duration, say, warn
 from asr.parallel.machine import free_bytes
+from asr.training.data import TrainingData
 from asr.training.hours import FRAMES_PER_HOUR
 from asr.training.materials import Materials
 from asr.training.plan import Plan
@@ -73,35 +74,55 @@ def frames_a_second(shape: NetworkConfig, minibatch: int, precision: str) -> flo
 
 
 def estimate(
-    shape: NetworkConfig, frames: int, minibatch: int, *, workers: int, precision: str, block_frames: int
+    shape: NetworkConfig, frames: int, minibatch: int, *, workers: int, precision: str, store_bytes: float
 ) -> Costs:
-    """Return what a pass over so many frames takes; seconds by a short measurement, which other work slows down."""
+    """Return what a pass over so many frames takes; seconds by a short measurement, which other work slows down.
+
+    store_bytes: those of the store that are in memory at once; see `bytes_in_memory`.
+    """
     weights = num_weights(shape)
     rate = frames_a_second(shape, minibatch, precision) * workers * EFFICIENCY
-    block = min(frames, block_frames) * (4 * shape.feature_dim + 8 + 16)
     vectors = 4.0 * weights * (SERVER_VECTORS + workers * WORKER_VECTORS)
-    blocks = workers * (2 if frames > block_frames else 1) * block  # the next one is read ahead
-    memory = (workers + 1) * PROCESS_BYTES + vectors + blocks + 2 * frames
+    memory = (workers + 1) * PROCESS_BYTES + vectors + store_bytes
     pushes = frames / minibatch
     return Costs(weights, multiply_adds(shape), START_S + frames / rate + pushes * weights * PUSH_S, memory)
 
 
+def bytes_in_memory(data: TrainingData, workers: int) -> float:
+    """Return the bytes of the store that are used at once: blocks that are worked on, and as many read ahead.
+
+    All processes share them.
+    """
+    blocks = 2 * (1 if data.together else workers)
+    return data.store.bytes * min(1.0, blocks * data.block_frames / data.frames)
+
+
 def announce(plan: Plan, materials: Materials) -> Costs:
     """Say the sizes, and the time and memory that they take; return the latter."""
-    settings = plan.settings
+    settings, data = plan.settings, materials.data
     costs = estimate(
         materials.shape,
         materials.frames,
         settings.minibatch,
         workers=plan.workers,
         precision=plan.precision,
-        block_frames=settings.block_frames,
+        store_bytes=bytes_in_memory(data, plan.workers),
     )
     for line in lines(plan, costs, materials.distinct_frames, materials.frames):
         say(line)
+    say(order_line(data))
     if costs.memory_bytes > (free := free_bytes()):
         warn(f"that is more than the {free / 1e9:.1f} GB that are free; a smaller --block-frames needs less")
     return costs
+
+
+def order_line(data: TrainingData) -> str:
+    """Return what is said of the store and of the order of the frames."""
+    store, blocks = data.store, len(data.blocks(0))
+    size = f"{store.bytes / 1e9:.2f} GB, {store.layout.bits} bits a feature"
+    if blocks == 1:
+        return f"train: {data.frames:,} frames in a store of {size}: all are shuffled together"
+    return f"train: {data.frames:,} frames in a store of {size}: shuffled in {blocks} blocks of random utterances"
 
 
 def lines(plan: Plan, costs: Costs, distinct_frames: int, frames: int) -> list[str]:

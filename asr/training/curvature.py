@@ -14,10 +14,8 @@ from collections.abc import Callable
 import torch
 from torch.func import functional_call, jvp, vjp
 
-from asr.acoustic import examples
-from asr.acoustic.examples import Block, load_block, minibatches
+from asr.acoustic.examples import Block, minibatches
 from asr.acoustic.network import build
-from asr.features.reader import FeatureReader
 from asr.training.objectives.cross_entropy import CrossEntropyJob
 
 #: frames that go through the network together
@@ -35,8 +33,7 @@ class CurvatureSample:
     def __init__(self, job: CrossEntropyJob, share: float, draw: int) -> None:
         self.job = job
         data = job.data
-        picked = examples.draw(data.targets.lengths, max(LEAST, share * data.frames), [data.seed, 4, draw])
-        self.block = load_block(picked, FeatureReader(data.folder), data.targets)
+        self.block = data.sample(max(LEAST, share * data.frames), [4, draw])
         self.frames = len(self.block[1])
 
     def product(self, weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -2,8 +2,10 @@
 
 A pass is cut into leases of a few minibatches. A worker takes one, pushes its minibatches in order, takes the next.
 The ledger counts the pushes that arrived, so if a worker dies another continues exactly where it stopped: at most
-one push is computed again. A worker keeps to the block that it holds in memory and learns early which block comes
-next, so that it can read it meanwhile; it helps with another's block only if no block is left untouched.
+one push is computed again. Usually a pass is one block, which all workers share. With several, each worker keeps to a
+block of its own, so that as many blocks as workers are mixed, and helps with another's block only if no block is left
+untouched; or, if a block takes half of the memory, all workers work on it together. A worker learns early which block
+comes next, so that it can read it meanwhile.
 """
 
 from __future__ import annotations
@@ -15,18 +17,27 @@ from typing import Any
 from asr.acoustic.examples import Block
 from asr.training.messages import Lease
 
-#: leases left in a worker's block when it learns which block comes next
-AHEAD = 3
+#: leases left in a worker's block when it learns which block comes next; or this share of them, of a shared block
+AHEAD, AHEAD_SHARE = 3, 0.1
 
 
 class Ledger:
     """Leases on minibatches, and the frames of the pushes.
 
     applied: entered the weights; dropped: were refused for good; repeated: computed or applied more than once.
+    together: all workers work on the same block.
     """
 
-    def __init__(self, blocks: Sequence[Block], minibatch: int, lease_minibatches: int = 32, pass_: int = 0) -> None:
-        self.pass_ = pass_
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        minibatch: int,
+        lease_minibatches: int = 32,
+        pass_: int = 0,
+        *,
+        together: bool = False,
+    ) -> None:
+        self.pass_, self.together = pass_, together
         self.blocks = blocks
         self.sizes = {block.index: block.minibatches(minibatch) for block in blocks}
         self.total = sum(block.frames for block in blocks)
@@ -35,6 +46,8 @@ class Ledger:
             starts = range(0, len(sizes), lease_minibatches)
             leases = (Lease(pass_, index, first, min(first + lease_minibatches, len(sizes))) for first in starts)
             self.waiting[index] = deque(leases)
+        largest = max((len(leases) for leases in self.waiting.values()), default=0)
+        self.ahead = max(AHEAD, round(AHEAD_SHARE * largest)) if together else AHEAD
         self.held: dict[int, Lease] = {}  # worker -> what is left of its lease
         self.home: dict[int, int] = {}  # worker -> the block that it has in memory
         self.next_home: dict[int, int] = {}  # worker -> the block that it reads ahead
@@ -61,14 +74,17 @@ class Ledger:
         if self.home.get(worker) != block:
             self.home[worker] = block
             self.next_home.pop(worker, None)
-        if len(self.waiting[block]) < AHEAD and worker not in self.next_home:
-            untouched = self._untouched()
+        if len(self.waiting[block]) < self.ahead and worker not in self.next_home:
+            # what one worker reads ahead is there for all: together, one reads at a time
+            untouched = None if self.together and self.next_home else self._untouched()
             if untouched is not None:
                 self.next_home[worker] = untouched
         self.held[worker] = lease._replace(ahead=self.next_home.get(worker))
         return self.held[worker]
 
     def _block_for(self, worker: int) -> int | None:
+        if self.together:
+            return next((block for block, left in self.waiting.items() if left), None)
         for block in (self.home.get(worker), self.next_home.get(worker), self._untouched()):
             if block is not None and self.waiting[block]:
                 return block

@@ -1,24 +1,28 @@
 """What a training run works on: the network's shape, the training frames and the held-out frames.
 
-Reads pdf.ark and ali_train_pdf.counts of the alignment folder, and the features of the data directories.
+Reads pdf.ark and ali_train_pdf.counts of the alignment folder, and the features of the data directories: each
+utterance once, which checks it and, if it is trained on, writes it into the store (store.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
-from asr.acoustic.examples import Targets, draw, load_block, shuffled, splice
+from asr.acoustic.examples import Targets, shuffled, splice
 from asr.acoustic.network import NetworkConfig
 from asr.acoustic.spec_augment import SpecAugment
 from asr.alignment.load import num_frames
-from asr.console import progress, say, warn
+from asr.console import say
 from asr.errors import InputError, named_first
 from asr.features.reader import FeatureReader, describe
 from asr.kaldi.counts import read_counts
+from asr.parallel.machine import free_bytes
 from asr.training.data import TrainingData
 from asr.training.heldout import Heldout
 from asr.training.hours import distinct_frames, originals
@@ -26,22 +30,25 @@ from asr.training.natural import Factors, NaturalGradient
 from asr.training.objectives.cross_entropy import CrossEntropyJob
 from asr.training.plan import Plan
 from asr.training.settings import Settings
+from asr.training.store import FrameStore, Layout
+from asr.training.store_writer import StoreWriter
+from asr.training.usable import usable
 
-#: utterances that a line names
-NAMED = 5
 #: training frames that the natural gradient's factors are estimated from; they are drawn of so many times as many
 SAMPLE_FRAMES, SAMPLE_MIX = 2048, 8
 
 
 @dataclass(frozen=True)
 class Materials:
-    """job: what workers receive; features: features.json of the training data; sample: spliced training frames from
-    which the natural gradient's factors are estimated, None if gradients are plain.
+    """job: what workers receive; features: features.json of the training data; distinct_frames: those of a pass that
+    belong to no perturbed copy; sample: spliced training frames from which the natural gradient's factors are
+    estimated, None if gradients are plain.
     """
 
     job: CrossEntropyJob
     heldout: Heldout
     features: dict[str, Any]
+    distinct_frames: int
     sample: torch.Tensor | None = None
     damping: float = 1.0
 
@@ -60,10 +67,10 @@ class Materials:
         """Return the training frames of a pass."""
         return self.data.frames
 
-    @property
-    def distinct_frames(self) -> int:
-        """Return those of them that belong to no perturbed copy."""
-        return distinct_frames(self.data.folder, self.data.targets.lengths)
+    def with_blocks(self, block_frames: int) -> Materials:
+        """Return the same materials, trained on in blocks of so many frames."""
+        data = replace(self.data, block_frames=block_frames)
+        return replace(self, job=replace(self.job, data=data))
 
     def natural(self, total: int) -> NaturalGradient | None:
         """Return the server's side of the natural gradient, for passes of `total` frames."""
@@ -73,7 +80,10 @@ class Materials:
 
 
 def gather(plan: Plan) -> Materials:
-    """Read alignments and lengths, keep held-out frames. Raises InputError if they do not fit."""
+    """Read alignments, write the training frames into a store, keep held-out frames.
+
+    Raises InputError if they do not fit, or the disk has no room.
+    """
     settings = plan.settings
     features = describe(settings.train_data)
     shape = NetworkConfig(
@@ -85,21 +95,34 @@ def gather(plan: Plan) -> Materials:
         activation=settings.activation,
         layer_norm=settings.layer_norm,
     )
+    reader = FeatureReader(settings.train_data)
     targets = _aligned(settings, shape)
-    targets = _usable(targets, FeatureReader(settings.train_data), settings.max_missing)
-    targets, reader, dev, names = _keep_out(settings, targets, shape, features)
-    sample = _sample(names, dev, settings)
-    heldout = Heldout(shape, reader, dev, sample, settings.heldout_frames, plan.precision, settings.device)
+    dev = _dev(settings, shape, features)
+    kept = () if dev else _slice_of_train(settings, targets)
+    store, targets = _stored(settings, shape, reader, targets, frozenset(kept))
+    if dev is None:
+        dev = reader, targets.only(name for name in kept if name in targets.lengths)
+    heldout = Heldout(
+        shape, *dev, _sample(dev[1], settings), settings.heldout_frames, plan.precision, settings.device
+    )
     data = TrainingData(
-        folder=settings.train_data,
-        targets=targets,
+        store=store,
         context=settings.context,
-        block_frames=settings.block_frames,
+        block_frames=settings.block_frames or frames_that_fit(store),
         minibatch=settings.minibatch,
         seed=settings.seed,
         augment=_augment(settings, features),
+        together=settings.block_frames == 0,
     )
-    job = CrossEntropyJob(
+    job = _job(plan, data, shape)
+    distinct = distinct_frames(settings.train_data, dict(zip(store.names, store.open().lengths, strict=True)))
+    sample = training_sample(job) if plan.natural else None
+    return Materials(job, heldout, features, distinct, sample, settings.damping)
+
+
+def _job(plan: Plan, data: TrainingData, shape: NetworkConfig) -> CrossEntropyJob:
+    settings = plan.settings
+    return CrossEntropyJob(
         data=data,
         network=shape,
         precision=plan.precision,
@@ -108,7 +131,11 @@ def gather(plan: Plan) -> Materials:
         factors=Factors.empty(shape, settings.natural_rank, settings.device) if plan.natural else None,
         dropout=plan.dropout,
     )
-    return Materials(job, heldout, features, training_sample(job) if plan.natural else None, settings.damping)
+
+
+def frames_that_fit(store: FrameStore) -> int:
+    """Return how many frames may be shuffled together: all, or as many as half of the free memory holds."""
+    return max(1, math.floor(store.frames * min(1.0, free_bytes() / 2 / store.bytes)))
 
 
 def _aligned(settings: Settings, shape: NetworkConfig) -> Targets:
@@ -138,65 +165,62 @@ def _augment(settings: Settings, features: dict[str, Any]) -> SpecAugment | None
 
 def training_sample(job: CrossEntropyJob) -> torch.Tensor:
     """Return spliced frames drawn at random from several times as many, for a mix of speakers."""
-    data = job.data
-    picked = draw(data.targets.lengths, SAMPLE_MIX * SAMPLE_FRAMES, [data.seed, 5])
-    features, targets, bounds = load_block(picked, FeatureReader(data.folder), data.targets)
-    rows = shuffled(len(targets), [data.seed, 6])[:SAMPLE_FRAMES]
-    return splice(features, rows, bounds, data.context).to(job.device)
+    features, targets, bounds = job.data.sample(SAMPLE_MIX * SAMPLE_FRAMES, [5])
+    rows = shuffled(len(targets), [job.data.seed, 6])[:SAMPLE_FRAMES]
+    return splice(features, rows, bounds, job.data.context).to(job.device)
 
 
-def _keep_out(
-    settings: Settings, targets: Targets, shape: NetworkConfig, features: dict[str, Any]
-) -> tuple[Targets, FeatureReader, Targets, list[str]]:
-    """Return what is trained on, and reader, targets and utterances of what is held out: dev, or a slice of train."""
-    if settings.dev_data is not None:
-        dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, num_frames(settings.dev_data))
-        if dev.lengths:
-            reader = FeatureReader(settings.dev_data, features)
-            dev = _usable(dev, reader, settings.max_missing)
-            return targets, reader, dev, list(dev.lengths)
+def _dev(settings: Settings, shape: NetworkConfig, features: dict[str, Any]) -> tuple[FeatureReader, Targets] | None:
+    """Return reader and targets of the dev data; None if there are no dev data with alignments."""
+    if settings.dev_data is None:
+        return None
+    dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, num_frames(settings.dev_data))
+    if not dev.lengths:
         say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
+        return None
+    reader = FeatureReader(settings.dev_data, features)
+    return reader, usable(dev, reader, settings.max_missing)
+
+
+def _slice_of_train(settings: Settings, targets: Targets) -> list[str]:
+    """Return the utterances of train that are kept out for the held-out figures."""
     original = originals(settings.train_data)  # copies of what is held out are held out too
     kept = [name for name in targets.lengths if unit_hash(original.get(name, name)) < settings.heldout_fraction]
     if not kept or len(kept) == len(targets.lengths):
         raise InputError(f"--heldout-fraction {settings.heldout_fraction} keeps {len(kept)} utterances out")
-    rest = targets.only(name for name in targets.lengths if name not in set(kept))
-    return rest, FeatureReader(settings.train_data), targets, kept
+    return kept
 
 
-def _usable(targets: Targets, features: FeatureReader, max_missing: float) -> Targets:
-    """Return the aligned utterances whose features can be used; all of them are read once.
+def _stored(
+    settings: Settings, shape: NetworkConfig, reader: FeatureReader, targets: Targets, kept: frozenset[str]
+) -> tuple[FrameStore, Targets]:
+    """Write a store of all utterances that can be used, but those kept out. Return it, and the usable targets."""
+    trained = [frames for name, frames in targets.lengths.items() if name not in kept]
+    layout = Layout(
+        utterances=len(trained),
+        frames=sum(trained),
+        columns=shape.feature_dim,
+        num_pdfs=shape.num_pdfs,
+        bits=int(settings.store_bits),
+        context=shape.context,
+    )
+    writer = StoreWriter(settings.out / "log", layout)
 
-    Raises InputError if more than the share `max_missing` cannot be used.
-    """
-    faults: dict[str, str] = {}
-    for name, frames in progress(
-        targets.lengths.items(), len(targets.lengths), f"train: {features.data.name}, check"
-    ):
-        if reason := features.fault(name, frames):
-            faults[name] = reason
-    if not faults:
-        return targets
-    total = len(targets.lengths)
-    first = next(iter(faults))
-    if len(faults) > max_missing * total or len(faults) == total:
-        raise InputError(
-            f"the features of {len(faults)} of {total} aligned utterances cannot be used ({named_first(faults)}), "
-            f"above --max-missing {max_missing:g}; the first: {faults[first]}",
-            file=features.data,
-            key=first,
-        )
-    for name, reason in list(faults.items())[:NAMED]:
-        warn(f"{name}: {reason}; the utterance is left out")
-    warn(f"{features.data}: {len(faults)} of {total} aligned utterances are left out: {named_first(faults)}")
-    return targets.only(name for name in targets.lengths if name not in faults)
+    def store(name: str, matrix: np.ndarray) -> None:
+        if name not in kept:
+            writer.add(name, matrix, targets[name].numpy())
+
+    found = usable(targets, reader, settings.max_missing, store)
+    if not writer.names or (kept and not kept.intersection(found.lengths)):
+        raise InputError("no utterance is left to train on, or none to keep out", file=reader.data)
+    return writer.finish(), found
 
 
-def _sample(names: list[str], targets: Targets, settings: Settings) -> tuple[str, ...]:
+def _sample(targets: Targets, settings: Settings) -> tuple[str, ...]:
     """Return whole utterances with about twice as many frames as are evaluated."""
     picked: list[str] = []
     frames = 0
-    for name in sorted(names, key=unit_hash):
+    for name in sorted(targets.lengths, key=unit_hash):
         picked.append(name)
         frames += targets.lengths[name]
         if frames >= 2 * settings.heldout_frames:

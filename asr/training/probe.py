@@ -100,13 +100,15 @@ class Probe:
         data = materials.data
         wanted = max(SHARE * materials.frames, LEAST_PUSHES * data.minibatch)
         wanted = min(wanted, MOST * materials.frames)  # of a small corpus, a noisy answer rather than a second pass
-        names, self.frames = [], 0
-        for name in sorted(data.targets.lengths, key=lambda name: unit_hash("probe " + name)):
-            names.append(name)
-            self.frames += data.targets.lengths[name]
+        names, lengths = data.store.names, data.store.open().lengths
+        chosen: list[int] = []
+        self.frames = 0
+        for utterance in sorted(range(len(names)), key=lambda utterance: unit_hash("probe " + names[utterance])):
+            chosen.append(utterance)
+            self.frames += lengths[utterance]
             if self.frames >= wanted:
                 break
-        self.job = replace(materials.job, data=replace(data, targets=data.targets.only(names)))
+        self.job = replace(materials.job, data=replace(data, chosen=tuple(sorted(chosen))))
 
     def __call__(self, eta0: float) -> float:
         """Return held-out cross-entropy at the midpoint of raw and averaged weights after a run at `eta0`.

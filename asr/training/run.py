@@ -22,7 +22,7 @@ from asr.stamp import Stamp
 from asr.training.settings import Settings
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 1
+REVISION = 2
 TARGETS = ("pdf.ark", "ali_train_pdf.counts")
 SYSTEM = ("final.mdl", "tree", "phones.txt")  # not there for pdf-ids that came without a model
 DATA_FILES = ("feats.scp", "features.json", "utt2num_frames")
@@ -53,7 +53,7 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
         costs = announce(plan, materials)
         session = Session(plan, materials, stamp.key)
         open_model(session)
-        with engines.make(settings, session.dispatcher, materials.job, plan.workers) as engine:
+        with engines.make(settings, session.dispatcher, session.materials.job, plan.workers) as engine:
             session.begin(costs)
             hook(session)
             COURSES[plan.method.course](session, engine)

@@ -51,6 +51,8 @@ class Session:
         self.logs.mkdir(parents=True, exist_ok=True)
         saved = self._newest()
         state = saved.state if saved else {}
+        if saved:  # by the memory that was free when the run began
+            self.materials = materials = materials.with_blocks(state["block_frames"])
         self.elapsed_before = state.get("elapsed_s", 0.0)
         self.started = time.monotonic()
         self.log = TrainingLog(
@@ -147,6 +149,7 @@ class Session:
                 layers=shape.layers,
                 width=shape.width,
                 minibatch=plan.settings.minibatch,
+                block_frames=self.materials.data.block_frames,
                 dropout=plan.dropout,
                 weights=server.weights.numel(),
                 machine=describe(),
@@ -192,6 +195,7 @@ class Session:
             "elapsed_s": self.elapsed_s,
             "eta0": self.eta0,
             "course": self.course_state,
+            "block_frames": self.materials.data.block_frames,
             "lost_frames": self.lost_frames,
             "checkpoints_s": self.checkpoints_s,
         }

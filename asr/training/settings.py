@@ -45,8 +45,9 @@ class Settings:
         "auto", help="share of hidden units left out of each gradient; auto: 0.2 for copies of little speech"
     )
     block_frames: int = option(
-        400000, help="frames that are shuffled together, and held in memory by a worker", least=1
+        0, help="frames that are shuffled together; 0: all, or as many as half of the free memory holds", least=0
     )
+    store_bits: str = option("8", help="bits of a feature in memory while training", choices=("8", "16"))
     eta0: str = option(
         "0.2", help="learning rate for the gradient of a minibatch's mean loss; auto: found on 1 % of the data"
     )

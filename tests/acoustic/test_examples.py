@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr.acoustic.examples import Block, Targets, load_block, minibatches, plan_blocks, shuffled, splice
+from asr.acoustic.examples import Block, Targets, draw, load_block, minibatches, plan_blocks, shuffled, splice
 from asr.errors import InputError
 
 
@@ -34,15 +34,26 @@ def test_every_frame_once_in_even_minibatches():
 
 
 def test_blocks_hold_every_utterance_once_and_are_even():
-    lengths = {f"u{n}": 100 + n for n in range(50)}
+    lengths = [100 + n for n in range(50)]
     blocks = plan_blocks(lengths, 2000, seed=1)
-    assert sorted(name for block in blocks for name in block.utterances) == sorted(lengths)
-    assert sum(block.frames for block in blocks) == sum(lengths.values())
+    assert sorted(utterance for block in blocks for utterance in block.utterances) == list(range(50))
+    assert [block.frames for block in blocks] == [sum(lengths[n] for n in block.utterances) for block in blocks]
     assert [block.index for block in blocks] == list(range(4))
     assert max(block.frames for block in blocks) - min(block.frames for block in blocks) < 300
-    assert plan_blocks(dict(reversed(lengths.items())), 2000, seed=1) == blocks
+    assert plan_blocks(lengths, 2000, seed=1, chosen=range(50)) == blocks
     assert plan_blocks(lengths, 2000, seed=2) != blocks
-    assert len(plan_blocks(lengths, 10**9, seed=1)) == 1
+    assert plan_blocks(lengths, 2000, seed=1, pass_=1) != blocks
+    (whole,) = plan_blocks(lengths, 10**9, seed=1)
+    assert whole.utterances == tuple(utterance for block in blocks for utterance in block.utterances)
+    (part,) = plan_blocks(lengths, 10**9, seed=1, chosen=[7, 3])
+    assert sorted(part.utterances) == [3, 7] and part.frames == 210
+
+
+def test_utterances_are_drawn_until_there_are_enough_frames():
+    drawn = draw([10] * 20, 95, seed=[3])
+    assert len(drawn) == len(set(drawn)) == 10 and drawn != sorted(drawn)
+    assert drawn == draw([10] * 20, 95, seed=[3]) and drawn != draw([10] * 20, 95, seed=[4])
+    assert sorted(draw([10] * 20, 95, seed=[3], chosen=[5, 2])) == [2, 5], "all there are"
 
 
 def test_lengths_that_differ_are_refused():

@@ -209,10 +209,19 @@ def change(path: str, value: object) -> None:
     setattr(importlib.import_module(module), name, value)
 
 
-def believe_features() -> None:
-    """Begin without a look at the features: as if they were damaged later."""
-    materials = importlib.import_module("asr.training.materials")
-    materials._usable = lambda targets, *_: targets
+def remove_at(push: int, path: str) -> None:
+    """Remove a file at a push, counted from 1."""
+    pushes = itertools.count(1)
+
+    def counted(call):
+        def wrapped(*args, **named):
+            if next(pushes) == push:
+                os.remove(path)
+            return call(*args, **named)
+
+        return wrapped
+
+    _wrap(PUSH, counted)
 
 
 def die_at(step: int, since: str = "asr.training.materials.gather") -> None:

@@ -105,3 +105,20 @@ def test_frames_that_do_not_add_up_are_an_error():
     ledger.take(0)
     with pytest.raises(RuntimeError, match="a push of 11 frames"):
         ledger.count(0, 1, 11, applied=True)
+
+
+def test_together_all_workers_work_on_the_same_block():
+    blocks = [Block(number, (str(number),), 400) for number in range(3)]
+    ledger = Ledger(blocks, minibatch=10, lease_minibatches=1, together=True)
+    assert ledger.ahead == 4, "a tenth of a block"
+    taken, ahead = [], []
+    while not ledger.complete:
+        for worker in range(4):
+            if (lease := ledger.take(worker)) is not None:
+                taken.append(lease.block)
+                ahead.append(lease.ahead)
+        for worker in list(ledger.held):
+            finish(ledger, worker)
+    assert taken == [0] * 40 + [1] * 40 + [2] * 40
+    assert ahead.index(1) == 36 and ahead.index(2) == 76, "one worker has the next block read in time"
+    ledger.check()

@@ -11,7 +11,7 @@ import pytest
 from asr.acoustic.network import NetworkConfig, build, flatten
 from asr.cli import main
 from asr.training import costs as costing
-from asr.training.costs import Costs, estimate, lines, multiply_adds, num_weights
+from asr.training.costs import Costs, bytes_in_memory, estimate, lines, multiply_adds, num_weights
 from asr.training.sizing import Suited, suit
 
 GB = 1e9
@@ -44,15 +44,25 @@ def test_weights_and_multiply_adds(layer_norm):
 def test_what_a_pass_takes(monkeypatch):
     shape = NetworkConfig(feature_dim=40, num_pdfs=100, layers=2, width=64, context=0)
     monkeypatch.setattr(costing, "frames_a_second", lambda *_: 1000.0)
-    few = estimate(shape, 360_000, 64, workers=2, precision="float32", block_frames=400_000)
+    few = estimate(shape, 360_000, 64, workers=2, precision="float32", store_bytes=1e7)
     pushes = 5625 * num_weights(shape) * costing.PUSH_S
     assert few.seconds == pytest.approx(costing.START_S + 360 / (2 * costing.EFFICIENCY) + pushes)
-    many = estimate(shape, 36_000_000, 64, workers=2, precision="float32", block_frames=400_000)
+    many = estimate(shape, 36_000_000, 64, workers=2, precision="float32", store_bytes=1e9)
     assert many.seconds - costing.START_S == pytest.approx(100 * (few.seconds - costing.START_S))
-    assert few.memory_bytes < many.memory_bytes < 2 * few.memory_bytes  # blocks, whatever the hours
-    block = 400_000 * (4 * 40 + 24)
-    wider = estimate(shape, 36_000_000, 64, workers=2, precision="float32", block_frames=800_000)
-    assert wider.memory_bytes - many.memory_bytes == 4 * block
+    assert many.memory_bytes - few.memory_bytes == pytest.approx(1e9 - 1e7), "the processes share one store"
+    vectors = 4 * num_weights(shape) * (costing.SERVER_VECTORS + 2 * costing.WORKER_VECTORS)
+    assert few.memory_bytes == pytest.approx(3 * costing.PROCESS_BYTES + vectors + 1e7)
+
+
+@pytest.mark.parametrize(
+    ("block_frames", "together", "share"),
+    [(10_000, True, 1.0), (1_000, True, 0.2), (1_000, False, 0.8), (4_000, False, 1.0)],
+)
+def test_the_part_of_the_store_that_is_in_memory(block_frames, together, share):
+    """The blocks that four workers are at, or the one that all are at, and as many that are read ahead."""
+    store = SimpleNamespace(bytes=450_000)
+    data = SimpleNamespace(store=store, frames=10_000, block_frames=block_frames, together=together)
+    assert bytes_in_memory(data, workers=4) == pytest.approx(share * 450_000)
 
 
 def test_the_rate_is_measured():
@@ -90,9 +100,10 @@ def test_a_training_says_its_sizes_first_and_what_is_given_stays(problem, capsys
     argv = [*without(argv, "--layers", "--width", "--minibatch"), "--workers", "1"]
     assert main([*argv, "--width", "16"]) == 0
     said = capsys.readouterr()
-    first, second = said.out.splitlines()[:2]
+    first, second, third = said.out.splitlines()[:3]
     assert first == "train: for 0.03 h of speech: 4 × 16 (given), minibatch 64"
     assert second.startswith("train: 0.00 M weights; about ") and second.endswith(" GB of memory")
+    assert third.endswith(" frames in a store of 0.00 GB, 8 bits a feature: shuffled in 4 blocks of random utterances")
     assert "that is more than the 0.0 GB that are free; a smaller --block-frames needs less" in said.err
     config = json.loads((folder / "model" / "config.json").read_text())
     assert (config["network"]["layers"], config["network"]["width"]) == (4, 16)

@@ -18,7 +18,6 @@ from asr.acoustic.examples import minibatches
 from asr.acoustic.network import build, flatten
 from asr.cli import main
 from asr.command.resolve import resolve
-from asr.training import data as training_data
 from asr.training import engines
 from asr.training.courses.whole_data import SessionLoss
 from asr.training.curvature import CurvatureSample
@@ -31,6 +30,7 @@ from asr.training.methods.whole_data import Point
 from asr.training.plan import decide
 from asr.training.session import Session
 from asr.training.settings import Settings
+from asr.training.store import StoredFrames
 
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
 from runs import Launcher, events, total_frames, weights
@@ -259,14 +259,13 @@ def test_weights_at_which_nothing_is_finite_give_infinity_and_harm_nothing(sessi
 
 
 def test_one_block_that_is_not_finite_makes_the_loss_infinite_and_the_gradient_zero(session, monkeypatch):
-    load, weights = training_data.load_block, session.server.weights.clone()
-    name = session.materials.data.blocks(0)[1].utterances[0]
+    inputs, weights = StoredFrames.inputs, session.server.weights.clone()
+    wrong = torch.tensor(session.materials.data.blocks(0)[1].utterances)
 
-    def broken(utterances, *rest):
-        features, *others = load(utterances, *rest)
-        return features * (math.inf if name in utterances else 1.0), *others
+    def broken(self, utterances, *rest):
+        return inputs(self, utterances, *rest).masked_fill_(torch.isin(utterances, wrong)[:, None, None], math.inf)
 
-    monkeypatch.setattr(training_data, "load_block", broken)
+    monkeypatch.setattr(StoredFrames, "inputs", broken)
     with engines.make(session.plan.settings, session.dispatcher, session.materials.job, 3) as engine:
         loss, gradient = SessionLoss(session, engine, 0).loss_and_gradient(weights)
     assert loss == math.inf and not gradient.any()
@@ -381,13 +380,8 @@ def test_wrong_settings(problem, refused):
 
 def test_features_that_are_not_finite_are_bad_input(problem, refused, monkeypatch):
     _folder, argv = problem
-    load = training_data.load_block
-
-    def broken(*arguments):
-        features, *rest = load(*arguments)
-        return features * math.inf, *rest
-
-    monkeypatch.setattr(training_data, "load_block", broken)
+    inputs = StoredFrames.inputs
+    monkeypatch.setattr(StoredFrames, "inputs", lambda *arguments: inputs(*arguments).fill_(math.inf))
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
     line = refused([*argv, "--method", "lbfgs", "--engine", "simulated", "--workers", "1"])
     assert line == "the loss of the training data is not finite at the start; look at its features"
@@ -432,10 +426,10 @@ def test_killed_in_several_iterations_and_resumed_equals_undisturbed_bit_for_bit
 # ---- real speech
 
 
-def train_real(materials, folder, *options) -> dict:
+def train_real(plan, folder, *options) -> dict:
     """Train on the small real task; the summary."""
-    home = materials.job.data.parent
-    argv = ["train", "--train-data", home / "train", "--ali", home / "ali", "--out", folder / "model"]
+    given = plan.settings
+    argv = ["train", "--train-data", given.train_data, "--ali", given.ali, "--out", folder / "model"]
     argv += ["--layers", "2", "--width", "128", "--context", "3", "--block-frames", "20000", "--workers", "2"]
     argv += ["--heldout-fraction", "0.125", "--heldout-frames", "2000", "--precision", "float32", *options]
     assert main([str(item) for item in argv]) == 0
@@ -444,7 +438,7 @@ def train_real(materials, folder, *options) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "passes", "limit"), [("lbfgs", 25, 4.4), ("hessian-free", 9, 4.6)])
-def test_real_speech_is_learnt(speech, tmp_path, method, passes, limit):
+def test_real_speech_is_learnt(speech_plan, tmp_path, method, passes, limit):
     """Held-out cross-entropy is 6.27 untrained, 5.36 by the pdfs' frequencies alone; measured: 4.1 and 4.3."""
-    done = train_real(speech, tmp_path, "--method", method, "--max-passes", passes)
+    done = train_real(speech_plan, tmp_path, "--method", method, "--max-passes", passes)
     assert done["ce"] < limit
