@@ -13,6 +13,7 @@ from asr.console import say
 from asr.corpus.transcript import normaliser
 from asr.lang.arpa import read_arpa, write_arpa
 from asr.lang.figures import dev_figures, lexicon_facts, write_oov_counts
+from asr.lang.general import general_words
 from asr.lang.given import check_given, copy_given, oov_of
 from asr.lang.langdir import write_lang
 from asr.lang.lexicon import OOV_WORD
@@ -35,7 +36,11 @@ def make_lang(settings: Settings, folder: Path) -> dict[str, Any]:
     sentences = [sentence for text in texts for sentence in text]
     given = settings.arpa or settings.mix_arpa
     ready = read_arpa(given) if given is not None else None
-    vocabulary = choose(settings, sentences, ready.words if ready else ())
+    dev = _dev(settings)
+    general = general_words(settings, sentences, dev)
+    vocabulary = choose(
+        settings, sentences, [*(ready.words if ready else ()), *(general.characters if general else ())]
+    )
     if vocabulary.model:
         (folder / MODEL).write_bytes(vocabulary.model)
     symbols = write_lang(
@@ -46,9 +51,15 @@ def make_lang(settings: Settings, folder: Path) -> dict[str, Any]:
         lexicon_source=settings.lexicon,
     )
     facts = lexicon_facts(vocabulary, len(symbols.real_phones), settings.lexicon)
-    words, dev = vocabulary.units(symbols.words, OOV_WORD), _dev(settings)
-    model = language_model(
-        settings, words, texts if settings.mix else [sentences], ready=ready, dev=dev, spelling=vocabulary.spelling
+    words = vocabulary.units(symbols.words, OOV_WORD)
+    model, facts["general"] = language_model(
+        settings,
+        words,
+        texts if settings.mix else [sentences],
+        ready=ready,
+        dev=dev,
+        spelling=vocabulary.spelling,
+        general=general,
     )
     facts["ngrams"] = _write_model(model, folder, folder / "words.txt", settings.arpa)
     unreachable = UnreachableWords(settings.arpa or "the language model", model.words)

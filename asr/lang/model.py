@@ -1,6 +1,6 @@
 """Make the language model of a lang directory: estimated from its texts, mixed with others, pruned.
 
-    model = language_model(settings, words, [transcripts], dev=dev)
+    model, facts = language_model(settings, words, [transcripts], dev=dev)
 
 Prints the sizes and, with a dev text, the perplexities.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from asr.console import say
+from asr.lang.general import GeneralWords, with_general
 from asr.lang.kneser_ney import estimate
 from asr.lang.mixture import best_weight, interpolated
 from asr.lang.ngram import Ngram, perplexity
@@ -28,12 +30,17 @@ def language_model(
     ready: Ngram | None = None,
     dev: Sequence[str] = (),
     spelling: Sequence[str] = (),
-) -> Ngram:
-    """Return the user's model (--arpa), or the mixture of one model per text and --mix-arpa; pruned by --prune.
+    general: GeneralWords | None = None,
+) -> tuple[Ngram, dict[str, Any]]:
+    """Return the user's model (--arpa), or the mixture of one model per text, --mix-arpa and general words.
+
+    It is pruned by --prune. The dictionary holds the figures of the general words for lang.json; empty without them.
 
     texts: sentences, of the transcripts first; ready: the model in --arpa or --mix-arpa; dev: the text that the
-    mixture is fitted to; spelling: what the model of the transcripts must contain even if they do not.
+    mixture is fitted to; spelling: what the model of the transcripts must contain even if they do not; general: words
+    that are mixed with all of these.
     """
+    facts: dict[str, Any] = {}
     if settings.arpa is not None:
         assert ready is not None
         model = ready
@@ -44,7 +51,9 @@ def language_model(
         if ready is not None:
             models, names = [*models, ready], [*names, str(settings.mix_arpa)]
         model = _mixed(models, names, [words.tokenise(sentence) for sentence in dev], settings.mix_weight)
-    return _pruned(model, settings.prune) if settings.prune else model
+        if general is not None:
+            model, facts = with_general(settings, model, words, general, texts, dev)
+    return (_pruned(model, settings.prune) if settings.prune else model), facts
 
 
 def estimated(

@@ -7,17 +7,20 @@ Matches SRILM's `ngram -prune`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from asr.lang.backoff import unseen_mass, with_backoffs, without
 from asr.lang.ngram import BEGIN, END, Ngram, log_conditional
 
 
-def pruned(model: Ngram, threshold: float) -> Ngram:
+def pruned(model: Ngram, threshold: float, protected: Sequence[np.ndarray] | None = None) -> Ngram:
     """Return `model` without the n-grams whose removal raises its perplexity by less than a fraction `threshold`.
 
     Goes from the longest n-grams to bigrams, and keeps one with which a longer one begins. Judges each n-gram as if
-    it alone were removed. The others keep their probabilities; all back-off weights are computed anew.
+    it alone were removed. The others keep their probabilities; all back-off weights are computed anew. protected:
+    n-grams that stay, a bool array for each order.
     """
     keep = [np.ones(len(order), dtype=bool) for order in model.orders]
     histories = history_log_probabilities(model)
@@ -25,6 +28,8 @@ def pruned(model: Ngram, threshold: float) -> Ngram:
     for length in range(len(model.orders), 1, -1):
         rise = np.expm1(divergences(model, length, histories[length - 2]))
         keep[length - 1] = (rise >= threshold) | begins_longer
+        if protected is not None:
+            keep[length - 1] |= protected[length - 1]
         begins_longer = np.zeros(len(model.orders[length - 2]), dtype=bool)
         begins_longer[model.orders[length - 1].prefix[keep[length - 1]]] = True
     return with_backoffs(without(model, keep))
