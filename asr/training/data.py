@@ -23,7 +23,7 @@ from asr.acoustic.examples import Block
 from asr.acoustic.spec_augment import Masks, SpecAugment
 from asr.training.ledger import Ledger
 from asr.training.messages import Lease
-from asr.training.order import Order
+from asr.training.order import FrameOrder
 from asr.training.store import FrameStore, StoredFrames
 
 
@@ -148,7 +148,7 @@ class BatchReader:
             lengths = np.array([self.frames.lengths[utterance] for utterance in block.utterances])
             self.member_ends = np.cumsum(lengths)
             self.member_begins = self.member_ends - lengths
-            self.order = Order(block.frames, [data.seed, 1, lease.pass_, lease.block])
+            self.order = FrameOrder(block.frames, [data.seed, 1, lease.pass_, lease.block])
             self.sizes = block.minibatches(data.minibatch)
             self.ends = np.cumsum(self.sizes)
             if len(blocks) > 1 and self.ahead != wanted:

@@ -1,6 +1,6 @@
 """The order of the frames of a block: a random permutation that takes no memory, however many frames there are.
 
-    order = Order(252_000_000, seed=[1, 1, 0, 0])
+    order = FrameOrder(252_000_000, seed=[1, 1, 0, 0])
     order.at(np.arange(512, 1024))      # which frames stand at these places
 
 A permutation of 252 million frames as a list takes a gigabyte in every worker, and seconds until the first minibatch.
@@ -17,7 +17,7 @@ import numpy as np
 ROUNDS = 6
 
 
-class Order:
+class FrameOrder:
     """A permutation of 0 .. count - 1 that depends on `count` and `seed` alone."""
 
     def __init__(self, count: int, seed: list[int]) -> None:

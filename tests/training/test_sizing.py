@@ -103,7 +103,7 @@ def test_a_training_says_its_sizes_first_and_what_is_given_stays(problem, capsys
     first, second, third = said.out.splitlines()[:3]
     assert first == "train: for 0.03 h of speech: 4 × 16 (given), minibatch 64"
     assert second.startswith("train: 0.00 M weights; about ") and second.endswith(" GB of memory")
-    assert third.endswith(" frames in a store of 0.00 GB, 8 bits a feature: shuffled in 4 blocks of random utterances")
+    assert third.endswith(" in a store of 0.00 GB, 8 bits a feature: shuffled in 4 blocks of random utterances")
     assert "that is more than the 0.0 GB that are free; a smaller --block-frames needs less" in said.err
     config = json.loads((folder / "model" / "config.json").read_text())
     assert (config["network"]["layers"], config["network"]["width"]) == (4, 16)
