@@ -4,8 +4,8 @@
     stream.log_conditional(np.array([[3, 2, 4]]))       # log p(unit 4 | units 3 2), of stream.words
 
 A sentence is one word or more, each drawn by its frequency. After each word the sentence ends with probability e,
-which suits the mean length of the transcripts. The expected number N(g), per word, of an n-gram g = g1 ... gn of units
-is exact. It sums over the word boundaries inside g; B(g) is the number of those g that end with a word:
+which suits the mean length of the transcripts. The expected number N(g), per word, of an n-gram g = g1 ... gn of
+units is exact. It sums over the word boundaries inside g; B(g) is the number of those g that end with a word:
 
     B(g) = ends(g) + sum_i B(g1..gi) (1 - e) whole(gi+1..gn)
     N(g) = inside(g) + sum_i B(g1..gi) (1 - e) begins(gi+1..gn)
@@ -82,7 +82,7 @@ class WordStream:
             total = self._spans[0].inside.sum() + self.end
             return _log(counts / total)
         below = self._counts(grams[:, :-1])[0]
-        possible = (below > CLOSED) & (grams[:, :-1] >= 0).all(axis=1)
+        possible = (below > CLOSED) & ((grams[:, :-1] >= 0) & (grams[:, :-1] != 1)).all(axis=1)
         result = np.empty(len(grams))
         result[possible] = _log(self._counts(grams[possible])[0] / below[possible])
         if not possible.all():
