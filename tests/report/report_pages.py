@@ -107,6 +107,11 @@ def make_run(folder: Path) -> Path:
         (out / "decode.json").write_text(json.dumps(record))
         argv = ["--ref", str(data / "text"), "--hyp", str(out / "hyp.txt"), "--out", str(out)]
         assert main(["score", *argv]) == 0
+    counted = {"errors": 1, "length": 8, "ins": 0, "del": 0, "sub": 1}
+    explained = {"set": "dev", "signal_to_noise_db": {"u1": 12.5, "u2": 31.0, "u3": "x", "other": 3.0}}
+    explained["perfect"] = {"utterances": 3, "cer": counted, "decoded": counted | {"errors": 3, "sub": 3}}
+    explained["perfect"] |= {"kinds": {"homophone": 1}, "faults": {"u9": "no path"}}
+    (model / "decode_dev" / "explained.json").write_text(json.dumps(explained))
     events = [
         {"event": "start", "frames": 0, "total_frames": 90000, "workers": 3},
         heldout(0, 5.0, 5.0, 0.01),

@@ -101,11 +101,13 @@ def test_an_unknown_word_costs_its_own_errors(decoded, capsys):
 
 
 def test_a_part_of_the_set_and_none(decoded):
-    seen = {
-        run(decoded, "--minutes", str(60 * 0.01 / 60), f"--seed={seed}")[1]["perfect"]["cer"]["length"]
-        for seed in range(6)
-    }
-    assert seen == {2, 4} or seen == {3, 4} or len(seen) > 1
+    """0.01 minutes are 60 frames, so two utterances of 40; the seed selects them."""
+    parts = set()
+    for seed in range(4):
+        perfect = run(decoded, "--minutes=0.01", f"--seed={seed}")[1]["perfect"]
+        assert perfect["utterances"] == 2
+        parts.add(perfect["cer"]["length"])
+    assert len(parts) > 1
     assert run(decoded, "--minutes=0")[1]["perfect"] is None
 
 
@@ -117,10 +119,6 @@ def test_utterances_that_cannot_be_searched_are_named(decoded, capsys):
     assert status == 0 and record["perfect"]["utterances"] == 4
     assert "40 frames, but its transcript needs" in record["perfect"]["faults"]["u3"]
     assert capsys.readouterr().out.splitlines()[-1].endswith("; 1 utterances were left out (u3)")
-
-
-def test_two_processes_find_the_same(decoded):
-    assert run(decoded)[1] == run(decoded, "--nj=2", "--force")[1]
 
 
 def test_the_loglikes_are_those_of_the_reference(decoded, system):

@@ -24,7 +24,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("wanted", [5, 15, 30])
 def test_bursts_of_known_level_in_noise(wanted):
-    """White bursts, half the time, in white noise: signal plus noise is 10 log10(1 + 10^(r/10)) above the noise."""
+    """White bursts in white noise, half of the time: both together are 10 log10(1 + 10^(r/10)) dB above the noise."""
     rng = np.random.default_rng(3)
     noise = rng.normal(0, 30, 4 * 16000)
     speech = rng.normal(0, 30 * 10 ** (wanted / 20), len(noise)) * (np.arange(len(noise)) // 8000 % 2)
