@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from kaldi_speakers import KaldiSpeakers
 from repository import SHARED
 from training_problem import make_problem
 
@@ -26,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that starts 
 pytest_plugins = ["toy_graph"]
 PHONES = ["SIL", "SPN", "a1", "b", "zh"]
 #: the fixtures that skip a test
-REAL_DATA = {"shared", "kaldi_sample", "aishell_sample", "cmn_words"}
+REAL_DATA = {"shared", "kaldi_sample", "kaldi_speakers", "aishell_sample", "cmn_words"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects tests
@@ -69,6 +70,12 @@ def shared() -> Path:
 def kaldi_sample() -> Path:
     """Return the folder of what Kaldi itself made of the AISHELL sample."""
     return _real_data("kaldi_aishell_sample")
+
+
+@pytest.fixture(scope="session")
+def kaldi_speakers() -> KaldiSpeakers:
+    """Return the speech of six speakers, with what Kaldi itself estimated on it: LDA, MLLT and fMLLR."""
+    return KaldiSpeakers(_real_data("kaldi_common_voice"))
 
 
 @pytest.fixture(scope="session")
