@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,3 +61,41 @@ class KaldiSpeakers:
         alignments = dict(read_alignments(self.folder / system))
         tids = np.concatenate([alignments[name] for name in self.static])
         return model.tid_to_pdf[tids], 1.0 * ~np.isin(model.tid_to_phone[tids], SILENCES)
+
+    def write_data(self, folder: Path) -> Path:
+        """Write the utterances as a data directory, as the feature stage leaves it."""
+        from asr.kaldi.archives import write_matrices
+        from asr.tables import write_table
+
+        stats = dict(read_matrices(self.folder / "data" / "cmvn.txt"))
+        matrices = dict(read_matrices(self.folder / "data" / "feats.ark"))
+        write_matrices(folder / "feats.ark", matrices.items(), scp=folder / "feats.scp")
+        write_matrices(folder / "cmvn.ark", stats.items(), scp=folder / "cmvn.scp")
+        write_table(folder / "utt2spk", self.speaker_of)
+        write_table(folder / "utt2num_frames", {name: str(len(matrix)) for name, matrix in matrices.items()})
+        about = {"kind": "mfcc", "mel_bins": 23, "num_ceps": 13, "dim": 13, "norm": "speaker", "norm_vars": True}
+        (folder / "features.json").write_text(json.dumps(about))
+        (folder / "text").write_bytes((self.folder / "data" / "text").read_bytes())
+        return folder
+
+    def write_alignments(self, folder: Path) -> Path:
+        """Write tri2_ali as an alignment folder that training reads, with Kaldi's transforms of the speakers."""
+        from asr.features.adaptation.affine import write_transforms
+        from asr.kaldi.archives import write_int_vectors
+        from asr.kaldi.counts import write_counts
+        from asr.kaldi.system import copy_system
+
+        source = self.folder / "tri2_ali"
+        copy_system(source, folder, ("final.mdl", "tree", "phones.txt", "final.mat", "splice_opts"))
+        write_transforms(folder, [self.transforms])
+        pdfs, _ = self.aligned("tri2_ali")
+        ends = np.cumsum([len(matrix) for matrix in self.static.values()])
+        write_int_vectors(folder / "pdf.ark", zip(self.static, np.split(pdfs, ends[:-1]), strict=True))
+        num_pdfs = read_transition_model(source / "final.mdl").num_pdfs
+        write_counts(folder / "ali_train_pdf.counts", np.bincount(pdfs, minlength=num_pdfs))
+        return folder
+
+    @cached_property
+    def transforms(self) -> dict[str, np.ndarray]:
+        """Return Kaldi's transforms of the speakers for tri2."""
+        return dict(read_matrices(self.folder / "expected" / "fmllr_tri2.txt.gz"))

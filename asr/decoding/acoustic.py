@@ -17,6 +17,7 @@ import numpy as np
 
 from asr.decoding.arrays import Floats
 from asr.errors import InputError
+from asr.features.adaptation.speaker import SpeakerModel
 from asr.features.compute import FRAME_SHIFT_MS
 from asr.parallel.machine import cores
 
@@ -45,11 +46,28 @@ class AcousticSource:
         )
 
 
+@dataclass(frozen=True)
+class TwoPassSource:
+    """Log-likelihoods before and after adaptation to the speaker; see two_pass.py.
+
+    first: before it; model: the Gaussians that transforms are estimated with; projected: returns an utterance's
+    features before adaptation, float32 (frames, model.dim); speaker_of: returns its speaker; second: returns the
+    source for transforms, {speaker: float32 (dim, dim + 1)}; a speaker without one is not adapted.
+    """
+
+    first: AcousticSource
+    model: SpeakerModel
+    projected: Callable[[str], Floats]
+    speaker_of: Callable[[str], str]
+    second: Callable[[Mapping[str, Floats]], AcousticSource]
+
+
 def model_files(model: Path, weights: str) -> list[Path]:
     """Return the files of a model folder that the log-likelihoods depend on."""
     if is_network(model):
         names = ("config.json", "ali_train_pdf.counts", "final.mdl", f"{weights}.safetensors")
-        return [model / name for name in names]
+        adapt = model / "adapt"
+        return [*(model / name for name in names), *sorted(adapt.glob("*") if adapt.is_dir() else ())]
     return [model / "final.mdl", model / "features.json"]
 
 
@@ -58,7 +76,7 @@ def is_network(model: Path) -> bool:
     return (model / "config.json").is_file() or not (model / "features.json").is_file()
 
 
-def acoustic_source(model: Path, data: Path, weights: str = "final") -> AcousticSource:
+def acoustic_source(model: Path, data: Path, weights: str = "final") -> AcousticSource | TwoPassSource:
     """Return the log-likelihoods of DATA's features by a network, or by Gaussians. Raises InputError."""
     return _network(model, data, weights) if is_network(model) else AcousticSource(_Gaussians(model, data))
 
@@ -70,8 +88,10 @@ def leave_cores_to_search() -> None:
     torch.set_num_threads(max(1, cores() // 4))
 
 
-def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
+def _network(folder: Path, data: Path, weights: str) -> AcousticSource | TwoPassSource:
+    from asr.acoustic.adaptation import NetworkAdaptation
     from asr.acoustic.model import AcousticModel
+    from asr.features.adaptation.reader import AdaptedReader
     from asr.features.reader import FeatureReader
     from asr.kaldi.transition_model import read_transition_model
 
@@ -80,15 +100,29 @@ def _network(folder: Path, data: Path, weights: str) -> AcousticSource:
     expected = read_transition_model(folder / "final.mdl").num_pdfs
     if model.num_pdfs != expected:
         raise InputError(f"the network has {model.num_pdfs} pdfs, final.mdl has {expected}", file=folder)
-    features: Mapping[str, np.ndarray] = FeatureReader(data, model.config["features"])
-
-    def loglikes_of(utterance: str) -> Floats:
-        if utterance not in features:
-            raise InputError("has no features", file=data / "feats.scp", key=utterance)
-        return model.log_likelihoods(features[utterance])
-
+    plain = FeatureReader(data, model.config["features"])
     shift_ms = float(model.config["features"].get("frame_shift_ms", FRAME_SHIFT_MS))
-    return AcousticSource(loglikes_of, shift_ms, model.log_prior.numpy(), model.prior_scale)
+
+    def source(features: Mapping[str, np.ndarray]) -> AcousticSource:
+        def loglikes_of(utterance: str) -> Floats:
+            if utterance not in features:
+                raise InputError("has no features", file=data / "feats.scp", key=utterance)
+            return model.log_likelihoods(features[utterance])
+
+        return AcousticSource(loglikes_of, shift_ms, model.log_prior.numpy(), model.prior_scale)
+
+    adaptation = NetworkAdaptation.of(folder, model.config)
+    if adaptation is None:
+        return source(plain)
+    columns = adaptation.columns
+    unknown = AdaptedReader(plain, columns)
+    return TwoPassSource(
+        source(unknown),
+        adaptation.speaker_model,
+        unknown.projected,
+        unknown.speaker,
+        lambda transforms: source(AdaptedReader(plain, columns, transforms)),
+    )
 
 
 class _Gaussians:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
-from asr.decoding.acoustic import AcousticSource, LogLikelihoods, acoustic_source, model_files
+from asr.decoding.acoustic import AcousticSource, LogLikelihoods, TwoPassSource, acoustic_source, model_files
 from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
 from asr.decoding.grids import INSERTION_PENALTIES, LM_WEIGHTS, PRIOR_SCALES, Choices
@@ -34,6 +34,7 @@ from asr.decoding.lattices.lattice import Lattice
 from asr.decoding.pool import SearchPool
 from asr.decoding.results import check_faults, figures, say_figures, write_results, written_files
 from asr.decoding.tuning import TuneSet
+from asr.decoding.two_pass import adapted, silence_of
 from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.decoding.weights import Weights, weights_from
 from asr.errors import InputError
@@ -132,10 +133,10 @@ def given_weights(settings: Settings) -> Weights | None:
     return Weights(settings.lm_weights[0], settings.insertion_penalties[0], scales[0] if len(scales) == 1 else 1.0)
 
 
-def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource) -> dict[str, Any]:
+def decode_set(settings: Settings, fixed: Weights | None, given: AcousticSource | TwoPassSource) -> dict[str, Any]:
     """Decode all of DATA's utterances; write OUT's files and return the content of decode.json.
 
-    source: the log-likelihoods; an InputError of it is that utterance's fault. fixed: the weights; None: choose them
+    given: the log-likelihoods; an InputError of it is that utterance's fault. fixed: the weights; None: choose them
     first. Raises InputError if more than `max_missing` of the utterances have no result.
     """
     out = settings.out
@@ -149,6 +150,7 @@ def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource
     nj = processes_for(settings.nj, len(utterances))
     tuning: dict[str, Any] = {}
     with SearchPool(setup, nj) as pool:
+        source, adaptation = _adapted(settings, pool, given, utterances, fixed)
         if fixed is None:
             fixed, tuning = _tuned(settings, pool, source, utterances)
         loglikes_of = _Timed(source.with_prior_scale(fixed.prior_scale).loglikes_of)
@@ -159,14 +161,31 @@ def decode_set(settings: Settings, fixed: Weights | None, source: AcousticSource
         wall_s = time.monotonic() - started
     check_faults(results, settings.max_missing, settings.data)
     cpu_s = loglikes_of.cpu_s + sum(result.cpu_s for result in results.values())
+    if adaptation:
+        wall_s, cpu_s = wall_s + adaptation["wall_s"], cpu_s + adaptation["cpu_s"]
     record: dict[str, Any] = {"complete": True, "lm_weight": fixed.lm_weight, "penalty": fixed.penalty}
     record |= {"prior_scale": fixed.prior_scale, "graph": str(setup.graph_dir), **tuning}
     record |= figures(results, source.frame_shift_ms, wall_s, cpu_s, nj)
+    record |= {"adaptation": adaptation} if adaptation else {}
     record |= {"machine": describe(), "settings": as_dict(settings)}
     write_results(out, results, source.frame_shift_ms, lattices=settings.lattices)
     write_json(out / "decode.json", record)
     say_figures(record, settings.data.name)
     return record
+
+
+def _adapted(
+    settings: Settings,
+    pool: SearchPool,
+    given: AcousticSource | TwoPassSource,
+    utterances: Sequence[str],
+    fixed: Weights | None,
+) -> tuple[AcousticSource, dict[str, Any]]:
+    """Return the source to decode with and the record of its adaptation; a source of one pass, and {}, as it is."""
+    if isinstance(given, AcousticSource):
+        return given, {}
+    weights = fixed or Weights(settings.search_lm_weight, 0.0, given.first.prior_scale)
+    return adapted(given, pool, utterances, weights, silence_of(used_graph(settings)))
 
 
 class _Timed:

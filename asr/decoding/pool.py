@@ -43,7 +43,7 @@ class SearchPool:
     def __enter__(self) -> SearchPool:
         self._here = self.setup.searcher()  # also if other processes search: a bad graph is refused here, in one line
         self.symbols = self._here.decoder.graph.words.symbols
-        self._tid_to_pdf = self._here.timing.model.tid_to_pdf
+        self.transition_model = self._here.timing.model
         if self.nj > 1:
             self._here = None
             self._pool = self._new_pool(self.nj).__enter__()
@@ -63,7 +63,7 @@ class SearchPool:
 
     def prior_of_tids(self, log_prior: Floats) -> Floats:
         """Return the log prior of the pdf of each transition-id, float32 (transition-ids + 1); 0 for none."""
-        result: Floats = log_prior[self._tid_to_pdf].astype(np.float32)
+        result: Floats = log_prior[self.transition_model.tid_to_pdf].astype(np.float32)
         result[0] = 0.0
         return result
 

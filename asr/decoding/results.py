@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import duration, say, warn
+from asr.decoding.arrays import Ints
 from asr.decoding.lattices.files import write_lattices
 from asr.decoding.lattices.hypothesis import Hypothesis
 from asr.decoding.lattices.lattice import Lattice
@@ -29,9 +30,9 @@ FILES = ("hyp.txt", "ctm", "phones.ctm", "nbest", "lat.1.gz", "num_jobs")
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The result of one utterance's search: its hypothesis or its lattice, as asked for, or the reason for neither.
+    """The result of one utterance's search: its hypothesis, its lattice or its path, or the reason for none of them.
 
-    cpu_s: CPU seconds of the search; fault: the reason.
+    cpu_s: CPU seconds of the search; fault: the reason; path: transition-ids of the best path.
     """
 
     hypothesis: Hypothesis | None = None
@@ -40,6 +41,7 @@ class SearchResult:
     reached_final: bool = False
     cpu_s: float = 0.0
     fault: str | None = None
+    path: Ints | None = None
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ class SearchSetup:
 class SearchTask:
     """What to do with an utterance: search with the acoustic scale 1 / lm_weight, then read the hypothesis.
 
-    penalty: insertion penalty of the hypothesis; most: size of its N best; keep_lattice: return the lattice instead.
+    penalty: insertion penalty of the hypothesis; most: size of its N best; keep_lattice: return the lattice instead;
+    path_only: return the transition-ids of the best path instead; beams: another width of the search.
     """
 
     lm_weight: float
@@ -50,6 +51,8 @@ class SearchTask:
     most: int = 1
     keep_lattice: bool = False
     frame_shift_s: float = FRAME_SHIFT_MS / 1000
+    path_only: bool = False
+    beams: Beams | None = None
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Searcher:
 
     decoder: Decoder
     timing: Timing
+
+    def __post_init__(self) -> None:
+        self.beams = self.decoder.beams
 
     def run(self, loglikes: Floats, task: SearchTask) -> SearchResult:
         """Search one utterance. A failure is the fault of the result."""
@@ -70,9 +76,16 @@ class Searcher:
     def _run(self, loglikes: Floats, task: SearchTask, started: float) -> SearchResult:
         decoder = self.decoder
         decoder.acoustic_scale = scale = 1.0 / task.lm_weight
-        lattice = decoder.lattice(loglikes)
+        decoder.beams = task.beams or self.beams
+        try:
+            lattice = decoder.lattice(loglikes)
+        finally:
+            decoder.beams = self.beams
         if lattice is None:
             return SearchResult(frames=len(loglikes), fault="no path was found" if len(loglikes) else "has no frames")
+        if task.path_only:
+            path, cpu_s = lattice.best_path(scale, task.penalty).tids, time.process_time() - started
+            return SearchResult(frames=len(loglikes), reached_final=lattice.reached_final, cpu_s=cpu_s, path=path)
         hypothesis = None
         if not task.keep_lattice:
             reader = LatticeReader(decoder.graph.words, self.timing, scale, task.penalty, task.frame_shift_s)

@@ -86,6 +86,15 @@ class FeatureReader(Mapping[str, np.ndarray]):
             return np.array(features, dtype=np.float32)  # the matrix itself may be float64, and is read-only
         return normalise.apply(features, self._stats_of(utterance), variance=self.description["norm_vars"])
 
+    def speaker(self, utterance: str) -> str:
+        """Return the speaker whose statistics normalise an utterance; itself if it has its own."""
+        return self.owner.get(utterance, utterance)
+
+    def with_mean(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return (features that are not normalised, the mean that normalisation subtracts). Raises InputError."""
+        stats = self._stats_of(utterance)
+        return self._read(utterance), stats[0, :-1] / stats[0, -1]
+
     def _read(self, utterance: str) -> np.ndarray:
         features = self.matrices[utterance]
         check_matrix(features, self.description["dim"], file=self.matrices.scp, key=utterance)
@@ -93,7 +102,7 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def _stats_of(self, utterance: str) -> np.ndarray:
         assert self.stats is not None
-        owner = self.owner.get(utterance, utterance)
+        owner = self.speaker(utterance)
         if owner not in self._kept:
             if owner not in self.stats:
                 raise InputError(f"has no normalisation statistics of {owner}", file=self.stats.scp, key=utterance)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from asr.acoustic.examples import Targets, load_block, minibatches, shuffled
 from asr.acoustic.network import ACTIVATIONS, NetworkConfig, bind, build, set_precision
-from asr.features.reader import FeatureReader
 
 BATCH_FRAMES = 2048
 #: a sigmoid or tanh unit within this share of its range from an end counts as saturated
@@ -30,7 +31,7 @@ class Heldout:
     def __init__(
         self,
         network: NetworkConfig,
-        features: FeatureReader,
+        features: Mapping[str, np.ndarray],
         targets: Targets,
         utterances: tuple[str, ...],
         frames: int,

@@ -20,9 +20,10 @@ from asr.acoustic.spec_augment import SpecAugment
 from asr.alignment.load import num_frames
 from asr.console import say
 from asr.errors import InputError, named_first
-from asr.features.reader import FeatureReader, describe
+from asr.features.reader import describe
 from asr.kaldi.counts import read_counts
 from asr.parallel.machine import free_bytes
+from asr.training.adapted import AdaptedData, Features, open_features, prepare
 from asr.training.data import TrainingData
 from asr.training.heldout import Heldout
 from asr.training.hours import distinct_frames, originals
@@ -86,22 +87,27 @@ def gather(plan: Plan) -> Materials:
     """
     settings = plan.settings
     features = describe(settings.train_data)
+    num_pdfs = len(read_counts(settings.ali / "ali_train_pdf.counts"))
+    targets = _aligned(settings, num_pdfs)
+    adapted = prepare(settings, targets)
     shape = NetworkConfig(
-        feature_dim=features["dim"],
-        num_pdfs=len(read_counts(settings.ali / "ali_train_pdf.counts")),
+        feature_dim=features["dim"] + (adapted.columns if adapted else 0),
+        num_pdfs=num_pdfs,
         context=settings.context,
         layers=settings.layers,
         width=settings.width,
         activation=settings.activation,
         layer_norm=settings.layer_norm,
     )
-    reader = FeatureReader(settings.train_data)
-    targets = _aligned(settings, shape)
-    dev = _dev(settings, shape, features)
+    dev = _dev(settings, num_pdfs, features, adapted)
     kept = () if dev else _slice_of_train(settings, targets)
+    reader = open_features(settings.train_data, adapted, forget=True)
     store, targets = _stored(settings, shape, reader, targets, frozenset(kept))
     if dev is None:
-        dev = reader, targets.only(name for name in kept if name in targets.lengths)
+        dev = (
+            open_features(settings.train_data, adapted),
+            targets.only(name for name in kept if name in targets.lengths),
+        )
     heldout = Heldout(
         shape, *dev, _sample(dev[1], settings), settings.heldout_frames, plan.precision, settings.device
     )
@@ -138,10 +144,10 @@ def frames_that_fit(store: FrameStore) -> int:
     return max(1, math.floor(store.frames * min(1.0, free_bytes() / 2 / store.bytes)))
 
 
-def _aligned(settings: Settings, shape: NetworkConfig) -> Targets:
+def _aligned(settings: Settings, num_pdfs: int) -> Targets:
     """Return the pdf-ids of the training utterances that are aligned."""
     counted = num_frames(settings.train_data)
-    targets = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, counted)
+    targets = Targets.read(settings.ali / "pdf.ark", num_pdfs, counted)
     if not targets.lengths:
         raise InputError("no utterance of the training data is aligned", file=settings.ali / "pdf.ark")
     if idle := [name for name in counted if name not in targets.lengths]:
@@ -170,15 +176,17 @@ def training_sample(job: CrossEntropyJob) -> torch.Tensor:
     return splice(features, rows, bounds, job.data.context).to(job.device)
 
 
-def _dev(settings: Settings, shape: NetworkConfig, features: dict[str, Any]) -> tuple[FeatureReader, Targets] | None:
+def _dev(
+    settings: Settings, num_pdfs: int, features: dict[str, Any], adapted: AdaptedData | None
+) -> tuple[Features, Targets] | None:
     """Return reader and targets of the dev data; None if there are no dev data with alignments."""
     if settings.dev_data is None:
         return None
-    dev = Targets.read(settings.ali / "pdf.ark", shape.num_pdfs, num_frames(settings.dev_data))
+    dev = Targets.read(settings.ali / "pdf.ark", num_pdfs, num_frames(settings.dev_data))
     if not dev.lengths:
         say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
         return None
-    reader = FeatureReader(settings.dev_data, features)
+    reader = open_features(settings.dev_data, adapted, features)
     return reader, usable(dev, reader, settings.max_missing)
 
 
@@ -192,7 +200,7 @@ def _slice_of_train(settings: Settings, targets: Targets) -> list[str]:
 
 
 def _stored(
-    settings: Settings, shape: NetworkConfig, reader: FeatureReader, targets: Targets, kept: frozenset[str]
+    settings: Settings, shape: NetworkConfig, reader: Features, targets: Targets, kept: frozenset[str]
 ) -> tuple[FrameStore, Targets]:
     """Write a store of all utterances that can be used, but those kept out. Return it, and the usable targets."""
     trained = [frames for name, frames in targets.lengths.items() if name not in kept]

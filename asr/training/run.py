@@ -3,7 +3,7 @@
 Reads   --train-data (feats.scp cmvn.scp features.json), --dev-data (the same, for held-out figures), and
         --ali (pdf.ark ali_train_pdf.counts final.mdl tree) as the align stage leaves them.
 Writes  --out: config.json final.safetensors (averaged) raw.safetensors ali_train_pdf.counts final.mdl tree
-        phones.txt settings.json log/train.jsonl, and while it runs log/checkpoint-*.
+        phones.txt settings.json log/train.jsonl, with --adapt also adapt/, and while it runs log/checkpoint-*.
 The same command again resumes a killed run from its last checkpoint.
 
     python -m asr train --train-data exp/mini/data/train --dev-data exp/mini/data/dev --ali exp/mini/ali \\
@@ -58,7 +58,8 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
             hook(session)
             COURSES[plan.method.course](session, engine)
         finish(session)
-        stamp.record([settings.out / name for name in (*RESULTS, *_system(settings))])
+        kept = materials.data.adapted.files if materials.data.adapted else []
+        stamp.record([*(settings.out / name for name in (*RESULTS, *_system(settings))), *kept])
     checkpoint.clear(settings.out / "log")  # not before: a run that is killed until here resumes
 
 
@@ -68,7 +69,9 @@ def _system(settings: Settings) -> list[str]:
 
 def _stamp(settings: Settings, extra: list[Any]) -> Stamp:
     """Return the stamp of all files and settings that the result depends on."""
-    inputs = [settings.ali / name for name in (*TARGETS, *_system(settings))]
+    from asr.training.adapted import sat_files
+
+    inputs = [settings.ali / name for name in (*TARGETS, *_system(settings))] + sat_files(settings)
     for data in filter(None, (settings.train_data, settings.dev_data)):
         inputs += [data / name for name in DATA_FILES]
         inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []

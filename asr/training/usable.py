@@ -9,7 +9,7 @@ import numpy as np
 from asr.acoustic.examples import Targets
 from asr.console import progress, warn
 from asr.errors import InputError, named_first
-from asr.features.reader import FeatureReader
+from asr.training.adapted import Features
 
 #: utterances that a line names
 NAMED = 5
@@ -17,7 +17,7 @@ NAMED = 5
 
 def usable(
     targets: Targets,
-    features: FeatureReader,
+    features: Features,
     max_missing: float,
     use: Callable[[str, np.ndarray], None] = lambda name, matrix: None,
 ) -> Targets:

@@ -22,26 +22,17 @@ import numpy.typing as npt
 from asr.console import progress
 from asr.errors import InputError
 from asr.features.reader import check_matrix, describe, refuse_others
+from asr.features.static_cepstra import StaticCepstra
 from asr.files import naming
 from asr.kaldi.archives import MatrixReader
 from asr.kaldi.stream import Floats
 from asr.tables import read_table
 
-NUM_CEPS = 13
-LIFTER = 22.0
 WINDOW = 2
 #: frames that the differences reach, and their weights: orders 0, 1, 2 (Kaldi's DeltaFeatures, window 2)
 REACH = 2 * WINDOW
 _FIRST = np.arange(-WINDOW, WINDOW + 1, dtype=np.float64) / 10
 WEIGHTS = np.stack([np.eye(2 * REACH + 1)[REACH], np.pad(_FIRST, WINDOW), np.convolve(_FIRST, _FIRST)])
-
-
-def cosine_transform(mel_bins: int, num_ceps: int = NUM_CEPS) -> Floats:
-    """Return the matrix, float32 (mel_bins, num_ceps), from log mel energies to Kaldi's liftered cepstra."""
-    order, place = np.arange(num_ceps), np.arange(mel_bins) + 0.5
-    transform = np.sqrt(2.0 / mel_bins) * np.cos(np.pi / mel_bins * np.outer(place, order))
-    transform[:, 0] = np.sqrt(1.0 / mel_bins)
-    return np.asarray(transform * (1 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER)), dtype=np.float32)
 
 
 def with_differences(static: Floats, lengths: Sequence[int]) -> Floats:
@@ -128,12 +119,8 @@ class _CepstraSource:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         about = describe(folder, "kind", "mel_bins", "num_ceps")
-        self.kind, self.columns = about["kind"], int(about["dim"])
-        bins = int(about["mel_bins"])
-        self.transform = cosine_transform(bins, min(NUM_CEPS, bins))
-        spectral = bins if self.kind == "fbank" else int(about["num_ceps"])
-        self.spectral, self.extra = spectral, self.columns - spectral
-        self.dim = self.extra + (self.transform.shape[1] if self.kind == "fbank" else min(NUM_CEPS, spectral))
+        self.transform = StaticCepstra.of(about)
+        self.dim = self.transform.dim
         self.matrices = MatrixReader(folder / "feats.scp")
         self.names = sorted(self.matrices, key=str.encode)
         if not self.names:
@@ -143,12 +130,10 @@ class _CepstraSource:
     def static(self, utterance: str) -> Floats:
         """Return static cepstra, float32 (frames, dim), with the speaker's mean."""
         matrix = self.matrices[utterance]
-        check_matrix(matrix, self.columns, file=self.matrices.scp, key=utterance)
+        check_matrix(matrix, self.transform.columns, file=self.matrices.scp, key=utterance)
         if self.speakers and utterance not in self.speakers:
             raise InputError("lacks the utterance", file=self.folder / "utt2spk", key=utterance)
-        spectrum, extra = matrix[:, : self.spectral], matrix[:, self.spectral :]
-        ceps = spectrum @ self.transform if self.kind == "fbank" else spectrum[:, :NUM_CEPS]
-        return np.ascontiguousarray(np.concatenate([ceps, extra], axis=1), dtype=np.float32)
+        return self.transform(matrix)
 
 
 def _write_set(

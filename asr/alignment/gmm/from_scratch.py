@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from asr.alignment.gmm import training
-from asr.alignment.gmm.cepstra import NUM_CEPS, Cepstra
+from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.questions import clustered_questions, distinct, phone_questions
 from asr.alignment.gmm.shard import ContextStatistics, GmmSystem
 from asr.alignment.gmm.shard_pool import ShardPool
@@ -35,6 +35,7 @@ from asr.alignment.transcripts import AlignmentLang, to_align
 from asr.console import say
 from asr.errors import InputError
 from asr.features.reader import DESCRIPTION, describe
+from asr.features.static_cepstra import NUM_CEPS
 from asr.files import atomic, read_bytes, write_json
 from asr.kaldi.alignments import remove_alignments, write_alignments
 from asr.kaldi.system import write_system

@@ -19,6 +19,9 @@ from asr.files import atomic, read_bytes
 from asr.kaldi.archives import read_matrices, write_matrices
 from asr.kaldi.stream import Floats, matrix_bytes, open_stream
 
+#: how the names of archives with the transforms of speakers begin
+TRANSFORMS = "trans."
+
 
 def transformed(features: Floats, matrix: Floats) -> Floats:
     """Return the features after a transform, float32 (frames, out) (transform-feats).
@@ -103,12 +106,18 @@ def read_transforms(folder: Path) -> dict[str, Floats]:
 
 
 def _archives(folder: Path) -> list[Path]:
-    numbers = sorted(int(path.name[6:]) for path in folder.glob("trans.*") if path.name[6:].isdecimal())
+    numbers = sorted(_number(path) for path in folder.glob(f"{TRANSFORMS}*") if _number(path))
     if not numbers:
         raise InputError("has no transforms of speakers (trans.1)", file=folder)
     if missing := sorted(set(range(1, numbers[-1] + 1)).difference(numbers)):
-        raise InputError(f"lacks {named_first(f'trans.{number}' for number in missing)}", file=folder)
-    return [folder / f"trans.{number}" for number in numbers]
+        raise InputError(f"lacks {named_first(f'{TRANSFORMS}{number}' for number in missing)}", file=folder)
+    return [folder / f"{TRANSFORMS}{number}" for number in numbers]
+
+
+def _number(path: Path) -> int:
+    """Return N of trans.N; 0 for another file."""
+    number = path.name.removeprefix(TRANSFORMS)
+    return int(number) if number.isdecimal() else 0
 
 
 def write_transforms(folder: Path, jobs: Iterable[Mapping[str, Floats]]) -> int:
@@ -116,8 +125,8 @@ def write_transforms(folder: Path, jobs: Iterable[Mapping[str, Floats]]) -> int:
     count = 0
     for count, job in enumerate(jobs, 1):
         speakers = sorted(job, key=str.encode)
-        write_matrices(folder / f"trans.{count}", ((speaker, job[speaker]) for speaker in speakers))
-    for old in folder.glob("trans.*"):
-        if old.name[6:].isdecimal() and int(old.name[6:]) > count:
+        write_matrices(folder / f"{TRANSFORMS}{count}", ((speaker, job[speaker]) for speaker in speakers))
+    for old in folder.glob(f"{TRANSFORMS}*"):
+        if _number(old) > count:
             old.unlink()
     return count

@@ -1,0 +1,94 @@
+"""What a network that hears adapted columns needs beside its weights: MODEL/adapt, a copy of its SAT system.
+
+MODEL/adapt/final.mdl final.alimdl     the Gaussians that speakers are transformed to; final.alimdl may be absent
+            final.mat splice_opts      the projection of the columns
+            columns.mat                the sums of training frames, for the mean and scale of the columns
+
+config.json records it as "adapt": {"kind": "fmllr", "columns": 40, "forget": 0.2}.
+
+    adaptation = NetworkAdaptation.of(Path("exp/net"), model.config)      # None: the network hears no such columns
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from asr.errors import InputError
+from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
+from asr.features.adaptation.speaker import TARGET, SpeakerModel
+from asr.files import copy_whole
+from asr.kaldi.counts import read_counts
+
+FOLDER = "adapt"
+KEY = "adapt"
+KIND = "fmllr"
+#: the files of a SAT system that a model folder keeps; the last one is optional
+SYSTEM_FILES = (TARGET, "final.mat", "splice_opts", "final.alimdl")
+
+
+@dataclass(frozen=True)
+class NetworkAdaptation:
+    """The adaptation of a network; model: its folder."""
+
+    model: Path
+    columns: AdaptedColumns
+
+    @classmethod
+    def of(cls, model: Path, config: Mapping[str, Any]) -> NetworkAdaptation | None:
+        """Return the adaptation that config.json announces, None if there is none.
+
+        Raises InputError if its files are missing, damaged, or do not fit the network.
+        """
+        about = config.get(KEY)
+        if about is None:
+            return None
+        path = model / "config.json"
+        if not isinstance(about, dict) or about.get("kind") != KIND:
+            raise InputError(f"{KEY} is of a kind that this version does not know: {about!r}", file=path)
+        columns = AdaptedColumns.read(model / FOLDER, config["features"])
+        if columns.statistics is None:
+            raise InputError("no such file", file=model / FOLDER / STATISTICS)
+        wanted = config["network"]["feature_dim"] - config["features"]["dim"]
+        if columns.dim != wanted:
+            raise InputError(f"makes {columns.dim} columns, the network hears {wanted}", file=model / FOLDER)
+        return cls(model, columns)
+
+    @cached_property
+    def speaker_model(self) -> SpeakerModel:
+        """Return the Gaussians. Raises InputError if they are damaged or have other pdfs than the network."""
+        found = SpeakerModel.read(self.model / FOLDER, read_counts(self.model / "ali_train_pdf.counts"))
+        if found.dim != self.columns.dim:
+            raise InputError(
+                f"has {found.dim} dimensions, the projection beside it {self.columns.dim}",
+                file=self.model / FOLDER / TARGET,
+            )
+        return found
+
+
+def refuse_adapted(config: Mapping[str, Any], what: str, model: Path) -> None:
+    """Raise InputError if a network hears adapted columns, which `what` cannot make."""
+    if config.get(KEY) is not None:
+        raise InputError(
+            f"{what} cannot adapt to speakers, and this network was trained with --adapt {config[KEY].get('kind')}; "
+            "use a network that was trained with --adapt none",
+            file=model / "config.json",
+        )
+
+
+def copy_adaptation(sat: Path, model: Path) -> list[Path]:
+    """Copy a SAT system into a model folder; return the copies. Raises InputError if a file is missing."""
+    copies = []
+    for name in SYSTEM_FILES:
+        source, target = sat / name, model / FOLDER / name
+        target.unlink(missing_ok=True)
+        if not source.is_file():
+            if name == SYSTEM_FILES[-1]:
+                continue
+            raise InputError("no such file: not the folder of a system with speaker adaptation", file=source)
+        copy_whole(source, target)
+        copies.append(target)
+    return copies

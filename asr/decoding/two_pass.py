@@ -1,0 +1,99 @@
+"""Two passes over speakers who were never heard before: search, estimate each speaker's transform, search again.
+
+The first source scores features before adaptation. The best paths of its search tell which pdf each frame belongs to.
+From these the speaker's fMLLR transform is estimated, silence left out, as Kaldi's decode_fmllr does; the second
+source scores the transformed features. Networks and Gaussians differ only in their sources.
+
+    source = acoustic_source(model, data)               # a TwoPassSource
+    with SearchPool(setup, nj) as pool:
+        source, record = adapted(source, pool, utterances, Weights(8.0), silence_of(graph))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr.console import say
+from asr.decoding.acoustic import AcousticSource, TwoPassSource
+from asr.decoding.arrays import Floats, Ints
+from asr.decoding.beam.search import Beams
+from asr.decoding.pool import SearchPool
+from asr.decoding.tuning import Weights
+from asr.decoding.utterance import SearchTask
+from asr.features.adaptation.fmllr import Fmllr
+from asr.kaldi.transition_model import TransitionModel
+from asr.lang.phone_classes import class_ids
+from asr.tables import read_symbols
+
+#: of the first pass: decode_fmllr's, with a narrower lattice, of which only the best path is read
+FIRST_BEAMS = Beams(10.0, 2000, 2.0)
+
+
+def adapted(
+    source: TwoPassSource, pool: SearchPool, utterances: Sequence[str], weights: Weights, silence: frozenset[int]
+) -> tuple[AcousticSource, dict[str, Any]]:
+    """Return (source of the second pass, record for decode.json) after a first pass over all utterances.
+
+    weights: of the first pass; silence: the phones that are left out of the estimates. An utterance without a path,
+    or without features, does not count; the second pass reports it. The record holds, of each speaker, the frames of
+    speech and the improvement of the log-likelihood of a frame, and the seconds of first pass and estimation.
+    """
+    started = time.monotonic(), time.process_time()
+    first = source.first.with_prior_scale(weights.prior_scale)
+    task = SearchTask(weights.lm_weight, weights.penalty, path_only=True, beams=FIRST_BEAMS)
+    results = pool.decode(utterances, first.loglikes_of, task, what="decode: first pass")
+    by_speaker: dict[str, list[tuple[str, Ints]]] = {}
+    for utterance, result in results.items():
+        if result.path is not None:
+            by_speaker.setdefault(source.speaker_of(utterance), []).append((utterance, result.path))
+    transition_model = pool.transition_model
+    found = {
+        speaker: _estimate(source, transition_model, by_speaker[speaker], silence)
+        for speaker in sorted(by_speaker, key=str.encode)
+    }
+    record = {
+        speaker: {"frames": round(item.frames, 1), "improvement": round(item.improvement / max(item.frames, 1.0), 4)}
+        for speaker, item in found.items()
+    }
+    _say(found)
+    there = sum(result.cpu_s for result in results.values()) if pool.nj > 1 else 0.0
+    times = {"wall_s": time.monotonic() - started[0], "cpu_s": time.process_time() - started[1] + there}
+    return source.second({name: item.matrix for name, item in found.items()}), {
+        "first_pass": asdict(weights),
+        **{name: round(seconds, 3) for name, seconds in times.items()},
+        "speakers": record,
+    }
+
+
+def _estimate(
+    source: TwoPassSource,
+    transition_model: TransitionModel,
+    paths: Sequence[tuple[str, Ints]],
+    silence: frozenset[int],
+) -> Fmllr:
+    """Return a speaker's transform from the best paths, transition-ids, of his utterances."""
+    tids = np.concatenate([path for _, path in paths])
+    features = np.concatenate([source.projected(utterance) for utterance, _ in paths])
+    return source.model.estimate(features, transition_model.tid_to_pdf[tids], speech(tids, transition_model, silence))
+
+
+def speech(tids: Ints, transition_model: TransitionModel, silence: frozenset[int]) -> Floats:
+    """Return the weights of frames in estimates, float32 (frames): 0 for phones in `silence`, else 1."""
+    return (~np.isin(transition_model.tid_to_phone[tids], sorted(silence))).astype(np.float32)
+
+
+def silence_of(graph: Path) -> frozenset[int]:
+    """Return the silence phones of a graph folder (phones.txt, phones/silence.csl). Raises InputError."""
+    return frozenset(class_ids(graph, "silence", read_symbols(graph / "phones.txt")))
+
+
+def _say(found: Mapping[str, Fmllr]) -> None:
+    frames = sum(item.frames for item in found.values())
+    gain = sum(item.improvement for item in found.values()) / max(frames, 1.0)
+    say(f"decode: adapted to {len(found)} speakers; log-likelihood {gain:+.2f} a frame of {frames:,.0f} of speech")

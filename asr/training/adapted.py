@@ -1,0 +1,151 @@
+"""The training's side of speaker adaptation: which columns the network hears beside its features.
+
+reads   SAT/final.mdl [final.alimdl] final.mat splice_opts trans.N, as Kaldi's train_sat.sh and align_fmllr.sh leave
+        them; SAT is --sat, else ALI/sat, else ALI
+writes  OUT/adapt, which makes the model folder sufficient for decoding
+
+    adapted = prepare(settings, targets)                # None with --adapt none
+    reader = open_features(Path("exp/data/train"), adapted)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, copy_adaptation
+from asr.acoustic.examples import Targets, draw
+from asr.console import say, warn
+from asr.errors import InputError, named_first
+from asr.features import normalise
+from asr.features.adaptation.affine import TRANSFORMS, read_transforms
+from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
+from asr.features.adaptation.reader import AdaptedReader, Forgetting
+from asr.features.reader import FeatureReader, describe
+from asr.kaldi.transition_model import read_transition_model
+from asr.training.settings import Settings
+
+#: frames that the mean and scale of the columns are computed from
+SAMPLE_FRAMES = 200_000
+Features = FeatureReader | AdaptedReader
+
+
+@dataclass(frozen=True)
+class AdaptedData:
+    """How every process of a run reads adapted features.
+
+    model: the model folder; sat: the SAT system's; columns: the adapted columns beside the features' own.
+    """
+
+    model: Path
+    sat: Path
+    columns: int
+    forgetting: Forgetting
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Return what config.json says of it."""
+        return {"kind": KIND, "columns": self.columns, "forget": self.forgetting.share}
+
+    @property
+    def files(self) -> list[Path]:
+        """Return the files of the model folder that decoding needs."""
+        return [path for name in (*SYSTEM_FILES, STATISTICS) if (path := self.model / FOLDER / name).is_file()]
+
+    def reader(self, features: FeatureReader, *, forget: bool) -> AdaptedReader:
+        """Return the reader of a data directory; forget: some utterances without their speaker's transform."""
+        columns = AdaptedColumns.read(self.model / FOLDER, features.description)
+        return AdaptedReader(features, columns, read_transforms(self.sat), self.forgetting if forget else None)
+
+
+def open_features(
+    data: Path, adapted: AdaptedData | None, expected: dict[str, Any] | None = None, *, forget: bool = False
+) -> Features:
+    """Return the reader of a data directory, with adapted columns if the network hears them."""
+    features = FeatureReader(data, expected)
+    return features if adapted is None else adapted.reader(features, forget=forget)
+
+
+def sat_folder(settings: Settings) -> Path | None:
+    """Return the folder of the SAT system; None with --adapt none. Raises InputError if there is none."""
+    if settings.adapt == "none":
+        return None
+    if settings.sat is not None:
+        return settings.sat
+    folders = [settings.ali / "sat", settings.ali]
+    found = next((folder for folder in folders if (folder / f"{TRANSFORMS}1").is_file()), None)
+    if found is None:
+        raise InputError(
+            "--adapt fmllr needs alignments that were made with speaker adaptation (trans.1); "
+            "align with --upto sat, or name such a folder with --sat",
+            file=settings.ali,
+        )
+    return found
+
+
+def sat_files(settings: Settings) -> list[Path]:
+    """Return the files of the SAT system that the training depends on."""
+    folder = sat_folder(settings)
+    if folder is None:
+        return []
+    named = [folder / name for name in SYSTEM_FILES if (folder / name).is_file()]
+    return [*named, *sorted(folder.glob(f"{TRANSFORMS}[0-9]*"))]
+
+
+def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
+    """Write OUT/adapt and return how features are read; None, and no such folder, with --adapt none.
+
+    Raises InputError if the system is not that of the alignments, or knows none of the speakers.
+    """
+    sat = sat_folder(settings)
+    if sat is None:
+        shutil.rmtree(settings.out / FOLDER, ignore_errors=True)
+        return None
+    _check_same_pdfs(settings.ali, sat)
+    copy_adaptation(sat, settings.out)
+    (settings.out / FOLDER / STATISTICS).unlink(missing_ok=True)
+    columns = AdaptedColumns.read(settings.out / FOLDER, describe(settings.train_data)).dim
+    adapted = AdaptedData(settings.out, sat, columns, Forgetting(settings.adapt_forget, settings.seed))
+    reader = adapted.reader(FeatureReader(settings.train_data), forget=True)
+    _check_speakers(reader, targets, sat)
+    _measure(reader, targets, settings).write_statistics(settings.out / FOLDER)
+    return adapted
+
+
+def _check_same_pdfs(ali: Path, sat: Path) -> None:
+    """Raise InputError if the targets are not the pdfs of the SAT system: decoding estimates with both."""
+    ours, theirs = read_transition_model(ali / "final.mdl"), read_transition_model(sat / "final.mdl")
+    if ours.tuples != theirs.tuples:
+        raise InputError(
+            f"is another system than that of the alignments in {ali}: other phones or pdfs", file=sat / "final.mdl"
+        )
+
+
+def _check_speakers(reader: AdaptedReader, targets: Targets, sat: Path) -> None:
+    """Say how many speakers are adapted; warn of those who are not. Raises InputError if all are not."""
+    speakers = {reader.speaker(utterance) for utterance in targets.lengths}
+    unknown = sorted(speakers.difference(reader.transforms))
+    if len(unknown) == len(speakers):
+        raise InputError(f"has no transform of any of the {len(speakers)} speakers, such as {unknown[0]}", file=sat)
+    known = len(speakers) - len(unknown)
+    say(f"train: {reader.columns.dim} columns adapted to {known} speakers, beside the features' own")
+    if unknown:
+        warn(f"{sat}: {len(unknown)} of {len(speakers)} speakers have no transform: {named_first(unknown)}")
+
+
+def _measure(reader: AdaptedReader, targets: Targets, settings: Settings) -> AdaptedColumns:
+    """Return the columns with the sums of training frames, drawn at random, that they are normalised by."""
+    columns = reader.columns
+    sums = np.zeros((2, columns.dim + 1))
+    names = sorted(targets.lengths, key=str.encode)
+    for place in draw([targets.lengths[name] for name in names], SAMPLE_FRAMES, [settings.seed, 7]):
+        with contextlib.suppress(InputError):  # usable.py counts and names these utterances
+            sums += normalise.statistics(reader.adapted(names[place]))
+    if sums[0, -1] == 0:
+        raise InputError("no training utterance has features that can be used", file=settings.train_data)
+    return columns.with_statistics(sums)
