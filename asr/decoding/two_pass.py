@@ -24,7 +24,7 @@ from asr.decoding.acoustic import AcousticSource, TwoPassSource
 from asr.decoding.arrays import Floats, Ints
 from asr.decoding.beam.search import Beams
 from asr.decoding.pool import SearchPool
-from asr.decoding.tuning import Weights
+from asr.decoding.weights import Weights
 from asr.decoding.utterance import SearchTask
 from asr.features.adaptation.fmllr import Fmllr
 from asr.kaldi.transition_model import TransitionModel

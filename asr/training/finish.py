@@ -31,7 +31,7 @@ def open_model(session: Session) -> None:
         prior_scale=settings.prior_scale,
         method=settings.method,
         training_frames=session.total,
-        **({"adapt": adapted.record} if (adapted := materials.data.adapted) else {}),
+        **({"adapt": adapted.record} if (adapted := materials.adapted) else {}),
     )
 
 

@@ -42,14 +42,15 @@ SAMPLE_FRAMES, SAMPLE_MIX = 2048, 8
 @dataclass(frozen=True)
 class Materials:
     """job: what workers receive; features: features.json of the training data; distinct_frames: those of a pass that
-    belong to no perturbed copy; sample: spliced training frames from which the natural gradient's factors are
-    estimated, None if gradients are plain.
+    belong to no perturbed copy; adapted: how adapted columns are made, None without them; sample: spliced training
+    frames from which the natural gradient's factors are estimated, None if gradients are plain.
     """
 
     job: CrossEntropyJob
     heldout: Heldout
     features: dict[str, Any]
     distinct_frames: int
+    adapted: AdaptedData | None = None
     sample: torch.Tensor | None = None
     damping: float = 1.0
 
@@ -104,10 +105,8 @@ def gather(plan: Plan) -> Materials:
     reader = open_features(settings.train_data, adapted, forget=True)
     store, targets = _stored(settings, shape, reader, targets, frozenset(kept))
     if dev is None:
-        dev = (
-            open_features(settings.train_data, adapted),
-            targets.only(name for name in kept if name in targets.lengths),
-        )
+        reader = open_features(settings.train_data, adapted)
+        dev = reader, targets.only(name for name in kept if name in targets.lengths)
     heldout = Heldout(
         shape, *dev, _sample(dev[1], settings), settings.heldout_frames, plan.precision, settings.device
     )
@@ -123,7 +122,7 @@ def gather(plan: Plan) -> Materials:
     job = _job(plan, data, shape)
     distinct = distinct_frames(settings.train_data, dict(zip(store.names, store.open().lengths, strict=True)))
     sample = training_sample(job) if plan.natural else None
-    return Materials(job, heldout, features, distinct, sample, settings.damping)
+    return Materials(job, heldout, features, distinct, adapted, sample, settings.damping)
 
 
 def _job(plan: Plan, data: TrainingData, shape: NetworkConfig) -> CrossEntropyJob:

@@ -58,7 +58,7 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
             hook(session)
             COURSES[plan.method.course](session, engine)
         finish(session)
-        kept = materials.data.adapted.files if materials.data.adapted else []
+        kept = materials.adapted.files if materials.adapted else []
         stamp.record([*(settings.out / name for name in (*RESULTS, *_system(settings))), *kept])
     checkpoint.clear(settings.out / "log")  # not before: a run that is killed until here resumes
 
