@@ -24,8 +24,8 @@ from asr.decoding.acoustic import AcousticSource, TwoPassSource
 from asr.decoding.arrays import Floats, Ints
 from asr.decoding.beam.search import Beams
 from asr.decoding.pool import SearchPool
-from asr.decoding.weights import Weights
 from asr.decoding.utterance import SearchTask
+from asr.decoding.weights import Weights
 from asr.features.adaptation.fmllr import Fmllr
 from asr.kaldi.transition_model import TransitionModel
 from asr.lang.phone_classes import class_ids

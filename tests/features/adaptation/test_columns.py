@@ -41,8 +41,6 @@ def test_it_is_a_mapping_like_that_of_the_features(opened):
     assert "CV0001-18658374" in reader and "other" not in reader
     assert reader.data == features.data and reader.description == features.description
     frames = len(features["CV0001-18658374"])
-    assert reader.fault("CV0001-18658374", frames) is None
-    assert reader.fault("CV0001-18658374", 3) == f"has {frames} frames of features, but 3 of alignment"
 
 
 def test_columns_are_normalised_by_the_sums_of_training_frames(kaldi_speakers, opened, tmp_path):
