@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr import __version__
+from asr.acoustic.adaptation import refuse_adapted
 from asr.acoustic.model import DISABLED, AcousticModel
 from asr.acoustic.onnx_metadata import disabled, metadata
 from asr.errors import InputError
@@ -43,10 +44,11 @@ def export_onnx(model: AcousticModel, path: Path) -> None:
 
     Input "features" float32 (frames, feature_dim), normalised, not spliced; outputs "loglikes" and "log_posteriors",
     float32 (frames, num_pdfs), natural logs. The graph takes all frames at once: memory grows with their number.
-    Raises InputError for a network beyond protobuf's 2 GiB.
+    Raises InputError for a network beyond protobuf's 2 GiB, and for one that adapts to speakers.
     """
     import onnx
 
+    refuse_adapted(model.config, "ONNX", path.parent)
     size = 4 * sum(parameter.numel() for parameter in model.network.parameters())
     if size > MAX_BYTES:
         raise InputError(f"a network of {size:,} bytes does not fit an ONNX file of {MAX_BYTES:,}", file=path)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asr.acoustic.adaptation import refuse_adapted
 from asr.alignment.jobs import cut
 from asr.alignment.load import UNALIGNED, LoadRequest, num_frames
 from asr.alignment.load_kaldi import load
@@ -106,6 +107,7 @@ def realign(settings: Settings, model: Path, out: Path) -> None:
     stamp = Stamp(out / ".done.realign.json", "realign", settings, inputs, revision=REVISION)
     if stamp.fresh():
         return
+    refuse_adapted(read_json(model / "config.json"), "realign", model)
     if read_bytes(model / "tree") != read_bytes(settings.ali / "tree"):
         raise InputError(f"is not the tree that {model} was trained with", file=settings.ali / "tree")
     with folder_beside(out, ".realign.") as work:

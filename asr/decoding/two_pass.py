@@ -46,7 +46,7 @@ def adapted(
     """
     started = time.monotonic(), time.process_time()
     first = source.first.with_prior_scale(weights.prior_scale)
-    task = SearchTask(weights.lm_weight, weights.penalty, path_only=True, beams=FIRST_BEAMS)
+    task = SearchTask(weights.lm_weight, weights.penalty, path=True, words=False, beams=FIRST_BEAMS)
     results = pool.decode(utterances, first.loglikes_of, task, what="decode: first pass")
     by_speaker: dict[str, list[tuple[str, Ints]]] = {}
     for utterance, result in results.items():

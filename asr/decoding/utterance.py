@@ -43,7 +43,7 @@ class SearchTask:
     """What to do with an utterance: search with the acoustic scale 1 / lm_weight, then read the hypothesis.
 
     penalty: insertion penalty of the hypothesis; most: size of its N best; keep_lattice: return the lattice instead;
-    path_only: return the transition-ids of the best path instead; beams: another width of the search.
+    path: return the best path too; words: read a hypothesis; beams: another width of the search.
     """
 
     lm_weight: float
@@ -51,7 +51,8 @@ class SearchTask:
     most: int = 1
     keep_lattice: bool = False
     frame_shift_s: float = FRAME_SHIFT_MS / 1000
-    path_only: bool = False
+    path: bool = False
+    words: bool = True
     beams: Beams | None = None
 
 
@@ -83,12 +84,10 @@ class Searcher:
             decoder.beams = self.beams
         if lattice is None:
             return SearchResult(frames=len(loglikes), fault="no path was found" if len(loglikes) else "has no frames")
-        if task.path_only:
-            path, cpu_s = lattice.best_path(scale, task.penalty).tids, time.process_time() - started
-            return SearchResult(frames=len(loglikes), reached_final=lattice.reached_final, cpu_s=cpu_s, path=path)
+        path = lattice.best_path(scale, task.penalty).tids if task.path else None
         hypothesis = None
-        if not task.keep_lattice:
+        if task.words and not task.keep_lattice:
             reader = LatticeReader(decoder.graph.words, self.timing, scale, task.penalty, task.frame_shift_s)
             hypothesis = reader.read(lattice, decoder.beams.lattice_beam, task.most)
         kept, cpu_s = lattice if task.keep_lattice else None, time.process_time() - started
-        return SearchResult(hypothesis, kept, len(loglikes), lattice.reached_final, cpu_s)
+        return SearchResult(hypothesis, kept, len(loglikes), lattice.reached_final, cpu_s, path=path)

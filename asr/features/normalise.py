@@ -24,9 +24,12 @@ def statistics(features: np.ndarray) -> np.ndarray:
 
 def apply(features: np.ndarray, stats: np.ndarray, *, variance: bool = True) -> np.ndarray:
     """Return features (frames, dim), float32, with zero mean and, if `variance`, unit variance, by `stats`."""
+    mean, scale = mean_and_scale(stats)
+    return np.asarray((features - mean) / scale if variance else features - mean, dtype=np.float32)
+
+
+def mean_and_scale(stats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation of the columns, (dim) each, by their statistics."""
     count = stats[0, -1]
     mean = stats[0, :-1] / count
-    if not variance:
-        return np.asarray(features - mean, dtype=np.float32)
-    spread = np.maximum(stats[1, :-1] / count - np.square(mean), VARIANCE_FLOOR)
-    return np.asarray((features - mean) / np.sqrt(spread), dtype=np.float32)
+    return mean, np.sqrt(np.maximum(stats[1, :-1] / count - np.square(mean), VARIANCE_FLOOR))

@@ -15,6 +15,7 @@ import numpy as np
 
 from asr.decoding.arrays import Bools, Floats
 from asr.features import normalise
+from asr.features.adaptation.columns import AdaptedColumns
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS, FeatureConfig, compute, num_frames
 from asr.sound import audio
 from asr.sound.kinds import SoundError
@@ -109,14 +110,21 @@ def normalised(
     variance: bool,
     used: Bools | None = None,
     past: Floats | None = None,
+    columns: AdaptedColumns | None = None,
 ) -> Floats:
     """Return the features normalised by their own statistics and some of the training set's.
 
     used: bool (frames,), the frames that the statistics are computed from; None: all. past: statistics of earlier
-    sound of the same stream. Without training statistics, the features are returned unchanged.
+    sound of the same stream. columns: of a network that hears them, added without a transform. Without training
+    statistics, the features are returned unchanged.
     """
     if training is None:
         return features
     own = sound_statistics(features if used is None else features[used], config)
     own = own if past is None else own + past
-    return normalise.apply(features, blended(own, training), variance=variance)
+    statistics = blended(own, training)
+    result = normalise.apply(features, statistics, variance=variance)
+    if columns is None:
+        return result
+    mean, _ = normalise.mean_and_scale(statistics)
+    return np.concatenate([result, columns(features, mean)], axis=1)

@@ -2,7 +2,8 @@
 
 While a segment is open, new frames are searched as they arrive, except the last ones, since pitch and the network
 look ahead. At a pause, or when the segment has its greatest length, the whole segment is searched again with the
-features of the whole. So the final result is the same as that of a file with this segment.
+features of the whole. So the final result is the same as that of a file with this segment, except that a network
+that adapts to speakers has only heard the earlier segments.
 
     live = LiveRecogniser(recogniser)
     for event in live.events(blocks_of_samples): event.text, event.final
@@ -11,7 +12,7 @@ features of the whole. So the final result is the same as that of a file with th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
 from asr.recognition.frames import normalised, sound_statistics
 from asr.recognition.recogniser import Recogniser, segment_of
+from asr.recognition.voice import Voice
 from asr.recognition.written import RecognisedSegment, joined
 
 STEP_S = 0.4  # between two searches of new sound
@@ -48,6 +50,7 @@ class LiveRecogniser:
         self.buffer: Floats = np.zeros(0, np.float32)  # of the open segment
         self.begun = 0  # samples before the buffer
         self.past: Floats | None = None  # statistics of the earlier segments
+        self.voice = Voice(recogniser.voice) if recogniser.voice else None  # of the earlier segments
         self._open()
 
     def events(self, blocks: Iterable[Floats]) -> Iterator[LiveEvent]:
@@ -73,7 +76,7 @@ class LiveRecogniser:
         frames = num_frames(len(self.buffer), self.config.rate_hz)
         if frames <= LOOKAHEAD_FRAMES + self.search.frames:
             return
-        features = self._normalised(compute(self.buffer, self.config))
+        features = self._adapted(self._normalised(compute(self.buffer, self.config)))
         ready = len(features) - LOOKAHEAD_FRAMES
         if ready <= self.search.frames:
             return
@@ -97,7 +100,13 @@ class LiveRecogniser:
 
     def _normalised(self, features: Floats) -> Floats:
         bundle = self.recogniser.bundle
-        return normalised(features, self.config, bundle.statistics, variance=bundle.norm_vars, past=self.past)
+        columns = self.voice.model.columns if self.voice else None
+        return normalised(
+            features, self.config, bundle.statistics, variance=bundle.norm_vars, past=self.past, columns=columns
+        )
+
+    def _adapted(self, features: Floats) -> Floats:
+        return self.voice.model.adapted(features, self.voice.transform) if self.voice else features
 
     def _time(self, frame: int) -> float:
         return (self.begun + frame * self.shift) / self.config.rate_hz
@@ -115,13 +124,15 @@ class LiveRecogniser:
         self.buffer, self.begun = self.buffer[samples:], self.begun + samples
         if num_frames(len(closed), self.config.rate_hz) > 0:
             raw = compute(closed, self.config)
-            features = self._normalised(raw)
+            plain = self._normalised(raw)
+            features = self._adapted(plain)
             own = sound_statistics(raw, self.config)
             self.past = own if self.past is None else self.past + own
             if np.count_nonzero(self.recogniser.silence(features) <= 0.5) >= LEAST_SPEECH_FRAMES:
-                result = self.recogniser.pool.here().run(
-                    self.recogniser.log_likelihoods(features), self.recogniser.task
-                )
+                task = replace(self.recogniser.task, path=self.voice is not None)
+                result = self.recogniser.pool.here().run(self.recogniser.log_likelihoods(features), task)
+                if self.voice and result.path is not None:
+                    self.voice.hear(plain, result.path)
                 segment = segment_of(result, start_s, start_s + len(closed) / self.config.rate_hz)
                 yield LiveEvent(segment.text, segment.start_s, segment.end_s, segment)
         self._open()

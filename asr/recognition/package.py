@@ -19,8 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr import __version__
+from asr.acoustic.adaptation import FOLDER as ADAPT_FOLDER
+from asr.acoustic.adaptation import KEY as ADAPT_KEY
+from asr.acoustic.adaptation import SYSTEM_FILES
 from asr.console import say
 from asr.errors import InputError
+from asr.features.adaptation.columns import STATISTICS as COLUMN_STATISTICS
 from asr.files import copy_whole, folder_beside, read_bytes, read_json
 from asr.kaldi.archives import MatrixReader
 from asr.settings import option
@@ -31,7 +35,11 @@ if TYPE_CHECKING:
     from asr.decoding.arrays import Floats
 
 OPTIONAL = ("tree", "phones.txt", "settings.json")
-GRAPH_OPTIONAL = ("num_pdfs", "lexicon.txt", "graph.json", "phones/optional_silence.txt", "disambig_tid.int")
+GRAPH_OPTIONAL = (
+    *("num_pdfs", "lexicon.txt", "graph.json", "disambig_tid.int"),
+    *("phones/optional_silence.txt", "phones/silence.csl"),
+)
+ADAPTATION = tuple(f"{ADAPT_FOLDER}/{name}" for name in (*SYSTEM_FILES, COLUMN_STATISTICS))
 CHECKED_FRAMES = 2000
 
 
@@ -71,7 +79,7 @@ def _refuse_foreign_files(out: Path) -> None:
     """Raise InputError if a packaged model's folder contains a file that this verb does not write."""
     from asr.recognition.bundle import ACOUSTIC, DESCRIPTION, GRAPH, STATISTICS
 
-    ours = {DESCRIPTION, STATISTICS, "README.md", "model.onnx", *ACOUSTIC, *OPTIONAL}
+    ours = {DESCRIPTION, STATISTICS, "README.md", "model.onnx", *ACOUSTIC, *OPTIONAL, *ADAPTATION}
     ours |= {f"graph/{name}" for name in (*GRAPH, *GRAPH_OPTIONAL)}
     for path in sorted(out.rglob("*")):
         if not path.is_dir() and str(path.relative_to(out)) not in ours:
@@ -79,7 +87,8 @@ def _refuse_foreign_files(out: Path) -> None:
 
 
 def _fill(settings: Settings, work: Path) -> None:
-    from asr.acoustic.model import AcousticModel
+    from asr.acoustic.adaptation import NetworkAdaptation
+    from asr.acoustic.model import AcousticModel, read_config
     from asr.decoding.beam.search import Beams
     from asr.decoding.beam.search_graph import load_graph
     from asr.decoding.weights import Weights
@@ -99,6 +108,9 @@ def _fill(settings: Settings, work: Path) -> None:
         _copy(graph / name, work / "graph" / name)
     for name in OPTIONAL:
         _copy(model_dir / name, work / name, needed=False)
+    if NetworkAdaptation.of(model_dir, read_config(model_dir)) is not None:
+        for name in ADAPTATION:
+            _copy(model_dir / name, work / name, needed=False)
     for name in GRAPH_OPTIONAL:
         _copy(graph / name, work / "graph" / name, needed=False)
     load_graph(graph, model_dir / "final.mdl")  # a graph that cannot be searched is not packaged
@@ -109,7 +121,9 @@ def _fill(settings: Settings, work: Path) -> None:
     name = settings.name or model_dir.resolve().parent.name
     bundle = Bundle(work, name, weights, beams, FeatureConfig(**known), bool(features["norm_vars"]), statistics)
     facts: dict[str, Any] = {"made_with": f"yibian {__version__}", "results": _results(model_dir)}
-    if settings.onnx:
+    if settings.onnx and ADAPT_KEY in model.config:
+        say("package: no model.onnx: ONNX cannot hold this network's adaptation to speakers")
+    elif settings.onnx:
         model.prior_scale = weights.prior_scale
         facts["onnx_difference"] = _onnx(model, work / "model.onnx")
     (work / "README.md").write_text(

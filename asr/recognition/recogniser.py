@@ -6,7 +6,7 @@ with Recogniser(Bundle.read(Path("model"))) as recogniser:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from asr.decoding.acoustic import leave_cores_to_search
 from asr.decoding.arrays import Floats, Ints
 from asr.decoding.pool import SearchPool
 from asr.decoding.results import SearchResult
+from asr.decoding.two_pass import FIRST_BEAMS
 from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS
@@ -26,6 +27,7 @@ from asr.lang.phone_classes import silences_between_words
 from asr.recognition.bundle import Bundle
 from asr.recognition.cuts import around_speech, cut
 from asr.recognition.frames import features_of_file, normalised
+from asr.recognition.voice import MOST_FRAMES, VoiceModel
 from asr.recognition.written import RecognisedSegment
 from asr.sound import audio
 from asr.tables import read_symbols
@@ -45,11 +47,10 @@ class Recogniser:
         self.bundle = bundle
         self.model = AcousticModel.load(bundle.folder)
         self.model.prior_scale = bundle.weights.prior_scale
-        wanted = self.model.network.config.feature_dim
-        if wanted != bundle.features.dim:
-            raise InputError(
-                f"the features have {bundle.features.dim} columns, the network needs {wanted}", file=bundle.folder
-            )
+        self.voice = VoiceModel.of(bundle, self.model.config)
+        wanted, found = self.model.network.config.feature_dim, bundle.features.dim
+        if wanted != found + (self.voice.columns.dim if self.voice else 0):
+            raise InputError(f"the features have {found} columns, the network needs {wanted}", file=bundle.folder)
         self.most_frames = max(round(most_s / FRAME_SHIFT_S), 200)
         self.silence_pdfs = _silence_pdfs(bundle)
         self.task = SearchTask(bundle.weights.lm_weight, bundle.weights.penalty)
@@ -68,10 +69,14 @@ class Recogniser:
         """Return the network's input features: normalised by the sound's statistics and some of the training set's.
 
         raw: float32 (frames, dim). Long silences would distort the statistics. They are detected with statistics of
-        the whole sound first, and the statistics are then computed again without them.
+        the whole sound first, and the statistics are then computed again without them. The columns of a network that
+        adapts to speakers have no transform yet.
         """
         bundle = self.bundle
-        apply = partial(normalised, raw, bundle.features, bundle.statistics, variance=bundle.norm_vars)
+        columns = self.voice.columns if self.voice else None
+        apply = partial(
+            normalised, raw, bundle.features, bundle.statistics, variance=bundle.norm_vars, columns=columns
+        )
         features = apply()
         if bundle.statistics is None or len(raw) <= SHORT_FRAMES:
             return features
@@ -122,10 +127,23 @@ class Recogniser:
         long = len(features) > self.most_frames
         pieces = cut(self.silence(features) if long else np.zeros(len(features)), self.most_frames)
         places = {f"{name}-{place:05}": piece for place, piece in enumerate(pieces)}
+        if self.voice is not None:
+            features = self.voice.adapted(features, self._transform(self.voice, features, places))
         results = self.pool.results(places, lambda key: self.log_likelihoods(features, *places[key]), self.task)
         for key, result in results:
             first, last = places[key]
             yield segment_of(result, first * FRAME_SHIFT_S, min(last * FRAME_SHIFT_S, duration_s))
+
+    def _transform(self, voice: VoiceModel, features: Floats, places: Mapping[str, tuple[int, int]]) -> Floats | None:
+        """Return the transform of the sound's speaker, after a first pass over at most MOST_FRAMES of its frames."""
+        some: dict[str, tuple[int, int]] = {}
+        for key, (first, last) in places.items():
+            if last <= MOST_FRAMES or not some:
+                some[key] = (first, last)
+        task = replace(self.task, path=True, words=False, beams=FIRST_BEAMS)
+        found = self.pool.results(some, lambda key: self.log_likelihoods(features, *some[key]), task)
+        heard = [(features[slice(*some[key])], result.path) for key, result in found if result.path is not None]
+        return voice.transform(heard)
 
     def texts(self, words: Sequence[int]) -> list[str]:
         """Return the texts of word-ids, without those that are not words."""

@@ -23,7 +23,7 @@ from asr.tables import read_table
 
 # in the toy graph, a frame of pdf 4 twice is 甲 and a frame of pdf 10 twice is 乙 乙
 CENTRES = {4: (-2.0, 0.0), 10: (2.0, 0.0)}
-UTTERANCES = 400
+UTTERANCES = 80
 WEIGHTS = Weights(1.0)
 
 
@@ -33,6 +33,12 @@ def gaussians() -> Mixtures:
     for pdf, centre in CENTRES.items():
         means[pdf] = centre
     return Mixtures(np.arange(NUM_PDFS + 1), np.ones(NUM_PDFS, np.float32), means, np.ones_like(means))
+
+
+@pytest.fixture(autouse=True)
+def _weak_prior(monkeypatch):
+    """Let a few hundred frames suffice."""
+    monkeypatch.setattr("asr.features.adaptation.speaker.PRIOR_FRAMES", 20.0)
 
 
 @pytest.fixture
@@ -103,13 +109,13 @@ def test_the_second_pass_understands_a_shifted_speaker(settings, speech_of, tmp_
     before = errors(read_table(tmp_path / "alone" / "hyp.txt"), texts)
     record = decode_set(settings(), WEIGHTS, source_of(frames))
     after = errors(read_table(tmp_path / "out" / "hyp.txt"), texts)
-    assert before["moved"] > 20 and after["moved"] < before["moved"] / 2
+    assert before["moved"] > 4 and after["moved"] < before["moved"] / 2
     assert after["same"] <= before["same"] + 1
     found = record["adaptation"]
     assert found["first_pass"] == {"lm_weight": 1.0, "penalty": 0.0, "prior_scale": 1.0}
     assert list(found["speakers"]) == ["moved", "same"]
     assert found["speakers"]["moved"]["frames"] == 2 * UTTERANCES
-    assert found["speakers"]["moved"]["improvement"] > 0.1 > found["speakers"]["same"]["improvement"]
+    assert found["speakers"]["moved"]["improvement"] > found["speakers"]["same"]["improvement"] + 0.1
     assert record["cpu_s"] >= found["cpu_s"] > 0
     assert json.loads((tmp_path / "out" / "decode.json").read_text("utf-8")) == record
     assert "decode: adapted to 2 speakers; log-likelihood +" in capsys.readouterr().out

@@ -82,6 +82,13 @@ class AdaptedColumns:
         adapted = projected if transform is None else transformed(projected, transform)
         return adapted if self.statistics is None else normalise.apply(adapted, self.statistics)
 
+    def denormalised(self, columns: Floats) -> Floats:
+        """Return the projected columns that normalised ones were made of, without a transform."""
+        if self.statistics is None:
+            return columns
+        mean, scale = normalise.mean_and_scale(self.statistics)
+        return np.asarray(columns * scale + mean, dtype=np.float32)
+
     def __call__(
         self,
         features: npt.NDArray[np.floating[Any]],

@@ -58,6 +58,9 @@ class AdaptedReader(Mapping[str, np.ndarray]):
             )
         self.features, self.columns = features, columns
         self.transforms = transforms or {}
+        for matrix in self.transforms.values():
+            if matrix.shape != (columns.dim, columns.dim + 1):
+                raise InputError(f"transforms of {len(matrix)} dimensions, the projection has {columns.dim}")
         self.forgetting = forgetting or Forgetting()
 
     @property

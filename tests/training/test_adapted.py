@@ -1,0 +1,156 @@
+"""A network that hears adapted columns: trained on Kaldi's transforms, decoded in two passes by what it kept."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from asr.acoustic.adaptation import NetworkAdaptation, refuse_adapted
+from asr.acoustic.model import AcousticModel, read_config
+from asr.acoustic.onnx_model import export_onnx
+from asr.cli import main
+from asr.decoding.acoustic import AcousticSource, TwoPassSource, acoustic_source, model_files
+from asr.errors import InputError
+from asr.features.adaptation.affine import write_transforms
+from asr.features.adaptation.reader import AdaptedReader, Forgetting
+from asr.features.reader import FeatureReader
+
+SIZES = ["--layers", "1", "--width", "16", "--minibatch", "512", "--context", "0", "--heldout-frames", "500"]
+SIZES += ["--workers", "1", "--precision", "float32", "--evaluations", "1", "--dropout", "0"]
+UTTERANCE = "CV0001-18658374"
+
+
+@pytest.fixture(scope="module")
+def material(kaldi_speakers, tmp_path_factory):
+    """Return (data directory, alignment folder) with few utterances."""
+    folder = tmp_path_factory.mktemp("adapted")
+    return kaldi_speakers.write_data(folder / "train"), kaldi_speakers.write_alignments(folder / "ali")
+
+
+def argv(material, out, *more):
+    data, ali = material
+    named = ["train", "--train-data", data, "--ali", ali, "--out", out, "--heldout-fraction", "0.1"]
+    return [str(item) for item in (*named, *SIZES, *more)]
+
+
+@pytest.fixture(scope="module")
+def trained(material, tmp_path_factory):
+    out = tmp_path_factory.mktemp("models") / "net"
+    assert main(argv(material, out, "--adapt", "fmllr")) == 0
+    return out
+
+
+def test_the_model_folder_has_all_that_decoding_needs(material, trained, kaldi_speakers, tmp_path):
+    config = read_config(trained)
+    assert config["adapt"] == {"kind": "fmllr", "columns": 40, "forget": 0.2}
+    assert (config["network"]["feature_dim"], config["features"]["dim"]) == (53, 13)
+    names = sorted(path.name for path in (trained / "adapt").iterdir())
+    assert names == ["columns.mat", "final.mat", "final.mdl", "splice_opts"]
+    assert {path.name for path in model_files(trained, "final")} >= set(names)
+    moved = shutil.copytree(trained, tmp_path / "elsewhere")  # without the alignment folder
+    source = acoustic_source(moved, material[0])
+    assert isinstance(source, TwoPassSource) and source.model.dim == 40
+    assert source.speaker_of(UTTERANCE) == "CV0001"
+    before = source.first.loglikes_of(UTTERANCE)
+    after = source.second(kaldi_speakers.transforms).loglikes_of(UTTERANCE)
+    assert before.shape == after.shape == (len(kaldi_speakers.static[UTTERANCE]), 1176)
+    assert np.abs(after - before).max() > 0.1
+    assert np.array_equal(source.second({}).loglikes_of(UTTERANCE), before)
+
+
+def test_the_network_hears_what_its_reader_made(material, trained, kaldi_speakers):
+    model = AcousticModel.load(trained)
+    columns = NetworkAdaptation.of(trained, model.config).columns
+    reader = AdaptedReader(FeatureReader(material[0]), columns, kaldi_speakers.transforms)
+    wanted = model.log_likelihoods(reader[UTTERANCE])
+    source = acoustic_source(trained, material[0])
+    assert np.array_equal(source.second(kaldi_speakers.transforms).loglikes_of(UTTERANCE), wanted)
+    heard = np.concatenate([reader.adapted(name) for name in reader])
+    assert np.abs(heard.mean(axis=0)).max() < 0.3 and np.abs(heard.std(axis=0) - 1).max() < 0.3
+
+
+def test_the_same_command_has_nothing_to_do_and_none_removes_it(material, trained, tmp_path, capsys):
+    out = shutil.copytree(trained, tmp_path / "net")
+    assert main(argv(material, trained, "--adapt", "fmllr")) == 0
+    assert "train: up to date" in capsys.readouterr().out
+    assert main(argv(material, out)) == 0
+    assert not (out / "adapt").exists() and "adapt" not in read_config(out)
+    assert isinstance(acoustic_source(out, material[0]), AcousticSource)
+
+
+def test_the_transforms_are_inputs_of_the_run(material, trained, kaldi_speakers, tmp_path, capsys):
+    data, ali = material
+    moved = shutil.copytree(ali, tmp_path / "ali")
+    sat = tmp_path / "ali" / "sat"
+    sat.mkdir()
+    for name in ("final.mdl", "final.mat", "splice_opts", "trans.1"):
+        shutil.move(moved / name, sat / name) if name != "final.mdl" else shutil.copy(moved / name, sat / name)
+    out = tmp_path / "net"
+    assert main(argv((data, moved), out, "--adapt", "fmllr")) == 0
+    assert "train: 40 columns adapted to 6 speakers, beside the features' own" in capsys.readouterr().out
+    weights = (out / "final.safetensors").read_bytes()
+    assert weights == (trained / "final.safetensors").read_bytes()
+    some = dict(list(kaldi_speakers.transforms.items())[:2])
+    write_transforms(sat, [some])
+    assert main(argv((data, moved), out, "--adapt", "fmllr")) == 0
+    heard = capsys.readouterr()
+    assert "4 of 6 speakers have no transform: CV0008, CV0168, CV0231, CV0238" in heard.out + heard.err
+    assert (out / "final.safetensors").read_bytes() != weights
+
+
+def test_what_cannot_be_adapted_is_refused(material, trained, tmp_path, refused):
+    data, ali = material
+    bare = shutil.copytree(ali, tmp_path / "bare")
+    (bare / "trans.1").unlink()
+    line = refused(argv((data, bare), tmp_path / "net", "--adapt", "fmllr"))
+    assert line.endswith("align with --upto sat, or name such a folder with --sat") and "trans.1" in line
+    line = refused(argv(material, tmp_path / "net", "--adapt", "fmllr", "--sat", bare))
+    assert line.endswith("has no transforms of speakers (trans.1)")
+    write_transforms(bare, [{"other": np.eye(40, 41, dtype=np.float32)}])
+    line = refused(argv((data, bare), tmp_path / "net", "--adapt", "fmllr"))
+    assert "has no transform of any of the 6 speakers, such as CV0001" in line
+    write_transforms(bare, [{"CV0001": np.eye(39, 40, dtype=np.float32)}])
+    line = refused(argv((data, bare), tmp_path / "net", "--adapt", "fmllr"))
+    assert "transforms of 39 dimensions, the projection has 40" in line
+    assert not (tmp_path / "net" / "final.safetensors").exists()
+
+
+def test_another_systems_transforms_are_refused(material, kaldi_speakers, tmp_path, refused):
+    other = shutil.copytree(material[1], tmp_path / "other")
+    shutil.copy(kaldi_speakers.folder / "tri1_ali" / "final.mdl", other / "final.mdl")
+    line = refused(argv(material, tmp_path / "net", "--adapt", "fmllr", "--sat", other))
+    assert "is another system than that of the alignments in" in line
+
+
+def test_damaged_adaptations_are_refused(trained, tmp_path):
+    moved = shutil.copytree(trained, tmp_path / "net")
+    config = read_config(moved)
+    (moved / "adapt" / "columns.mat").unlink()
+    with pytest.raises(InputError, match=r"columns.mat: no such file"):
+        NetworkAdaptation.of(moved, config)
+    (moved / "adapt" / "final.mat").unlink()
+    with pytest.raises(InputError, match=r"final.mat: no such file"):
+        NetworkAdaptation.of(moved, config)
+    with pytest.raises(InputError, match="of a kind that this version does not know"):
+        NetworkAdaptation.of(moved, {**config, "adapt": {"kind": "ivector"}})
+    assert NetworkAdaptation.of(moved, {"features": {}}) is None
+
+
+def test_what_does_not_support_it_refuses_in_one_line(trained, tmp_path, refused, material):
+    with pytest.raises(InputError, match=r"config.json: ONNX cannot adapt to speakers, and this network was trained"):
+        export_onnx(AcousticModel.load(trained), tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+    refuse_adapted({"features": {}}, "realign", trained)
+    lang = tmp_path / "lang"
+    lang.mkdir()
+    options = ["--model", trained, "--ali", material[1], "--lang", lang, "--train-data", material[0]]
+    line = refused(["realign", *options, "--out", tmp_path / "rounds"])
+    assert "realign cannot adapt to speakers, and this network was trained with --adapt fmllr" in line
+
+
+def test_every_worker_forgets_the_same_utterances(material, trained):
+    config = json.loads((trained / "settings.json").read_text())
+    assert (config["adapt"], config["adapt_forget"], config["seed"]) == ("fmllr", 0.2, 1)
+    drawn = [name for name in FeatureReader(material[0]) if name in Forgetting(0.2, seed=1)]
+    assert 0 < len(drawn) < 25
