@@ -24,7 +24,7 @@ printf '%-12s %9s %18s %18s %18s\n' layers minibatch 'seconds expected' 'of the 
 ((${#sizes[@]})) || sizes=('4 512 64' '4 512 256' '5 1024 256')
 for size in "${sizes[@]}"; do
   read -r layers width minibatch <<<"$size"
-  for block in 400000 100000; do
+  for block in 0 100000; do
     rm -rf "$place/model"
     .venv/bin/python local/bench/peak.py --json "$place/peak.json" .venv/bin/python -m asr train --train-data "$exp/data/train" \
       --dev-data "$exp/data/dev" --ali "$exp/ali" --workers "$workers" --layers "$layers" --width "$width" \
@@ -41,7 +41,7 @@ done = next(event for event in events if event["event"] == "done")
 peak = json.loads((place / "peak.json").read_text("utf-8"))
 print(
     f"{start['layers']} × {start['width']:<8} {start['minibatch']:>9} {start['expected_seconds']:>18.1f} {done['seconds']:>18.1f} "
-    f"{peak['seconds']:>18.1f}   blocks of {block:,}: expected {start['expected_bytes'] / 1e9:.2f} GB, had {peak['bytes'] / 1e9:.2f}",
+    f"{peak['seconds']:>18.1f}   {f'blocks of {block:,}' if block else 'all shuffled'}: expected {start['expected_bytes'] / 1e9:.2f} GB, had {peak['bytes'] / 1e9:.2f}",
     flush=True,
 )
 PY

@@ -27,10 +27,12 @@ from processes import Others
 from results import Results, Variant
 from whole import WholeRun, whole_run
 
-from asr.acoustic.examples import Targets
 from asr.acoustic.network import NetworkConfig
+from asr.features.reader import FeatureReader
 from asr.training.data import TrainingData
 from asr.training.objectives.cross_entropy import CrossEntropyJob
+from asr.training.store import FrameStore, Layout
+from asr.training.store_writer import StoreWriter
 
 FRAMES_AN_HOUR = 360000
 
@@ -41,7 +43,7 @@ class Case:
 
     shape: NetworkConfig
     hours: float
-    block_frames: int  # small enough that a worker reads several of them while the bench lasts
+    block_frames: int  # of the variant with blocks: so small that a worker sees several of them while the bench lasts
     minibatches: tuple[int, ...]
 
 
@@ -78,6 +80,8 @@ class Bench:
         if table.has_bfloat16():
             self._hold(Variant("server bf16", "big", 256), "bfloat16")
         self._hold(Variant("server natural", "big", 256), "float32", "on")
+        for name, case in self.cases.items():
+            self._hold(Variant("server blocks", name, 256), "float32", block_frames=case.block_frames)
         for number in range(self.given.rounds):
             _note(f"round {number + 1} of {self.given.rounds}")
             self._round(pair)
@@ -93,7 +97,7 @@ class Bench:
         seconds = self.given.seconds
         for name, case in self.cases.items():
             for minibatch in case.minibatches:
-                for kind in ("compute", "server", "server bf16", "server natural", "allreduce", "hogwild"):
+                for kind in table.NAMES:
                     variant = Variant(kind, name, minibatch)
                     if kind.startswith("server") and variant not in self.held:
                         continue
@@ -104,7 +108,9 @@ class Bench:
                         self.results.add(variant, pair.measure(kind, name, minibatch, seconds))
                     self.results.others.append(others.cores())
 
-    def _options(self, name: str, minibatch: int, precision: str, natural: str = "off") -> dict[str, Any]:
+    def _options(
+        self, name: str, minibatch: int, precision: str, natural: str = "off", block_frames: int = 0
+    ) -> dict[str, Any]:
         """Settings of the training stage; what is not named here is at its default."""
         case, folder = self.cases[name], self.folder / name
         return {
@@ -115,29 +121,31 @@ class Bench:
             "layers": case.shape.layers,
             "width": case.shape.width,
             "minibatch": minibatch,
-            "block_frames": case.block_frames,
+            "block_frames": block_frames,
             "precision": precision,
             "natural_gradient": natural,  # the rivals' gradients are plain
             "eta0": "0.05",  # random targets teach nothing; they must not make weights grow either
         }
 
-    def _hold(self, variant: Variant, precision: str, natural: str = "off") -> None:
-        options = self._options(variant.network, variant.minibatch, precision, natural)
-        folder = self.folder / f"{variant.network}-{variant.minibatch}-{precision}-{natural}"
+    def _hold(self, variant: Variant, precision: str, natural: str = "off", block_frames: int = 0) -> None:
+        options = self._options(variant.network, variant.minibatch, precision, natural, block_frames)
+        folder = self.folder / f"{variant.network}-{variant.minibatch}-{precision}-{natural}-{block_frames}"
         self.held[variant] = HeldRun(options, folder, self.stack, min(1.5, self.given.seconds))
 
     def _job(self, name: str) -> CrossEntropyJob:
-        case = self.cases[name]
-        targets = {key: value for key, value in self.targets[name].items() if key.startswith("train")}
-        data = TrainingData(
-            folder=self.folder / name / "train",
-            targets=Targets(targets, case.shape.num_pdfs),
-            context=case.shape.context,
-            block_frames=case.block_frames,
-            minibatch=case.minibatches[0],
-            seed=1,
-        )
+        case, store = self.cases[name], self._store(name)
+        data = TrainingData(store, case.shape.context, store.frames, minibatch=case.minibatches[0], seed=1)
         return CrossEntropyJob(data, case.shape, precision="float32", threads=1)
+
+    def _store(self, name: str) -> FrameStore:
+        """The training frames, as `asr train` stores them."""
+        shape, reader = self.cases[name].shape, FeatureReader(self.folder / name / "train")
+        frames = sum(len(self.targets[name][key]) for key in reader)
+        layout = Layout(len(reader), frames, shape.feature_dim, shape.num_pdfs, 8, shape.context)
+        writer = StoreWriter(self.folder, layout)
+        for key, features in reader.items():
+            writer.add(key, features, self.targets[name][key])
+        return writer.finish()
 
     def _whole(self) -> WholeRun:
         """`asr train` of the big network, on as much of its corpus as takes the wanted time."""

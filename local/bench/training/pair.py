@@ -4,6 +4,8 @@ compute    gradients by the project's own objective; the two never talk: what th
 allreduce  the same, then torch.distributed all-reduce (gloo) of one flat gradient, and a step of SGD
 hogwild    as PyTorch's examples/mnist_hogwild: torch.optim.SGD of each on parameters in shared memory, no lock;
            ordinary nn layers of the same shape, no momentum
+store      no gradients: minibatches are taken from the store that training uses, all frames shuffled together
+floats     the same from a block of 400,000 frames in float32, spliced frame by frame
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from processes import Child
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from asr.acoustic.examples import Block, minibatches, shuffled
 from asr.acoustic.network import NetworkConfig, flatten
 from asr.training.data import Minibatch
 from asr.training.messages import Lease
@@ -30,6 +33,8 @@ from asr.training.objectives.cross_entropy import CrossEntropy, CrossEntropyJob
 
 #: different minibatches that a process goes through, over and over
 MINIBATCHES = 24
+#: frames of the block in float32
+BLOCK_FRAMES = 400_000
 #: minibatches at the start of a window that are not counted
 SETTLING = 2
 #: small enough that random targets harm no weights
@@ -92,6 +97,8 @@ def _serve(pipe: Connection, rank: int, rendezvous: str, jobs: dict[str, CrossEn
             "compute": here.compute,
             "allreduce": here.allreduce,
             "hogwild": here.hogwild,
+            "store": here.from_store,
+            "floats": here.from_floats,
         }
         dist.barrier()
         pipe.send(_count(steps[kind](time.monotonic() + seconds), pipe))
@@ -123,7 +130,10 @@ class _Rank:
         # one number more than weights: the all-reduce carries along who wants to stop
         self.buffer = torch.zeros(len(self.weights) + 1)
         self.objective.bind(self.weights, self.buffer[:-1])
-        self.batches: list[Minibatch] = list(self.objective.batches(Lease(0, rank, 0, MINIBATCHES)))
+        self.rank, self.minibatch = rank, job.data.minibatch
+        lease = Lease(0, 0, rank * MINIBATCHES, (rank + 1) * MINIBATCHES)
+        self.batches: list[Minibatch] = list(self.objective.batches(lease))
+        self.block: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self.shared = shared
         self.optimizer = torch.optim.SGD(shared.parameters(), lr=RATE)
 
@@ -151,6 +161,29 @@ class _Rank:
             self.optimizer.zero_grad()
             cross_entropy(self.shared(inputs), targets).backward()
             self.optimizer.step()
+            yield len(targets)
+            if _over(place, until):
+                return
+
+    def from_store(self, until: float) -> Iterator[int]:
+        """Minibatches of every other lease of a pass."""
+        data = self.objective.job.data
+        leases = list(data.ledger().waiting[0])[self.rank :: 2]
+        taken = (batch for lease in itertools.cycle(leases) for batch in self.objective.batches(lease))
+        for place, batch in enumerate(taken):
+            yield len(batch.targets)
+            if _over(place, until):
+                return
+
+    def from_floats(self, until: float) -> Iterator[int]:
+        """Minibatches of a block that this process holds."""
+        data = self.objective.job.data
+        if self.block is None:
+            self.block = data.sample(BLOCK_FRAMES, [9, self.rank])
+        frames = len(self.block[1])
+        order, sizes = shuffled(frames, [self.rank]), Block(0, (), frames).minibatches(self.minibatch)
+        passes = (minibatches(self.block, order, sizes, data.context) for _ in itertools.count())
+        for place, (_, targets) in enumerate(itertools.chain.from_iterable(passes)):
             yield len(targets)
             if _over(place, until):
                 return

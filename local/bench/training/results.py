@@ -9,7 +9,7 @@ from pair import Window
 
 
 class Variant(NamedTuple):
-    """kind: compute, server, server bf16, server natural, allreduce or hogwild."""
+    """kind: one of table.NAMES."""
 
     kind: str
     network: str

@@ -41,14 +41,14 @@ def whole_run(options: dict[str, Any], frames: int, folder: Path) -> WholeRun:
         while not child.pipe.poll(MEMORY_PERIOD_S):
             pids = tree(child.process.pid or 0)
             samples.append((time.monotonic(), len(pids), memory_mb(pids)))
-        done = child.answer()
+        start, done = child.answer()
     most = max(count for _, count, _ in samples)
     training = [(now, memory) for now, count, memory in samples if count == most]
     memory = [memory for _, memory in training]
     tenth = max(1, len(memory) // 10)
     return WholeRun(
         frames=done["frames"],
-        blocks=-(-frames // options["block_frames"]),
+        blocks=-(-frames // start["block_frames"]),
         seconds=done["seconds"],
         training_s=training[-1][0] - training[0][0] + MEMORY_PERIOD_S,
         cpu_s=done["cpu_s"],
@@ -71,4 +71,5 @@ def _train(pipe: Connection, options: dict[str, Any]) -> None:
     threading.Thread(target=leave_with_the_bench, daemon=True).start()
     run.run(run.Settings(**options))
     lines = (options["out"] / "log" / "train.jsonl").read_text(encoding="utf-8").splitlines()
-    pipe.send(json.loads(lines[-1]))
+    events = [json.loads(line) for line in lines]
+    pipe.send((next(event for event in events if event["event"] == "start"), events[-1]))
