@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares language models on real speech, with one network: orders, lattices rescored with another order, transcripts and
-# word list pooled or mixed, pruning. Weights are chosen on dev. Prints error rates with bootstrap intervals on dev and test,
-# and the perplexity per character on dev.
+# word list pooled or mixed, pruning, general word frequencies. Weights are chosen on dev. Prints error rates with
+# bootstrap intervals on dev and test, and the perplexity per character on dev.
 #   local/bench/language_model.sh                 the AISHELL sample by its protocol, our own tools only, characters as words
 #   local/bench/language_model.sh --units spm --vocab 3500
 # --exp: an experiment of recipes/kaldi with stages 1 to 5 done.
@@ -32,6 +32,9 @@ rescored 'order 2, with 4' "$exp/lm/$units-2-4" "$exp/lm/$units-2" "$exp/lm/$uni
 rescored 'order 3, with 5' "$exp/lm/$units-3-5" "$exp/lm/$units-3" "$exp/lm/$units-5"
 for order in 3 4; do
   row "order $order, mixed" "$exp/lm/$units-$order-mixed" "${kind[@]}" --order "$order" --mix true
+done
+for order in 3 4; do
+  row "order $order, general" "$exp/lm/$units-$order-general" "${kind[@]}" --order "$order" --general wordfreq
 done
 for prune in 1e-8 1e-7 1e-6 1e-5; do
   row "order 4, pruned $prune" "$exp/lm/$units-4-$prune" "${kind[@]}" --order 4 --prune "$prune"

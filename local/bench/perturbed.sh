@@ -47,14 +47,14 @@ train_base() { # the system whose alignments are used: exp/units, or exp/tune wi
   [[ $exp == exp/tune ]] || return 0
   asr split --data "$data/aishell_sample/data/train" --rest "$exp/rest" --part "$exp/part" --fraction 0.2
   ./run.sh --recipe kaldi --exp "$exp" --train-dir "$exp/rest" --test-dir "$exp/part" --lm-text "$lm_text" \
-    --stop-stage 4 >&2
+    --set lang.general=none --stop-stage 4 >&2
 }
 train_words() { # a system whose train includes cmn_words; dev, test and the text of the language model are the same
   asr prepare --script recipes/folder/prepare.py --corpus-dir "$data/cmn_words/mp3" --resample true \
     --test-fraction 0.01 --dev-fraction 0.01 --out "${exp}_words/cmn"
   asr combine --data "$exp/data/train,${exp}_words/cmn/train" --out "${exp}_words/both"
   ./run.sh --recipe kaldi --exp "${exp}_words" --train-dir "${exp}_words/both" --dev-dir "$exp/data/dev" \
-    --test-dir "$exp/data/test" --resample --stop-stage 4 >&2
+    --test-dir "$exp/data/test" --resample --set lang.general=none --stop-stage 4 >&2
 }
 result() { # row base: perturb, train, decode with the base's graph, print
   local name=$1 base=$2 out train=$2/data/train ali=$2/ali speeds options set

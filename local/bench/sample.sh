@@ -14,7 +14,8 @@ train_sample() { # last stage: if exp is empty, trains on the AISHELL sample by 
   if [[ -z $exp ]]; then
     exp=exp/units
     ./run.sh --recipe kaldi --exp "$exp" --train-dir "$data/aishell_sample/data/train" \
-      --test-dir "$data/aishell_sample/data/test" --lm-text "$lm_text" --stop-stage "$1" >&2
+      --test-dir "$data/aishell_sample/data/test" --lm-text "$lm_text" \
+      --set lang.general=none --stop-stage "$1" >&2
   fi
 }
 asr() { .venv/bin/python -m asr "$@" >&2; }
@@ -25,7 +26,7 @@ heads() { # prints the head of a table
 row() { # name folder [options of `asr lang`]
   local name=$1 out=$2
   shift 2
-  asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --lm-text "$lm_text" "$@" \
+  asr lang --text "$exp/data/train/text" --dev-text "$exp/data/dev/text" --lm-text "$lm_text" --general none "$@" \
     --phones "$exp/ali/phones.txt" --out "$out/lang"
   asr graph --lang "$out/lang" --model-dir "$exp/ali" --out "$out/graph"
   asr decode --data "$exp/data/dev" --model "$exp/$model" --graph "$out/graph" --tune true --latin letter --out "$out/dev"
