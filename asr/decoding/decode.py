@@ -7,8 +7,10 @@ an end; values that you name are tried as they are. --tuned decodes the whole se
 set's decode.json. Without either, --lm-weights, --insertion-penalties and --prior-scales name one value each. The
 acoustic scale of the search is 1 / LM weight; the penalty is a cost of every word, added in the lattice.
 
-reads   DATA/utt2spk feats.scp cmvn.scp [text];  MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl;
-        GRAPH/HCLG.fst words.txt [lexicon.txt phones.txt]
+A network with adaptation to speakers is decoded in two passes (two_pass.py).
+
+reads   DATA/utt2spk feats.scp cmvn.scp [text];  MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl
+        [adapt/];  GRAPH/HCLG.fst words.txt [lexicon.txt phones.txt phones/silence.csl]
 writes  OUT/hyp.txt (every utterance once, without words if none were found) ctm phones.ctm nbest lat.1.gz decode.json
 
     python -m asr decode --data exp/mini/data/dev --model exp/mini/net --graph exp/mini/net/graph \\

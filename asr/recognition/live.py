@@ -21,7 +21,7 @@ from asr.features.compute import FRAME_SHIFT_MS, compute, num_frames
 from asr.recognition.cuts import cut
 from asr.recognition.frames import normalised, sound_statistics
 from asr.recognition.recogniser import Recogniser, segment_of
-from asr.recognition.voice import Voice
+from asr.recognition.voice import StreamVoice
 from asr.recognition.written import RecognisedSegment, joined
 
 STEP_S = 0.4  # between two searches of new sound
@@ -50,7 +50,7 @@ class LiveRecogniser:
         self.buffer: Floats = np.zeros(0, np.float32)  # of the open segment
         self.begun = 0  # samples before the buffer
         self.past: Floats | None = None  # statistics of the earlier segments
-        self.voice = Voice(recogniser.voice) if recogniser.voice else None  # of the earlier segments
+        self.voice = StreamVoice(recogniser.voice) if recogniser.voice else None  # of the earlier segments
         self._open()
 
     def events(self, blocks: Iterable[Floats]) -> Iterator[LiveEvent]:

@@ -19,12 +19,12 @@ def model_card(bundle: Bundle, config: dict[str, Any], facts: dict[str, Any], se
         f"- Method: {config.get('method', 'not known')}, {config.get('training_frames', 0):,} frames in training",
         f"- Network: {network['layers']} layers of {network['width']}, {network.get('activation')}, "
         f"{2 * network['context'] + 1} frames of {network['feature_dim']} features, {network['num_pdfs']} classes",
-        f"- Features: {_features(bundle)}",
+        f"- Features: {_features(bundle)}{_adaptation(config)}",
         f"- Search: {bundle.weights}; beam {bundle.beams.beam:g}, at most {bundle.beams.max_active} states a frame",
         f"- Made with {facts['made_with']}",
     ]
     parts.append("## What it is\n\n" + "\n".join(trained))
-    parts.append(_files(bundle, facts))
+    parts.append(_files(bundle, facts, adapted="adapt" in config))
     parts.append(_limits(bundle))
     return "\n\n".join(parts) + "\n"
 
@@ -55,12 +55,19 @@ def _features(bundle: Bundle) -> str:
     return f"{kind}{pitch} at {config.rate_hz} Hz, {norm}{' statistics' if bundle.statistics is not None else ''}"
 
 
-def _files(bundle: Bundle, facts: dict[str, Any]) -> str:
+def _adaptation(config: dict[str, Any]) -> str:
+    about = config.get("adapt")
+    return f"; {about['columns']} more columns are adapted to the speaker ({about['kind']})" if about else ""
+
+
+def _files(bundle: Bundle, facts: dict[str, Any], *, adapted: bool) -> str:
     rows = [
         "- `config.json`, `final.safetensors`, `ali_train_pdf.counts`, `final.mdl`: the acoustic model",
         "- `graph/`: HCLG.fst with its symbols and the lexicon",
         "- `recognition.json`, `global_cmvn.ark`: weights, beams, features, normalisation",
     ]
+    if adapted:
+        rows.append("- `adapt/`: what the network's columns for the speaker are made with")
     if "onnx_difference" in facts:
         rows.append(
             "- `model.onnx`: features (frames, columns) to log-likelihoods (frames, classes); its metadata describe "

@@ -81,7 +81,7 @@ class VoiceModel:
         return self.speaker_model.sums(self.projected(features), self._pdfs(path), self._weights(path), transform)
 
 
-class Voice:
+class StreamVoice:
     """The speaker of a stream: the transform that follows from all segments so far."""
 
     def __init__(self, model: VoiceModel) -> None:

@@ -20,7 +20,7 @@ from asr.kaldi.transition_model import read_transition_model
 from asr.recognition.bundle import Bundle
 from asr.recognition.live import LiveRecogniser
 from asr.recognition.recogniser import Recogniser
-from asr.recognition.voice import Voice
+from asr.recognition.voice import StreamVoice
 
 COLUMNS, SAID = 4, "甲乙甲 乙甲乙 甲乙"
 
@@ -88,6 +88,8 @@ def test_a_package_keeps_the_system_and_has_no_onnx_file(adapting):
     names = {str(path.relative_to(adapting)) for path in adapting.rglob("*") if path.is_file()}
     assert names >= {"adapt/final.mat", "adapt/final.mdl", "adapt/columns.mat", "adapt/splice_opts"}
     assert "graph/phones/silence.csl" in names and "model.onnx" not in names
+    card = (adapting / "README.md").read_text(encoding="utf-8")
+    assert "4 more columns are adapted to the speaker (fmllr)" in card and "`adapt/`" in card
 
 
 def test_a_file_is_searched_again_with_its_speakers_transform(recogniser, packaged, monkeypatch):
@@ -140,7 +142,7 @@ def test_what_is_heard_adds_up(recogniser):
     features = recogniser.normalised(raw)
     phones = recogniser.voice.transition_model.tid_to_phone
     path, silence = (np.full(len(features), np.flatnonzero(phones == phone)[0]) for phone in (3, 1))
-    voice = Voice(recogniser.voice)
+    voice = StreamVoice(recogniser.voice)
     voice.hear(features, silence)
     assert voice.transform == pytest.approx(identity(COLUMNS), abs=1e-5)
     voice.hear(features, path)
