@@ -1,10 +1,10 @@
 """Make the lexicon, the language model and their transducers L and G, or take over a Kaldi lang directory.
 
 With --text, pypinyin pronounces the words, and a Kneser-Ney model is estimated from the transcripts and --lm-text.
-The model can also be read from --arpa, or mixed from several by their weights for the dev text, and it can be
-pruned. With --lang-dir, a complete Kaldi lang directory is checked and copied; --tune-text then makes a second
-grammar, tune/G.fst, of the training text alone. It serves to choose the LM weight on sentences that the given G has
-already seen.
+The model can also be read from --arpa, or mixed from several by their weights for the dev text, and it can be pruned.
+General Chinese word frequencies are mixed with an estimated model if they help (--general). With --lang-dir, a
+complete Kaldi lang directory is checked and copied; --tune-text then makes a second grammar, tune/G.fst, of the
+training text alone. It serves to choose the LM weight on sentences that the given G has already seen.
 
 The words (--units) are characters and Latin letters; or `spm`, sentencepiece's unigram pieces of one to four
 characters; or `own`, the words between spaces in the text. The missing words of the text are added to a --lexicon.
@@ -13,7 +13,7 @@ aligned: letters are pronounced by name, characters without a known reading as s
 
 reads   TEXT (`utterance transcript`), LM_TEXT (a sentence per line), PHONES (phones.txt of an alignment: ids stay)
 writes  OUT/lexicon.txt words.txt phones.txt phones/ topo oov.txt oov.int L.fst L_disambig.fst G.fst lm.arpa
-        pieces.model (spm) lang.json (sizes, dev, and left_out: words that the language model lacks);
+        pieces.model (spm) lang.json (sizes, dev, general, and left_out: words that the language model lacks);
         OUT/tune/G.fst lm.arpa; oov_counts.txt: `word count how` of the words that LEXICON or words.txt lacks, most
         frequent first; how: pypinyin, letters, lexicon (by its characters), noise
 
