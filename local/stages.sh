@@ -16,7 +16,12 @@ needs() { # stage: prints what it reads of earlier stages, lines `STAGE FILE`, F
       printf '2 data/%s/feats.scp\n' dev test
       printf '%s\n' "5 $model/final.safetensors" "6 $model/graph/HCLG.fst"
       ;;
-    8) for set in dev test; do printf '%s\n' "1 data/$set/text" "7 $model/decode_$set/hyp.txt"; done ;;
+    8)
+      for set in dev test; do
+        printf '%s\n' "1 data/$set/text" "2 data/$set/feats.scp" "7 $model/decode_$set/hyp.txt"
+      done
+      printf '%s\n' "3 lang/words.txt" "5 $model/final.safetensors" "6 $model/graph/HCLG.fst"
+      ;;
     9) echo "5 $model" ;;
   esac
 }

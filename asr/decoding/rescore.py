@@ -2,7 +2,7 @@
 
 The costs of the graph's language model are subtracted from every path and those of the new one are added. So the
 graph can be made of a small model, and a larger one (of a higher order or of more text) decides. The weights are
-chosen on one set (--tune) and applied to another (--tuned), as in `decode`.
+chosen on one set (--tune) and applied to another (--tuned), as in `decode`; default grids are widened as there.
 
 reads   DECODED/decode.json hyp.txt lat.1.gz, as written by `decode` (lat.1.gz may be Kaldi's);
         ARPA, in the words of LANG; LANG/words.txt G.fst; the model's final.mdl and the graph that decode.json names;

@@ -21,7 +21,7 @@ from asr.scoring.scores_file import counts_of, is_counts
 PARTS = ("initial", "final", "tone")
 #: the first length of each group of utterances, in units of the reference; and the first ratio, in dB
 LENGTHS = (1, 6, 11, 16, 21, 31, 51)
-RATIOS = (-1000, 5, 10, 15, 20, 25, 30, 35, 40, 50)
+RATIOS = (-1000, 5, 10, 15, 20, 25, 30, 35, 40, 50, 60)
 #: most confusions of each part that are shown
 MOST_CONFUSED = 8
 

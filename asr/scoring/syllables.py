@@ -25,6 +25,7 @@ from asr.errors import InputError
 PART_COSTS = {"initial": 2, "final": 2, "tone": 1}
 ALONE = 3
 DIAGONAL, DELETED, INSERTED = 0, 1, 2
+Ints = npt.NDArray[Any]
 
 
 class Syllable(NamedTuple):
@@ -72,7 +73,7 @@ def align_sounds(reference: Sequence[str], hypothesis: Sequence[str]) -> list[So
     heard = in_context(hypothesis)
     choices = [_choices(unit, sound) for unit, sound in zip(hypothesis, heard, strict=True)]
     pairs: list[SoundPair] = []
-    for i, j in _best_path(_costs(reference, spoken, hypothesis, choices)):
+    for i, j in _best_path(*_costs(reference, spoken, hypothesis, choices)):
         left = None if i is None else (reference[i], spoken[i])
         right = None if j is None else (hypothesis[j], heard[j])
         if i is not None and j is not None:
@@ -134,24 +135,27 @@ def _costs(
     spoken: Sequence[Syllable | None],
     hypothesis: Sequence[str],
     choices: Sequence[tuple[Syllable, ...]],
-) -> npt.NDArray[np.int64]:
-    """Return int64 (reference, hypothesis): the cost of each substitution, -1 for equal units."""
+) -> tuple[Ints, Ints, Ints]:
+    """Return the costs of substitutions, and the row of each reference unit and the column of each hypothesis unit.
+
+    The costs, int64, have a row and a column for each different unit; -1 for equal units.
+    """
     rows = {pair: number for number, pair in enumerate(dict.fromkeys(zip(reference, spoken, strict=True)))}
     columns = {pair: number for number, pair in enumerate(dict.fromkeys(zip(hypothesis, choices, strict=True)))}
-    table = np.array([[-1 if r[0] == h[0] else nearest(*r, *h)[0] for h in columns] for r in rows], np.int64).reshape(
-        len(rows), len(columns)
-    )
+    table = [[-1 if r[0] == h[0] else nearest(*r, *h)[0] for h in columns] for r in rows]
     left = [rows[pair] for pair in zip(reference, spoken, strict=True)]
     right = [columns[pair] for pair in zip(hypothesis, choices, strict=True)]
-    return table[np.ix_(np.array(left, np.intp), np.array(right, np.intp))]
+    shaped = np.array(table, np.int64).reshape(len(rows), len(columns))
+    return shaped, np.array(left, np.intp), np.array(right, np.intp)
 
 
-def _best_path(costs: npt.NDArray[np.int64]) -> list[tuple[int | None, int | None]]:
-    """Return the (row, column) pairs of the cheapest alignment. Every error counts more than all costs together.
+def _best_path(costs: Ints, rows: Ints, columns: Ints) -> list[tuple[int | None, int | None]]:
+    """Return the (reference, hypothesis) places of the cheapest alignment; an error counts more than all costs.
 
-    costs: from _costs. Between equal paths, a substitution is preferred to a deletion, and that to an insertion.
+    costs, rows, columns: from _costs. Between equal paths, a substitution is preferred to a deletion, and that to an
+    insertion. The memory is a byte for each pair of places.
     """
-    height, width = costs.shape
+    height, width = len(rows), len(columns)
     error = (sum(PART_COSTS.values()) + ALONE) * (height + width + 1)
     substitutions = np.where(costs < 0, 0, costs + error)
     alone = ALONE + error
@@ -159,7 +163,7 @@ def _best_path(costs: npt.NDArray[np.int64]) -> list[tuple[int | None, int | Non
     moves = np.full((height + 1, width + 1), INSERTED, np.uint8)
     row = shift.copy()
     for i in range(height):
-        diagonal = np.append(np.iinfo(np.int64).max // 4, row[:-1] + substitutions[i])
+        diagonal = np.append(np.iinfo(np.int64).max // 4, row[:-1] + substitutions[rows[i], columns])
         down = row + alone
         best = np.minimum(diagonal, down)
         row = np.minimum.accumulate(best - shift) + shift
