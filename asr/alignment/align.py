@@ -1,10 +1,12 @@
 """Make or load alignments, the pdf of every frame: from scratch, from Kaldi or from another aligner.
 
-Without --ali-dir they are made of sound and transcripts alone (--from-scratch says so explicitly): monophones from a
-flat start, a decision tree over phones in context, triphones, with Gaussian mixtures as in Kaldi's train_mono and
-train_deltas. With --originals they are those of perturbed copies (`asr perturb`): the originals', stretched as the
-sound is. With --ali-dir they are loaded: a Kaldi alignment directory; phone times as CTM, Praat TextGrids or HTK
-labels, which become a monophone system with equally long states; or text pdf-ids, with --ali-model if there is one.
+Without --ali-dir they are made of sound and transcripts alone (--from-scratch says so explicitly), by a ladder of
+systems of Gaussian mixtures up to --upto: monophones from a flat start (mono), triphones (tri), triphones on spliced
+and projected frames (lda), the same with a transform of each speaker's features (sat), as in Kaldi's train_mono,
+train_deltas, train_lda_mllt and train_sat. With --originals they are those of perturbed copies (`asr perturb`): the
+originals', stretched as the sound is. With --ali-dir they are loaded: a Kaldi alignment directory; phone times as
+CTM, Praat TextGrids or HTK labels, which become a monophone system with equally long states; or text pdf-ids, with
+--ali-model if there is one.
 
 Reads   --train-data, --dev-data: utt2num_frames, and for --from-scratch feats.scp features.json utt2spk text;
         --lang: phones.txt, and for --from-scratch words.txt L.fst topo phones/;
@@ -13,7 +15,8 @@ Reads   --train-data, --dev-data: utt2num_frames, and for --from-scratch feats.s
 Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as long as the features, of the
         utterances of train and dev that have an alignment), ali_train_pdf.counts (of train), coverage.json (of
         each set: utterances, frames, what is missing and why);
-        from scratch also mono/ and tri/, whole Kaldi directories, with unaligned.txt and pronunciations.txt
+        with lda and sat final.mat full.mat splice_opts, with sat final.alimdl and trans.* (transforms of speakers);
+        from scratch also mono/ tri/ lda/ sat/, whole Kaldi directories, with unaligned.txt and pronunciations.txt
 
     python -m asr align --ali-dir exp/tri1_ali --train-data exp/data/train --lang exp/lang --out exp/ali
     python -m asr align --from-scratch --train-data exp/data/train --lang exp/lang --out exp/ali
@@ -27,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.alignment.formats.detect import KINDS, detect
+from asr.alignment.gmm.plan import RUNGS, GmmPlan
 from asr.alignment.load import UNALIGNED, LoadRequest, frames_file
 from asr.alignment.load_kaldi import load
 from asr.alignment.load_pdfs import load_pdfs
@@ -38,7 +42,7 @@ from asr.stamp import Stamp
 from asr.tables import write_table
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 2
+REVISION = 3
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,19 @@ class Settings:
     from_scratch: bool = option(False, help="make them of sound and transcripts: the default without --ali-dir")
     max_missing: float = option(0.05, help="largest share of training utterances without alignment", least=0, most=1)
     length_tolerance: int = option(3, help="frames by which a loaded alignment may differ from the features", least=0)
+    upto: str = option(
+        "auto",
+        help="last system of the ladder; auto: sat from 4 hours and 10 speakers on, lda from 4 hours on, else tri",
+        choices=("auto", *RUNGS),
+    )
     context: str = option("triphone", help="context of the phones in the tree", choices=tuple(CONTEXTS))
     states: int = option(
-        0, help="most tied states (leaves); 0: 500 times the hours of speech to the power 0.4", least=0
+        0,
+        help="most tied states (leaves); 0: 500 times the hours of speech to the power 0.4; of lda and sat 625 times",
+        least=0,
     )
     gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state", least=0)
-    mono_hours: float = option(10.0, help="hours of speech that the monophones are trained on at most", above=0)
+    mono_hours: float = option(4.0, help="hours of speech that the monophones are trained on at most", above=0)
     seed: int = option(1, help="seed of the first alignment and of the splitting of Gaussians", least=0)
     nj: int = option(0, help="processes; 0: one per core", least=0, affects=False)
 
@@ -146,13 +157,12 @@ def _imported(settings: Settings, source: Path, kind: str, request: LoadRequest)
 
 
 def _from_scratch(settings: Settings) -> Path:
-    from asr.alignment.gmm.from_scratch import GmmPlan, from_scratch
+    from asr.alignment.gmm.from_scratch import from_scratch
     from asr.alignment.transcripts import AlignmentLang
 
     assert settings.lang is not None
-    plan = GmmPlan(
-        settings.context, settings.states, settings.gaussians, settings.mono_hours, settings.seed, settings.nj
-    )
+    sizes = (settings.context, settings.states, settings.gaussians, settings.mono_hours)
+    plan = GmmPlan(*sizes, settings.seed, settings.nj, settings.upto)
     lang = AlignmentLang.read(settings.lang, settings.out / ".work")
     return from_scratch(lang, settings.train_data, settings.dev_data, settings.out, plan)
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from asr.files import copy_whole
 from asr.kaldi.alignments import archive_paths, read_alignments, remove_alignments, write_alignments
 from asr.kaldi.transition_model import Ints
 from asr.tables import read_table
 
+T = TypeVar("T")
 Rows = Mapping[str, Ints]  # {utterance: transition-ids}
 
 
@@ -105,6 +107,22 @@ def cut(parts: Iterable[Rows], folders: Sequence[Path], most: int) -> list[dict[
         for utterance, tids in part.items():
             if utterance in place:
                 jobs[place[utterance]][utterance] = tids
+    return jobs
+
+
+def cut_speakers(of_speakers: Mapping[str, T], folders: Sequence[Path], most: int) -> list[dict[str, T]]:
+    """Return what belongs to speakers (trans.N) job by job; a speaker of two sets belongs to the first one's job.
+
+    Speakers who are in none of `folders` are left out.
+    """
+    place, number = job_of(folders, most)
+    jobs: list[dict[str, T]] = [{} for _ in range(number)]
+    done: set[str] = set()
+    for folder in folders:
+        for utterance, speaker in _utt2spk(folder).items():
+            if speaker in of_speakers and speaker not in done:
+                jobs[place[utterance]][speaker] = of_speakers[speaker]
+                done.add(speaker)
     return jobs
 
 

@@ -8,19 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from asr.alignment.jobs import copy_archives
+from asr.alignment.jobs import copy_archives, cut_speakers
 from asr.alignment.load import UNALIGNED, LeftOutAlignments, LoadRequest, write_targets
 from asr.console import say, warn
 from asr.errors import InputError
+from asr.features.adaptation.affine import read_transforms, write_transforms
 from asr.files import copy_whole
-from asr.kaldi.alignments import read_alignments, to_pdf
+from asr.kaldi.alignments import archive_paths, read_alignments, to_pdf
 from asr.kaldi.path_check import PathCheck
+from asr.kaldi.stream import Floats
 from asr.kaldi.system import copy_system, read_system
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.tables import read_symbols
 
 #: other files of an alignment directory that Kaldi's next step reads if they exist: how the features are made
-KALDI_OPTIONS = ("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf")
+KALDI_OPTIONS = (
+    *("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf"),
+    "final.alimdl",  # the Gaussians of a system with speaker adaptation for features without it
+)
 
 
 def load(ali_dir: Path, request: LoadRequest) -> list[Path]:
@@ -92,4 +97,14 @@ def _copy(ali_dir: Path, request: LoadRequest, phones: Path, archives: dict[str,
     copied = copy_system(ali_dir, request.out, ("final.mdl", "tree", *options))
     copy_whole(phones, request.out / "phones.txt")
     archive_copies = copy_archives(ali_dir, request.out, request.folders, archives)
-    return [*copied, request.out / "phones.txt", *archive_copies]
+    transforms = _copy_transforms(ali_dir, request)
+    return [*copied, request.out / "phones.txt", *archive_copies, *transforms]
+
+
+def _copy_transforms(ali_dir: Path, request: LoadRequest) -> list[Path]:
+    """Write the speakers' transforms (trans.*), cut as the alignments are, and remove those of an earlier run."""
+    jobs: list[dict[str, Floats]] = []
+    if any(path.name[6:].isdecimal() for path in ali_dir.glob("trans.*")):
+        jobs = cut_speakers(read_transforms(ali_dir), request.folders, len(archive_paths(request.out)))
+    count = write_transforms(request.out, jobs)
+    return [request.out / f"trans.{job}" for job in range(1, count + 1)]

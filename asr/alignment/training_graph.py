@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asr.alignment.viterbi import PathGraph, best_path
 from asr.errors import InputError
-from asr.kaldi.fst import from_kaldifst, load_kaldifst
+from asr.kaldi.fst import Fst, from_kaldifst, load_kaldifst
 from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.kaldi.tree import ContextTree
@@ -80,7 +81,7 @@ class GraphCompiler:
         tids, local = np.unique(labels[labels > 0], return_inverse=True)
         labels[labels > 0] = local + 1
         pdfs, column = np.unique(self.model.tid_to_pdf[tids], return_inverse=True)
-        return UtteranceGraph(graph.to_kaldifst(), graph.num_arcs, tids, pdfs, column)
+        return UtteranceGraph(graph, tids, pdfs, column)
 
 
 @dataclass(frozen=True)
@@ -90,35 +91,38 @@ class UtteranceGraph:
     Input label l stands for transition-id `tids[l - 1]`, whose pdf is `pdfs[column[l - 1]]`. tids, pdfs: sorted.
     """
 
-    fst: Any
-    num_arcs: int
+    fst: Fst
     tids: Ints
     pdfs: Ints
     column: npt.NDArray[np.intp]
+
+    @property
+    def num_arcs(self) -> int:
+        """Return the number of arcs."""
+        return self.fst.num_arcs
+
+    @cached_property
+    def _paths(self) -> PathGraph:
+        return PathGraph.make(self.fst)
 
     def align(self, loglikes: Floats, transitions: Floats, beams: AlignmentBeams) -> Ints | None:
         """Return the best path as transition-ids, int32 (frames); None if there is none within the beams.
 
         loglikes: float32 (frames, len(self.pdfs)), unscaled; transitions: from scores_of_transitions.
         """
-        import kaldi_hmm_gmm
-
         if self.too_long(len(loglikes)):
             return None
-        scores = loglikes[:, self.column]
-        scores *= np.float32(beams.acoustic_scale)
-        scores += transitions[self.tids]
-        config = kaldi_hmm_gmm.AlignConfig(beam=beams.beam, retry_beam=beams.retry_beam)
-        done, *_, path, _ = kaldi_hmm_gmm.align_utterance_wrapper(
-            config, "", 1.0, self.fst, kaldi_hmm_gmm.DecodableCtc(scores), 0, 0, 0, 0.0, 0
-        )
-        return self.tids[np.array(path, dtype=np.int64) - 1] if done else None
+        given = loglikes, self.column, transitions[self.tids], beams.acoustic_scale
+        labels = best_path(self._paths, *given, beams.beam)
+        if labels is None:
+            labels = best_path(self._paths, *given, beams.retry_beam)
+        return None if labels is None else self.tids[labels - 1]
 
     def equal_path(self, frames: int, seed: int) -> Ints | None:
         """Return a random path of `frames` frames that is equally long in all states; None if no path is so long."""
         import kaldifst
 
-        found, path = kaldifst.equal_align(self.fst, frames, seed, 10)
+        found, path = kaldifst.equal_align(self.fst.to_kaldifst(), frames, seed, 10)
         if not found:
             return None
         labels = np.array(kaldifst.get_linear_symbol_sequence(path)[1], dtype=np.int64)
@@ -142,9 +146,8 @@ class UtteranceGraph:
         """Return the frames of the shortest path."""
         import kaldifst
 
-        graph = from_kaldifst(self.fst)
-        graph.arcs["weight"] = graph.arcs["ilabel"] > 0
-        graph.final[np.isfinite(graph.final)] = 0
-        path = kaldifst.shortest_path(graph.to_kaldifst())
+        arcs, final = self.fst.arcs.copy(), np.where(np.isfinite(self.fst.final), np.float32(0), self.fst.final)
+        arcs["weight"] = arcs["ilabel"] > 0
+        path = kaldifst.shortest_path(Fst(self.fst.start, final, self.fst.degree, arcs).to_kaldifst())
         frames: float = kaldifst.get_linear_symbol_sequence(path)[3].value
         return round(frames)

@@ -1,4 +1,4 @@
-"""The log-likelihoods that are searched: those of a network, or of Gaussian mixtures.
+"""The log-likelihoods that are searched, and those of a network; gaussians.py has those of Gaussian mixtures.
 
 Reads a model folder and the features of a data directory.
 
@@ -8,7 +8,6 @@ Reads a model folder and the features of a data directory.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,22 +62,10 @@ class TwoPassSource:
 
 
 def model_files(model: Path, weights: str) -> list[Path]:
-    """Return the files of a model folder that the log-likelihoods depend on."""
-    if is_network(model):
-        names = ("config.json", "ali_train_pdf.counts", "final.mdl", f"{weights}.safetensors")
-        adapt = model / "adapt"
-        return [*(model / name for name in names), *sorted(adapt.glob("*") if adapt.is_dir() else ())]
-    return [model / "final.mdl", model / "features.json"]
-
-
-def is_network(model: Path) -> bool:
-    """Return whether `asr train` made the folder; otherwise it should be one of `asr align --from-scratch`."""
-    return (model / "config.json").is_file() or not (model / "features.json").is_file()
-
-
-def acoustic_source(model: Path, data: Path, weights: str = "final") -> AcousticSource | TwoPassSource:
-    """Return the log-likelihoods of DATA's features by a network, or by Gaussians. Raises InputError."""
-    return _network(model, data, weights) if is_network(model) else AcousticSource(_Gaussians(model, data))
+    """Return the files of a network's folder that the log-likelihoods depend on."""
+    names = ("config.json", "ali_train_pdf.counts", "final.mdl", f"{weights}.safetensors")
+    adapt = model / "adapt"
+    return [*(model / name for name in names), *sorted(adapt.glob("*") if adapt.is_dir() else ())]
 
 
 def leave_cores_to_search() -> None:
@@ -88,7 +75,8 @@ def leave_cores_to_search() -> None:
     torch.set_num_threads(max(1, cores() // 4))
 
 
-def _network(folder: Path, data: Path, weights: str) -> AcousticSource | TwoPassSource:
+def acoustic_source(folder: Path, data: Path, weights: str = "final") -> AcousticSource | TwoPassSource:
+    """Return the log-likelihoods of DATA's features by the network in FOLDER. Raises InputError."""
     from asr.acoustic.adaptation import NetworkAdaptation
     from asr.acoustic.model import AcousticModel
     from asr.features.adaptation.reader import AdaptedReader
@@ -123,28 +111,3 @@ def _network(folder: Path, data: Path, weights: str) -> AcousticSource | TwoPass
         unknown.speaker,
         lambda transforms: source(AdaptedReader(plain, columns, transforms)),
     )
-
-
-class _Gaussians:
-    """The log-likelihoods of Gaussian mixtures. The cepstra are in a temporary file, removed with this object."""
-
-    def __init__(self, folder: Path, data: Path) -> None:
-        from asr.alignment.gmm.cepstra import Cepstra, check_same
-        from asr.kaldi.mixtures import read_mixtures
-
-        check_same(folder, data)
-        self.data, self.mixtures = data, read_mixtures(folder / "final.mdl")
-        self.folder = tempfile.TemporaryDirectory(prefix="asr-cepstra-")
-        self.cepstra = Cepstra.make([data], Path(self.folder.name) / "cepstra.f32")
-        if 3 * self.cepstra.dim != self.mixtures.dim:
-            raise InputError(
-                f"has {self.mixtures.dim} dimensions, the cepstra of {data} have {3 * self.cepstra.dim}",
-                file=folder / "final.mdl",
-            )
-
-    def __call__(self, utterance: str) -> Floats:
-        if utterance not in self.cepstra.places:
-            raise InputError(
-                self.cepstra.faults.get(utterance, "has no features"), file=self.data / "feats.scp", key=utterance
-            )
-        return self.mixtures.log_likelihoods(self.cepstra.full([utterance]))

@@ -28,13 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from asr.console import say
-from asr.decoding.acoustic import AcousticSource, LogLikelihoods, TwoPassSource, acoustic_source, model_files
+from asr.decoding.acoustic import AcousticSource, LogLikelihoods, TwoPassSource
 from asr.decoding.arrays import Floats
 from asr.decoding.beam.search import Beams
 from asr.decoding.grids import INSERTION_PENALTIES, LM_WEIGHTS, PRIOR_SCALES, Choices
 from asr.decoding.lattices.lattice import Lattice
 from asr.decoding.pool import SearchPool
 from asr.decoding.results import check_faults, figures, say_figures, write_results, written_files
+from asr.decoding.sources import source_files, source_of
 from asr.decoding.tuning import TuneSet
 from asr.decoding.two_pass import adapted, silence_of
 from asr.decoding.utterance import SearchSetup, SearchTask
@@ -56,7 +57,7 @@ REVISION = 2
 @dataclass(frozen=True)
 class Settings:
     data: Path = option(help="data directory with features")
-    model: Path = option(help="model folder: a network, or a system of Gaussians as exp/ali/tri")
+    model: Path = option(help="model folder: a network, or a system of Gaussians as exp/ali/tri or exp/ali/sat")
     graph: Path = option(help="graph folder")
     out: Path = option(
         help="folder to write, as MODEL/decode_test",
@@ -95,7 +96,7 @@ def run(settings: Settings) -> None:
     """Run the stage `decode`."""
     fixed = given_weights(settings)
     data, model_dir, graph = settings.data, settings.model, used_graph(settings)
-    inputs = [*model_files(model_dir, settings.weights), graph / "HCLG.fst", graph / "words.txt"]
+    inputs = [*source_files(model_dir, settings.weights), graph / "HCLG.fst", graph / "words.txt"]
     inputs += [data / name for name in ("utt2spk", "feats.scp", *(("text",) if settings.tune else ()))]
     # the feature stage's stamp changes when the archives behind an unchanged feats.scp change
     optional = (data / name for name in ("cmvn.scp", "features.json", ".done.features.json"))
@@ -104,7 +105,7 @@ def run(settings: Settings) -> None:
     stamp = Stamp(done, "decode", settings, inputs, extra=extra, revision=REVISION)
     if stamp.fresh():
         return
-    decode_set(settings, fixed, acoustic_source(model_dir, data, settings.weights))
+    decode_set(settings, fixed, source_of(model_dir, data, settings.weights))
     stamp.record(written_files(settings.out))
 
 

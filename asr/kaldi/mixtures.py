@@ -86,16 +86,18 @@ class Mixtures:
             sizes = self.sizes[chosen]
             starts = np.cumsum(sizes) - sizes
             rows = np.repeat(self.first[chosen] - starts, sizes) + np.arange(sizes.sum())
+        from asr.kaldi.log_sums import log_of_sums, relative_to_best
+
         weights, constants = self.coefficients[rows].T, self.constants[rows]
+        ends = np.append(starts, weights.shape[1])
         wide = extended(features)
         result = np.empty((len(features), len(starts)), dtype=np.float32)
         for at in range(0, len(features), BLOCK_FRAMES):
             each = wide[at : at + BLOCK_FRAMES] @ weights
             each += constants
-            best = np.maximum.reduceat(each, starts, axis=1)
-            each -= np.repeat(best, np.diff(np.append(starts, each.shape[1])), axis=1)
+            best = relative_to_best(each, ends)
             np.exp(each, out=each)
-            result[at : at + BLOCK_FRAMES] = best + np.log(np.add.reduceat(each, starts, axis=1))
+            result[at : at + BLOCK_FRAMES] = log_of_sums(each, ends, best)
         return result
 
     def to_bytes(self) -> bytes:

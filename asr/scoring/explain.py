@@ -22,8 +22,9 @@ from typing import Any
 from asr.alignment.load import num_frames
 from asr.console import say
 from asr.corpus.transcript import characters, normalise
-from asr.decoding.acoustic import TwoPassSource, acoustic_source, model_files
+from asr.decoding.acoustic import TwoPassSource
 from asr.decoding.beam.search import Beams
+from asr.decoding.sources import source_files, source_of
 from asr.decoding.weights import Weights
 from asr.errors import InputError, named_first
 from asr.files import read_json, write_json
@@ -58,7 +59,7 @@ def run(settings: Settings) -> None:
     inputs = [settings.decoded / "decode.json", settings.decoded / "scores.json", used.data / "feats.scp"]
     inputs += [path for path in (used.data / ".done.features.json",) if path.is_file()]
     if settings.minutes:
-        inputs += [*model_files(used.model, decoded.weights), used.model / "tree", used.data / "text"]
+        inputs += [*source_files(used.model, decoded.weights), used.model / "tree", used.data / "text"]
         inputs += [used.graph / "HCLG.fst", used.graph / "words.txt", settings.lang / "words.txt"]
         inputs += [path for path in (settings.lang / "L.fst", settings.lang / "oov.txt") if path.is_file()]
     stamp = Stamp(settings.decoded / ".done.explain.json", "explain", settings, inputs, revision=REVISION)
@@ -118,7 +119,7 @@ def _perfect(settings: Settings, decoded: _Scored) -> dict[str, Any] | None:
     if not settings.minutes:
         return None
     used = decoded.used
-    source = acoustic_source(used.model, used.data, decoded.weights)
+    source = source_of(used.model, used.data, decoded.weights)
     if isinstance(source, TwoPassSource):
         source = source.first  # it aligns the references well enough
     most_frames = settings.minutes * 60_000 / source.frame_shift_ms

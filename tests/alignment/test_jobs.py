@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asr.alignment.jobs import cut, job_of, split_by_speaker
+from asr.alignment.jobs import cut, cut_speakers, job_of, split_by_speaker
 from asr.cli import main
 from asr.kaldi.alignments import read_alignments, write_alignments
 from asr.kaldi.archives import read_int_vectors
@@ -87,3 +87,14 @@ def test_archives_cut_otherwise_are_cut_anew(sets, small, capsys):
     again = ["--ali-dir", folder.parent / "ali", *options[2:-1], folder.parent / "again"]
     assert main(["align", *map(str, again)]) == 0  # now they fit, and are copied as they are
     assert {path.name: path.read_bytes() for path in (folder.parent / "again").glob("ali.*.gz")} == before
+
+
+def test_what_belongs_to_speakers_is_cut_as_their_utterances(sets):
+    """A speaker of both sets is in the training set's job; one of neither set is left out."""
+    write_table(sets[1] / "utt2spk", {**utt2spk(x=2), "y00": "d"})
+    write_table(sets[1] / "utt2num_frames", dict.fromkeys([*utt2spk(x=2), "y00"], "9"))
+    assert cut_speakers({name: ord(name) for name in "abcdxz"}, sets, 2) == [
+        {"a": ord("a"), "x": ord("x")},
+        {name: ord(name) for name in "bcd"},
+    ]
+    assert cut_speakers({"a": 1}, sets, 9) == [{"a": 1}, {}, {}, {}]

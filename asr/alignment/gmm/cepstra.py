@@ -11,7 +11,7 @@ map into memory; the differences are computed when they are needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -58,13 +58,15 @@ def with_differences(static: Floats, lengths: Sequence[int]) -> Floats:
 class Cepstra:
     """Static cepstra, float32 (frames, dim), in the file `path`.
 
-    places: {utterance: (first row, frames)}; faults: {utterance: reason why its features cannot be used}.
+    places: {utterance: (first row, frames)}; faults: {utterance: reason why its features cannot be used};
+    speakers: {utterance: speaker}, without those who are their own speaker.
     """
 
     path: Path
     dim: int
     places: Mapping[str, tuple[int, int]]
     faults: Mapping[str, str]
+    speakers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def make(cls, folders: Sequence[Path], path: Path) -> Cepstra:
@@ -87,7 +89,8 @@ class Cepstra:
         if not places:
             key, reason = next(iter(faults.items()))
             raise InputError(f"no features can be used; the first: {reason}", key=key)
-        return cls(path, dims.pop(), places, faults)
+        speakers = {key: source.speakers[key] for source in sources for key in source.speakers if key in places}
+        return cls(path, dims.pop(), places, faults, speakers)
 
     @cached_property
     def _rows(self) -> Floats:
@@ -97,13 +100,22 @@ class Cepstra:
         """Return the frames of an utterance."""
         return self.places[utterance][1]
 
+    def speaker(self, utterance: str) -> str:
+        """Return the speaker of an utterance, itself if it has none."""
+        return self.speakers.get(utterance, utterance)
+
+    def static(self, utterances: Sequence[str]) -> tuple[Floats, list[int]]:
+        """Return (static features, float32 (frames of all utterances, dim), the frames of each utterance)."""
+        pieces = [self._rows[start : start + frames] for start, frames in (self.places[u] for u in utterances)]
+        empty = np.zeros((0, self.dim), dtype=np.float32)
+        return np.concatenate(pieces or [empty]), [len(piece) for piece in pieces]
+
     def full(self, utterances: Sequence[str]) -> Floats:
         """Return static features, first and second differences, float32 (frames of all utterances, 3 * dim)."""
-        pieces = [self._rows[start : start + frames] for start, frames in (self.places[u] for u in utterances)]
-        return with_differences(np.concatenate(pieces), [len(piece) for piece in pieces])
+        return with_differences(*self.static(utterances))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "dim": self.dim, "places": self.places, "faults": {}}
+        return {key: value for key, value in self.__dict__.items() if key != "_rows"} | {"faults": {}}
 
 
 def check_same(system: Path, data: Path) -> None:

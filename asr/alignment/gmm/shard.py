@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asr.alignment.gmm.cepstra import Cepstra
+from asr.alignment.gmm.context_statistics import ContextStatistics, extended_with_count, in_context, summed
+from asr.alignment.gmm.feature_space import FeatureSpace
 from asr.alignment.gmm.update import Sums, accumulate
 from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, UtteranceGraph, scores_of_transitions
 from asr.errors import InputError
 from asr.features import normalise
-from asr.kaldi.alignments import to_phones
-from asr.kaldi.mixtures import Mixtures, extended
+from asr.kaldi.mixtures import Mixtures
 from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.kaldi.tree import ContextTree
@@ -50,30 +50,23 @@ class Aligned:
     frames: int = 0
 
 
-@dataclass(frozen=True)
-class ContextStatistics:
-    """Sums of frames by phone in context.
-
-    keys: int32 (n, N + 1), the phones of the window and the pdf class; sums: float64 (n, 1 + 2 dim), the number of
-    frames, the features and their squares.
-    """
-
-    keys: Ints
-    sums: npt.NDArray[np.float64]
-
-
 class Shard:
     """The utterances of `words`, {utterance: word-ids of its transcript}, which have features in `cepstra`."""
 
     def __init__(self, words: Mapping[str, list[int]], cepstra: Cepstra, lexicon: Path, seed: int) -> None:
         self.words, self.cepstra, self.lexicon, self.seed = words, cepstra, lexicon, seed
         self.alignments: dict[str, Ints] = {}
+        self.space = FeatureSpace()
         self._graphs: dict[str, UtteranceGraph] = {}
         self._impossible: dict[str, str] = {}  # {utterance that the present topology cannot align: reason}
         self._arcs = 0
         self._compiler: GraphCompiler | None = None
         self._features: Floats | None = None
         self._names: list[str] = []  # utterances of _features
+
+    def enter(self, space: FeatureSpace) -> None:
+        """Use another kind of features from here on."""
+        self.space, self._features = space, None
 
     # ------------------------------------------------------------ alignment
 
@@ -144,7 +137,8 @@ class Shard:
             graph = self._possible_graph(utterance, result)
             if graph is None:
                 continue
-            loglikes = system.mixtures.log_likelihoods(self.cepstra.full([utterance]), graph.pdfs)
+            features = self.space.features(self.cepstra, [utterance])
+            loglikes = system.mixtures.log_likelihoods(features, graph.pdfs)
             tids = graph.align(loglikes, transitions, beams)
             if tids is None:
                 result.faults[utterance] = self._why_not(utterance, graph, beams)
@@ -154,6 +148,12 @@ class Shard:
             result.log_likelihood += float(loglikes[np.arange(len(tids)), column].sum(dtype=np.float64))
             result.frames += len(tids)
         return result
+
+    def adopt(self, alignments: Mapping[str, Ints]) -> Aligned:
+        """Take alignments, {utterance: transition-ids}, of an earlier run; those of other shards may be in it."""
+        self.alignments = {name: alignments[name] for name in self.words if name in alignments}
+        lost = {name: "was not aligned" for name in self.words if name not in alignments}
+        return Aligned(lost, frames=sum(map(len, self.alignments.values())))
 
     def current(self) -> dict[str, Ints]:
         """Return the present alignments, {utterance: transition-ids}."""
@@ -183,7 +183,7 @@ class Shard:
         """Return the features of the aligned utterances, one after another."""
         names = list(self.alignments)
         if self._features is None or names != self._names:
-            features = self.cepstra.full(names) if names else np.zeros((0, 3 * self.cepstra.dim), dtype=np.float32)
+            features = self.space.features(self.cepstra, names)
             if len(features) > KEPT_FRAMES:
                 return features
             self._features, self._names = features, names
@@ -213,34 +213,3 @@ class Shard:
             rows.append(np.column_stack([windows, classes]))
         empty = np.zeros((0, width + 1), dtype=np.int32)
         return summed(np.concatenate([empty, *rows]), extended_with_count(self._all_features()))
-
-
-def in_context(tids: Ints, model: TransitionModel, width: int, place: int) -> tuple[Ints, Ints]:
-    """Return the phones around each frame, int32 (frames, width), and the pdf classes, int32 (frames).
-
-    Phone 0 is beyond the utterance; the frame's own phone is at `place`.
-    """
-    segments = to_phones(tids, model)
-    phones = np.array([phone for phone, _, _ in segments], dtype=np.int32)
-    padded = np.concatenate([np.zeros(place, dtype=np.int32), phones, np.zeros(width - 1 - place, dtype=np.int32)])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
-    lengths = [frames for _, _, frames in segments]
-    return np.repeat(windows, lengths, axis=0), model.tid_to_class[tids]
-
-
-def extended_with_count(features: Floats) -> Floats:
-    """Return one, the features and their squares, float32 (frames, 1 + 2 dim)."""
-    return np.concatenate([np.ones((len(features), 1), dtype=np.float32), extended(features)], axis=1)
-
-
-def summed(keys: Ints, values: npt.NDArray[np.floating[Any]]) -> ContextStatistics:
-    """Add up the rows of `values` that have the same row of `keys`."""
-    order = np.lexsort(keys.T[::-1])
-    ordered = keys[order]
-    new = np.ones(len(ordered), dtype=bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    starts = np.flatnonzero(new)
-    if len(starts) == 0:
-        return ContextStatistics(keys[:0], values[:0].astype(np.float64))
-    sums = np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
-    return ContextStatistics(ordered[starts], sums)

@@ -9,13 +9,14 @@ The number of shards depends on the corpus alone, so that the results do not dep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from asr.alignment.gmm.adapting_shard import AdaptingShard
 from asr.alignment.gmm.cepstra import Cepstra
-from asr.alignment.gmm.shard import Shard
 from asr.parallel.pool import StatefulPool
 from asr.parallel.processes import processes_for
 
@@ -33,7 +34,8 @@ class ShardPool:
         self.widened = False  # whether a realignment has needed a wide beam
         self.parts = _parts(words, cepstra)
         self.nj = processes_for(nj, len(self.parts))
-        self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed) for part in self.parts]
+        shared = _shared_speakers(self.parts, cepstra)
+        self._setup = [({name: words[name] for name in part}, cepstra, lexicon, seed, shared) for part in self.parts]
         self._pool: StatefulPool | None = None
 
     def __enter__(self) -> ShardPool:
@@ -51,7 +53,7 @@ class ShardPool:
             self._pool = None
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
-        """Call the method `method` of every Shard and return the results in the shards' order. Raises WorkerLost."""
+        """Call the method `method` of every shard and return the results in the shards' order. Raises WorkerLost."""
         by_process = self._all(_call, [(method, arguments)] * self.nj, f"step {method}")
         return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
 
@@ -78,8 +80,8 @@ class ShardPool:
 
 
 def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:
-    """Return the utterances in C order, cut into shards of about equally many frames."""
-    names = sorted(words, key=str.encode)
+    """Return the utterances in C order of speakers and names, cut into shards of about equally many frames."""
+    names = sorted(words, key=lambda name: (cepstra.speaker(name).encode(), name.encode()))
     total = sum(cepstra.frames(name) for name in names)
     count = max(1, min(MOST_SHARDS, len(names), round(total / FRAMES_PER_SHARD)))
     parts: list[list[str]] = [[] for _ in range(count)]
@@ -90,11 +92,17 @@ def _parts(words: Mapping[str, list[int]], cepstra: Cepstra) -> list[list[str]]:
     return [part for part in parts if part]
 
 
-_shards: list[Shard] = []  # the shards of this process
+def _shared_speakers(parts: Sequence[Sequence[str]], cepstra: Cepstra) -> frozenset[str]:
+    """Return the speakers who have utterances in several parts: at most one for each place between two parts."""
+    of_parts = [{cepstra.speaker(name) for name in part} for part in parts]
+    return frozenset(speaker for one, other in pairwise(of_parts) for speaker in one & other)
+
+
+_shards: list[AdaptingShard] = []  # the shards of this process
 
 
 def _begin(setups: list[tuple[Any, ...]]) -> None:
-    _shards[:] = [Shard(*setup) for setup in setups]
+    _shards[:] = [AdaptingShard(*setup) for setup in setups]
 
 
 def _call(method: str, arguments: tuple[Any, ...]) -> list[Any]:

@@ -1,6 +1,6 @@
 """Train a system of Gaussian mixtures: iterations of statistics and update, with realignments and more Gaussians.
 
-The iterations are those of Kaldi's steps/train_mono.sh and steps/train_deltas.sh.
+The iterations are those of Kaldi's steps/train_mono.sh, train_deltas.sh, train_lda_mllt.sh and train_sat.sh.
 
     system = train(shards, system, MONOPHONE, 1000, rng, "monophones")
 """
@@ -8,16 +8,17 @@ The iterations are those of Kaldi's steps/train_mono.sh and steps/train_deltas.s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from asr.alignment.gmm.shard import Aligned, ContextStatistics, GmmSystem, summed
+from asr.alignment.gmm.context_statistics import ContextStatistics, summed
+from asr.alignment.gmm.shard import Aligned, GmmSystem
 from asr.alignment.gmm.shard_pool import ShardPool
 from asr.alignment.gmm.tree_building import means_and_variances
-from asr.alignment.gmm.update import Sums, split, update
+from asr.alignment.gmm.update import POWER, Sums, split, update
 from asr.alignment.training_graph import AlignmentBeams
 from asr.console import progress, say, warn
 from asr.errors import InputError
@@ -32,20 +33,35 @@ WIDE_BEAM = 2000.0
 
 @dataclass(frozen=True)
 class Iterations:
-    """The number of iterations, those that begin with a realignment, and the last one that adds Gaussians."""
+    """The number of iterations, those that begin with a realignment, and the last one that adds Gaussians.
+
+    adapt: iterations that begin with another estimate of the features' transforms; power: see `split`.
+    """
 
     count: int
     realign: tuple[int, ...]
     last_increase: int
     first_beam: float = 10.0
+    adapt: tuple[int, ...] = ()
+    power: float = POWER
 
 
+#: a step that estimates the transforms of the features anew and returns the system for the new features
+Adaptation = Callable[[GmmSystem], GmmSystem]
 MONOPHONE = Iterations(40, (*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38), 30, first_beam=6.0)
 TRIPHONE = Iterations(35, (10, 20, 30), 25)
+LDA_MLLT = Iterations(35, (10, 20, 30), 25, adapt=(2, 4, 6, 12))
+SPEAKERS = Iterations(35, (10, 20, 30), 25, adapt=(2, 4, 6, 12), power=0.2)
 
 
 def train(
-    shards: ShardPool, system: GmmSystem, iterations: Iterations, target: int, rng: np.random.Generator, name: str
+    shards: ShardPool,
+    system: GmmSystem,
+    iterations: Iterations,
+    target: int,
+    rng: np.random.Generator,
+    name: str,
+    adaptation: Adaptation | None = None,
 ) -> GmmSystem:
     """Train from the present alignments, up to `target` Gaussians; `name`: the system, for the user.
 
@@ -59,8 +75,10 @@ def train(
         if iteration in iterations.realign:
             aligned = align(shards, system, beams)
             beams = AlignmentBeams()
+        if adaptation is not None and iteration in iterations.adapt:
+            system = adaptation(system)
         wanted = round(gaussians + step * iteration) if iteration <= iterations.last_increase else 0
-        system = reestimated(shards, system, wanted, rng)
+        system = reestimated(shards, system, wanted, rng, power=iterations.power)
     say(
         f"align: {name}: {system.tree.num_pdfs} pdfs, {system.mixtures.num_gaussians} Gaussians, "
         f"log-likelihood a frame {aligned.log_likelihood / max(aligned.frames, 1):.2f} at the last realignment, "
@@ -70,7 +88,13 @@ def train(
 
 
 def reestimated(
-    shards: ShardPool, system: GmmSystem, wanted: int, rng: np.random.Generator, *, least_occupancy: float = 10.0
+    shards: ShardPool,
+    system: GmmSystem,
+    wanted: int,
+    rng: np.random.Generator,
+    *,
+    least_occupancy: float = 10.0,
+    power: float = POWER,
 ) -> GmmSystem:
     """Return the system after one iteration at the present alignments, with at most `wanted` Gaussians."""
     sums, counts = Sums.zero(system.mixtures), np.zeros(system.model.num_transition_ids + 1)
@@ -80,7 +104,7 @@ def reestimated(
     occupancy = sums.of_pdfs(system.mixtures)
     mixtures = update(system.mixtures, sums, least_occupancy=least_occupancy)
     if wanted > mixtures.num_gaussians:
-        mixtures = split(mixtures, wanted, occupancy, rng)
+        mixtures = split(mixtures, wanted, occupancy, rng, power)
     return GmmSystem(system.tree, with_transitions(system.model, counts), mixtures)
 
 
@@ -107,7 +131,7 @@ def align(shards: ShardPool, system: GmmSystem, beams: AlignmentBeams) -> Aligne
             )
         shards.widened = True
         aligned = align_any(shards, system, dataclasses.replace(beams, retry_beam=WIDE_BEAM))
-    return _some(aligned)
+    return some(aligned)
 
 
 def align_last(shards: ShardPool, system: GmmSystem) -> Aligned:
@@ -115,7 +139,7 @@ def align_last(shards: ShardPool, system: GmmSystem) -> Aligned:
 
     (An utterance that a trained system aligns only in a wide beam has another transcript.)
     """
-    return _some(align_any(shards, system, AlignmentBeams()))
+    return some(align_any(shards, system, AlignmentBeams()))
 
 
 def align_any(shards: ShardPool, system: GmmSystem, beams: AlignmentBeams) -> Aligned:
@@ -125,7 +149,7 @@ def align_any(shards: ShardPool, system: GmmSystem, beams: AlignmentBeams) -> Al
 
 def align_equally(shards: ShardPool) -> Aligned:
     """Align all shards with equally long states. Raises InputError if no utterance can be aligned."""
-    return _some(_joined(shards.call("align_equally")))
+    return some(_joined(shards.call("align_equally")))
 
 
 def _joined(parts: Sequence[Aligned]) -> Aligned:
@@ -137,7 +161,8 @@ def _joined(parts: Sequence[Aligned]) -> Aligned:
     return whole
 
 
-def _some(aligned: Aligned) -> Aligned:
+def some(aligned: Aligned) -> Aligned:
+    """Return an alignment of at least one utterance. Raises InputError with the first reason if there is none."""
     if aligned.frames == 0:
         utterance, reason = next(iter(aligned.faults.items()))
         raise InputError(f"no utterance can be aligned; the first: {reason}", key=utterance)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asr.alignment.gmm.shard import ContextStatistics
+from asr.alignment.gmm.context_statistics import ContextStatistics
 from asr.kaldi.tree import PDF_CLASS_KEY, Constant, ContextTree, EventMap, Split, Table
 from asr.lang.phone_classes import Root
 

@@ -43,13 +43,20 @@ class Sums:
         return np.add.reduceat(self.occupancy, mixtures.first[:-1])
 
 
-def accumulate(mixtures: Mixtures, features: np.ndarray, pdfs: np.ndarray) -> Sums:
-    """Return the sums for `features`, float32 (frames, dim), if frame t belongs to `pdfs[t]`, int (frames)."""
+def accumulate(
+    mixtures: Mixtures, features: np.ndarray, pdfs: np.ndarray, *, counted: np.ndarray | None = None
+) -> Sums:
+    """Return the sums for `features`, float32 (frames, dim), if frame t belongs to `pdfs[t]`, int (frames).
+
+    counted: other features of the same frames, of which the sums are; the Gaussians' posteriors are those of
+    `features` (gmm-acc-stats-twofeats).
+    """
     sums = Sums.zero(mixtures)
     if len(pdfs) == 0:
         return sums
     order = np.argsort(pdfs, kind="stable")
     wide = extended(features[order])
+    summed = wide if counted is None else extended(counted[order])
     present, starts = np.unique(pdfs[order], return_index=True)
     for pdf, start, end in zip(present, starts, np.append(starts[1:], len(order)), strict=True):
         rows = mixtures.rows_of(pdf)
@@ -60,15 +67,15 @@ def accumulate(mixtures: Mixtures, features: np.ndarray, pdfs: np.ndarray) -> Su
         np.exp(each, out=each)
         each /= each.sum(axis=1, keepdims=True)
         sums.occupancy[rows] = each.sum(axis=0, dtype=np.float64)
-        sums.x[rows] = each.T @ block
+        sums.x[rows] = each.T @ summed[start:end]
     return sums
 
 
-def update(mixtures: Mixtures, sums: Sums, *, least_occupancy: float = 10.0) -> Mixtures:
+def update(mixtures: Mixtures, sums: Sums, *, least_occupancy: float = 10.0, keep_all: bool = False) -> Mixtures:
     """Return the mixtures that make `sums` most likely (Kaldi's MleAmDiagGmmUpdate).
 
     Gaussians with fewer than `least_occupancy` frames are removed, except that the last one of a pdf stays unchanged;
-    variances are at least 0.001.
+    with `keep_all` they stay, with another weight alone. Variances are at least 0.001.
     """
     import kaldi_hmm_gmm
 
@@ -84,6 +91,7 @@ def update(mixtures: Mixtures, sums: Sums, *, least_occupancy: float = 10.0) -> 
         sink.accumulate_for_gaussian(model, lower[row], pdf, place, weight)
         sink.accumulate_for_gaussian(model, upper[row], pdf, place, weight)
     options = kaldi_hmm_gmm.MleDiagGmmOptions(min_gaussian_occupancy=least_occupancy)
+    options.remove_low_count_gaussians = not keep_all
     kaldi_hmm_gmm.mle_am_diag_gmm_update(options, sink, ALL_PARTS, model)
     return from_khg_mixtures(model)
 
@@ -99,13 +107,19 @@ def _two_points(sums: Sums, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return (mean - spread).astype(np.float32), (mean + spread).astype(np.float32)
 
 
-def split(mixtures: Mixtures, target: int, occupancy: npt.NDArray[np.float64], rng: np.random.Generator) -> Mixtures:
+def split(
+    mixtures: Mixtures,
+    target: int,
+    occupancy: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    power: float = POWER,
+) -> Mixtures:
     """Split Gaussians until there are `target`, as Kaldi's SplitByCount does.
 
-    occupancy: float64 (pdfs), the frames of each pdf; a pdf gets Gaussians in proportion to occupancy ** POWER. The
+    occupancy: float64 (pdfs), the frames of each pdf; a pdf gets Gaussians in proportion to occupancy ** power. The
     heaviest Gaussian of a pdf is split; its halves move apart by a random hundredth of a standard deviation each.
     """
-    targets = _split_targets(mixtures.sizes, target, occupancy)
+    targets = _split_targets(mixtures.sizes, target, occupancy, power)
     pieces = []
     for pdf in range(mixtures.num_pdfs):
         rows = mixtures.rows_of(pdf)
@@ -126,10 +140,12 @@ def split(mixtures: Mixtures, target: int, occupancy: npt.NDArray[np.float64], r
     return Mixtures(first, *(np.concatenate(part) for part in zip(*pieces, strict=True)))
 
 
-def _split_targets(sizes: npt.NDArray[np.int64], target: int, occupancy: npt.NDArray[np.float64]) -> list[int]:
+def _split_targets(
+    sizes: npt.NDArray[np.int64], target: int, occupancy: npt.NDArray[np.float64], power: float
+) -> list[int]:
     targets = [int(size) for size in sizes]
     frames = occupancy.tolist()
-    queue = [(-(frames[pdf] ** POWER) / targets[pdf], pdf) for pdf in range(len(targets))]
+    queue = [(-(frames[pdf] ** power) / targets[pdf], pdf) for pdf in range(len(targets))]
     heapq.heapify(queue)
     total = sum(targets)
     while queue and total < target:
@@ -138,5 +154,5 @@ def _split_targets(sizes: npt.NDArray[np.int64], target: int, occupancy: npt.NDA
             continue
         targets[pdf] += 1
         total += 1
-        heapq.heappush(queue, (-(frames[pdf] ** POWER) / targets[pdf], pdf))
+        heapq.heappush(queue, (-(frames[pdf] ** power) / targets[pdf], pdf))
     return targets

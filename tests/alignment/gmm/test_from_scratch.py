@@ -1,4 +1,4 @@
-"""From sound and text to alignments on sixty real utterances, compared with Kaldi's."""
+"""From sound and text to alignments on sixty real utterances: the ladder up to speaker adaptation, and Kaldi's."""
 
 import gzip
 import json
@@ -8,17 +8,23 @@ import numpy as np
 import pytest
 
 from asr.alignment.gmm import shard_pool
-from asr.alignment.gmm.from_scratch import GmmPlan
+from asr.alignment.gmm.cepstra import Cepstra
+from asr.alignment.gmm.feature_space import FeatureSpace
 from asr.alignment.jobs import split_by_speaker
 from asr.cli import main
+from asr.features.adaptation.affine import read_matrix, read_transforms
+from asr.features.adaptation.splicing import SpliceContext
 from asr.kaldi.alignments import read_alignments, to_phones
-from asr.kaldi.archives import MatrixReader, read_int_vectors, write_matrices
+from asr.kaldi.archives import MatrixReader, read_int_vectors, read_matrices, write_matrices
 from asr.kaldi.mixtures import read_mixtures
+from asr.kaldi.occupancy import read_occupancy
 from asr.kaldi.transition_model import read_transition_model, tuples_of
 from asr.kaldi.tree import read_tree
 from asr.tables import read_table, write_table
 
 SMALL = ["--states", "60", "--gaussians", "200", "--nj", "2"]
+#: what belongs to a system on spliced and projected frames, and to one with speakers' transforms
+PROJECTED, ADAPTED = ("final.mat", "full.mat", "splice_opts"), ("final.alimdl", "trans.1")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,8 @@ def align(corpus, out, *more):
 
 @pytest.fixture(scope="module")
 def made(corpus):
-    assert align(corpus, corpus / "ali") == 0
+    """Return the folder of the whole ladder."""
+    assert align(corpus, corpus / "ali", "--upto", "sat") == 0
     return corpus / "ali"
 
 
@@ -58,7 +65,8 @@ def test_the_written_files_fit_together(made, corpus):
     assert (tree.N, tree.P) == (3, 1) and tuples_of(tree, model.topology) == model.tuples
     assert 40 < model.num_pdfs <= 60 + len({s for s in (corpus / "lang/phones/roots.int").read_text().splitlines()})
     mixtures = read_mixtures(made / "final.mdl")
-    assert mixtures.num_pdfs == model.num_pdfs and mixtures.dim == 48 and mixtures.num_gaussians <= 260
+    assert mixtures.num_pdfs == model.num_pdfs and mixtures.dim == 40 and mixtures.num_gaussians <= 260
+    assert read_mixtures(made / "tri/final.mdl").dim == 48
     rows = dict(read_alignments(made, model))
     frames = {**read_table(corpus / "train/utt2num_frames"), **read_table(corpus / "dev/utt2num_frames")}
     assert {name: len(row) for name, row in rows.items()} == {name: int(count) for name, count in frames.items()}
@@ -71,7 +79,7 @@ def test_the_written_files_fit_together(made, corpus):
 
 def test_files_are_laid_out_as_kaldis(made, kaldi_sample):
     """final.mdl and tree have the same tags in the same order, with the same types."""
-    ours, theirs = (made / "final.mdl").read_bytes(), (kaldi_sample / "tri1_ali/final.mdl").read_bytes()
+    ours, theirs = (made / "tri/final.mdl").read_bytes(), (kaldi_sample / "tri1_ali/final.mdl").read_bytes()
     for start, end in ((0, 60), (-11, None)):
         assert ours[start:end] == theirs[start:end]
     for marks in (
@@ -80,7 +88,7 @@ def test_files_are_laid_out_as_kaldis(made, kaldi_sample):
         b"<INV_VARS> FM \x04",
     ):
         assert marks in ours and marks in theirs
-    assert (made / "tree").read_bytes()[:32] == (kaldi_sample / "tri1_ali/tree").read_bytes()[:32]
+    assert (made / "tri/tree").read_bytes()[:32] == (kaldi_sample / "tri1_ali/tree").read_bytes()[:32]
     line = gzip.open(made / "ali.1.gz").read(40)
     assert line.split(b" ")[0].startswith(b"BAC009") and line.split(b" ", 1)[1][:3] == b"\0B\x04"
     assert (made / "num_jobs").read_text().strip().isdigit()
@@ -113,13 +121,14 @@ def test_pronunciations_are_reported(made):
 
 
 def test_the_number_of_processes_changes_nothing(corpus, made, tmp_path):
-    assert align(corpus, tmp_path / "one", "--nj", "1") == 0
-    for name in ("final.mdl", "tree", "pdf.ark", "ali_train_pdf.counts"):
+    assert align(corpus, tmp_path / "one", "--upto", "sat", "--nj", "1") == 0
+    names = ["final.mdl", "final.alimdl", "tree", "final.mat", "trans.1", "pdf.ark", "ali_train_pdf.counts"]
+    for name in [*names, "lda/final.mdl", "lda/ali.1.gz", "sat/ali.1.gz"]:
         assert (tmp_path / "one" / name).read_bytes() == (made / name).read_bytes()
 
 
 def test_the_same_again_is_up_to_date(corpus, made, capsys):
-    assert align(corpus, made) == 0
+    assert align(corpus, made, "--upto", "sat") == 0
     assert capsys.readouterr().out == "align: up to date\n"
 
 
@@ -157,7 +166,7 @@ def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys, 
 
 def test_archives_are_cut_as_kaldi_cuts_the_training_set(made, corpus):
     """Each training utterance is in the archive of the part in which utils/split_data.sh has its speaker."""
-    for name in ("", "mono", "tri"):
+    for name in ("", "mono", "tri", "lda", "sat"):
         jobs = int((made / name / "num_jobs").read_text())
         parts = split_by_speaker(read_table(corpus / "train/utt2spk"), jobs)
         assert parts is not None and len(list((made / name).glob("ali.*.gz"))) == jobs
@@ -174,20 +183,99 @@ def parts_of(parts):
 def test_gaussians_can_be_decoded_with(corpus, made, tmp_path):
     graph = tmp_path / "graph"
     assert main(["graph", "--lang", str(corpus / "lang"), "--model-dir", str(made), "--out", str(graph)]) == 0
-    options = ["--data", corpus / "dev", "--model", made / "tri", "--graph", graph, "--out", tmp_path / "dev"]
+    options = ["--data", corpus / "dev", "--model", made / "sat", "--graph", graph, "--out", tmp_path / "dev"]
     options += ["--lm-weights", 12, "--insertion-penalties", 0, "--nj", 1, "--max-active", 500, "--lattice-beam", 4]
     assert main(["decode", *map(str, options)]) == 0
     assert read_table(tmp_path / "dev/hyp.txt").keys() == read_table(corpus / "dev/text").keys()
     hypothesis = " ".join(read_table(tmp_path / "dev/hyp.txt").values()).replace(" ", "")
     reference = " ".join(read_table(corpus / "dev/text").values()).replace(" ", "")
     assert len(set(hypothesis) & set(reference)) > 0.3 * len(set(reference))
+    record = json.loads((tmp_path / "dev/decode.json").read_text())["adaptation"]
+    speakers = set(read_table(corpus / "dev/utt2spk").values())
+    assert record["speakers"].keys() == speakers
+    assert all(item["improvement"] > 0 for item in record["speakers"].values())
 
 
-def test_sizes_grow_with_the_hours():
-    hour = 360_000
-    assert GmmPlan().sizes(hour) == (500, 6000)
-    assert [GmmPlan().sizes(hours * hour)[0] for hours in (10, 150)] == [1256, 3710]
-    assert GmmPlan(states=77).sizes(hour) == (77, 924) and GmmPlan(gaussians=5).sizes(hour)[1] == 5
+def test_folders_hold_what_kaldis_next_step_reads(made, corpus, kaldi_speakers):
+    """The files of Kaldi's own systems; matrices of the features; transforms of all speakers beside ali.N.gz."""
+    theirs = {path.name for path in (kaldi_speakers.folder / "tri2_ali").iterdir()}
+    assert theirs <= {path.name for path in (made / "lda").iterdir()}
+    for name in ("mono", "tri"):
+        assert (made / name / "delta_opts").is_file() and not (made / name / "final.mat").exists()
+    for folder in (made / "lda", made / "sat", made):
+        assert read_matrix(folder / "final.mat").shape == (40, 112)
+        assert read_matrix(folder / "full.mat").shape == (112, 112)
+        assert (folder / "splice_opts").read_text() == "--left-context=3 --right-context=3\n"
+        assert all((folder / name).is_file() == (folder != made / "lda") for name in ADAPTED)
+        assert not (folder / "delta_opts").exists()
+    jobs = int((made / "num_jobs").read_text())
+    parts = split_by_speaker(read_table(corpus / "train/utt2spk"), jobs)
+    of_utterance = read_table(corpus / "train/utt2spk")
+    for folder in (made, made / "sat"):
+        for number, part in enumerate(parts, 1):
+            speakers = [key for key, _ in read_matrices(folder / f"trans.{number}")]
+            assert speakers == sorted(speakers) and {of_utterance[key] for key in part} <= set(speakers)
+        assert not (folder / f"trans.{jobs + 1}").exists()
+    model = read_transition_model(made / "final.mdl")
+    rows = np.concatenate([row for _, row in read_alignments(made, model)])
+    assert read_occupancy(made / "sat/final.occs") == pytest.approx(np.bincount(model.tid_to_pdf[rows]))
+
+
+def likelihood(folder, model, corpus, transforms, tmp_path):
+    """Return the log-likelihood a frame of the training set's alignments in FOLDER, with that of the transforms."""
+    transition_model, mixtures = read_transition_model(folder / "final.mdl"), read_mixtures(folder / model)
+    cepstra = Cepstra.make([corpus / "train"], tmp_path / "c.f32")
+    space = FeatureSpace(SpliceContext(3, 3), read_matrix(folder / "final.mat"), transforms)
+    total = frames = 0
+    for name, tids in read_alignments(folder, transition_model):
+        if name in cepstra.places:
+            scores = mixtures.log_likelihoods(space.features(cepstra, [name]))
+            total += scores[np.arange(len(tids)), transition_model.tid_to_pdf[tids]].sum(dtype=float)
+            if transforms:
+                total += len(tids) * np.linalg.slogdet(transforms[cepstra.speaker(name)][:, :40].astype(float))[1]
+            frames += len(tids)
+    return total / frames
+
+
+def test_transforms_make_the_features_likelier(made, corpus, tmp_path):
+    """In the same space: the determinant of a transform counts. The same states, Gaussians and alignments."""
+    transforms = read_transforms(made / "sat")
+    adapted = likelihood(made / "sat", "final.mdl", corpus, transforms, tmp_path)
+    assert adapted > likelihood(made / "sat", "final.alimdl", corpus, {}, tmp_path) + 1
+    assert adapted > likelihood(made / "lda", "final.mdl", corpus, {}, tmp_path) + 1
+    assert all(np.linalg.det(matrix[:, :40].astype(float)) > 0 for matrix in transforms.values())
+
+
+def test_a_shorter_ladder_removes_the_rest_of_a_longer_one(corpus, made, tmp_path):
+    """The default for an hour or less is tri. What others left in a folder stays."""
+    out = tmp_path / "ali"
+    shutil.copytree(made, out)
+    (out / "sat/notes.txt").write_text("mine")
+    assert align(corpus, out, "--upto", "mono") == 0
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["mono", "sat"]
+    assert [path.name for path in (out / "sat").iterdir()] == ["notes.txt"]
+    assert not any((out / name).exists() for name in (*PROJECTED, *ADAPTED))
+    coverage = json.loads((out / "coverage.json").read_text())
+    assert coverage["dev"]["accepted"] == 5 and read_tree(out / "tree").N == 1
+
+
+def test_the_loaded_ladder_is_whole(made, corpus, tmp_path):
+    """`asr align --ali-dir` takes the last system's folder over, with the transforms."""
+    options = ["--train-data", corpus / "train", "--dev-data", corpus / "dev", "--out", tmp_path / "ali"]
+    assert main(["align", "--ali-dir", str(made / "sat"), *map(str, options)]) == 0
+    for name in ("final.mdl", "final.alimdl", "final.mat", "trans.1", "ali.1.gz", "final.occs", "pdf.ark"):
+        assert (tmp_path / "ali" / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_a_damaged_transform_is_refused(made, corpus, tmp_path, refused):
+    shutil.copytree(made / "sat", tmp_path / "sat")
+    whole = (tmp_path / "sat/trans.1").read_bytes()
+    (tmp_path / "sat/trans.1").write_bytes(whole[:-5])
+    options = ["--train-data", corpus / "train", "--dev-data", corpus / "dev", "--out", tmp_path / "ali"]
+    line = refused(["align", "--ali-dir", tmp_path / "sat", *options])
+    assert line.startswith(f"{tmp_path / 'sat/trans.1'}: ") and line.endswith(
+        "the file ends in the middle of this entry"
+    )
 
 
 @pytest.mark.parametrize(

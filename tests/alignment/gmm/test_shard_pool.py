@@ -20,6 +20,9 @@ class Lengths:
     def frames(self, name: str) -> int:
         return shard_pool.FRAMES_PER_SHARD
 
+    def speaker(self, name: str) -> str:
+        return name
+
 
 def ready(setups: list[tuple]) -> int:
     return len(setups)

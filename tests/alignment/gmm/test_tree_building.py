@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from asr.alignment.gmm.shard import ContextStatistics
+from asr.alignment.gmm.context_statistics import ContextStatistics
 from asr.alignment.gmm.tree_building import Questions, gaussian_log_likelihood, grow
 from asr.kaldi.tree import PDF_CLASS_KEY, Constant, Split
 from asr.lang.phone_classes import Root

@@ -40,7 +40,6 @@ def test_it_is_a_mapping_like_that_of_the_features(opened):
     assert list(reader) == list(features) and len(reader) == 49
     assert "CV0001-18658374" in reader and "other" not in reader
     assert reader.data == features.data and reader.description == features.description
-    frames = len(features["CV0001-18658374"])
 
 
 def test_columns_are_normalised_by_the_sums_of_training_frames(kaldi_speakers, opened, tmp_path):
