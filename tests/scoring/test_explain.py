@@ -62,7 +62,7 @@ def decoded(system, tmp_path, monkeypatch):
     record["settings"] |= {"beam": 13.0, "max_active": 7000, "lattice_beam": 6.0}
     (out / "decode.json").write_text(json.dumps(record))
     assert main(["score", f"--ref={data / 'text'}", f"--hyp={out / 'hyp.txt'}", f"--out={out}"]) == 0
-    monkeypatch.setattr(explain, "acoustic_source", lambda *_: AcousticSource(loglikes.__getitem__))
+    monkeypatch.setattr(explain, "source_of", lambda *_: AcousticSource(loglikes.__getitem__))
     return out, system / "lang"
 
 
@@ -123,7 +123,7 @@ def test_utterances_that_cannot_be_searched_are_named(decoded, capsys):
 
 def test_the_loglikes_are_those_of_the_reference(decoded, system):
     used = explain._Scored.read(decoded[0], system / "lang").used
-    source = explain.acoustic_source()
+    source = explain.source_of()
     reference = ReferencePdfs(used, source)
     model = read_transition_model(system / "model/final.mdl")
     loglikes = reference.loglikes_of("u1")
