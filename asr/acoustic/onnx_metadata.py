@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import __version__
+from asr.acoustic.adaptation import KEY
 from asr.acoustic.model import DISABLED, AcousticModel
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS, PITCH_DIM
 from asr.features.normalise import VARIANCE_FLOOR
@@ -36,14 +37,23 @@ KALDI_KIND: dict[str, dict[str, Any]] = {
     "mfcc": {"cepstral_lifter": 22.0},
 }
 KALDI_PITCH = {"pitch_columns": ["pov", "normalised log pitch", "delta"], "delta_pitch_noise_stddev": 0.0}
+#: of a network that hears columns adapted to the speaker
+ADAPTED = (
+    "columns after those of the features, made of the same sound: cepstra (the cosine transform of the filter banks, "
+    "or the MFCC, at most 13, liftered) and pitch, minus the speaker's mean, spliced as adapt/splice_opts says, "
+    "projected by adapt/final.mat, then the speaker's fMLLR transform (none for an unknown speaker), then "
+    "(x - mean) / sqrt(variance) by the sums in adapt/columns.mat, laid out as compute-cmvn-stats does; the files "
+    "are in the model folder and in its package"
+)
 _NOT_STATED = "not stated in the model's config.json"
 
 
 def metadata(model: AcousticModel) -> dict[str, str]:
     """Return the file's metadata_props.
 
-    usage, features, normalisation, splicing and log_likelihoods describe input and output in words; feature_settings,
-    network, training, log_priors and disabled_pdfs are JSON; the rest are numbers.
+    usage, features, normalisation, adapted_columns (if the network hears them), splicing and log_likelihoods describe
+    input and output in words; feature_settings, network, training, log_priors and disabled_pdfs are JSON; the rest
+    are numbers.
     """
     shape, config = model.network.config, model.config
     settings = config.get("features", {})
@@ -55,6 +65,7 @@ def metadata(model: AcousticModel) -> dict[str, str]:
         "features": _feature_text(settings),
         "feature_settings": _json(_feature_settings(settings)),
         "normalisation": _normalisation_text(settings),
+        **({"adapted_columns": ADAPTED} if KEY in config else {}),
         "splicing": f"included: frames t-{shape.context}..t+{shape.context}; beyond the ends the first and the last "
         "frame are repeated",
         "log_likelihoods": "loglikes[t, j] = log_posteriors[t, j] - prior_scale * log_priors[j], natural logs, "

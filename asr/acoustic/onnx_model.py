@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr import __version__
-from asr.acoustic.adaptation import refuse_adapted
 from asr.acoustic.model import DISABLED, AcousticModel
 from asr.acoustic.onnx_metadata import disabled, metadata
 from asr.errors import InputError
@@ -44,11 +43,11 @@ def export_onnx(model: AcousticModel, path: Path) -> None:
 
     Input "features" float32 (frames, feature_dim), normalised, not spliced; outputs "loglikes" and "log_posteriors",
     float32 (frames, num_pdfs), natural logs. The graph takes all frames at once: memory grows with their number.
-    Raises InputError for a network beyond protobuf's 2 GiB, and for one that adapts to speakers.
+
+    Raises InputError for a network beyond protobuf's 2 GiB.
     """
     import onnx
 
-    refuse_adapted(model.config, "ONNX", path.parent)
     size = 4 * sum(parameter.numel() for parameter in model.network.parameters())
     if size > MAX_BYTES:
         raise InputError(f"a network of {size:,} bytes does not fit an ONNX file of {MAX_BYTES:,}", file=path)
@@ -112,6 +111,7 @@ class _Graph:
 
         about = metadata(model)
         features = f"normalised, not spliced: {about['features']}. Normalisation: {about['normalisation']}"
+        features += f". Further {about['adapted_columns']}" if "adapted_columns" in about else ""
 
         def matrix(name: str, columns: int, text: str) -> onnx.ValueInfoProto:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["frames", columns], text)

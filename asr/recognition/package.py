@@ -20,7 +20,6 @@ import numpy as np
 
 from asr import __version__
 from asr.acoustic.adaptation import FOLDER as ADAPT_FOLDER
-from asr.acoustic.adaptation import KEY as ADAPT_KEY
 from asr.acoustic.adaptation import SYSTEM_FILES
 from asr.console import say
 from asr.errors import InputError
@@ -121,9 +120,7 @@ def _fill(settings: Settings, work: Path) -> None:
     name = settings.name or model_dir.resolve().parent.name
     bundle = Bundle(work, name, weights, beams, FeatureConfig(**known), bool(features["norm_vars"]), statistics)
     facts: dict[str, Any] = {"made_with": f"yibian {__version__}", "results": _results(model_dir)}
-    if settings.onnx and ADAPT_KEY in model.config:
-        say("package: no model.onnx: ONNX cannot hold this network's adaptation to speakers")
-    elif settings.onnx:
+    if settings.onnx:
         model.prior_scale = weights.prior_scale
         facts["onnx_difference"] = _onnx(model, work / "model.onnx")
     (work / "README.md").write_text(

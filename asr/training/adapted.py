@@ -72,13 +72,19 @@ def open_features(
 
 
 def sat_folder(settings: Settings) -> Path | None:
-    """Return the folder of the SAT system; None with --adapt none. Raises InputError if there is none."""
+    """Return the folder of the SAT system; None without adapted columns.
+
+    Raises InputError if --adapt fmllr finds none. --adapt auto wants one, and features normalised by speaker.
+    """
     if settings.adapt == "none":
         return None
     if settings.sat is not None:
         return settings.sat
     folders = [settings.ali / "sat", settings.ali]
     found = next((folder for folder in folders if (folder / f"{TRANSFORMS}1").is_file()), None)
+    if settings.adapt == "auto":
+        by_speaker = describe(settings.train_data).get("norm") == "speaker"
+        return found if by_speaker else None
     if found is None:
         raise InputError(
             "--adapt fmllr needs alignments that were made with speaker adaptation (trans.1); "

@@ -37,13 +37,15 @@ class Settings:
     context: int = option(5, help="frames spliced on each side", most=10**4, least=0)
     minibatch: int = option(0, help="frames per push; 0: 64 to 512, by the hours of speech", most=10**8, least=0)
     adapt: str = option(
-        "none", help="fmllr: also hear 40 columns adapted to the speaker by the SAT system", choices=("none", "fmllr")
+        "auto",
+        help="fmllr: also hear 40 columns adapted to the speaker by the SAT system; auto: if ALI has one",
+        choices=("auto", "fmllr", "none"),
     )
     adapt_forget: float = option(
-        0.2, help="with --adapt: share of utterances heard as if the speaker were unknown", least=0, most=1
+        0.2, help="with adapted columns: share of utterances heard as if the speaker were unknown", least=0, most=1
     )
     sat: Path | None = option(
-        None, help="with --adapt: folder of the SAT system (final.mat trans.N); none: ALI/sat, else ALI"
+        None, help="with --adapt fmllr: folder of the SAT system (final.mat trans.N); none: ALI/sat, else ALI"
     )
     mask_bins: int = option(0, help="SpecAugment: widest mask over mel bins; 0: none", least=0)
     mask_frames: int = option(

@@ -84,10 +84,10 @@ def recogniser(adapting):
         yield made
 
 
-def test_a_package_keeps_the_system_and_has_no_onnx_file(adapting):
+def test_a_package_keeps_the_system(adapting):
     names = {str(path.relative_to(adapting)) for path in adapting.rglob("*") if path.is_file()}
     assert names >= {"adapt/final.mat", "adapt/final.mdl", "adapt/columns.mat", "adapt/splice_opts"}
-    assert "graph/phones/silence.csl" in names and "model.onnx" not in names
+    assert {"graph/phones/silence.csl", "model.onnx"} <= names
     card = (adapting / "README.md").read_text(encoding="utf-8")
     assert "4 more columns are adapted to the speaker (fmllr)" in card and "`adapt/`" in card
 
