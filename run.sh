@@ -130,7 +130,7 @@ score() {
   for set in dev test; do
     asr score --ref "$exp/data/$set/text" --hyp "$exp/$model/decode_$set/hyp.txt" --set-name "$set" \
       --utt2spk "$exp/data/$set/utt2spk" --out "$exp/$model/decode_$set" || return
-    asr explain --decoded "$exp/$model/decode_$set" --lang "$exp/lang" --nj "$nj" || return
+    asr explain --decoded "$exp/$model/decode_$set" --lang "$exp/lang" || return
   done
 }
 report() {

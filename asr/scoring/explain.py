@@ -49,7 +49,6 @@ class Settings:
     lang: Path = option(help="lang directory that the graph was made of")
     minutes: float = option(30.0, help="most speech to search with the reference's own phones; 0: none", least=0)
     seed: int = option(0, help="selects the part of the set", least=0)
-    nj: int = option(0, help="searching processes; 0: one per core", least=0, affects=False)
 
 
 def run(settings: Settings) -> None:
@@ -124,7 +123,7 @@ def _perfect(settings: Settings, decoded: _Scored) -> dict[str, Any] | None:
         source = source.first  # it aligns the references well enough
     most_frames = settings.minutes * 60_000 / source.frame_shift_ms
     part = _part(decoded.pairs, num_frames(used.data), most_frames, settings.seed)
-    results = search_perfectly(used, part, source, settings.nj)
+    results = search_perfectly(used, part, source)
     texts = {
         utterance: (_reference(decoded.pairs[utterance]), decoded.units(result.words))
         for utterance, result in results.items()

@@ -5,7 +5,7 @@ log-likelihoods in which that pdf costs nothing, and every other one so much tha
 graph has no path through the right ones, as at a word that the lexicon lacks. What is still wrong is due to the
 language model, the lexicon, and states that several phones share: homophones above all.
 
-    searched = search_perfectly(used, utterances, source, nj=0)
+    searched = search_perfectly(used, utterances, source)
     searched["u1"].words
 """
 
@@ -32,13 +32,14 @@ from asr.errors import InputError
 from asr.kaldi.alignments import to_pdf
 from asr.kaldi.transition_model import read_transition_model
 from asr.kaldi.tree import read_tree
-from asr.parallel.processes import processes_for
 
 #: what a frame in a wrong pdf costs in the search, after the acoustic scale; about as much as its whole beam
 WRONG_FRAME = 10.0
 #: how much less likely than a frame's best pdf another one may be in the alignment; otherwise a pdf that training
 #: never saw, as of the noise that stands for an unknown word, makes its utterance impossible
 LEAST_LIKELY = 30.0
+#: of the second try of an alignment: so wide that it finds a path through every utterance that is long enough
+RETRY_BEAM = 1000.0
 #: only the best path is read
 LATTICE_BEAM = 0.1
 
@@ -65,7 +66,7 @@ class ReferencePdfs:
             lang = AlignmentLang.read(used.lang, Path(work))
             self.words = lang.word_ids(used.data)
             self.graphs = GraphCompiler(read_tree(used.model / "tree"), self.model, lang.lexicon)
-        self.beams = AlignmentBeams()
+        self.beams = AlignmentBeams(retry_beam=RETRY_BEAM)
         self.transitions = scores_of_transitions(self.model, self.beams)
 
     def loglikes_of(self, utterance: str) -> Floats:
@@ -87,16 +88,15 @@ class ReferencePdfs:
         return result
 
 
-def search_perfectly(
-    used: DecodedWith, utterances: Sequence[str], source: AcousticSource, nj: int
-) -> dict[str, SearchResult]:
-    """Return the result of each utterance; one that cannot be aligned has a fault. nj: processes; 0: one per core.
+def search_perfectly(used: DecodedWith, utterances: Sequence[str], source: AcousticSource) -> dict[str, SearchResult]:
+    """Return the result of each utterance; one that cannot be aligned has a fault.
 
-    Raises InputError if graph, model and lang directory cannot be read.
+    Searches in this process: few paths are left, so that the search takes less time than the alignment. Raises
+    InputError if graph, model and lang directory cannot be read.
     """
     reference = ReferencePdfs(used, source)
     beams = dataclasses.replace(used.beams, lattice_beam=LATTICE_BEAM)
     setup = SearchSetup(used.graph, used.model / "final.mdl", beams)
     task = SearchTask(used.weights.lm_weight, used.weights.penalty, frame_shift_s=source.frame_shift_ms / 1000)
-    with SearchPool(setup, processes_for(nj, len(utterances))) as pool:
+    with SearchPool(setup, 1) as pool:
         return pool.decode(utterances, reference.loglikes_of, task, what=f"explain: {used.data.name}")

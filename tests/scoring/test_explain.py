@@ -68,7 +68,7 @@ def decoded(system, tmp_path, monkeypatch):
 
 def run(decoded, *options):
     out, lang = decoded
-    status = main(["explain", f"--decoded={out}", f"--lang={lang}", "--nj=1", *options])
+    status = main(["explain", f"--decoded={out}", f"--lang={lang}", *options])
     path = out / "explained.json"
     return status, json.loads(path.read_text("utf-8")) if path.is_file() else None
 
