@@ -12,7 +12,7 @@ from asr.decoding.decode import Settings, decode_set
 from asr.decoding.pool import SearchPool
 from asr.decoding.tuning import Weights
 from asr.decoding.two_pass import adapted, silence_of, speech
-from asr.decoding.utterance import SearchSetup
+from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 from asr.features.adaptation.affine import transformed
 from asr.features.adaptation.fmllr import expected
@@ -140,6 +140,17 @@ def test_transforms_do_not_depend_on_the_processes(graph, toy_model, speech_of):
         with SearchPool(SearchSetup(graph, toy_model / "final.mdl", Beams()), nj) as pool:
             adapted(kept, pool, sorted(speech_of[0]), WEIGHTS, frozenset())
     assert found[0] == found[1] and list(found[0]) == ["moved", "same"]
+
+
+def test_a_task_may_have_beams_of_its_own(graph, toy_model, speech_of):
+    loglikes = source_of(speech_of[0]).first.loglikes_of("same-000")
+    searcher = SearchSetup(graph, toy_model / "final.mdl", Beams(beam=9.0)).searcher()
+    path = searcher.run(loglikes, SearchTask(1.0, path=True, words=False, beams=Beams(beam=0.5)))
+    assert path.path.tolist() == [18, 18] and path.hypothesis is None and path.lattice is None
+    assert searcher.decoder.beams == Beams(beam=9.0)
+    both = searcher.run(loglikes, SearchTask(1.0, path=True))
+    assert both.words == ("甲",) and both.path.tolist() == [18, 18]
+    assert searcher.run(loglikes, SearchTask(1.0)).path is None
 
 
 def test_silence_and_utterances_without_features_do_not_count(graph, toy_model, speech_of):

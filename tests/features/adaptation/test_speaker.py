@@ -1,9 +1,12 @@
 """A speaker's transform: with little speech near the identity and never worse than it on other utterances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from asr.errors import InputError
+from asr.features.adaptation.affine import transformed
 from asr.features.adaptation.fmllr import accumulate, identity, objective
 from asr.features.adaptation.speaker import SpeakerModel
 
@@ -60,3 +63,20 @@ def test_other_pdfs_and_other_gaussians_are_refused(kaldi_speakers, tmp_path):
     (tmp_path / "final.alimdl").write_bytes((kaldi_speakers.folder / "tri3" / "final.mdl").read_bytes())
     with pytest.raises(InputError, match=r"final.alimdl: does not have the Gaussians of the final.mdl beside it"):
         SpeakerModel.read(tmp_path, np.ones(1176))
+
+
+def test_gaussians_are_chosen_before_adaptation_by_alimdl_and_after_it_by_the_final_model(kaldi_speakers, model):
+    other = replace(model, unadapted=replace(model.target, means=model.target.means + 1))
+    features, pdfs, weights = parts_of(kaldi_speakers)["CV0231-" + first_of(kaldi_speakers, "CV0231")]
+    before = other.sums(features, pdfs, weights)
+    wanted = accumulate(
+        model.target, features, pdfs, weights, posteriors=other.unadapted, posterior_features=features
+    )
+    assert before.beta == wanted.beta and np.array_equal(before.G, wanted.G)
+    assert not np.array_equal(before.K, model.sums(features, pdfs, weights).K)
+    matrix = other.transform(before).matrix
+    after = other.sums(features, pdfs, weights, matrix)
+    seen = transformed(features, matrix)
+    wanted = accumulate(model.target, features, pdfs, weights, posterior_features=seen)
+    assert np.array_equal(after.K, wanted.K)
+    assert np.array_equal(other.estimate(features, pdfs, weights).matrix, other.transform(after).matrix)
