@@ -13,6 +13,7 @@ import pytest
 from repository import ROOT
 
 NUMBERS = {"server_over_compute_512", "server_over_compute_256", "over_allreduce", "over_hogwild", "checkpoint_share"}
+NUMBERS |= {"shuffled_over_blocks", "store_over_floats"}
 
 pytestmark = pytest.mark.skipif(
     not any((ROOT / ".venv" / name).is_file() for name in ("ready", "ready-test")),

@@ -33,8 +33,8 @@ RATIOS = {
     "over_allreduce": (Variant("server", "big", 256), Variant("allreduce", "big", 256)),
     "over_hogwild": (Variant("server", "big", 256), Variant("hogwild", "big", 256)),
     "bfloat16_over_float32": (Variant("server bf16", "big", 256), Variant("server", "big", 256)),
-    "shuffled_over_blocks": (Variant("server", "default", 256), Variant("server blocks", "default", 256)),
-    "store_over_floats": (Variant("store", "default", 256), Variant("floats", "default", 256)),
+    "shuffled_over_blocks": (Variant("server", "big", 256), Variant("server blocks", "big", 256)),
+    "store_over_floats": (Variant("store", "big", 256), Variant("floats", "big", 256)),
 }
 #: shown beside them: what natural gradients cost
 NATURAL = {"natural_over_plain": (Variant("server natural", "big", 256), Variant("server", "big", 256))}
