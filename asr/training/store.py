@@ -90,6 +90,8 @@ class Layout:
 class FrameStore:
     """A store in the process that wrote it, and, without the names, in one that received it.
 
+    Others can open it as long as the object that `StoreWriter.finish` returned exists.
+
     lengths: frames of each utterance; frames: of all; bytes: of the arrays, without room that was not used.
     """
 

@@ -73,7 +73,8 @@ class Bench:
             for name, case in self.cases.items()
         }
         _note("starting processes")
-        pair = Pair({name: self._job(name) for name in self.cases}, self.folder, self.stack)
+        jobs = {name: self._job(name) for name in self.cases}  # the children open their stores while these live
+        pair = Pair(jobs, self.folder, self.stack)
         for name, case in self.cases.items():
             for minibatch in case.minibatches:
                 self._hold(Variant("server", name, minibatch), "float32")
