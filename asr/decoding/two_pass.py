@@ -33,6 +33,8 @@ from asr.tables import read_symbols
 
 #: of the first pass: decode_fmllr's, with a narrower lattice, of which only the best path is read
 FIRST_BEAMS = Beams(10.0, 2000, 2.0)
+#: ten minutes of a speaker are enough for a transform; the bound of memory where many people share a name
+MOST_FRAMES = 60_000
 
 
 def adapted(
@@ -77,9 +79,11 @@ def _estimate(
     paths: Sequence[tuple[str, Ints]],
     silence: frozenset[int],
 ) -> Fmllr:
-    """Return a speaker's transform from the best paths, transition-ids, of his utterances."""
-    tids = np.concatenate([path for _, path in paths])
-    features = np.concatenate([source.projected(utterance) for utterance, _ in paths])
+    """Return a speaker's transform from the best paths, transition-ids, of the first utterances of that speaker."""
+    before = np.cumsum([0, *(len(path) for _, path in paths)])
+    some = [item for item, frames in zip(paths, before, strict=False) if frames < MOST_FRAMES]
+    tids = np.concatenate([path for _, path in some])
+    features = np.concatenate([source.projected(utterance) for utterance, _ in some])
     return source.model.estimate(features, transition_model.tid_to_pdf[tids], speech(tids, transition_model, silence))
 
 

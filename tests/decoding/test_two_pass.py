@@ -142,6 +142,14 @@ def test_transforms_do_not_depend_on_the_processes(graph, toy_model, speech_of):
     assert found[0] == found[1] and list(found[0]) == ["moved", "same"]
 
 
+def test_a_speaker_has_no_more_frames_than_memory_should_hold(graph, toy_model, speech_of, monkeypatch):
+    monkeypatch.setattr("asr.decoding.two_pass.MOST_FRAMES", 31)
+    names = sorted(name for name in speech_of[0] if name.startswith("moved"))
+    with SearchPool(SearchSetup(graph, toy_model / "final.mdl", Beams()), 1) as pool:
+        _, record = adapted(source_of(speech_of[0]), pool, names, WEIGHTS, frozenset())
+    assert record["speakers"]["moved"]["frames"] == 32  # whole utterances of two frames
+
+
 def test_a_task_may_have_beams_of_its_own(graph, toy_model, speech_of):
     loglikes = source_of(speech_of[0]).first.loglikes_of("same-000")
     searcher = SearchSetup(graph, toy_model / "final.mdl", Beams(beam=9.0)).searcher()
