@@ -1,7 +1,8 @@
 """Alignments of perturbed copies: the original's pdf-ids, stretched as the sound was.
 
 Reads   ORIGINALS, an align folder: pdf.ark final.mdl tree phones.txt; the data: utt2uniq perturb utt2num_frames
-Writes  OUT: pdf.ark ali_train_pdf.counts coverage.json final.mdl tree phones.txt
+        sat, if it is there
+Writes  OUT: pdf.ark ali_train_pdf.counts coverage.json final.mdl tree phones.txt; sat without its alignments
 
 A copy at another speed has the same states at other times; rooms and noise change no times. So no copy is aligned
 anew, and its alignment is that of the clean sound, as in Kaldi's multi-condition recipes. Transition-ids, whose
@@ -12,6 +13,7 @@ self-loops would not fit, are not written: training needs only pdf-ids.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from asr.kaldi.transition_model import Ints
 from asr.sound.perturbation import Perturbation
 from asr.tables import read_parsed, read_table
 
+SAT = "sat"  # the folder of the ladder's system with speaker adaptation
+
 
 def inputs_of(originals: Path, data: Path) -> list[Path]:
     """Return the files that decide the result. Raises InputError if one is missing."""
@@ -37,7 +41,8 @@ def inputs_of(originals: Path, data: Path) -> list[Path]:
     for name in ("pdf.ark", "ali_train_pdf.counts"):
         if not (originals / name).is_file():
             raise InputError("no such file: --originals is a folder that python -m asr align made", file=originals)
-    return [*tables, originals / "pdf.ark", *(originals / name for name in _system_files(originals))]
+    system = [*_system_files(originals), *_adaptation_files(originals)]
+    return [*tables, originals / "pdf.ark", *(originals / name for name in system)]
 
 
 def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
@@ -45,7 +50,9 @@ def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
     num_pdfs = len(read_counts(originals / "ali_train_pdf.counts"))
     left_out = LeftOutAlignments("copies do not fit their originals")
     written = write_targets(_pairs(originals, request, left_out.reasons), num_pdfs, request, left_out)
-    return [*written, *copy_system(originals, request.out, _system_files(originals))]
+    system = [*_system_files(originals), *_adaptation_files(originals)]
+    shutil.rmtree(request.out / SAT, ignore_errors=True)  # of earlier originals, who may have had other speakers
+    return [*written, *copy_system(originals, request.out, system)]
 
 
 def stretched(pdfs: Ints, speed: float, frames: int) -> Ints:
@@ -78,3 +85,10 @@ def _pairs(originals: Path, request: LoadRequest, faults: dict[str, str]) -> Ite
 
 def _system_files(originals: Path) -> list[str]:
     return [name for name in SYSTEM_FILES if (originals / name).is_file()]
+
+
+def _adaptation_files(originals: Path) -> list[str]:
+    """Return the files of the system with speaker adaptation, from which training transforms the copies' speakers."""
+    files = (originals / SAT).rglob("*")
+    made = [path for path in files if path.is_file() and not path.name.startswith((".", "ali."))]
+    return sorted(str(path.relative_to(originals)) for path in made)

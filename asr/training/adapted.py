@@ -27,8 +27,11 @@ from asr.features.adaptation.affine import TRANSFORMS, read_transforms
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
 from asr.features.reader import FeatureReader, describe
+from asr.kaldi.counts import read_counts
+from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import read_transition_model
 from asr.training.settings import Settings
+from asr.training.unseen_speakers import SILENCE_FILE, estimated
 
 #: frames that the mean and scale of the columns are computed from
 SAMPLE_FRAMES = 200_000
@@ -39,12 +42,12 @@ Features = FeatureReader | AdaptedReader
 class AdaptedData:
     """How every process of a run reads adapted features.
 
-    model: the model folder; sat: the SAT system's; columns: the adapted columns beside the features' own.
+    model: the model folder; columns: the adapted columns beside the features' own; transforms: of the speakers.
     """
 
     model: Path
-    sat: Path
     columns: int
+    transforms: dict[str, Floats]
     forgetting: Forgetting
 
     @property
@@ -60,7 +63,7 @@ class AdaptedData:
     def reader(self, features: FeatureReader, *, forget: bool) -> AdaptedReader:
         """Return the reader of a data directory; forget: some utterances without their speaker's transform."""
         columns = AdaptedColumns.read(self.model / FOLDER, features.description)
-        return AdaptedReader(features, columns, read_transforms(self.sat), self.forgetting if forget else None)
+        return AdaptedReader(features, columns, self.transforms, self.forgetting if forget else None)
 
 
 def open_features(
@@ -99,7 +102,7 @@ def sat_files(settings: Settings) -> list[Path]:
     folder = sat_folder(settings)
     if folder is None:
         return []
-    named = [folder / name for name in SYSTEM_FILES if (folder / name).is_file()]
+    named = [folder / name for name in (*SYSTEM_FILES, SILENCE_FILE) if (folder / name).is_file()]
     return [*named, *sorted(folder.glob(f"{TRANSFORMS}[0-9]*"))]
 
 
@@ -116,8 +119,13 @@ def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     copy_adaptation(sat, settings.out)
     (settings.out / FOLDER / STATISTICS).unlink(missing_ok=True)
     columns = AdaptedColumns.read(settings.out / FOLDER, describe(settings.train_data)).dim
-    adapted = AdaptedData(settings.out, sat, columns, Forgetting(settings.adapt_forget, settings.seed))
+    transforms = read_transforms(sat)
+    adapted = AdaptedData(settings.out, columns, transforms, Forgetting(settings.adapt_forget, settings.seed))
     reader = adapted.reader(FeatureReader(settings.train_data), forget=True)
+    unknown = {reader.speaker(utterance) for utterance in targets.lengths}.difference(transforms)
+    if unknown and (sat / SILENCE_FILE).is_file():
+        counts = read_counts(settings.ali / "ali_train_pdf.counts")
+        transforms |= estimated(reader, targets, counts, sat, unknown)
     _check_speakers(reader, targets, sat)
     _measure(reader, targets, settings).write_statistics(settings.out / FOLDER)
     return adapted

@@ -129,6 +129,9 @@ def test_copies_get_features_and_alignments(data: Path, tmp_path: Path, refused)
     pdfs = {key: np.arange(count, dtype=np.int32) % 5 for key, count in frames.items()}
     write_int_vectors(ali / "pdf.ark", pdfs.items())
     (ali / "ali_train_pdf.counts").write_text("[ 1 1 1 1 1 ]\n")
+    (ali / "sat").mkdir()
+    for name in ("trans.1", "ali.1.gz", ".done"):
+        (ali / "sat" / name).write_text(name)
     out = tmp_path / "more"
     assert main(["perturb", "--data", str(data), "--out", str(out), "--speeds", "0.9,1", "--noisy-copies", "1"]) == 0
     assert main(["features", "--data", str(out), "--out", str(tmp_path / "g"), "--nj", "1"]) == 0
@@ -138,6 +141,7 @@ def test_copies_get_features_and_alignments(data: Path, tmp_path: Path, refused)
     lengths = {key: int(value) for key, value in read_table(out / "utt2num_frames").items()}
     assert {key: len(vector) for key, vector in made.items()} == lengths and len(made) == 12
     assert made["s1u1"].tolist() == pdfs["s1u1"].tolist()
+    assert [path.name for path in (tmp_path / "ali2" / "sat").iterdir()] == ["trans.1"]  # for the copies' speakers
     assert lengths["sp0.9-s1u1"] == 1 + (round(4800 / 0.9) - 400) // 160
     write_int_vectors(ali / "pdf.ark", (pdfs | {"s1u1": pdfs["s1u1"][:-12]}).items())
     line = refused([*align, "--max-missing", "0.2"])

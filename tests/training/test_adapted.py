@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+from kaldi_speakers import SILENCES
 
 from asr.acoustic.adaptation import NetworkAdaptation, refuse_adapted
+from asr.acoustic.examples import Targets
 from asr.acoustic.model import AcousticModel, read_config
 from asr.acoustic.onnx_metadata import metadata
 from asr.acoustic.onnx_model import check_onnx, export_onnx
@@ -14,8 +16,12 @@ from asr.cli import main
 from asr.decoding.acoustic import AcousticSource, TwoPassSource, acoustic_source, model_files
 from asr.errors import InputError
 from asr.features.adaptation.affine import write_transforms
+from asr.features.adaptation.columns import AdaptedColumns
+from asr.features.adaptation.fmllr import accumulate, identity, objective
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
 from asr.features.reader import FeatureReader
+from asr.kaldi.mixtures import read_mixtures
+from asr.training.unseen_speakers import estimated
 
 SIZES = ["--layers", "1", "--width", "16", "--minibatch", "512", "--context", "0", "--heldout-frames", "500"]
 SIZES += ["--workers", "1", "--precision", "float32", "--evaluations", "1", "--dropout", "0"]
@@ -98,6 +104,32 @@ def test_the_transforms_are_inputs_of_the_run(material, trained, kaldi_speakers,
     heard = capsys.readouterr()
     assert "4 of 6 speakers have no transform: CV0008, CV0168, CV0231, CV0238" in heard.out + heard.err
     assert (out / "final.safetensors").read_bytes() != weights
+
+
+def test_transforms_of_speakers_without_one_are_estimated(material, kaldi_speakers, tmp_path, capsys):
+    """As those of perturbed copies: near Kaldi's own transforms, if the SAT folder says which phones are silence."""
+    ali = shutil.copytree(material[1], tmp_path / "ali")
+    theirs = kaldi_speakers.transforms
+    write_transforms(ali, [{"CV0001": theirs["CV0001"]}])
+    (ali / "phones").mkdir()
+    (ali / "phones" / "silence.csl").write_text(":".join(map(str, SILENCES)) + "\n")
+    out = tmp_path / "net"
+    assert main(argv((material[0], ali), out, "--adapt", "fmllr")) == 0
+    said = capsys.readouterr()
+    assert "estimated the transforms of 5 speakers whom the SAT system does not know" in said.out
+    assert "have no transform" not in said.out + said.err
+    features = FeatureReader(material[0])
+    reader = AdaptedReader(features, AdaptedColumns.read(ali, features.description), {"CV0001": theirs["CV0001"]})
+    pdfs = Targets.read(ali / "pdf.ark", 1176, {name: len(features[name]) for name in features})
+    counts = np.bincount(pdfs.flat.numpy(), minlength=1176)
+    found = estimated(reader, pdfs, counts, ali, ["CV0231", "CV0238", "nobody"])
+    assert sorted(found) == ["CV0231", "CV0238"]
+    gaussians, (labels, weights) = read_mixtures(ali / "final.mdl"), kaldi_speakers.aligned("tri2_ali")
+    for speaker, matrix in found.items():  # ours has a prior, and estimates twice
+        own = kaldi_speakers.speakers == speaker
+        sums = accumulate(gaussians, kaldi_speakers.projected[own], labels[own], weights[own])
+        before, ours, kaldis = (objective(sums, each) for each in (identity(40), matrix, theirs[speaker]))
+        assert ours - before > 0.9 * (kaldis - before) > 0
 
 
 def test_what_cannot_be_adapted_is_refused(material, trained, tmp_path, refused):

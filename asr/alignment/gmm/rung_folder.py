@@ -1,8 +1,8 @@
 """The folder of a trained system, as Kaldi's steps leave it.
 
 Writes  final.mdl tree phones.txt ali.*.gz num_jobs final.occs cmvn_opts mfcc.conf; delta_opts, or splice_opts
-        final.mat full.mat; of a system with speaker adaptation final.alimdl and trans.*, cut as ali.*; features.json,
-        with which the decoder recognises the features; unaligned.txt (utterance, reason)
+        final.mat full.mat; of a system with speaker adaptation final.alimdl, phones/silence.csl and trans.*, cut as
+        ali.*; features.json, with which the decoder recognises the features; unaligned.txt (utterance, reason)
 
     write_rung(Path("exp/ali/sat"), lang, rung, jobs, faults, [Path("exp/data/train")])
 """
@@ -10,7 +10,7 @@ Writes  final.mdl tree phones.txt ali.*.gz num_jobs final.occs cmvn_opts mfcc.co
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,11 @@ from asr.kaldi.system import write_system
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.tables import write_table
 
+#: as in a graph folder: with it, transforms of other speakers can be estimated
+SILENCE = "phones/silence.csl"
 #: what write_rung writes beside the archives
 FILES: tuple[str, ...] = ("final.mdl", "tree", "phones.txt", "cmvn_opts", "mfcc.conf", "delta_opts", "splice_opts")
-FILES += ("final.mat", "full.mat", "final.alimdl", OCCUPANCY, DESCRIPTION, UNALIGNED)
+FILES += ("final.mat", "full.mat", "final.alimdl", OCCUPANCY, DESCRIPTION, UNALIGNED, SILENCE)
 
 
 def write_rung(
@@ -57,7 +59,7 @@ def write_rung(
     for name, text in texts.items():
         with atomic(out / name) as handle:
             handle.write(text)
-    _write_transforms(out, rung)
+    _write_transforms(out, rung, lang.classes.silence)
     write_json(out / DESCRIPTION, about, indent=2)
     write_table(out / UNALIGNED, faults)
     jobs = cut(parts, data, len(parts))
@@ -72,8 +74,9 @@ def remove_rung(out: Path) -> None:
     remove_alignments(out)
     for path in (*out.glob("trans.*"), *(out / name for name in FILES)):
         path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        out.rmdir()
+    for folder in (out / "phones", out):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def occupancy(parts: Sequence[Mapping[str, Ints]], model: TransitionModel) -> npt.NDArray[np.int64]:
@@ -85,8 +88,8 @@ def occupancy(parts: Sequence[Mapping[str, Ints]], model: TransitionModel) -> np
     return counts
 
 
-def _write_transforms(out: Path, rung: Rung) -> None:
-    """Write the matrices of the features, and the Gaussians for features without speakers' transforms."""
+def _write_transforms(out: Path, rung: Rung, silence: Collection[int]) -> None:
+    """Write the matrices of the features; the Gaussians for unadapted features, and which phones adapt no speaker."""
     space = rung.space
     if space.context is not None and space.projection is not None:
         write_splice_opts(out, space.context)
@@ -96,6 +99,8 @@ def _write_transforms(out: Path, rung: Rung) -> None:
     if rung.unadapted is not None:
         with atomic(out / "final.alimdl", "wb") as handle:
             handle.write(b"\0B" + rung.system.model.to_bytes() + rung.unadapted.to_bytes())
+        with atomic(out / SILENCE) as handle:
+            handle.write(":".join(map(str, sorted(silence))) + "\n")
 
 
 def _mfcc_options(about: Mapping[str, Any]) -> str:
