@@ -21,12 +21,13 @@ import numpy as np
 
 from asr.console import say
 from asr.decoding.acoustic import AcousticSource, TwoPassSource
-from asr.decoding.arrays import Floats, Ints
+from asr.decoding.arrays import Ints
 from asr.decoding.beam.search import Beams
 from asr.decoding.pool import SearchPool
 from asr.decoding.utterance import SearchTask
 from asr.decoding.weights import Weights
 from asr.features.adaptation.fmllr import Fmllr
+from asr.features.adaptation.speaker import speech
 from asr.kaldi.transition_model import TransitionModel
 from asr.lang.phone_classes import class_ids
 from asr.tables import read_symbols
@@ -85,11 +86,6 @@ def _estimate(
     tids = np.concatenate([path for _, path in some])
     features = np.concatenate([source.projected(utterance) for utterance, _ in some])
     return source.model.estimate(features, transition_model.tid_to_pdf[tids], speech(tids, transition_model, silence))
-
-
-def speech(tids: Ints, transition_model: TransitionModel, silence: frozenset[int]) -> Floats:
-    """Return the weights of frames in estimates, float32 (frames): 0 for phones in `silence`, else 1."""
-    return (~np.isin(transition_model.tid_to_phone[tids], sorted(silence))).astype(np.float32)
 
 
 def silence_of(graph: Path) -> frozenset[int]:

@@ -18,11 +18,11 @@ import numpy as np
 
 from asr.acoustic.adaptation import NetworkAdaptation
 from asr.decoding.arrays import Floats, Ints
-from asr.decoding.two_pass import silence_of, speech
+from asr.decoding.two_pass import silence_of
 from asr.errors import InputError
 from asr.features.adaptation.columns import AdaptedColumns
 from asr.features.adaptation.fmllr import FmllrSums
-from asr.features.adaptation.speaker import SpeakerModel
+from asr.features.adaptation.speaker import SpeakerModel, speech
 from asr.kaldi.transition_model import TransitionModel, read_transition_model
 from asr.recognition.bundle import Bundle
 

@@ -11,12 +11,12 @@ from asr.decoding.beam.search import Beams
 from asr.decoding.decode import Settings, decode_set
 from asr.decoding.pool import SearchPool
 from asr.decoding.tuning import Weights
-from asr.decoding.two_pass import adapted, silence_of, speech
+from asr.decoding.two_pass import adapted, silence_of
 from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 from asr.features.adaptation.affine import transformed
 from asr.features.adaptation.fmllr import expected
-from asr.features.adaptation.speaker import SpeakerModel
+from asr.features.adaptation.speaker import SpeakerModel, speech
 from asr.kaldi.mixtures import Mixtures
 from asr.kaldi.transition_model import read_transition_model
 from asr.tables import read_table

@@ -22,7 +22,7 @@ from asr.alignment.gmm.shard import GmmSystem, Shard
 from asr.alignment.gmm.speaker_transforms import SpeakerTransforms
 from asr.alignment.gmm.update import Sums, accumulate
 from asr.features.adaptation.fmllr import FmllrSums
-from asr.features.adaptation.speaker import SpeakerModel
+from asr.features.adaptation.speaker import SpeakerModel, speech
 from asr.kaldi.transition_model import Ints, TransitionModel
 
 BLOCK_FRAMES = 20_000
@@ -99,8 +99,3 @@ class AdaptingShard(Shard):
                 some, frames = [], 0
         if some:
             yield some, np.concatenate([self.alignments[key] for key in some])
-
-
-def speech(tids: Ints, model: TransitionModel, silence: frozenset[int]) -> npt.NDArray[np.float32]:
-    """Return the weights of frames, float32 (frames): 0 for phones in `silence`, else 1."""
-    return (~np.isin(model.tid_to_phone[tids], sorted(silence))).astype(np.float32)

@@ -11,6 +11,7 @@ reads   FOLDER/final.mdl, and final.alimdl if it is there
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from asr.features.adaptation.affine import transformed
 from asr.features.adaptation.fmllr import Fmllr, FmllrSums
 from asr.kaldi.mixtures import Mixtures, read_mixtures
 from asr.kaldi.stream import Floats
+from asr.kaldi.transition_model import Ints, TransitionModel
 
 TARGET = "final.mdl"
 UNADAPTED = "final.alimdl"
@@ -89,3 +91,8 @@ class SpeakerModel:
             found = self.transform(self.sums(features, pdfs, weights, found.matrix if found else None))
         assert found is not None
         return found
+
+
+def speech(tids: Ints, model: TransitionModel, silence: Collection[int]) -> npt.NDArray[np.float32]:
+    """Return the weights of frames in estimates, float32 (frames): 0 for the phones in `silence`, else 1."""
+    return (~np.isin(model.tid_to_phone[tids], sorted(silence))).astype(np.float32)

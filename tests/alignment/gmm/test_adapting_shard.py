@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asr.alignment.gmm import adapting_shard
-from asr.alignment.gmm.adapting_shard import AdaptingShard, speech
+from asr.alignment.gmm.adapting_shard import AdaptingShard
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.feature_space import FeatureSpace
 from asr.alignment.gmm.lda import LdaSums
@@ -14,7 +14,7 @@ from asr.alignment.gmm.speaker_transforms import SpeakerTransforms, improvement
 from asr.alignment.gmm.update import accumulate, update
 from asr.features.adaptation.affine import read_matrix, transformed
 from asr.features.adaptation.fmllr import expected
-from asr.features.adaptation.speaker import SpeakerModel
+from asr.features.adaptation.speaker import SpeakerModel, speech
 from asr.features.adaptation.splicing import SpliceContext
 from asr.kaldi.alignments import read_alignments
 from asr.kaldi.mixtures import Mixtures, read_mixtures
