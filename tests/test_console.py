@@ -183,7 +183,7 @@ def test_training_on_a_terminal(problem, columns, pattern):
     assert len({line[:20] for line in live}) > 20  # it moves
     lines = log.read_text().splitlines()
     assert screen(written, 10**6) == lines, "the screen shows the lines of the log"
-    assert "\x1b" not in log.read_text() and len(lines) == 10
+    assert "\x1b" not in log.read_text() and len(lines) == 11
     assert sum(LIVE.fullmatch(line) is not None for line in lines) == 5  # one for each held-out figure
     assert b"\x1b" not in (folder / "model" / "log" / "train.jsonl").read_bytes()
 

@@ -25,6 +25,7 @@ RUN_SH = set(OPTION.findall((ROOT / "run.sh").read_text(encoding="utf-8").split(
 #: options of Kaldi's programs and of git that messages, files and calls name
 FOREIGN = {"--snip-edges", "--norm-means", "--norm-vars", "--binary", "--disambig-symbol", "--max-arpa-warnings"}
 FOREIGN |= {"--read-symbol-table", "--no-spk-sort", "--always", "--abbrev", "--exclude", "--dirty"}
+FOREIGN |= {"--left-context", "--right-context"}
 STYLE = re.compile(r"var\(--|:root")
 
 

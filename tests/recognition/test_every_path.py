@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import json
 import os
 import shutil
 import typing
@@ -64,6 +65,10 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
     sound = next(iter(read_table(data / "wav.scp").values()))
     scored, text = home / "scored", str(data / "text")
     assert main(["score", "--ref", text, "--hyp", text, "--allow-incomplete", "--out", str(scored)]) == 0
+    how = {"data": str(trained / "train"), "model": str(net), "weights": "final"}
+    how |= {"beam": 13.0, "max_active": 7000, "lattice_beam": 6.0}
+    record = {"lm_weight": 8.0, "penalty": 0.0, "graph": str(net / "graph"), "settings": how}
+    (scored / "decode.json").write_text(json.dumps(record))
     options = {
         "prepare": ["--script", ROOT / "recipes/kaldi/prepare.py", "--train-dir", data, "--test-dir", other],
         "validate": ["--data", data],
@@ -84,6 +89,7 @@ def right(trained, packaged, tmp_path_factory) -> dict[str, list[str]]:
         "decode": ["--data", trained / "train", "--model", net, "--graph", net / "graph"],
         "rescore": ["--decoded", net / "decode_dev", "--lang", lang, "--arpa", lang / "lm.arpa", "--tune"],
         "score": ["--ref", data / "text", "--hyp", other / "text", "--allow-incomplete"],
+        "explain": ["--decoded", scored, "--lang", lang],
         "compare": ["--first", scored, "--second", scored],
         "report": ["--exp", trained, "--model", net],
         "package": ["--model", net, "--train-data", trained / "train", "--onnx", "false"],
