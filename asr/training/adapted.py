@@ -26,7 +26,7 @@ from asr.features import normalise
 from asr.features.adaptation.affine import TRANSFORMS, read_transforms
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
-from asr.features.reader import FeatureReader, describe
+from asr.features.reader import DESCRIPTION, FeatureReader, describe
 from asr.kaldi.counts import read_counts
 from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import read_transition_model
@@ -77,7 +77,8 @@ def open_features(
 def sat_folder(settings: Settings) -> Path | None:
     """Return the folder of the SAT system; None without adapted columns.
 
-    Raises InputError if --adapt fmllr finds none. --adapt auto wants one, and features normalised by speaker.
+    Raises InputError if --adapt fmllr finds none. --adapt auto wants one that was made of these features, which its
+    features.json shows and Kaldi's folders lack, and features normalised by speaker.
     """
     if settings.adapt == "none":
         return None
@@ -87,7 +88,7 @@ def sat_folder(settings: Settings) -> Path | None:
     found = next((folder for folder in folders if (folder / f"{TRANSFORMS}1").is_file()), None)
     if settings.adapt == "auto":
         by_speaker = describe(settings.train_data).get("norm") == "speaker"
-        return found if by_speaker else None
+        return found if found and by_speaker and (found / DESCRIPTION).is_file() else None
     if found is None:
         raise InputError(
             "--adapt fmllr needs alignments that were made with speaker adaptation (trans.1); "
