@@ -74,6 +74,7 @@ def general_words(settings: Settings, sentences: Sequence[str], dev: Sequence[st
     by_character = [[characters(sentence, latin="letter") for sentence in text] for text in (sentences, dev)]
     text = FittingText.of(*by_character)
     if settings.general == "auto" and not text.large_enough:
+        say(f"lang: general word frequencies are left out: {text.name} has too little text to fit their weight to")
         return None
     frequencies = word_frequencies.chinese_words()
     if settings.general == "auto":

@@ -55,6 +55,9 @@ def run(settings: Settings) -> None:
     """Print and write the comparison. Raises InputError if the folders do not hold scores of the same set."""
     if not (settings.first and settings.second):
         raise InputError("compare: --first and --second: name at least one folder each")
+    for name, folders in (("--first", settings.first), ("--second", settings.second)):
+        if len({folder.resolve() for folder in folders}) < len(folders):
+            raise InputError(f"compare: {name} names a folder twice: {', '.join(map(str, folders))}")
     sides = [[_read(folder) for folder in folders] for folders in (settings.first, settings.second)]
     reference = sides[0][0]
     for folders, tables in zip((settings.first, settings.second), sides, strict=True):

@@ -27,7 +27,7 @@ from asr.decoding.beam.search import Beams
 from asr.decoding.sources import source_files, source_of
 from asr.decoding.weights import Weights
 from asr.errors import InputError, named_first
-from asr.files import read_json, write_json
+from asr.files import read_bytes, read_json, write_json
 from asr.scoring import scores_file
 from asr.scoring.counts import Pair, align, count, total
 from asr.scoring.loudness import signal_to_noise
@@ -58,6 +58,7 @@ def run(settings: Settings) -> None:
     inputs = [settings.decoded / "decode.json", settings.decoded / "scores.json", used.data / "feats.scp"]
     inputs += [path for path in (used.data / ".done.features.json",) if path.is_file()]
     if settings.minutes:
+        _check_same_words(settings.lang, used.graph)
         inputs += [*source_files(used.model, decoded.weights), used.model / "tree", used.data / "text"]
         inputs += [used.graph / "HCLG.fst", used.graph / "words.txt", settings.lang / "words.txt"]
         inputs += [path for path in (settings.lang / "L.fst", settings.lang / "oov.txt") if path.is_file()]
@@ -73,6 +74,13 @@ def run(settings: Settings) -> None:
     stamp.record([path])
     for line in _lines(decoded.name, record):
         say(line)
+
+
+def _check_same_words(lang: Path, graph: Path) -> None:
+    """Raise InputError if the graph was made of another lang directory: word-ids would mean other words."""
+    if read_bytes(lang / "words.txt") != read_bytes(graph / "words.txt"):
+        message = f"is not that of the graph in {graph}, which was made of another lang directory"
+        raise InputError(message, file=lang / "words.txt")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,12 @@ def test_equals_all_draws() -> None:
     assert difference_interval(first, first, seed=1) == (0, 0)
 
 
+def test_a_folder_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = scored(tmp_path / "one", dict.fromkeys(SPEAKERS, RIGHT), SPEAKERS)
+    assert main(["compare", "--first", str(one), "--second", f"{one},{tmp_path / 'x' / '..' / 'one'}"]) == 2
+    assert "--second names a folder twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [

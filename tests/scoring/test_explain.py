@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -157,3 +158,13 @@ def test_scores_come_first(decoded, refused):
     (decoded[0] / "scores.json").unlink()
     said = refused(["explain", f"--decoded={decoded[0]}", f"--lang={decoded[1]}"])
     assert said.endswith("stage 8 (asr score) makes it: run it first")
+
+
+def test_another_lang_directory_is_refused(decoded, tmp_path, capsys):
+    out, lang = decoded
+    other = tmp_path / "other"
+    shutil.copytree(lang, other)
+    (other / "words.txt").write_text((lang / "words.txt").read_text("utf-8") + "乙 99\n", "utf-8")
+    assert main(["explain", f"--decoded={out}", f"--lang={other}"]) == 2
+    assert "words.txt: is not that of the graph in" in capsys.readouterr().err
+    assert not (out / "explained.json").exists()
