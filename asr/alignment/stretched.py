@@ -41,8 +41,7 @@ def inputs_of(originals: Path, data: Path) -> list[Path]:
     for name in ("pdf.ark", "ali_train_pdf.counts"):
         if not (originals / name).is_file():
             raise InputError("no such file: --originals is a folder that python -m asr align made", file=originals)
-    system = [*_system_files(originals), *_adaptation_files(originals)]
-    return [*tables, originals / "pdf.ark", *(originals / name for name in system)]
+    return [*tables, originals / "pdf.ark", *(originals / name for name in _system_files(originals))]
 
 
 def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
@@ -50,9 +49,8 @@ def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
     num_pdfs = len(read_counts(originals / "ali_train_pdf.counts"))
     left_out = LeftOutAlignments("copies do not fit their originals")
     written = write_targets(_pairs(originals, request, left_out.reasons), num_pdfs, request, left_out)
-    system = [*_system_files(originals), *_adaptation_files(originals)]
     shutil.rmtree(request.out / SAT, ignore_errors=True)  # of earlier originals, who may have had other speakers
-    return [*written, *copy_system(originals, request.out, system)]
+    return [*written, *copy_system(originals, request.out, _system_files(originals))]
 
 
 def stretched(pdfs: Ints, speed: float, frames: int) -> Ints:
@@ -84,11 +82,8 @@ def _pairs(originals: Path, request: LoadRequest, faults: dict[str, str]) -> Ite
 
 
 def _system_files(originals: Path) -> list[str]:
-    return [name for name in SYSTEM_FILES if (originals / name).is_file()]
-
-
-def _adaptation_files(originals: Path) -> list[str]:
-    """Return the files of the system with speaker adaptation, from which training transforms the copies' speakers."""
-    files = (originals / SAT).rglob("*")
-    made = [path for path in files if path.is_file() and not path.name.startswith((".", "ali."))]
-    return sorted(str(path.relative_to(originals)) for path in made)
+    """Return the files of the system, and of that with speaker adaptation, which adapts the copies' speakers."""
+    found = [name for name in SYSTEM_FILES if (originals / name).is_file()]
+    made = (path for path in (originals / SAT).rglob("*") if path.is_file())
+    sat = [path for path in made if not path.name.startswith((".", "ali."))]
+    return found + sorted(str(path.relative_to(originals)) for path in sat)

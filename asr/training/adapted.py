@@ -26,12 +26,13 @@ from asr.features import normalise
 from asr.features.adaptation.affine import TRANSFORMS, read_transforms
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
+from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.reader import DESCRIPTION, FeatureReader, describe
 from asr.kaldi.counts import read_counts
 from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import read_transition_model
 from asr.training.settings import Settings
-from asr.training.unseen_speakers import SILENCE_FILE, estimated
+from asr.training.unseen_speakers import estimated
 
 #: frames that the mean and scale of the columns are computed from
 SAMPLE_FRAMES = 200_000

@@ -27,7 +27,6 @@ from asr.lang.phone_classes import class_ids
 from asr.tables import read_symbols
 
 MOST_FRAMES = 20_000
-SILENCE_FILE = "phones/silence.csl"
 
 
 def estimated(

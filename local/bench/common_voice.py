@@ -40,12 +40,13 @@ def row(system: str, lm: str, runs: list[Path]) -> tuple[str, SpeakerErrors]:
     low, high = rate_interval(errors, seed=1)
     figures = [f"{dev:.2f}", f"{errors.rate:.2f}", f"{low:.2f} to {high:.2f}"]
     done = [training(run) for run in runs]
-    figures += (
-        [f"{mean(item['ce'] for item in done):.3f}", f"{mean(item['cpu_s'] for item in done):.0f}"]
-        if all(done)
-        else ["", ""]
-    )
+    figures += [_mean("{:.3f}", done, "ce"), _mean("{:.0f}", done, "cpu_s")]
     return LAYOUT.format(system, LANGUAGE_MODELS[lm], len(runs), *figures, f"{real_time:.3f}"), errors
+
+
+def _mean(layout: str, done: list[dict[str, Any]], name: str) -> str:
+    """Return the mean of a figure of training over runs, as text; nothing for Gaussians."""
+    return layout.format(mean(item[name] for item in done)) if all(done) else ""
 
 
 def main(exp: Path, systems: list[str], seeds: list[str]) -> None:

@@ -4,27 +4,22 @@ import kaldi_hmm_gmm
 import kaldifst
 import numpy as np
 import pytest
+from small_graphs import PHONES, compiler
 
 from asr.alignment import training_graph
-from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, scores_of_transitions
+from asr.alignment.training_graph import AlignmentBeams, scores_of_transitions
 from asr.errors import InputError
 from asr.kaldi.alignments import to_phones
 from asr.kaldi.transition_model import read_transition_model
-from asr.kaldi.tree import read_tree
 from asr.kaldi.wheel_bridge import khg_transition_model
-from asr.lang.lexicon_fst import lexicon_fst, write_fst
 
-PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "zh": 5, "#0": 6}
-WORDS = {"<eps>": 0, "甲": 1, "乙": 2, "丙": 3, "#0": 4}
 #: 甲 has two pronunciations
 LEXICON = [("甲", ("b", "a1")), ("甲", ("zh", "a1")), ("乙", ("zh",))]
 
 
 @pytest.fixture
 def graphs(small, tmp_path):
-    folder, model = small
-    write_fst(lexicon_fst(LEXICON, PHONES, WORDS), tmp_path / "L.fst")
-    return GraphCompiler(read_tree(folder / "tree"), model, tmp_path / "L.fst")
+    return compiler(small, LEXICON, tmp_path)
 
 
 def all_paths(model, words, frames):

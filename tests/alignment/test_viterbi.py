@@ -3,23 +3,18 @@
 import kaldi_hmm_gmm
 import numpy as np
 import pytest
+from small_graphs import compiler
 
-from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, scores_of_transitions
+from asr.alignment.training_graph import AlignmentBeams, scores_of_transitions
 from asr.alignment.viterbi import PathGraph, best_path
 from asr.kaldi.fst import ARC, Fst
-from asr.kaldi.tree import read_tree
-from asr.lang.lexicon_fst import lexicon_fst, write_fst
 
-PHONES = {"<eps>": 0, "SIL": 1, "SPN": 2, "a1": 3, "b": 4, "zh": 5, "#0": 6}
-WORDS = {"<eps>": 0, "甲": 1, "乙": 2, "丙": 3, "#0": 4}
 LEXICON = [("甲", ("b", "a1")), ("甲", ("zh", "a1")), ("乙", ("zh",)), ("乙", ("a1", "zh"))]
 
 
 @pytest.fixture
 def graphs(small, tmp_path):
-    folder, model = small
-    write_fst(lexicon_fst(LEXICON, PHONES, WORDS), tmp_path / "L.fst")
-    return GraphCompiler(read_tree(folder / "tree"), model, tmp_path / "L.fst")
+    return compiler(small, LEXICON, tmp_path)
 
 
 def kaldis(graph, scores, beam):

@@ -6,24 +6,13 @@ import re
 
 import numpy as np
 import pytest
+from made_up_mixtures import some_mixtures
 
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.cli import main
 from asr.errors import InputError
 from asr.kaldi.archives import read_matrices
-from asr.kaldi.mixtures import Mixtures, read_mixtures
-
-
-def some_mixtures(seed=1, sizes=(2, 1, 3), dim=4):
-    rng = np.random.default_rng(seed)
-    total = sum(sizes)
-    weights = np.concatenate([rng.dirichlet(np.ones(size)) for size in sizes])
-    return Mixtures(
-        np.cumsum([0, *sizes]),
-        weights.astype(np.float32),
-        rng.normal(size=(total, dim)).astype(np.float32),
-        rng.uniform(0.5, 2, (total, dim)).astype(np.float32),
-    )
+from asr.kaldi.mixtures import read_mixtures
 
 
 def slow_log_likelihood(system, pdf, frame):

@@ -22,6 +22,7 @@ from asr.alignment.jobs import cut, cut_speakers
 from asr.alignment.load import UNALIGNED
 from asr.alignment.transcripts import AlignmentLang
 from asr.features.adaptation.affine import write_matrix, write_transforms
+from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.adaptation.splicing import write_splice_opts
 from asr.features.reader import DESCRIPTION, describe
 from asr.features.static_cepstra import NUM_CEPS
@@ -32,11 +33,9 @@ from asr.kaldi.system import write_system
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.tables import write_table
 
-#: as in a graph folder: with it, transforms of other speakers can be estimated
-SILENCE = "phones/silence.csl"
 #: what write_rung writes beside the archives
 FILES: tuple[str, ...] = ("final.mdl", "tree", "phones.txt", "cmvn_opts", "mfcc.conf", "delta_opts", "splice_opts")
-FILES += ("final.mat", "full.mat", "final.alimdl", OCCUPANCY, DESCRIPTION, UNALIGNED, SILENCE)
+FILES += ("final.mat", "full.mat", "final.alimdl", OCCUPANCY, DESCRIPTION, UNALIGNED, SILENCE_FILE)
 
 
 def write_rung(
@@ -99,7 +98,7 @@ def _write_transforms(out: Path, rung: Rung, silence: Collection[int]) -> None:
     if rung.unadapted is not None:
         with atomic(out / "final.alimdl", "wb") as handle:
             handle.write(b"\0B" + rung.system.model.to_bytes() + rung.unadapted.to_bytes())
-        with atomic(out / SILENCE) as handle:
+        with atomic(out / SILENCE_FILE) as handle:
             handle.write(":".join(map(str, sorted(silence))) + "\n")
 
 

@@ -28,6 +28,8 @@ from asr.kaldi.transition_model import Ints, TransitionModel
 
 TARGET = "final.mdl"
 UNADAPTED = "final.alimdl"
+#: the phones that adapt no speaker, as in a graph folder; with it, transforms of other speakers can be estimated
+SILENCE_FILE = "phones/silence.csl"
 #: frames of the prior: one utterance of four seconds then gains on the speaker's other utterances, and none loses
 PRIOR_FRAMES = 1000.0
 ROUNDS = 2

@@ -139,7 +139,7 @@ class Bench:
         return CrossEntropyJob(data, case.shape, precision="float32", threads=1)
 
     def _store(self, name: str) -> FrameStore:
-        """The training frames, as `asr train` stores them."""
+        """Store the training frames as `asr train` does."""
         shape, reader = self.cases[name].shape, FeatureReader(self.folder / name / "train")
         frames = sum(len(self.targets[name][key]) for key in reader)
         layout = Layout(len(reader), frames, shape.feature_dim, shape.num_pdfs, 8, shape.context)

@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
+from made_up_mixtures import some_mixtures
 
 from asr.alignment.gmm.mllt import MlltSums, estimate, objective, transformed_means
 from asr.features.adaptation.affine import read_matrix
-from asr.kaldi.mixtures import Mixtures, read_mixtures
-
-
-def some_mixtures(sizes=(2, 1, 3), dim=3):
-    rng = np.random.default_rng(1)
-    total = sum(sizes)
-    weights = np.concatenate([rng.dirichlet(np.ones(size)) for size in sizes]).astype(np.float32)
-    means, variances = rng.normal(size=(total, dim)), rng.uniform(0.5, 2, (total, dim))
-    return Mixtures(np.cumsum([0, *sizes]), weights, means.astype(np.float32), variances.astype(np.float32))
+from asr.kaldi.mixtures import read_mixtures
 
 
 def some_frames(count=300, dim=3):
@@ -35,7 +28,7 @@ def test_the_transform_is_kaldis(kaldi_speakers):
 
 
 def test_sums_are_those_over_single_frames():
-    model = some_mixtures()
+    model = some_mixtures(dim=3)
     features, pdfs, weights = some_frames()
     beta, slow = 0.0, np.zeros((3, 3, 3))
     for frame, pdf, weight in zip(features, pdfs, weights, strict=True):
@@ -58,7 +51,7 @@ def test_sums_are_those_over_single_frames():
 def some_sums():
     sums = MlltSums.zero(3)
     features, pdfs, _ = some_frames()
-    sums.accumulate(some_mixtures(), features, pdfs)
+    sums.accumulate(some_mixtures(dim=3), features, pdfs)
     return sums
 
 

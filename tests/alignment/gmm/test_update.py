@@ -3,18 +3,11 @@
 import kaldi_hmm_gmm
 import numpy as np
 import pytest
+from made_up_mixtures import some_mixtures
 
 from asr.alignment.gmm.update import Sums, accumulate, split, update
 from asr.kaldi.mixtures import Mixtures
 from asr.kaldi.wheel_bridge import from_khg_mixtures, to_khg_mixtures
-
-
-def some_mixtures(sizes=(2, 1, 3), dim=4):
-    rng = np.random.default_rng(1)
-    total = sum(sizes)
-    weights = np.concatenate([rng.dirichlet(np.ones(size)) for size in sizes]).astype(np.float32)
-    means, variances = rng.normal(size=(total, dim)), rng.uniform(0.5, 2, (total, dim))
-    return Mixtures(np.cumsum([0, *sizes]), weights, means.astype(np.float32), variances.astype(np.float32))
 
 
 def frames_and_pdfs(count=300, dim=4):

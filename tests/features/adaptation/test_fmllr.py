@@ -1,7 +1,9 @@
 """fMLLR against Kaldi's own transforms, a sum over single frames, and the gradient at the optimum."""
 
 import itertools
+from functools import partial
 
+import made_up_mixtures
 import numpy as np
 import pytest
 
@@ -20,14 +22,7 @@ KALDIS = {
     "CV0231": (4.37742, 7741),
     "CV0238": (2.49606, 6336),
 }
-
-
-def some_mixtures(sizes=(2, 1, 3), dim=3, seed=1):
-    rng = np.random.default_rng(seed)
-    total = sum(sizes)
-    weights = np.concatenate([rng.dirichlet(np.ones(size)) for size in sizes]).astype(np.float32)
-    means, variances = 2 * rng.normal(size=(total, dim)), rng.uniform(0.5, 2, (total, dim))
-    return Mixtures(np.cumsum([0, *sizes]), weights, means.astype(np.float32), variances.astype(np.float32))
+some_mixtures = partial(made_up_mixtures.some_mixtures, dim=3, spread=2)
 
 
 def drawn_from(model, count, seed=2):
