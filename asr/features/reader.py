@@ -81,7 +81,10 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def __getitem__(self, utterance: str) -> np.ndarray:
         """Return the features of one utterance, as a writable array. Raises InputError if they are unusable."""
-        features = self._read(utterance)
+        return self.normalised(utterance, self._read(utterance))
+
+    def normalised(self, utterance: str, features: np.ndarray) -> np.ndarray:
+        """Return features of an utterance as they were read, normalised, as a writable array."""
         if self.stats is None:
             return np.array(features, dtype=np.float32)  # the matrix itself may be float64, and is read-only
         return normalise.apply(features, self._stats_of(utterance), variance=self.description["norm_vars"])

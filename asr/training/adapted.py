@@ -109,7 +109,7 @@ def sat_files(settings: Settings) -> list[Path]:
 
 
 def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
-    """Write OUT/adapt and return how features are read; None, and no such folder, with --adapt none.
+    """Write OUT/adapt and return how features are read; None, and no such folder, without adapted columns.
 
     Raises InputError if the system is not that of the alignments, or knows none of the speakers.
     """
@@ -124,11 +124,11 @@ def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     transforms = read_transforms(sat)
     adapted = AdaptedData(settings.out, columns, transforms, Forgetting(settings.adapt_forget, settings.seed))
     reader = adapted.reader(FeatureReader(settings.train_data), forget=True)
-    unknown = {reader.speaker(utterance) for utterance in targets.lengths}.difference(transforms)
-    if unknown and (sat / SILENCE_FILE).is_file():
+    speakers = {reader.speaker(utterance) for utterance in targets.lengths}
+    if (unknown := speakers.difference(transforms)) and (sat / SILENCE_FILE).is_file():
         counts = read_counts(settings.ali / "ali_train_pdf.counts")
-        transforms |= estimated(reader, targets, counts, sat, unknown)
-    _check_speakers(reader, targets, sat)
+        transforms.update(estimated(reader, targets, counts, sat, unknown))  # `adapted` and its readers hold them
+    _check_speakers(reader, speakers, sat)
     _measure(reader, targets, settings).write_statistics(settings.out / FOLDER)
     return adapted
 
@@ -142,9 +142,8 @@ def _check_same_pdfs(ali: Path, sat: Path) -> None:
         )
 
 
-def _check_speakers(reader: AdaptedReader, targets: Targets, sat: Path) -> None:
+def _check_speakers(reader: AdaptedReader, speakers: set[str], sat: Path) -> None:
     """Say how many speakers are adapted; warn of those who are not. Raises InputError if all are not."""
-    speakers = {reader.speaker(utterance) for utterance in targets.lengths}
     unknown = sorted(speakers.difference(reader.transforms))
     if len(unknown) == len(speakers):
         raise InputError(f"has no transform of any of the {len(speakers)} speakers, such as {unknown[0]}", file=sat)

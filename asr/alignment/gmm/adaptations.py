@@ -8,6 +8,8 @@ system for the new features.
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import replace
 
 import numpy as np
@@ -37,9 +39,7 @@ class SemiTiedCovariances:
 
     def __call__(self, system: GmmSystem) -> GmmSystem:
         parts: list[MlltSums] = self.shards.call("semi_tied", system, self.silence)
-        sums = parts[0]
-        for part in parts[1:]:
-            sums += part
+        sums = functools.reduce(operator.iadd, parts)
         if sums.beta <= len(sums.G):
             return system
         found = estimate(sums)

@@ -10,6 +10,8 @@ Unlike Kaldi's, the transform of a speaker with little speech is near the identi
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,9 +88,7 @@ def discriminant(lang: AlignmentLang, shards: ShardPool, before: Rung, plan: Gmm
     rng = np.random.default_rng(plan.seed + 2)
     space = FeatureSpace(CONTEXT)
     parts: list[LdaSums] = shards.call("discriminants", before.system.model, lang.classes.silence, space)
-    sums = parts[0]
-    for part in parts[1:]:
-        sums += part
+    sums = functools.reduce(operator.iadd, parts)
     if sums.counts.sum() <= len(sums.second):
         raise InputError(f"align: {sums.counts.sum():.0f} frames of speech are too few for LDA; use --upto tri")
     matrix, full = estimate_lda(sums, min(DIMENSIONS, len(sums.second)))

@@ -79,18 +79,21 @@ class AdaptedReader(Mapping[str, np.ndarray]):
 
     def projected(self, utterance: str) -> Floats:
         """Return the adapted columns before the speaker's transform and normalisation, float32 (frames, dim)."""
-        raw, mean = self.features.with_mean(utterance)
-        return self.columns.projected(raw, mean)
+        return self.columns.projected(*self.features.with_mean(utterance))
 
     def adapted(self, utterance: str) -> Floats:
         """Return the adapted columns alone, float32 (frames, columns.dim)."""
+        return self._transformed(utterance, self.projected(utterance))
+
+    def _transformed(self, utterance: str, projected: Floats) -> Floats:
         known = None if utterance in self.forgetting else self.transforms.get(self.speaker(utterance))
-        return self.columns.normalised(self.projected(utterance), known)
+        return self.columns.normalised(projected, known)
 
     def __getitem__(self, utterance: str) -> np.ndarray:
         """Return the features of one utterance, as a writable array. Raises InputError if they are unusable."""
-        own = self.features[utterance]
-        return np.concatenate([own, self.adapted(utterance)], axis=1)
+        raw, mean = self.features.with_mean(utterance)
+        adapted = self._transformed(utterance, self.columns.projected(raw, mean))
+        return np.concatenate([self.features.normalised(utterance, raw), adapted], axis=1)
 
     def __contains__(self, utterance: object) -> bool:
         return utterance in self.features
