@@ -7,7 +7,7 @@ an end; values that you name are tried as they are. --tuned decodes the whole se
 set's decode.json. Without either, --lm-weights, --insertion-penalties and --prior-scales name one value each. The
 acoustic scale of the search is 1 / LM weight; the penalty is a cost of every word, added in the lattice.
 
-A network with adaptation to speakers is decoded in two passes (two_pass.py).
+For a model with adaptation to speakers, --estimates searches first estimate their transforms (two_pass.py).
 
 reads   DATA/utt2spk feats.scp cmvn.scp [text];  MODEL/config.json final.safetensors ali_train_pdf.counts final.mdl
         [adapt/];  GRAPH/HCLG.fst words.txt [lexicon.txt phones.txt phones/silence.csl]
@@ -37,7 +37,7 @@ from asr.decoding.pool import SearchPool
 from asr.decoding.results import check_faults, figures, say_figures, write_results, written_files
 from asr.decoding.sources import source_files, source_of
 from asr.decoding.tuning import TuneSet
-from asr.decoding.two_pass import adapted, silence_of
+from asr.decoding.two_pass import ESTIMATES, adapted, silence_of
 from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.decoding.weights import Weights, weights_from
 from asr.errors import InputError
@@ -51,7 +51,7 @@ from asr.tables import read_frame_counts, read_table
 FAR = 1.3  # an LM weight this many times larger or smaller than the search's needs lattices of its own
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 2
+REVISION = 3
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Settings:
     lattice_beam: float = option(
         6.0, help="how much worse than the best a path in the lattice may be", above=0, most=10**6
     )
+    estimates: int = option(ESTIMATES, help="adapting models: searches for the transforms of speakers", least=1)
     nbest: int = option(10, help="most hypotheses per utterance in OUT/nbest", least=0)
     lattices: bool = option(True, help="write lat.1.gz")
     weights: str = option("final", help="final: averaged; raw: last", choices=("final", "raw"))
@@ -188,7 +189,7 @@ def _adapted(
     if isinstance(given, AcousticSource):
         return given, {}
     weights = fixed or Weights(settings.search_lm_weight, 0.0, given.first.prior_scale)
-    return adapted(given, pool, utterances, weights, silence_of(used_graph(settings)))
+    return adapted(given, pool, utterances, weights, silence_of(used_graph(settings)), settings.estimates)
 
 
 class _Timed:

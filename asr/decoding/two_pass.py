@@ -1,8 +1,9 @@
-"""Two passes over speakers who were never heard before: search, estimate each speaker's transform, search again.
+"""Speakers who were never heard before: search, estimate each speaker's transform, search again with it.
 
 The first source scores features before adaptation. The best paths of its search tell which pdf each frame belongs to.
 From these the speaker's fMLLR transform is estimated, silence left out, as Kaldi's decode_fmllr does; the second
-source scores the transformed features. Networks and Gaussians differ only in their sources.
+source scores the transformed features. Its paths are better, so a transform is estimated from them once more. These
+searches are narrow: of each only the best path is read. Networks and Gaussians differ only in their sources.
 
     source = acoustic_source(model, data)               # a TwoPassSource
     with SearchPool(setup, nj) as pool:
@@ -24,6 +25,7 @@ from asr.decoding.acoustic import AcousticSource, TwoPassSource
 from asr.decoding.arrays import Ints
 from asr.decoding.beam.search import Beams
 from asr.decoding.pool import SearchPool
+from asr.decoding.results import SearchResult
 from asr.decoding.utterance import SearchTask
 from asr.decoding.weights import Weights
 from asr.features.adaptation.fmllr import Fmllr
@@ -32,45 +34,66 @@ from asr.kaldi.transition_model import TransitionModel
 from asr.lang.phone_classes import class_ids
 from asr.tables import read_symbols
 
-#: of the first pass: decode_fmllr's, with a narrower lattice, of which only the best path is read
-FIRST_BEAMS = Beams(10.0, 2000, 2.0)
+#: of the searches for transforms: decode_fmllr's, with a narrower lattice, of which only the best path is read
+FIRST_BEAMS = Beams(8.0, 1000, 2.0)
+#: how often transforms are estimated, each time from the paths of the features that the last ones transformed
+ESTIMATES = 2
 #: ten minutes of a speaker are enough for a transform; the bound of memory where many people share a name
 MOST_FRAMES = 60_000
 
 
 def adapted(
-    source: TwoPassSource, pool: SearchPool, utterances: Sequence[str], weights: Weights, silence: frozenset[int]
+    source: TwoPassSource,
+    pool: SearchPool,
+    utterances: Sequence[str],
+    weights: Weights,
+    silence: frozenset[int],
+    estimates: int = ESTIMATES,
 ) -> tuple[AcousticSource, dict[str, Any]]:
-    """Return (source of the second pass, record for decode.json) after a first pass over all utterances.
+    """Return (source of the adapted features, record for decode.json) after `estimates` searches of all utterances.
 
-    weights: of the first pass; silence: the phones that are left out of the estimates. An utterance without a path,
-    or without features, does not count; the second pass reports it. The record holds, of each speaker, the frames of
-    speech and the improvement of the log-likelihood of a frame, and the seconds of first pass and estimation.
+    weights: of these searches; silence: the phones that are left out of the estimates. An utterance without a path,
+    or without features, does not count; the search that follows reports it. The record holds, of each speaker, the
+    frames of speech and the improvement of the log-likelihood of a frame, and the seconds of searches and estimation.
     """
     started = time.monotonic(), time.process_time()
-    first = source.first.with_prior_scale(weights.prior_scale)
     task = SearchTask(weights.lm_weight, weights.penalty, path=True, words=False, beams=FIRST_BEAMS)
-    results = pool.decode(utterances, first.loglikes_of, task, what="decode: first pass")
-    by_speaker: dict[str, list[tuple[str, Ints]]] = {}
-    for utterance, result in results.items():
-        if result.path is not None:
-            by_speaker.setdefault(source.speaker_of(utterance), []).append((utterance, result.path))
-    transition_model = pool.transition_model
-    found = {
-        speaker: _estimate(source, transition_model, by_speaker[speaker], silence)
-        for speaker in sorted(by_speaker, key=str.encode)
-    }
+    heard, found, there = source.first, dict[str, Fmllr](), 0.0
+    for number in range(1, estimates + 1):
+        loglikes_of = heard.with_prior_scale(weights.prior_scale).loglikes_of
+        what = f"decode: search {number} of {estimates} for transforms"
+        results = pool.decode(utterances, loglikes_of, task, what=what)
+        found = _transforms(source, pool.transition_model, results, silence)
+        _say(found)
+        there += sum(result.cpu_s for result in results.values()) if pool.nj > 1 else 0.0
+        heard = source.second({name: item.matrix for name, item in found.items()})
     record = {
         speaker: {"frames": round(item.frames, 1), "improvement": round(item.improvement / max(item.frames, 1.0), 4)}
         for speaker, item in found.items()
     }
-    _say(found)
-    there = sum(result.cpu_s for result in results.values()) if pool.nj > 1 else 0.0
     times = {"wall_s": time.monotonic() - started[0], "cpu_s": time.process_time() - started[1] + there}
-    return source.second({name: item.matrix for name, item in found.items()}), {
+    return heard, {
         "first_pass": asdict(weights),
+        "estimates": estimates,
         **{name: round(seconds, 3) for name, seconds in times.items()},
         "speakers": record,
+    }
+
+
+def _transforms(
+    source: TwoPassSource,
+    transition_model: TransitionModel,
+    results: Mapping[str, SearchResult],
+    silence: frozenset[int],
+) -> dict[str, Fmllr]:
+    """Return the transform of each speaker of utterances that have a path, in the order of their names' bytes."""
+    by_speaker: dict[str, list[tuple[str, Ints]]] = {}
+    for utterance, result in results.items():
+        if result.path is not None:
+            by_speaker.setdefault(source.speaker_of(utterance), []).append((utterance, result.path))
+    return {
+        speaker: _estimate(source, transition_model, by_speaker[speaker], silence)
+        for speaker in sorted(by_speaker, key=str.encode)
     }
 
 

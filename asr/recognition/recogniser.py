@@ -18,7 +18,7 @@ from asr.decoding.acoustic import leave_cores_to_search
 from asr.decoding.arrays import Floats, Ints
 from asr.decoding.pool import SearchPool
 from asr.decoding.results import SearchResult
-from asr.decoding.two_pass import FIRST_BEAMS
+from asr.decoding.two_pass import ESTIMATES, FIRST_BEAMS
 from asr.decoding.utterance import SearchSetup, SearchTask
 from asr.errors import InputError
 from asr.features.compute import FRAME_SHIFT_MS
@@ -135,15 +135,22 @@ class Recogniser:
             yield segment_of(result, first * FRAME_SHIFT_S, min(last * FRAME_SHIFT_S, duration_s))
 
     def _transform(self, voice: VoiceModel, features: Floats, places: Mapping[str, tuple[int, int]]) -> Floats | None:
-        """Return the transform of the sound's speaker, after a first pass over at most MOST_FRAMES of its frames."""
+        """Return the transform of the sound's speaker, from searches of at most MOST_FRAMES of its frames."""
         some: dict[str, tuple[int, int]] = {}
         for key, (first, last) in places.items():
             if last <= MOST_FRAMES or not some:
                 some[key] = (first, last)
         task = replace(self.task, path=True, words=False, beams=FIRST_BEAMS)
-        found = self.pool.results(some, lambda key: self.log_likelihoods(features, *some[key]), task)
-        heard = [(features[slice(*some[key])], result.path) for key, result in found if result.path is not None]
-        return voice.transform(heard)
+        transform = None
+        for _ in range(ESTIMATES):
+            loglikes_of = partial(self._scores_of, voice.adapted(features, transform), some)
+            found = self.pool.results(some, loglikes_of, task)
+            heard = [(features[slice(*some[key])], result.path) for key, result in found if result.path is not None]
+            transform = voice.transform(heard)
+        return transform
+
+    def _scores_of(self, features: Floats, places: Mapping[str, tuple[int, int]], key: str) -> Floats:
+        return self.log_likelihoods(features, *places[key])
 
     def texts(self, words: Sequence[int]) -> list[str]:
         """Return the texts of word-ids, without those that are not words."""

@@ -1,8 +1,9 @@
 """Adaptation to the speaker of a sound that nobody has heard before, for networks that hear adapted columns.
 
-A sound has one speaker. In a file, a first pass over its first minutes tells which pdf each frame belongs to; then
-the whole file is searched with the transform that follows. Live, each segment is searched with the transform that
-follows from the segments before it, and the first one without any. A short sound has a transform near the identity.
+A sound has one speaker. In a file, searches of its first minutes tell which pdf each frame belongs to; then the whole
+file is searched with the transform that follows (decoding/two_pass.py). Live, each segment is searched with the
+transform that follows from the segments before it, and the first one without any. A short sound has a transform near
+the identity.
 
     voice = VoiceModel.of(bundle, model.config)         # None: the network hears no such columns
     features = voice.adapted(features, voice.transform([(features, path)]))

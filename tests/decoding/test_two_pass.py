@@ -138,8 +138,31 @@ def test_transforms_do_not_depend_on_the_processes(graph, toy_model, speech_of):
     kept = TwoPassSource(source.first, source.model, source.projected, source.speaker_of, second)
     for nj in (1, 2):
         with SearchPool(SearchSetup(graph, toy_model / "final.mdl", Beams()), nj) as pool:
-            adapted(kept, pool, sorted(speech_of[0]), WEIGHTS, frozenset())
-    assert found[0] == found[1] and list(found[0]) == ["moved", "same"]
+            adapted(kept, pool, sorted(speech_of[0]), WEIGHTS, frozenset(), estimates=1)
+    assert len(found) == 2 and found[0] == found[1] and list(found[0]) == ["moved", "same"]
+
+
+def test_the_second_estimate_is_of_the_paths_of_adapted_features(graph, toy_model, speech_of):
+    frames = speech_of[0]
+    source, found = source_of(frames), []
+
+    def second(transforms):
+        found.append(dict(transforms))
+        return source.second(transforms)
+
+    kept = TwoPassSource(source.first, source.model, source.projected, source.speaker_of, second)
+    model, names = read_transition_model(toy_model / "final.mdl"), sorted(frames)
+    with SearchPool(SearchSetup(graph, toy_model / "final.mdl", Beams()), 1) as pool:
+        _, record = adapted(kept, pool, names, WEIGHTS, frozenset())
+        heard = source.second(found[0])
+        paths = pool.decode(names, heard.loglikes_of, SearchTask(1.0, path=True, words=False), what="again")
+    assert record["estimates"] == len(found) == 2
+    for speaker in ("moved", "same"):
+        own = [name for name in names if name.startswith(speaker)]
+        pdfs = model.tid_to_pdf[np.concatenate([paths[name].path for name in own])]
+        expected_matrix = source.model.estimate(np.concatenate([frames[name] for name in own]), pdfs).matrix
+        np.testing.assert_array_equal(found[1][speaker], expected_matrix)
+    assert not np.array_equal(found[0]["moved"], found[1]["moved"])
 
 
 def test_a_speaker_has_no_more_frames_than_memory_should_hold(graph, toy_model, speech_of, monkeypatch):
@@ -171,7 +194,7 @@ def test_silence_and_utterances_without_features_do_not_count(graph, toy_model, 
 
     cut = TwoPassSource(AcousticSource(loglikes_of), source.model, source.projected, source.speaker_of, source.second)
     with SearchPool(SearchSetup(graph, toy_model / "final.mdl", Beams()), 1) as pool:
-        _, record = adapted(cut, pool, ["same-000", "same-001", "same-003"], WEIGHTS, silence_of(graph))
+        _, record = adapted(cut, pool, ["same-000", "same-001", "same-003"], WEIGHTS, silence_of(graph), 1)
     # same-000 is 甲, two frames of the toy's silence; same-003 is 乙 乙
     assert record["speakers"]["same"]["frames"] == 2.0
 
