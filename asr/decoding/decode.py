@@ -67,7 +67,7 @@ class Settings:
     tune: bool = option(False, help="choose the three weights on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the set that the weights were chosen on")
     tune_graph: Path | None = option(None, help="with --tune: the graph to decode with, instead of GRAPH")
-    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
+    tune_minutes: float = option(20.0, help="with --tune: minutes of speech to choose on", above=0)
     lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="LM weights to try", above=0, most=10**6)
     insertion_penalties: tuple[float, ...] = option(
         INSERTION_PENALTIES, help="insertion penalties to try", least=-(10**6), most=10**6

@@ -61,7 +61,7 @@ class Settings:
     tune: bool = option(False, help="choose LM weight and insertion penalty on this set; needs DATA/text")
     tuned: Path | None = option(None, help="decode.json of the rescored set that the weights were chosen on")
     data: Path | None = option(None, help="with --tune: data directory with text; none: the decoding's")
-    tune_minutes: float = option(10.0, help="with --tune: minutes of speech to choose on", above=0)
+    tune_minutes: float = option(20.0, help="with --tune: minutes of speech to choose on", above=0)
     lm_weights: tuple[float, ...] = option(LM_WEIGHTS, help="with --tune: LM weights to try", above=0, most=10**6)
     insertion_penalties: tuple[float, ...] = option(
         INSERTION_PENALTIES, help="with --tune: penalties to try", least=-(10**6), most=10**6
