@@ -76,7 +76,7 @@ class Settings:
         PRIOR_SCALES, help="scales of the log priors to try; networks only", least=0, most=1000
     )
     search_lm_weight: float = option(
-        6.0, help="with --tune: LM weight of the search whose lattices are tuned on", above=0, most=10**6
+        8.0, help="with --tune: LM weight of the search whose lattices are tuned on", above=0, most=10**6
     )
     latin: str = option("word", help="with --tune: the unit of Latin script", choices=("word", "letter"))
     beam: float = option(13.0, help="how much worse than the best a path may be", above=0, most=10**6)
