@@ -19,7 +19,7 @@ from asr.features.normalise import statistics
 RESULTS = {
     "lang": (2, "a29ca0bc02613874"),
     "features": (1, "3.797e+05 4.661e+06"),
-    "score": (2, "cb80b0ed536157b7"),
+    "score": (3, "cb80b0ed536157b7"),
 }
 TEXT = {"a1": "今天天气很好", "a2": "我们去公园玩", "b1": "今天去吗", "b2": "天气 很 好 ok"}
 

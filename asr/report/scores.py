@@ -23,16 +23,25 @@ SCALES = (1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100)
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """Counts over a set, and the 95 % interval of their rate in percent, None if too few utterances have units."""
+    """Counts over a set, and the 95 % interval of their rate in percent, None if too few utterances have units.
+
+    speakers: how many the interval was drawn over; 0: it was drawn over utterances.
+    """
 
     counts: Counts
     interval: tuple[float, float] | None
+    speakers: int = 0
 
     @classmethod
     def of(cls, figures: Mapping[str, Any]) -> ErrorRate:
         """Return what scores.json holds under `cer` or `wer`."""
         interval = figures["interval"]
-        return cls(counts_of(figures), None if interval is None else (interval[0], interval[1]))
+        speakers = figures.get("interval_speakers")  # older files lack it
+        return cls(
+            counts_of(figures),
+            None if interval is None else (interval[0], interval[1]),
+            speakers if isinstance(speakers, int) else 0,
+        )
 
 
 @dataclass(frozen=True)

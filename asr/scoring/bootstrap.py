@@ -10,14 +10,14 @@ The method is that of Bisani and Ney, "Bootstrap estimates for confidence interv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asr.scoring.counts import count
+from asr.scoring.counts import Counts, count
 
 REPLICATIONS = 10_000
 #: drawn at once, so that memory stays small for many speakers
@@ -35,11 +35,18 @@ class SpeakerErrors:
     @classmethod
     def of(cls, scores: Mapping[str, Any]) -> SpeakerErrors:
         """Return the character errors of a scores.json by speaker, in C order of their names."""
+        return cls.of_counts(
+            (item["speaker"], count((reference, hypothesis) for reference, hypothesis in item["pairs"]))
+            for item in scores["per_utterance"]
+        )
+
+    @classmethod
+    def of_counts(cls, utterances: Iterable[tuple[str, Counts]]) -> SpeakerErrors:
+        """Return the errors of (speaker, counts) of utterances by speaker, in C order of the speakers' names."""
         found: dict[str, npt.NDArray[np.float64]] = {}
-        for item in scores["per_utterance"]:
-            counts = count((reference, hypothesis) for reference, hypothesis in item["pairs"])
-            found.setdefault(item["speaker"], np.zeros(2))
-            found[item["speaker"]] += (counts.errors, counts.length)
+        for speaker, counts in utterances:
+            found.setdefault(speaker, np.zeros(2))
+            found[speaker] += (counts.errors, counts.length)
         names = tuple(sorted(found, key=str.encode))
         table = np.array([found[name] for name in names]).reshape(-1, 2)
         return cls(names, table[:, 0], table[:, 1])

@@ -14,24 +14,29 @@ from typing import Any
 
 from asr.files import atomic
 from asr.scoring import details
+from asr.scoring.bootstrap import SpeakerErrors, rate_interval
 from asr.scoring.counts import Counts, Pair, align, count, interval, total
 from asr.scoring.scores_file import figures_of
 from asr.scoring.sounds import SoundErrors
 
 #: the files that write_results writes
 FILES = ("cer", "wer", "per_utt", "per_spk", "ops", "aligned.txt", "scores.json")
+#: from so many speakers with reference units on, intervals are over speakers, else over utterances
+LEAST_SPEAKERS = 10
 
 
 @dataclass(frozen=True)
 class UnitScores:
     """The scores of a set in one unit, characters or words.
 
-    alignments, counts: by utterance; interval: of the error rate, in percent.
+    alignments, counts: by utterance; interval: of the error rate, in percent; drawn: the number of speakers whom it
+    was drawn over, 0 if it was drawn over utterances.
     """
 
     alignments: dict[str, list[Pair]]
     counts: dict[str, Counts]
     interval: tuple[float, float] | None
+    drawn: int = 0
 
     @property
     def total(self) -> Counts:
@@ -40,19 +45,26 @@ class UnitScores:
 
 
 def score_texts(
-    references: Mapping[str, str], hypotheses: Mapping[str, str], split: Callable[[str], list[str]], seed: int
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    split: Callable[[str], list[str]],
+    seed: int,
+    speakers: Mapping[str, str] | None = None,
 ) -> UnitScores:
     """Align and count normalised texts in the units that `split` returns.
 
-    A key without a hypothesis counts as deletions. seed: of the bootstrap.
+    A key without a hypothesis counts as deletions. seed: of the bootstrap. speakers: {utterance: speaker}, if known;
+    from LEAST_SPEAKERS on the interval is that of `asr compare`, over speakers: utterances of one speaker are not
+    independent.
     """
     units = {key: (split(text), split(hypotheses.get(key, ""))) for key, text in references.items()}
     alignments = {key: align(*pair) for key, pair in units.items()}
-    return UnitScores(
-        alignments,
-        {key: count(pairs) for key, pairs in alignments.items()},
-        interval(list(units.values()), seed=seed),
-    )
+    counts = {key: count(pairs) for key, pairs in alignments.items()}
+    people = {speakers[key] for key in counts if counts[key].length} if speakers else set()
+    if speakers and LEAST_SPEAKERS <= len(people) < len(counts):
+        table = SpeakerErrors.of_counts((speakers[key], item) for key, item in counts.items())
+        return UnitScores(alignments, counts, rate_interval(table, seed=seed), len(people))
+    return UnitScores(alignments, counts, interval(list(units.values()), seed=seed))
 
 
 def sound_errors(characters: UnitScores) -> SoundErrors:
@@ -79,7 +91,8 @@ def result_lines(name: str, characters: UnitScores, words: UnitScores, word_unit
 def _interval_text(scored: UnitScores) -> str:
     if scored.interval is None:
         return "95% interval not known: too few utterances with reference units"
-    return "95% interval [{:.2f}, {:.2f}]".format(*scored.interval)
+    over = f" over {scored.drawn} speakers" if scored.drawn else ""
+    return "95% interval [{:.2f}, {:.2f}]".format(*scored.interval) + over
 
 
 def write_results(
@@ -157,4 +170,5 @@ def _total_figures(scored: UnitScores) -> dict[str, Any]:
         **figures_of(scored.total),
         "sentences_wrong": sum(1 for item in scored.counts.values() if item.errors),
         "interval": scored.interval,
+        "interval_speakers": scored.drawn,
     }

@@ -24,7 +24,8 @@ differs from CER only with `--latin letter`. `--words text` and `--words charact
 The errors are also counted by sound: how many syllables are wrong, with and without their tone, and how many wrong
 characters are homophones, or differ in the tone, the initial or the final alone (asr/scoring/sounds.py, by pinyin).
 
-Intervals are 95 % bootstrap intervals over utterances, with a fixed seed.
+Intervals are 95 % bootstrap intervals with a fixed seed: over speakers if utt2spk names at least ten, as those of
+`asr compare`, else over utterances. The lines say how many speakers.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ HAN_PAIR = re.compile(f"[{HAN}][{HAN}]")
 Said = tuple[list[str], list[str], int]
 
 #: incremented when the same inputs lead to other results; older results are then made again
-REVISION = 2
+REVISION = 3
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,10 @@ def _score(settings: Settings, name: str, utt2spk: Path | None) -> tuple[Said, l
     """Score one set; return what the user sees, and the paths of the files written."""
     references, hypotheses, missing, ignored = _read(settings)
     speakers = _speakers(utt2spk, references)
-    by_character = score_texts(references, hypotheses, _character_units(settings.latin), settings.seed)
+    seed, known = settings.seed, speakers if utt2spk else None
+    by_character = score_texts(references, hypotheses, _character_units(settings.latin), seed, known)
     spaced = uses_words(settings.words, references.values(), hypotheses.values())
-    by_word = score_texts(references, hypotheses, str.split if spaced else _character_units("word"), settings.seed)
+    by_word = score_texts(references, hypotheses, str.split if spaced else _character_units("word"), seed, known)
     word_unit = "words of the text" if spaced else "Han characters and Latin words"
     sounds = sound_errors(by_character).record()
     lines = sound_lines(name, sounds)

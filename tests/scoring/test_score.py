@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from asr.cli import main
 from asr.corpus.transcript import characters, normalise
+from asr.scoring.bootstrap import SpeakerErrors, rate_interval
 from asr.scoring.results import score_texts
 from asr.scoring.score import uses_words
 
@@ -92,6 +93,38 @@ def test_a_second_run_prints_the_same_and_does_nothing(decoded, capsys):
     (decoded / "dnn/decode_test/hyp.txt").write_text("u1 今天天气好\n", encoding="utf-8")
     assert score(decoded) == 0
     assert last_lines(capsys)[0] == "test %CER 66.67 [ 10 / 15, 0 ins, 10 del, 0 sub ]"
+
+
+@pytest.mark.parametrize(("people", "drawn"), [(10, 10), (9, 0)])
+def test_intervals_are_over_speakers_if_there_are_enough(decoded, capsys, people, drawn):
+    """Every speaker has two utterances of four characters, one with two errors: any draw of speakers has 25 %."""
+    keys = [(f"u{person}{part}", f"s{person}", part) for person in range(people) for part in "ab"]
+    texts = {"text": "今天天气", "hyp": "今天"}
+    for name in texts:
+        folder = decoded / ("data/test" if name == "text" else "dnn/decode_test")
+        lines = [f"{key} {texts[name] if part == 'a' else texts['text']}\n" for key, _, part in keys]
+        (folder / {"text": "text", "hyp": "hyp.txt"}[name]).write_text("".join(lines), encoding="utf-8")
+    (decoded / "data/test/utt2spk").write_text("".join(f"{key} {person}\n" for key, person, _ in keys))
+    assert score(decoded) == 0
+    lines = capsys.readouterr().out.splitlines()
+    record = json.loads((decoded / "dnn/decode_test/scores.json").read_text(encoding="utf-8"))
+    low, high = record["cer"]["interval"]
+    assert record["cer"]["interval_speakers"] == record["wer"]["interval_speakers"] == drawn
+    if drawn:
+        assert lines[-4] == "test CER 95% interval [25.00, 25.00] over 10 speakers" and low == high == 25
+        assert rate_interval(SpeakerErrors.of(record), seed=1) == (low, high)
+    else:
+        assert low < 20 and high > 30 and lines[-4] == f"test CER 95% interval [{low:.2f}, {high:.2f}]"
+
+
+def test_an_utterance_each_says_nothing_of_speakers(decoded):
+    """utt2spk names as many speakers as utterances, as without knowledge of who speaks."""
+    keys = [f"u{number:02}" for number in range(12)]
+    (decoded / "data/test/text").write_text("".join(f"{key} 今天\n" for key in keys), encoding="utf-8")
+    (decoded / "dnn/decode_test/hyp.txt").write_text("".join(f"{key} 今\n" for key in keys), encoding="utf-8")
+    (decoded / "data/test/utt2spk").write_text("".join(f"{key} {key}\n" for key in keys))
+    assert score(decoded) == 0
+    assert json.loads((decoded / "dnn/decode_test/scores.json").read_text())["cer"]["interval_speakers"] == 0
 
 
 def test_latin_letter_or_word(decoded, capsys):
