@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,16 @@ def test_the_figures_are_on_the_page(made_up, capsys):
     # settings, escaped names
     assert "network.layers 4" in text and "seed 17" in text
     assert "s&lt;1&gt;" in page and "s<1>" not in page
+
+
+def test_an_interval_over_speakers_says_so(made_up):
+    path = made_up / "dnn/decode_test/scores.json"
+    scores = json.loads(path.read_text("utf-8"))
+    scores["cer"] |= {"interval": [41.5, 58.25], "interval_speakers": 57}
+    path.write_text(json.dumps(scores), "utf-8")
+    _, text = report(made_up)
+    assert "95 % interval 41.50 – 58.25 over 57 speakers" in text
+    assert text.count("over 57 speakers") == 1  # the interval of WER is over utterances
 
 
 def test_colours_are_the_pages_own(made_up):
