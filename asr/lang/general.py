@@ -108,7 +108,14 @@ def with_general(
     spelled = {word: words.tokenise(word) for word in general.frequencies}
     known = {word: units for word, units in spelled.items() if words.oov not in units}
     transcripts = [words.tokenise(sentence) for sentence in texts[0]]
-    text = FittingText.of(transcripts, [words.tokenise(sentence) for sentence in dev])
+    tokenised = [words.tokenise(sentence) for sentence in dev]
+    text = FittingText.of(transcripts, tokenised)
+    if dev and text.name != "dev":
+        there, here = sum(map(len, tokenised)), sum(map(len, text.sentences))
+        say(
+            f"lang: general: dev has {there} words, too few to fit weights to (at least {LEAST_WORDS}): fitted to "
+            f"{text.name}, {here:,} words"
+        )
     frequency = [general.frequencies[word] for word in known]
     stream = _stream(list(known.values()), frequency, settings.order, transcripts)
     unseen = model if text.name == "dev" or not any(text.rest) else estimate(text.rest, settings.order)
@@ -126,7 +133,7 @@ def with_general(
         f"{1 - weights.all:.2f} for these (mean; best on {text.name})"
     )
     if dev:
-        alone, mixed = _of_known_words(model, result, [words.tokenise(sentence) for sentence in dev])
+        alone, mixed = _of_known_words(model, result, tokenised)
         facts |= {"perplexity_of_known_words": {"alone": round(alone, 3), "mixed": round(mixed, 3)}}
         line += f"; perplexity of the words of dev that the former knows {alone:.1f}, mixed {mixed:.1f}"
     say(f"{line}; {' + '.join(f'{len(order):,}' for order in result.orders)} n-grams")

@@ -83,6 +83,17 @@ def test_without_dev_the_weight_is_that_of_held_out_transcripts(here, capsys):
     assert "perplexity_of_known_words" not in facts()["general"]
 
 
+def test_a_dev_text_that_is_too_small_is_said(here, capsys):
+    """Nine characters of dev; the tenth of the sixty sentences is 我们去银行 six times."""
+    Path("small").write_text("v1 我们去银行\nv2 看犀牛去\n", encoding="utf-8")
+    assert lang("--text text --dev-text small --general wordfreq") == 0
+    line = "lang: general: dev has 9 words, too few to fit weights to (at least 200): fitted to a tenth of the "
+    assert f"{line}transcripts, 30 words\n" in capsys.readouterr().out
+    assert facts()["general"]["fitted_to"] == "a tenth of the transcripts"
+    assert lang("--text text --dev-text dev --general wordfreq") == 0
+    assert "too few to fit" not in capsys.readouterr().out
+
+
 def test_a_fitting_text_has_enough_words():
     text, short, long = [["a"] * 30] * 100, [["b"]], [["b"] * 200]
     assert FittingText.of(text, long) == FittingText("dev", long, text)
