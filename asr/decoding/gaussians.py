@@ -1,10 +1,11 @@
 """The log-likelihoods of Gaussian mixtures: systems of `asr align`, and Kaldi's.
 
 A folder with final.mat has a system of LDA and MLLT, which hears spliced and projected cepstra; any other one hears
-cepstra with their differences. A folder with final.alimdl has a system with speaker adaptation, which decodes in two
-passes as Kaldi's decode_fmllr.sh does.
+cepstra with their differences. A folder with final.alimdl, or with transforms of speakers (trans.1), has a system
+with speaker adaptation, which decodes in two passes as Kaldi's decode_fmllr.sh does; without final.alimdl, the first
+pass uses final.mdl too.
 
-reads   FOLDER/final.mdl [features.json] [final.mat splice_opts] [final.alimdl final.occs] [cmvn_opts]
+reads   FOLDER/final.mdl [features.json] [final.mat splice_opts] [final.alimdl final.occs] [trans.1] [cmvn_opts]
 
     source = gaussian_source(Path("exp/ali/sat"), Path("exp/data/test"))
 """
@@ -20,10 +21,11 @@ import numpy as np
 
 from asr.alignment.gmm.cepstra import Cepstra, check_same
 from asr.alignment.gmm.feature_space import FeatureSpace
+from asr.console import say
 from asr.decoding.acoustic import AcousticSource, TwoPassSource
 from asr.decoding.arrays import Floats
 from asr.errors import InputError
-from asr.features.adaptation.affine import read_matrix
+from asr.features.adaptation.affine import TRANSFORMS, read_matrix
 from asr.features.adaptation.speaker import UNADAPTED, SpeakerModel
 from asr.features.adaptation.splicing import SPLICE_OPTS, read_splice_opts
 from asr.features.reader import DESCRIPTION
@@ -31,7 +33,7 @@ from asr.files import read_bytes
 from asr.kaldi.mixtures import Mixtures, read_mixtures
 from asr.kaldi.occupancy import OCCUPANCY, read_occupancy
 
-PROJECTION, CMVN_OPTS = "final.mat", "cmvn_opts"
+PROJECTION, CMVN_OPTS, FIRST_TRANSFORMS = "final.mat", "cmvn_opts", f"{TRANSFORMS}1"
 #: beside final.mdl, the files that decide the log-likelihoods, as far as a folder has them
 OPTIONAL = (UNADAPTED, DESCRIPTION, PROJECTION, SPLICE_OPTS, OCCUPANCY, CMVN_OPTS)
 
@@ -44,8 +46,9 @@ def holds_gaussians(folder: Path) -> bool:
 
 
 def gaussian_files(folder: Path) -> list[Path]:
-    """Return the files that the log-likelihoods depend on."""
-    return [folder / "final.mdl", *(folder / name for name in OPTIONAL if (folder / name).is_file())]
+    """Return the files that the log-likelihoods depend on; without final.alimdl, trans.1 decides on two passes."""
+    names = OPTIONAL if (folder / UNADAPTED).is_file() else (*OPTIONAL, FIRST_TRANSFORMS)
+    return [folder / "final.mdl", *(folder / name for name in names if (folder / name).is_file())]
 
 
 def gaussian_source(folder: Path, data: Path) -> AcousticSource | TwoPassSource:
@@ -59,7 +62,9 @@ def gaussian_source(folder: Path, data: Path) -> AcousticSource | TwoPassSource:
         raise InputError("the system hears normalised variances, which are not supported", file=folder / CMVN_OPTS)
     plain = GaussianScores.read(folder, data)
     if not (folder / UNADAPTED).is_file():
-        return AcousticSource(plain)
+        if not (folder / FIRST_TRANSFORMS).is_file():
+            return AcousticSource(plain)
+        say(f"decode: {folder} has transforms of speakers and no {UNADAPTED}: the first pass uses final.mdl too")
     shares = np.ones(plain.mixtures.num_pdfs)
     if (folder / OCCUPANCY).is_file():
         shares = read_occupancy(folder / OCCUPANCY).astype(np.float64)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.console import say
+from asr.console import say, warn
 from asr.decoding.acoustic import AcousticSource, TwoPassSource
 from asr.decoding.arrays import Ints
 from asr.decoding.beam.search import Beams
@@ -29,6 +29,7 @@ from asr.decoding.results import SearchResult
 from asr.decoding.utterance import SearchTask
 from asr.decoding.weights import Weights
 from asr.features.adaptation.fmllr import Fmllr
+from asr.features.adaptation.plausible import doubts
 from asr.features.adaptation.speaker import speech
 from asr.kaldi.transition_model import TransitionModel
 from asr.lang.phone_classes import class_ids
@@ -56,18 +57,21 @@ def adapted(
     weights: of these searches; silence: the phones that are left out of the estimates. An utterance without a path,
     or without features, does not count; the search that follows reports it. The record holds, of each speaker, the
     frames of speech and the improvement of the log-likelihood of a frame, and the seconds of searches and estimation.
+    Warns of transforms that are far from plausible.
     """
     started = time.monotonic(), time.process_time()
     task = SearchTask(weights.lm_weight, weights.penalty, path=True, words=False, beams=FIRST_BEAMS)
-    heard, found, there = source.first, dict[str, Fmllr](), 0.0
+    heard, found, frames, there = source.first, dict[str, Fmllr](), dict[str, int](), 0.0
     for number in range(1, estimates + 1):
         loglikes_of = heard.with_prior_scale(weights.prior_scale).loglikes_of
         what = f"decode: search {number} of {estimates} for transforms"
         results = pool.decode(utterances, loglikes_of, task, what=what)
-        found = _transforms(source, pool.transition_model, results, silence)
+        found, frames = _transforms(source, pool.transition_model, results, silence)
         _say(found)
         there += sum(result.cpu_s for result in results.values()) if pool.nj > 1 else 0.0
         heard = source.second({name: item.matrix for name, item in found.items()})
+    for line in doubts(found, frames):
+        warn(f"decode: {line}")
     record = {
         speaker: {"frames": round(item.frames, 1), "improvement": round(item.improvement / max(item.frames, 1.0), 4)}
         for speaker, item in found.items()
@@ -86,16 +90,18 @@ def _transforms(
     transition_model: TransitionModel,
     results: Mapping[str, SearchResult],
     silence: frozenset[int],
-) -> dict[str, Fmllr]:
-    """Return the transform of each speaker of utterances that have a path, in the order of their names' bytes."""
+) -> tuple[dict[str, Fmllr], dict[str, int]]:
+    """Return (transform, frames that were considered) of each speaker of utterances that have a path.
+
+    Speakers are in the order of their names' bytes.
+    """
     by_speaker: dict[str, list[tuple[str, Ints]]] = {}
     for utterance, result in results.items():
         if result.path is not None:
             by_speaker.setdefault(source.speaker_of(utterance), []).append((utterance, result.path))
-    return {
-        speaker: _estimate(source, transition_model, by_speaker[speaker], silence)
-        for speaker in sorted(by_speaker, key=str.encode)
-    }
+    names = sorted(by_speaker, key=str.encode)
+    estimated = {name: _estimate(source, transition_model, by_speaker[name], silence) for name in names}
+    return {name: item for name, (item, _) in estimated.items()}, {name: n for name, (_, n) in estimated.items()}
 
 
 def _estimate(
@@ -103,13 +109,17 @@ def _estimate(
     transition_model: TransitionModel,
     paths: Sequence[tuple[str, Ints]],
     silence: frozenset[int],
-) -> Fmllr:
-    """Return a speaker's transform from the best paths, transition-ids, of the first utterances of that speaker."""
+) -> tuple[Fmllr, int]:
+    """Return a speaker's transform, and the number of frames, with silence, that were considered.
+
+    paths: the best ones, transition-ids, of the speaker's utterances; the first MOST_FRAMES count.
+    """
     before = np.cumsum([0, *(len(path) for _, path in paths)])
     some = [item for item, frames in zip(paths, before, strict=False) if frames < MOST_FRAMES]
     tids = np.concatenate([path for _, path in some])
     features = np.concatenate([source.projected(utterance) for utterance, _ in some])
-    return source.model.estimate(features, transition_model.tid_to_pdf[tids], speech(tids, transition_model, silence))
+    weights = speech(tids, transition_model, silence)
+    return source.model.estimate(features, transition_model.tid_to_pdf[tids], weights), len(tids)
 
 
 def silence_of(graph: Path) -> frozenset[int]:

@@ -67,6 +67,20 @@ def test_a_system_with_adaptation_has_two_passes(kaldi_speakers, data, tri2):
     assert source.second({}).loglikes_of(utterance) == pytest.approx(source.first.loglikes_of(utterance), abs=1e-4)
 
 
+def test_transforms_without_gaussians_for_the_first_pass(kaldi_speakers, data, tri2, capsys):
+    """Kaldi's decode_fmllr.sh uses final.mdl for both passes then. Without transforms there is one pass."""
+    assert isinstance(gaussian_source(tri2, data), AcousticSource) and not capsys.readouterr().out
+    write_transforms(tri2, [kaldi_speakers.transforms])
+    assert tri2 / "trans.1" in gaussian_files(tri2)
+    source = gaussian_source(tri2, data)
+    assert isinstance(source, TwoPassSource) and source.model.unadapted is source.model.target
+    said = f"decode: {tri2} has transforms of speakers and no final.alimdl: the first pass uses final.mdl too\n"
+    assert capsys.readouterr().out == said
+    shutil.copy(tri2 / "final.mdl", tri2 / "final.alimdl")
+    assert isinstance(gaussian_source(tri2, data), TwoPassSource) and not capsys.readouterr().out
+    assert tri2 / "trans.1" not in gaussian_files(tri2)
+
+
 def test_a_loaded_folder_is_as_good_as_kaldis(kaldi_speakers, data, tri2, tmp_path):
     """`asr align --ali-dir` copies what the features need, with transforms of the speakers by archive."""
     shutil.copy(tri2 / "final.mdl", tri2 / "final.alimdl")

@@ -121,6 +121,28 @@ def test_the_second_pass_understands_a_shifted_speaker(settings, speech_of, tmp_
     assert "decode: adapted to 2 speakers; log-likelihood +" in capsys.readouterr().out
 
 
+def test_a_first_pass_that_understands_nothing_is_reported(settings, speech_of, monkeypatch, capsys):
+    """One speaker is twelve deviations away from everything; then nobody says anything but the toy's silence."""
+    frames, _ = speech_of
+    for key in frames:
+        if key.startswith("moved"):
+            frames[key] = frames[key] + np.float32([0, -12])
+    source = source_of(frames)
+    monkeypatch.setattr("asr.decoding.decode.silence_of", lambda graph: frozenset())
+    decode_set(settings(), WEIGHTS, source)
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert errors.startswith(
+        "warning: decode: 1 of 2 speakers have transforms that are far from plausible, the first: "
+    )
+    assert "moved, log-likelihood +" in errors
+    for key in frames:
+        frames[key] = np.float32([CENTRES[4], CENTRES[4]])  # 甲, whose phone is the toy's silence
+    monkeypatch.setattr("asr.decoding.decode.silence_of", silence_of)
+    decode_set(settings(), WEIGHTS, source)
+    assert "almost no speech of 2 of 2 speakers, the first: moved, 0 of 160 frames" in capsys.readouterr().err
+
+
 def test_weights_are_chosen_on_the_second_pass(settings, speech_of, monkeypatch):
     monkeypatch.setattr("asr.decoding.decode.silence_of", lambda graph: frozenset())
     record = decode_set(settings(tune=True, lm_weights=(1.0,), search_lm_weight=1.0), None, source_of(speech_of[0]))
