@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from asr.errors import InputError
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.speaker import TARGET, SpeakerModel
@@ -60,13 +62,19 @@ class NetworkAdaptation:
     @cached_property
     def speaker_model(self) -> SpeakerModel:
         """Return the Gaussians. Raises InputError if they are damaged or have other pdfs than the network."""
-        found = SpeakerModel.read(self.model / FOLDER, read_counts(self.model / "ali_train_pdf.counts"))
-        if found.dim != self.columns.dim:
-            raise InputError(
-                f"has {found.dim} dimensions, the projection beside it {self.columns.dim}",
-                file=self.model / FOLDER / TARGET,
-            )
-        return found
+        return gaussians_of(self.model / FOLDER, self.columns, read_counts(self.model / "ali_train_pdf.counts"))
+
+
+def gaussians_of(folder: Path, columns: AdaptedColumns, counts: npt.ArrayLike) -> SpeakerModel:
+    """Return the Gaussians of a SAT system, for the columns that are projected by the matrix beside them.
+
+    counts: how often each pdf occurs. Raises InputError if they are damaged, or have other pdfs or dimensions.
+    """
+    found = SpeakerModel.read(folder, counts)
+    if found.dim != columns.dim:
+        message = f"has {found.dim} dimensions, the projection beside it {columns.dim}"
+        raise InputError(message, file=folder / TARGET)
+    return found
 
 
 def refuse_adapted(config: Mapping[str, Any], what: str, model: Path) -> None:
@@ -79,16 +87,28 @@ def refuse_adapted(config: Mapping[str, Any], what: str, model: Path) -> None:
         )
 
 
+def check_system(sat: Path, description: Mapping[str, Any], counts: npt.ArrayLike) -> AdaptedColumns:
+    """Return the columns that a SAT system makes of the features that features.json describes.
+
+    counts: how often each pdf occurs. Raises InputError, which names the system's own files, if one is missing or
+    damaged, or does not fit the features, the pdfs or the others.
+    """
+    for name in SYSTEM_FILES[:-1]:
+        if not (sat / name).is_file():
+            raise InputError("no such file: not the folder of a system with speaker adaptation", file=sat / name)
+    columns = AdaptedColumns.read(sat, description)
+    gaussians_of(sat, columns, counts)
+    return columns
+
+
 def copy_adaptation(sat: Path, model: Path) -> list[Path]:
-    """Copy a SAT system into a model folder; return the copies. Raises InputError if a file is missing."""
+    """Copy a SAT system, which `check_system` accepts, into a model folder; return the copies."""
     copies = []
     for name in SYSTEM_FILES:
         source, target = sat / name, model / FOLDER / name
         target.unlink(missing_ok=True)
         if not source.is_file():
-            if name == SYSTEM_FILES[-1]:
-                continue
-            raise InputError("no such file: not the folder of a system with speaker adaptation", file=source)
+            continue
         copy_whole(source, target)
         copies.append(target)
     return copies

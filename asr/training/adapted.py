@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, copy_adaptation
+from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation
 from asr.acoustic.examples import Targets, draw
 from asr.console import say, warn
 from asr.errors import InputError, named_first
@@ -111,22 +111,23 @@ def sat_files(settings: Settings) -> list[Path]:
 def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     """Write OUT/adapt and return how features are read; None, and no such folder, without adapted columns.
 
-    Raises InputError if the system is not that of the alignments, or knows none of the speakers.
+    Raises InputError if the system is not that of the alignments, is damaged, or knows none of the speakers. It is
+    checked before it is copied, so that an error names the file to mend.
     """
     sat = sat_folder(settings)
     if sat is None:
         shutil.rmtree(settings.out / FOLDER, ignore_errors=True)
         return None
     _check_same_pdfs(settings.ali, sat)
+    counts = read_counts(settings.ali / "ali_train_pdf.counts")
+    columns = check_system(sat, describe(settings.train_data), counts).dim
+    transforms = read_transforms(sat)
     copy_adaptation(sat, settings.out)
     (settings.out / FOLDER / STATISTICS).unlink(missing_ok=True)
-    columns = AdaptedColumns.read(settings.out / FOLDER, describe(settings.train_data)).dim
-    transforms = read_transforms(sat)
     adapted = AdaptedData(settings.out, columns, transforms, Forgetting(settings.adapt_forget, settings.seed))
     reader = adapted.reader(FeatureReader(settings.train_data), forget=True)
     speakers = {reader.speaker(utterance) for utterance in targets.lengths}
     if (unknown := speakers.difference(transforms)) and (sat / SILENCE_FILE).is_file():
-        counts = read_counts(settings.ali / "ali_train_pdf.counts")
         transforms.update(estimated(reader, targets, counts, sat, unknown))  # `adapted` and its readers hold them
     _check_speakers(reader, speakers, sat)
     _measure(reader, targets, settings).write_statistics(settings.out / FOLDER)

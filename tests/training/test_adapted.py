@@ -167,6 +167,24 @@ def test_another_systems_transforms_are_refused(material, kaldi_speakers, tmp_pa
     assert "is another system than that of the alignments in" in line
 
 
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("final.mat", lambda whole: whole[:-5], "final.mat: byte 15: the file ends here"),
+        ("final.mdl", lambda whole: whole[:-500], "final.mdl: "),
+        ("final.alimdl", lambda whole: whole[: len(whole) // 2], "final.alimdl: "),
+        ("splice_opts", lambda whole: b"--left-context=2 --right-context=2\n", "projects 91 columns, these features"),
+    ],
+)
+def test_damage_is_found_in_the_system_before_it_is_copied(material, tmp_path, refused, name, damage, reason):
+    sat = shutil.copytree(material[1], tmp_path / "sat")
+    shutil.copy(sat / "final.mdl", sat / "final.alimdl")
+    (sat / name).write_bytes(damage((sat / name).read_bytes()))
+    line = refused(argv(material, tmp_path / "net", "--adapt", "fmllr", "--sat", sat))
+    assert str(sat) in line and reason in line and str(tmp_path / "net") not in line
+    assert not (tmp_path / "net" / "adapt").exists()
+
+
 def test_damaged_adaptations_are_refused(trained, tmp_path):
     moved = shutil.copytree(trained, tmp_path / "net")
     config = read_config(moved)
