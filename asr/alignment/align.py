@@ -16,7 +16,8 @@ Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as
         utterances of train and dev that have an alignment), ali_train_pdf.counts (of train), coverage.json (of
         each set: utterances, frames, what is missing and why);
         with lda and sat final.mat full.mat splice_opts, with sat final.alimdl and trans.* (transforms of speakers);
-        from scratch also mono/ tri/ lda/ sat/, whole Kaldi directories, with unaligned.txt and pronunciations.txt
+        from scratch also mono/ tri/ lda/ sat/, whole Kaldi directories, with unaligned.txt and pronunciations.txt,
+        and log/ladder.json, what each of them cost
 
     python -m asr align --ali-dir exp/tri1_ali --train-data exp/data/train --lang exp/lang --out exp/ali
     python -m asr align --from-scratch --train-data exp/data/train --lang exp/lang --out exp/ali

@@ -1,6 +1,7 @@
 """The machine that a stage runs on: the cores and the memory that it may use, and its description for a result.
 
     cores()         # 2
+    cpu_seconds()   # 12.34, of this process and its workers that have ended
     describe()      # {"cpu": "AMD EPYC 9B14", "cores": 2, "memory_gb": 16.4, "python": "3.11.2", ...}
 
 Reads /proc, /sys/fs/cgroup and the installed packages' metadata; imports neither torch nor numpy.
@@ -11,6 +12,8 @@ from __future__ import annotations
 import math
 import os
 import platform
+import resource
+import time
 from pathlib import Path
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
@@ -23,6 +26,12 @@ def cores() -> int:
     if quota.isdecimal() and period.isdecimal() and int(period):
         may_use = min(may_use, math.ceil(int(quota) / int(period)))
     return max(1, may_use)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process so far, and of those of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def free_bytes() -> float:

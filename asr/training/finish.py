@@ -5,15 +5,13 @@ Writes config.json, raw.safetensors, final.safetensors, and the events "windows"
 
 from __future__ import annotations
 
-import resource
-import time
-
 import torch
 
 from asr.acoustic.model import save_weights, write_config
 from asr.acoustic.network import bind
 from asr.console import duration, say
 from asr.errors import InputError
+from asr.parallel.machine import cpu_seconds
 from asr.training.session import Session
 
 MODEL_FILES = ("raw.safetensors", "final.safetensors")
@@ -92,7 +90,7 @@ def _summarise(session: Session, final: torch.Tensor, averaged_pushes: int) -> N
         "done",
         frames=server.frames,
         seconds=seconds,
-        cpu_s=_cpu_s(),  # of this process and its workers; a resumed run's earlier parts are not in it
+        cpu_s=cpu_seconds(),  # of this process and its workers; a resumed run's earlier parts are not in it
         passes=ledger.pass_ + 1,
         frames_seen=server.frames,
         frames_of_originals=session.materials.distinct_frames,  # in a pass; the others are of perturbed copies
@@ -115,8 +113,3 @@ def _summarise(session: Session, final: torch.Tensor, averaged_pushes: int) -> N
         f"on {len(heldout.targets):,} held-out frames cross-entropy {figures.ce:.4f}, "
         f"accuracy {100 * figures.accuracy:.2f} %"
     )
-
-
-def _cpu_s() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return float(time.process_time() + children.ru_utime + children.ru_stime)

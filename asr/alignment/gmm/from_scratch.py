@@ -3,7 +3,7 @@
 Reads   the data directories' features, utt2spk and text; the lang directory
 Writes  OUT/mono, OUT/tri, OUT/lda, OUT/sat, as far as the plan goes: final.mdl (with its Gaussians) tree phones.txt
         ali.*.gz num_jobs, as Kaldi's steps write them, and what else belongs to them (rung_folder.py). All but the
-        last one have only the utterances of the training set
+        last one have only the utterances of the training set; OUT/log/ladder.json: what each of them cost (costs.py)
 
     lang = AlignmentLang.read(Path("exp/lang"), Path("exp/ali/.work"))
     from_scratch(lang, Path("exp/data/train"), Path("exp/data/dev"), Path("exp/ali"), GmmPlan())
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asr.alignment.gmm.cepstra import Cepstra
+from asr.alignment.gmm.costs import OTHERS, LadderCosts
 from asr.alignment.gmm.plan import RUNGS, GmmPlan
 from asr.alignment.gmm.rung_folder import remove_rung, write_rung
 from asr.alignment.gmm.rungs import Rung, align_others, discriminant, monophones, speakers, triphones
@@ -23,7 +24,7 @@ from asr.alignment.gmm.shard import Aligned
 from asr.alignment.gmm.shard_pool import ShardPool
 from asr.alignment.pronunciations import PRONUNCIATIONS, write_pronunciations
 from asr.alignment.transcripts import AlignmentLang, to_align
-from asr.console import say
+from asr.console import say, warn
 from asr.errors import InputError
 from asr.features.reader import describe
 from asr.tables import read_table
@@ -36,17 +37,18 @@ def from_scratch(lang: AlignmentLang, train: Path, dev: Path | None, out: Path, 
 
     Utterances that cannot be aligned are left out and listed in unaligned.txt; the caller bounds their share.
     """
-    work = out / ".work"
+    work, costs = out / ".work", LadderCosts(out / "log/ladder.json")
     data = [train] if dev is None else [train, dev]
     describe(train, "mel_bins", "rate_hz", "low_hz", "high_hz")  # mfcc.conf, which is written last, needs them
     try:
         cepstra = Cepstra.make(data, work / "cepstra.f32")
+        costs.part("cepstra")
         words, unusable = to_align(lang.word_ids(train), cepstra.places, cepstra.faults)
         if not words:
             key, reason = next(iter(unusable.items()), (None, "there is no transcript"))
             raise InputError(f"no utterance can be aligned; the first: {reason}", file=train / "text", key=key)
         with ShardPool(words, cepstra, lang.lexicon, nj=plan.nj, seed=plan.seed) as shards:
-            rung, aligned = _climbed(lang, shards, unusable, train, out, plan)
+            rung, aligned = _climbed(lang, shards, unusable, train, out, plan, costs)
             jobs, faults = shards.call("current"), {**unusable, **aligned.faults}
         heard = dict(words)
         if dev is not None:
@@ -58,13 +60,20 @@ def from_scratch(lang: AlignmentLang, train: Path, dev: Path | None, out: Path, 
         faults |= _without_transcript(cepstra, data)
         write_rung(out / rung.name, lang, rung, jobs, faults, data)
         write_pronunciations(out / PRONUNCIATIONS, lang, heard, jobs, rung.system.model)
+        costs.part(OTHERS)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return out / rung.name
 
 
 def _climbed(
-    lang: AlignmentLang, shards: ShardPool, unusable: Mapping[str, str], train: Path, out: Path, plan: GmmPlan
+    lang: AlignmentLang,
+    shards: ShardPool,
+    unusable: Mapping[str, str],
+    train: Path,
+    out: Path,
+    plan: GmmPlan,
+    costs: LadderCosts,
 ) -> tuple[Rung, Aligned]:
     """Train the ladder, write the folders of all systems but the last, and remove those of an earlier, longer ladder.
 
@@ -74,19 +83,29 @@ def _climbed(
     for name in RUNGS:
         remove_rung(out / name)
     rung, aligned = monophones(lang, shards, plan)
+    costs.part(rung.name, shards)
     for name in RUNGS[1 : RUNGS.index(last) + 1]:
         write_rung(out / rung.name, lang, rung, shards.call("current"), {**unusable, **aligned.faults}, [train])
         rung, aligned = STEPS[name](lang, shards, rung, plan)
+        costs.part(name, shards)
     return rung, aligned
 
 
 def _last_rung(shards: ShardPool, plan: GmmPlan) -> str:
-    """Return the last system of the plan for the shards' utterances, and say it if the plan leaves it open."""
+    """Return the last system of the plan for the shards' utterances.
+
+    Says it if the plan leaves it open. Warns if each utterance has a speaker of its own, whom `sat` would adapt to.
+    """
     frames = sum(shards.cepstra.frames(name) for name in shards.words)
     speakers = len({shards.cepstra.speaker(name) for name in shards.words})
     last = plan.last_rung(frames, speakers)
     if plan.upto == "auto":
         say(f"align: {frames / 360_000:.1f} h of {speakers} speakers: up to {last}")
+    if last == "sat" and speakers == len(shards.words) > 1:
+        warn(
+            f"{speakers} speakers have {speakers} utterances: each utterance is a speaker of its own, with a "
+            f"transform estimated from {frames / speakers / 100:.1f} s; if speakers return, name them in utt2spk"
+        )
     return last
 
 

@@ -8,6 +8,7 @@ The number of shards depends on the corpus alone, so that the results do not dep
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -56,6 +57,10 @@ class ShardPool:
         """Call the method `method` of every shard and return the results in the shards' order. Raises WorkerLost."""
         by_process = self._all(_call, [(method, arguments)] * self.nj, f"step {method}")
         return [by_process[number % self.nj][number // self.nj] for number in range(len(self.parts))]
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds that the processes have used so far, together."""
+        return float(sum(self._all(time.process_time, [()] * self.nj, "its time")))
 
     def subset(self, frames: float) -> ShardPool | None:
         """Return a pool of evenly chosen utterances with about `frames` frames; None if this one has no more."""

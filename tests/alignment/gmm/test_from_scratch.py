@@ -10,6 +10,7 @@ import pytest
 from asr.alignment.gmm import from_scratch, shard_pool
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.feature_space import FeatureSpace
+from asr.alignment.gmm.plan import GmmPlan
 from asr.alignment.jobs import split_by_speaker
 from asr.cli import main
 from asr.errors import InputError
@@ -119,6 +120,37 @@ def test_pronunciations_are_reported(made):
         assert int(count) >= 0 and phones
         shares[word] = shares.get(word, 0) + float(share)
     assert {round(total, 2) for total in shares.values()} <= {0.0, 1.0} and 1.0 in shares.values()
+
+
+class Speakers:
+    """Sixty utterances of 300 frames; each is a speaker of its own, or every one of them is the same."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self.words, self.alone, self.cepstra = {f"u{number}": [1] for number in range(60)}, alone, self
+
+    def frames(self, name):
+        return 300
+
+    def speaker(self, name):
+        return name if self.alone else "one"
+
+
+def test_utterances_that_are_speakers_of_their_own_are_said(capsys):
+    plan = GmmPlan(upto="sat")
+    assert from_scratch._last_rung(Speakers(alone=False), plan) == "sat" and not capsys.readouterr().err
+    assert from_scratch._last_rung(Speakers(alone=True), GmmPlan(upto="lda")) == "lda" and not capsys.readouterr().err
+    assert from_scratch._last_rung(Speakers(alone=True), plan) == "sat"
+    assert capsys.readouterr().err == (
+        "warning: 60 speakers have 60 utterances: each utterance is a speaker of its own, with a transform estimated "
+        "from 3.0 s; if speakers return, name them in utt2spk\n"
+    )
+
+
+def test_the_costs_of_the_ladder_are_recorded(made):
+    record = json.loads((made / "log/ladder.json").read_text())
+    assert record["processes"] == 2
+    assert [part["part"] for part in record["parts"]] == ["cepstra", "mono", "tri", "lda", "sat", "others"]
+    assert all(part["cpu_s"] > 0 and part["wall_s"] > 0 for part in record["parts"][1:])
 
 
 def test_the_number_of_processes_changes_nothing(corpus, made, tmp_path):
@@ -260,7 +292,7 @@ def test_a_shorter_ladder_removes_the_rest_of_a_longer_one(corpus, made, tmp_pat
     assert align(corpus, out, "--upto", "tri") == 2 and capsys.readouterr().err.endswith("stopped here\n")
     assert (out / "mono/num_jobs").is_file() and not (out / "tri").exists() and not (out / ".work").exists()
     assert align(corpus, out, "--upto", "mono") == 0
-    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["mono", "sat"]
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["log", "mono", "sat"]
     assert [path.name for path in (out / "sat").iterdir()] == ["notes.txt"]
     assert not any((out / name).exists() for name in (*PROJECTED, *ADAPTED))
     coverage = json.loads((out / "coverage.json").read_text())
