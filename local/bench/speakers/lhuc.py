@@ -82,12 +82,14 @@ class Speech:
         return SoftTargets(place[frames[used]], pdfs[used], shares[used], len(rows))
 
 
-def speakers(place: Place, network: ScaledNetwork, every: int) -> dict[str, Speech]:
-    """Return the speech of every so manieth speaker."""
+def speakers(place: Place, network: ScaledNetwork, every: int, least: int) -> dict[str, Speech]:
+    """Return the speech of every so manieth speaker, of those with at least so many frames of speech."""
     heard, owner = read_heard(place), read_table(place.data / "utt2spk")
     found = {}
     for speaker in sorted(set(owner.values()), key=str.encode)[::every]:
         names = sorted((name for name in heard if owner[name] == speaker), key=str.encode)
+        if sum(int(heard[name].speech.sum()) for name in names) < least:
+            continue
         first = torch.cat([network.first(torch.from_numpy(heard[name].inputs)) for name in names])
         found[speaker] = Speech(names, first, [heard[name] for name in names])
     return found
@@ -183,13 +185,14 @@ def main() -> None:
     parser.add_argument("--layers", nargs="+", type=int, default=[0, 1, 2, 3])
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--every", type=int, default=1, help="measure every so manieth speaker")
+    parser.add_argument("--least", type=int, default=0, help="measure speakers with so many frames of speech")
     parser.add_argument("--decode", action="store_true")
     given = parser.parse_args()
     place = Place.of(given)
     torch.set_num_threads(1)
     model = AcousticModel.load(place.network)
     network = ScaledNetwork(model.network)
-    speech = speakers(place, network, given.every)
+    speech = speakers(place, network, given.every, given.least)
     figures = Figures()
     for item in speech.values():
         figures.add(network.log_posteriors(item.first, Numbers.zero(network.layers, network.width)), item.heard)

@@ -4,7 +4,7 @@ base        the features by speaker, 40 adapted columns beside them, as `asr tra
 ivector     an i-vector beside them (ivectors.py); at each spliced frame, divided by the root of their number
 utterance   the features' own columns normalised by utterance, mean and variance
 window      mean over the 300 frames around each frame removed (apply-cmvn-sliding --center=true)
-vtln        filter banks warped by speaker (vtln.py)
+vtln        the features' own filter banks warped by speaker (vtln.py)
 
 All have the sizes and the seed of base, and one worker: the same bits again. Cross-entropies are those of the
 reference's pdf-ids, with the transforms of dev's own first pass (first_pass.py), over all frames of speech.
@@ -81,13 +81,22 @@ def alteration(variant: str, exp: Path, own: int, vectors: str) -> tuple[Alter, 
 
         return appended, len(next(iter(added.values())))
     if variant == "vtln":
-        readers = [FeatureReader(exp / "speakers/data" / name) for name in ("train.vtln", "dev.vtln")]
+        from vtln import warp_matrix, warped
 
-        def warped(utterance: str, inputs: np.ndarray) -> np.ndarray:
-            found = next(reader for reader in readers if utterance in reader)[utterance]
-            return np.concatenate([found, inputs[:, found.shape[1] :]], axis=1)
+        readers = [FeatureReader(exp / "data" / name) for name in ("train", "dev")]
+        people = {}
+        for name in ("train", "dev"):
+            with np.load(exp / f"speakers/vtln.{name}.npz") as arrays:
+                people |= {speaker: arrays[speaker] for speaker in arrays.files}
 
-        return warped, 0
+        def with_warp(utterance: str, inputs: np.ndarray) -> np.ndarray:
+            reader = next(reader for reader in readers if utterance in reader)
+            factors, mean, deviation = people[reader.speaker(utterance)]
+            matrix = warp_matrix(int(reader.description["mel_bins"]), float(factors[0]))
+            found = (warped(reader.with_mean(utterance)[0], matrix) - mean) / deviation
+            return np.concatenate([found.astype(np.float32), inputs[:, own:]], axis=1)
+
+        return with_warp, 0
     return lambda _, inputs: inputs, 0
 
 
