@@ -45,6 +45,7 @@ class Stamp:
     settings: the verb's dataclass. extra: anything else that the results depend on.
     revision: the verb's REVISION, a number that is raised whenever the same inputs lead to other results.
     locks: False for a stage that only writes one file of its own beside the files of another stage.
+    part: the part of the stage that this stamp is about, if the stage stamps its parts.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Stamp:
         *,
         revision: int,
         locks: bool = True,
+        part: str = "",
     ) -> None:
         self.path, self.verb, self.locks = Path(path), verb, locks
+        self._name = f"{verb} {part}" if part else verb
         self._release: Callable[[], None] | None = None
         digest = hashlib.sha256()
-        content = [verb, revision, as_dict(settings, affecting_only=True), extra]
+        content = [verb, revision, as_dict(settings, affecting_only=True), extra, *([part] if part else [])]
         digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         for item in inputs:
             digest.update(digest_of(Path(item)))
@@ -73,12 +76,12 @@ class Stamp:
         Otherwise lock the folder and remove the old stamp. Raises InputError if another process works there.
         """
         if self._same():
-            say(f"{self.verb}: up to date")
+            say(f"{self._name}: up to date")
             return True
         release = hold_while(self, self.path.with_name(LOCK), f"asr {self.verb}") if self.locks else None
         if release is not None and self._same():  # another process has just finished this stage
             release()
-            say(f"{self.verb}: up to date")
+            say(f"{self._name}: up to date")
             return True
         self._release = release
         self.path.unlink(missing_ok=True)

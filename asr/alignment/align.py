@@ -22,12 +22,14 @@ Writes  --out: final.mdl tree phones.txt num_jobs ali.*.gz, pdf.ark (pdf-ids, as
     python -m asr align --ali-dir exp/tri1_ali --train-data exp/data/train --lang exp/lang --out exp/ali
     python -m asr align --from-scratch --train-data exp/data/train --lang exp/lang --out exp/ali
 
-Stops if more than --max-missing of the training utterances have no alignment.
+Stops if more than --max-missing of the training utterances have no alignment. The same command again, after it was
+killed, continues after the last system that it had finished.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.alignment.formats.detect import KINDS, detect
@@ -90,9 +92,10 @@ def run(settings: Settings) -> None:
         settings.max_missing,
         settings.length_tolerance,
     )
-    stamp = Stamp(settings.out / ".done.align.json", "align", settings, _inputs(settings, request), revision=REVISION)
+    inputs = _inputs(settings, request)
+    stamp = Stamp(settings.out / ".done.align.json", "align", settings, inputs, revision=REVISION)
     if not stamp.fresh():
-        stamp.record(_aligned(settings, request))
+        stamp.record(_aligned(settings, request, inputs))
 
 
 def _inputs(settings: Settings, request: LoadRequest) -> list[Path]:
@@ -111,15 +114,15 @@ def _inputs(settings: Settings, request: LoadRequest) -> list[Path]:
     return inputs + [folder / name for folder in request.folders for name in ("text", "feats.scp", "features.json")]
 
 
-def _aligned(settings: Settings, request: LoadRequest) -> list[Path]:
-    """Make or load the alignments and return the files that were written."""
+def _aligned(settings: Settings, request: LoadRequest, inputs: Sequence[Path]) -> list[Path]:
+    """Make or load the alignments and return the files that were written. inputs: as of the stamp."""
     source = settings.ali_dir
     if settings.originals is not None:
         from asr.alignment.stretched import write_stretched
 
         return write_stretched(settings.originals, request)
     if source is None:
-        return load(_from_scratch(settings), request)
+        return load(_from_scratch(settings, inputs), request)
     kind = detect(source) if settings.ali_format == "auto" else settings.ali_format
     if settings.ali_model is not None and kind != "pdf":
         raise InputError(f"--ali-model belongs to pdf-ids, and this is {kind}; leave it out", file=source)
@@ -157,7 +160,8 @@ def _imported(settings: Settings, source: Path, kind: str, request: LoadRequest)
     return folder
 
 
-def _from_scratch(settings: Settings) -> Path:
+def _from_scratch(settings: Settings, inputs: Sequence[Path]) -> Path:
+    from asr.alignment.gmm.finished_rungs import FinishedRungs
     from asr.alignment.gmm.from_scratch import from_scratch
     from asr.alignment.transcripts import AlignmentLang
 
@@ -165,7 +169,12 @@ def _from_scratch(settings: Settings) -> Path:
     sizes = (settings.context, settings.states, settings.gaussians, settings.mono_hours)
     plan = GmmPlan(*sizes, settings.seed, settings.nj, settings.upto)
     lang = AlignmentLang.read(settings.lang, settings.out / ".work")
-    return from_scratch(lang, settings.train_data, settings.dev_data, settings.out, plan)
+    of_rungs = replace(settings, upto="auto", max_missing=0.0)  # neither changes a system that another one follows
+
+    def stamp_of(path: Path, name: str) -> Stamp:
+        return Stamp(path, "align", of_rungs, inputs, revision=REVISION, locks=False, part=name)
+
+    return from_scratch(lang, settings.train_data, settings.dev_data, FinishedRungs(settings.out, stamp_of), plan)
 
 
 def _check(settings: Settings) -> None:

@@ -9,11 +9,12 @@ Writes  OUT/log/ladder.json: {"processes": 2, "parts": [{"part": "mono", "cpu_s"
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from asr.alignment.gmm.shard_pool import ShardPool
 from asr.console import duration, say
-from asr.files import write_json
+from asr.files import read_json, write_json
 from asr.parallel.machine import cpu_seconds
 
 #: the last part: aligns what is not trained on, and writes the last folder
@@ -21,13 +22,18 @@ OTHERS = "others"
 
 
 class LadderCosts:
-    """Measures the parts of a ladder one after another, from the time that it is made."""
+    """Measures the parts of a ladder one after another, from the time that it is made. path: of ladder.json."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._earlier = read_json(path).get("parts", []) if path.is_file() else []
         self.parts: list[dict[str, str | float]] = []
         self.processes = 0
         self._before = (cpu_seconds(), time.monotonic())
+
+    def keep(self, names: Collection[str]) -> None:
+        """Take over what an earlier run recorded of these parts, which are not computed again."""
+        self.parts += [part for part in self._earlier if part.get("part") in names]
 
     def part(self, name: str, shards: ShardPool | None = None) -> None:
         """Record what has been computed since the last part, and write the file.

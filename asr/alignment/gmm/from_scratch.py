@@ -6,7 +6,8 @@ Writes  OUT/mono, OUT/tri, OUT/lda, OUT/sat, as far as the plan goes: final.mdl 
         last one have only the utterances of the training set; OUT/log/ladder.json: what each of them cost (costs.py)
 
     lang = AlignmentLang.read(Path("exp/lang"), Path("exp/ali/.work"))
-    from_scratch(lang, Path("exp/data/train"), Path("exp/data/dev"), Path("exp/ali"), GmmPlan())
+    finished = FinishedRungs(Path("exp/ali"), stamp_of)
+    from_scratch(lang, Path("exp/data/train"), Path("exp/data/dev"), finished, GmmPlan())
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.costs import OTHERS, LadderCosts
+from asr.alignment.gmm.finished_rungs import FinishedRungs
 from asr.alignment.gmm.plan import RUNGS, GmmPlan
 from asr.alignment.gmm.rung_folder import remove_rung, write_rung
 from asr.alignment.gmm.rungs import Rung, align_others, discriminant, monophones, speakers, triphones
@@ -32,11 +34,13 @@ from asr.tables import read_table
 STEPS = {"tri": triphones, "lda": discriminant, "sat": speakers}
 
 
-def from_scratch(lang: AlignmentLang, train: Path, dev: Path | None, out: Path, plan: GmmPlan) -> Path:
+def from_scratch(lang: AlignmentLang, train: Path, dev: Path | None, finished: FinishedRungs, plan: GmmPlan) -> Path:
     """Make the ladder's folders in OUT and return the last one. Raises InputError if no utterance can be aligned.
 
+    finished: the systems in OUT of earlier runs, which are not trained again.
     Utterances that cannot be aligned are left out and listed in unaligned.txt; the caller bounds their share.
     """
+    out = finished.out
     work, costs = out / ".work", LadderCosts(out / "log/ladder.json")
     data = [train] if dev is None else [train, dev]
     describe(train, "mel_bins", "rate_hz", "low_hz", "high_hz")  # mfcc.conf, which is written last, needs them
@@ -48,7 +52,7 @@ def from_scratch(lang: AlignmentLang, train: Path, dev: Path | None, out: Path, 
             key, reason = next(iter(unusable.items()), (None, "there is no transcript"))
             raise InputError(f"no utterance can be aligned; the first: {reason}", file=train / "text", key=key)
         with ShardPool(words, cepstra, lang.lexicon, nj=plan.nj, seed=plan.seed) as shards:
-            rung, aligned = _climbed(lang, shards, unusable, train, out, plan, costs)
+            rung, aligned = _climbed(lang, shards, unusable, train, finished, plan, costs)
             jobs, faults = shards.call("current"), {**unusable, **aligned.faults}
         heard = dict(words)
         if dev is not None:
@@ -71,24 +75,36 @@ def _climbed(
     shards: ShardPool,
     unusable: Mapping[str, str],
     train: Path,
-    out: Path,
+    finished: FinishedRungs,
     plan: GmmPlan,
     costs: LadderCosts,
 ) -> tuple[Rung, Aligned]:
     """Train the ladder, write the folders of all systems but the last, and remove those of an earlier, longer ladder.
 
-    Returns the last system and its alignment of the training set, which is in the shards.
+    Begins after the systems that an earlier run has finished. Returns the last system and its alignment of the
+    training set, which is in the shards.
     """
     last = _last_rung(shards, plan)
-    for name in RUNGS:
-        remove_rung(out / name)
-    rung, aligned = monophones(lang, shards, plan)
-    costs.part(rung.name, shards)
-    for name in RUNGS[1 : RUNGS.index(last) + 1]:
-        write_rung(out / rung.name, lang, rung, shards.call("current"), {**unusable, **aligned.faults}, [train])
-        rung, aligned = STEPS[name](lang, shards, rung, plan)
+    place = RUNGS.index(last)
+    done = finished.count(RUNGS[:place])
+    for name in RUNGS[done:]:
+        remove_rung(finished.out / name)
+    rung = finished.take(RUNGS[done - 1], shards) if done else None
+    costs.keep(RUNGS[:done])
+    for name in RUNGS[done:place]:
+        rung, aligned = _step(name, lang, shards, rung, plan)
+        finished.write(lang, rung, shards.call("current"), {**unusable, **aligned.faults}, train)
         costs.part(name, shards)
+    rung, aligned = _step(last, lang, shards, rung, plan)
+    costs.part(last, shards)
     return rung, aligned
+
+
+def _step(
+    name: str, lang: AlignmentLang, shards: ShardPool, before: Rung | None, plan: GmmPlan
+) -> tuple[Rung, Aligned]:
+    """Train one system from the one before it; None: there is none."""
+    return monophones(lang, shards, plan) if before is None else STEPS[name](lang, shards, before, plan)
 
 
 def _last_rung(shards: ShardPool, plan: GmmPlan) -> str:

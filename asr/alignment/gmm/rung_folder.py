@@ -33,9 +33,12 @@ from asr.kaldi.system import write_system
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.tables import write_table
 
-#: what write_rung writes beside the archives
+#: what finished_rungs.py writes
+GAUSSIANS, STAMP = ".gaussians.ark", ".done.align.json"
+#: what is written beside the archives
 FILES: tuple[str, ...] = ("final.mdl", "tree", "phones.txt", "cmvn_opts", "mfcc.conf", "delta_opts", "splice_opts")
 FILES += ("final.mat", "full.mat", "final.alimdl", OCCUPANCY, DESCRIPTION, UNALIGNED, SILENCE_FILE)
+FILES += (GAUSSIANS,)
 
 
 def write_rung(
@@ -71,7 +74,7 @@ def write_rung(
 def remove_rung(out: Path) -> None:
     """Remove the files of an earlier run, the archives first, and the folder if nothing else is in it."""
     remove_alignments(out)
-    for path in (*out.glob("trans.*"), *(out / name for name in FILES)):
+    for path in (*out.glob("trans.*"), *(out / name for name in (STAMP, *FILES))):
         path.unlink(missing_ok=True)
     for folder in (out / "phones", out):
         with contextlib.suppress(OSError):
@@ -98,8 +101,13 @@ def _write_transforms(out: Path, rung: Rung, silence: Collection[int]) -> None:
     if rung.unadapted is not None:
         with atomic(out / "final.alimdl", "wb") as handle:
             handle.write(b"\0B" + rung.system.model.to_bytes() + rung.unadapted.to_bytes())
-        with atomic(out / SILENCE_FILE) as handle:
-            handle.write(":".join(map(str, sorted(silence))) + "\n")
+        write_silence(out, silence)
+
+
+def write_silence(out: Path, silence: Collection[int]) -> None:
+    """Write which phones adapt no speaker."""
+    with atomic(out / SILENCE_FILE) as handle:
+        handle.write(":".join(map(str, sorted(silence))) + "\n")
 
 
 def _mfcc_options(about: Mapping[str, Any]) -> str:

@@ -44,6 +44,20 @@ def test_a_part_counts_all_processes_once(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[2] == "align: tri: 37 CPU seconds, 30 s"
 
 
+def test_parts_of_an_earlier_run_are_kept(tmp_path):
+    path = tmp_path / "ladder.json"
+    first = costs.LadderCosts(path)
+    for name in ("cepstra", "mono", "tri"):
+        first.part(name)
+    before = read_json(path)["parts"]
+    again = costs.LadderCosts(path)
+    again.part("cepstra")
+    again.keep(["mono"])
+    again.part("tri")
+    after = read_json(path)["parts"]
+    assert [part["part"] for part in after] == ["cepstra", "mono", "tri"] and after[1] == before[1]
+
+
 class Lengths:
     def frames(self, name: str) -> int:
         return shard_pool.FRAMES_PER_SHARD

@@ -3,6 +3,9 @@
 import gzip
 import json
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from asr.alignment.gmm import from_scratch, shard_pool
 from asr.alignment.gmm.cepstra import Cepstra
 from asr.alignment.gmm.feature_space import FeatureSpace
-from asr.alignment.gmm.plan import GmmPlan
+from asr.alignment.gmm.plan import RUNGS, GmmPlan
 from asr.alignment.jobs import split_by_speaker
 from asr.cli import main
 from asr.errors import InputError
@@ -50,9 +53,13 @@ def corpus(shared, tmp_path_factory):
     return folder
 
 
-def align(corpus, out, *more):
+def argv(corpus, out, *more):
     options = ["--train-data", corpus / "train", "--dev-data", corpus / "dev", "--lang", corpus / "lang"]
-    return main(["align", "--from-scratch", *map(str, options), "--out", str(out), *SMALL, *map(str, more)])
+    return ["align", "--from-scratch", *map(str, options), "--out", str(out), *SMALL, *map(str, more)]
+
+
+def align(*arguments):
+    return main(argv(*arguments))
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +160,61 @@ def test_the_costs_of_the_ladder_are_recorded(made):
     assert all(part["cpu_s"] > 0 and part["wall_s"] > 0 for part in record["parts"][1:])
 
 
-def test_the_number_of_processes_changes_nothing(corpus, made, tmp_path):
-    assert align(corpus, tmp_path / "one", "--upto", "sat", "--nj", "1") == 0
-    names = ["final.mdl", "final.alimdl", "tree", "final.mat", "trans.1", "pdf.ark", "ali_train_pdf.counts"]
-    for name in [*names, "lda/final.mdl", "lda/ali.1.gz", "sat/ali.1.gz"]:
-        assert (tmp_path / "one" / name).read_bytes() == (made / name).read_bytes()
+@pytest.fixture(scope="module")
+def killed(corpus):
+    """Return the folder of a ladder of one process that was killed when it began to train `sat`."""
+    program = (
+        "import os, signal, sys; from asr.alignment.gmm import from_scratch; from asr.cli import main; "
+        "from_scratch.STEPS['sat'] = lambda *_: os.kill(os.getpid(), signal.SIGKILL); main(sys.argv[1:])"
+    )
+    out = corpus / "killed"
+    done = subprocess.run([sys.executable, "-c", program, *argv(corpus, out, "--upto", "sat", "--nj", "1")])
+    assert done.returncode == -signal.SIGKILL
+    assert (out / "lda/final.mdl").is_file() and not (out / "sat").exists() and not (out / "final.mdl").exists()
+    return out
+
+
+def test_a_killed_ladder_continues_and_the_number_of_processes_changes_nothing(
+    corpus, made, killed, capsys, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        for name in ("tri", "lda"):
+            patch.delitem(from_scratch.STEPS, name)
+        patch.delattr(from_scratch, "monophones")
+        assert align(corpus, killed, "--upto", "sat", "--nj", "1") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if "up to date" in line] == [f"align {name}: up to date" for name in RUNGS[:3]]
+    names = [path.relative_to(made) for path in made.rglob("*") if path.is_file() and ".done." not in path.name]
+    names.remove((made / "log/ladder.json").relative_to(made))
+    parts = [
+        [part["part"] for part in json.loads((out / "log/ladder.json").read_text())["parts"]]
+        for out in (killed, made)
+    ]
+    assert parts[0] == parts[1]
+    assert len(names) > 60
+    for name in names:
+        assert (killed / name).read_bytes() == (made / name).read_bytes(), name
+
+
+def test_only_systems_of_the_same_settings_whose_files_are_there_are_taken(corpus, killed, refused, monkeypatch):
+    """A share of utterances that may be missing changes no system, a seed changes all."""
+
+    def begins(name):
+        def fails(*_):
+            raise InputError(f"{name} is trained")
+
+        return fails
+
+    monkeypatch.setattr(from_scratch, "monophones", begins("mono"))
+    for name in ("tri", "lda", "sat"):
+        monkeypatch.setitem(from_scratch.STEPS, name, begins(name))
+    again = argv(corpus, killed, "--upto", "sat", "--max-missing", "0.01", "--nj", "1")
+    assert refused(again) == "sat is trained"
+    (killed / "tri/tree").unlink()
+    assert refused(again) == "tri is trained"
+    assert (killed / "mono/final.mdl").is_file() and not (killed / "lda").exists()
+    assert refused([*again, "--seed", "2"]) == "mono is trained"
+    assert not (killed / "mono").exists()
 
 
 def test_the_same_again_is_up_to_date(corpus, made, capsys):
