@@ -104,10 +104,8 @@ align() {
   fi
 }
 train() {
-  local adapt=()
-  ((rounds == 0)) || adapt=(--adapt none) # realign does not adapt to speakers
   asr train --train-data "$exp/data/$train" --dev-data "$exp/data/dev" --ali "$exp/$ali" --out "$exp/$first" \
-    --workers "$workers" --seed "$seed" "${adapt[@]}" || return
+    --workers "$workers" --seed "$seed" || return
   if ((rounds)); then
     asr realign --model "$exp/$first" --ali "$exp/ali" --lang "$exp/lang" --train-data "$exp/data/train" \
       --dev-data "$exp/data/dev" --rounds "$rounds" --out "$exp/$first.rounds" --nj "$nj"

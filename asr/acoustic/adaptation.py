@@ -20,14 +20,17 @@ from typing import Any
 import numpy.typing as npt
 
 from asr.errors import InputError
+from asr.features.adaptation.affine import TRANSFORMS
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.speaker import TARGET, SpeakerModel
-from asr.files import copy_whole
+from asr.files import copy_whole, read_bytes
 from asr.kaldi.counts import read_counts
 
 FOLDER = "adapt"
 KEY = "adapt"
 KIND = "fmllr"
+#: the folder of the SAT system in an alignment folder
+SAT = "sat"
 #: the files of a SAT system that a model folder keeps; the last one is optional
 SYSTEM_FILES = (TARGET, "final.mat", "splice_opts", "final.alimdl")
 
@@ -77,14 +80,17 @@ def gaussians_of(folder: Path, columns: AdaptedColumns, counts: npt.ArrayLike) -
     return found
 
 
-def refuse_adapted(config: Mapping[str, Any], what: str, model: Path) -> None:
-    """Raise InputError if a network hears adapted columns, which `what` cannot make."""
-    if config.get(KEY) is not None:
-        raise InputError(
-            f"{what} cannot adapt to speakers, and this network was trained with --adapt {config[KEY].get('kind')}; "
-            "use a network that was trained with --adapt none",
-            file=model / "config.json",
-        )
+def sat_in(ali: Path) -> Path | None:
+    """Return ALI/sat or ALI, whichever has transforms of speakers (trans.1); None if neither has."""
+    return next((folder for folder in (ali / SAT, ali) if (folder / f"{TRANSFORMS}1").is_file()), None)
+
+
+def is_system_of(sat: Path, model: Path) -> bool:
+    """Return whether the network in `model` adapts to speakers with the SAT system `sat`: the same files."""
+    pairs = [(sat / name, model / FOLDER / name) for name in SYSTEM_FILES]
+    return all(one.is_file() == other.is_file() for one, other in pairs) and all(
+        read_bytes(one) == read_bytes(other) for one, other in pairs if one.is_file()
+    )
 
 
 def check_system(sat: Path, description: Mapping[str, Any], counts: npt.ArrayLike) -> AdaptedColumns:

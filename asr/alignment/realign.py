@@ -6,9 +6,14 @@ time with a network that was trained on the alignments of the previous round wit
 OUT/net1 to OUT/aliN and OUT/netN. If MODEL was trained on perturbed copies of --train-data, so are those networks:
 OUT/ali1_copies holds the alignments of OUT/ali1, stretched as the sound of the copies is.
 
-Reads   --model: a network's folder; --ali: final.mdl tree phones.txt; --lang: words.txt L.fst phones.txt;
-        --train-data, --dev-data: features and text
-Writes  --out: the files that `asr align` writes, and unaligned.txt: which utterances would not align, and why
+A network with adapted columns hears those of the speakers' transforms in ALI/sat or ALI. For a speaker who has none
+there, the Gaussians in MODEL/adapt estimate one (network_aligner.py). OUT/sat then holds that system with the
+transforms of all speakers, so that a training on OUT adapts as MODEL does.
+
+Reads   --model: a network's folder; --ali: final.mdl tree phones.txt [sat/trans.N]; --lang: words.txt L.fst
+        phones.txt; --train-data, --dev-data: features and text
+Writes  --out: the files that `asr align` writes, and unaligned.txt: which utterances would not align, and why;
+        sat/ if the network adapts to speakers
 
     python -m asr realign --model exp/mini/asgd --ali exp/mini/ali --lang exp/mini/lang \\
         --train-data exp/mini/data/train --dev-data exp/mini/data/dev --out exp/mini/realigned
@@ -17,34 +22,30 @@ Writes  --out: the files that `asr align` writes, and unaligned.txt: which utter
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from asr.acoustic.adaptation import refuse_adapted
-from asr.alignment.jobs import cut
+from asr.acoustic.adaptation import KEY, SAT
+from asr.alignment.gmm.rung_folder import remove_rung
+from asr.alignment.jobs import cut, cut_speakers
 from asr.alignment.load import UNALIGNED, LoadRequest, num_frames
 from asr.alignment.load_kaldi import load
-from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, scores_of_transitions
+from asr.alignment.network_aligner import NetworkSystem, align_set, transforms_of_others
+from asr.alignment.realigned_sat import known_transforms, transform_files, write_sat
+from asr.alignment.training_graph import AlignmentBeams
 from asr.alignment.transcripts import AlignmentLang, to_align
 from asr.command.verbs import module_of
-from asr.console import progress, say
+from asr.console import say
 from asr.errors import InputError
 from asr.files import copy_whole, folder_beside, read_bytes, read_json
 from asr.kaldi.alignments import write_alignments
+from asr.kaldi.stream import Floats
 from asr.kaldi.system import SYSTEM_FILES, copy_system
-from asr.kaldi.transition_model import Ints, read_transition_model
-from asr.kaldi.tree import read_tree
-from asr.parallel.pool import Pool
-from asr.parallel.processes import processes_for
+from asr.kaldi.transition_model import Ints
 from asr.settings import from_dict, option
 from asr.stamp import Stamp
 from asr.tables import write_table
-
-#: ({utterance: transition-ids}, {utterance: reason why it has none})
-AlignedPart = tuple[dict[str, Ints], dict[str, str]]
-UTTERANCES_AT_ONCE = 25
 
 #: incremented when the same inputs lead to other results; older results are then made again
 REVISION = 2
@@ -100,114 +101,67 @@ def _of_copies(settings: Settings, ali: Path, data: Path) -> Path:
 def realign(settings: Settings, model: Path, out: Path) -> None:
     """Align both sets with the network `model` and write the alignment folder `out`. Raises InputError."""
     folders = [folder for folder in (settings.train_data, settings.dev_data) if folder is not None]
+    adapts = read_json(model / "config.json").get(KEY) is not None
     inputs = [model / "config.json", model / f"{settings.weights}.safetensors", model / "ali_train_pdf.counts"]
     inputs += [settings.ali / name for name in SYSTEM_FILES]
     inputs += [path for path in (settings.lang, settings.lang / "phones") if path.is_dir()]
     inputs += [folder / name for folder in folders for name in ("text", "feats.scp", "features.json")]
+    if adapts:
+        inputs += [*transform_files(settings.ali, model), *(folder / "utt2spk" for folder in folders)]
     stamp = Stamp(out / ".done.realign.json", "realign", settings, inputs, revision=REVISION)
     if stamp.fresh():
         return
-    refuse_adapted(read_json(model / "config.json"), "realign", model)
     if read_bytes(model / "tree") != read_bytes(settings.ali / "tree"):
         raise InputError(f"is not the tree that {model} was trained with", file=settings.ali / "tree")
     with folder_beside(out, ".realign.") as work:
-        faults = _write_aligned(settings, model, folders, work)
+        lang = AlignmentLang.read(settings.lang, work)
+        transforms = known_transforms(settings.ali, model) if adapts else None
+        faults = _write_aligned(settings, model, lang, folders, transforms, work)
         copy_whole(work / UNALIGNED, out / UNALIGNED)
         if faults:
             utterance, reason = next(iter(sorted(faults.items())))
             say(f"realign: {len(faults)} utterances not aligned, such as {utterance}: {reason}; {out / UNALIGNED}")
         sets = (settings.train_data, settings.dev_data, settings.lang)
-        stamp.record([*load(work, LoadRequest(*sets, out, settings.max_missing, 0)), out / UNALIGNED])
+        written = [*load(work, LoadRequest(*sets, out, settings.max_missing, 0)), out / UNALIGNED]
+    remove_rung(out / SAT)
+    if transforms is not None:
+        of_jobs = cut_speakers(transforms, folders, _jobs(settings.ali))
+        written += write_sat(out / SAT, settings.ali, model, lang.classes.silence, of_jobs)
+    stamp.record(written)
 
 
-def _write_aligned(settings: Settings, model: Path, folders: Sequence[Path], work: Path) -> dict[str, str]:
-    """Align the data directories `folders`, write the alignment directory `work` and return the faults."""
-    lang = AlignmentLang.read(settings.lang, work)
+def _write_aligned(
+    settings: Settings,
+    model: Path,
+    lang: AlignmentLang,
+    folders: Sequence[Path],
+    transforms: dict[str, Floats] | None,
+    work: Path,
+) -> dict[str, str]:
+    """Align the data directories `folders`, write the alignment directory `work` and return the faults.
+
+    transforms: of speakers, if the network adapts to them; those of the others are added.
+    """
+    beams = AlignmentBeams(settings.beam, settings.retry_beam, settings.acoustic_scale)
+    system = NetworkSystem(model, settings.weights, settings.ali, lang.lexicon, lang.classes.silence, beams)
     jobs: list[dict[str, Ints]] = []
     faults: dict[str, str] = {}
     for folder in folders:
-        job, failed = _align_set(settings, model, lang, folder)
+        words, failed = to_align(lang.word_ids(folder), num_frames(folder))
+        faults |= failed
+        if not words:
+            continue
+        if transforms is not None:
+            transforms |= transforms_of_others(system, folder, words, transforms, settings.nj)
+        job, failed = align_set(system, folder, words, transforms or {}, settings.nj)
         jobs.append(job)
         faults |= failed
     copy_system(settings.ali, work)
-    write_alignments(work, cut(jobs, folders, len(list(settings.ali.glob("ali.*.gz"))) or 1))
+    write_alignments(work, cut(jobs, folders, _jobs(settings.ali)))
     write_table(work / UNALIGNED, faults)
     return faults
 
 
-def _align_set(settings: Settings, model: Path, lang: AlignmentLang, data: Path) -> AlignedPart:
-    """Align one data directory."""
-    words, faults = to_align(lang.word_ids(data), num_frames(data))
-    if not words:
-        return {}, faults
-    names = sorted(words, key=str.encode)
-    pieces = [names[at : at + UTTERANCES_AT_ONCE] for at in range(0, len(names), UTTERANCES_AT_ONCE)]
-    beams = AlignmentBeams(settings.beam, settings.retry_beam, settings.acoustic_scale)
-    setup = (model, settings.weights, settings.ali, lang.lexicon, data, beams)
-    parts = _in_parallel(setup, words, pieces, settings.nj)
-    found: dict[str, Ints] = {}
-    for aligned, failed in progress(parts, len(pieces), f"realign: {data.name}, parts"):
-        found |= aligned
-        faults |= failed
-    return found, faults
-
-
-def _in_parallel(
-    setup: tuple[Any, ...], words: Mapping[str, list[int]], pieces: Sequence[Sequence[str]], nj: int
-) -> Iterator[AlignedPart]:
-    jobs = ({name: words[name] for name in piece} for piece in pieces)
-    with Pool(processes_for(nj, len(pieces)), _begin, setup, what="realign") as pool:
-        yield from pool.map(_align, jobs, name=lambda job: f"{min(job)} to {max(job)}")
-
-
-class _Aligner:
-    """The network, the features and the graph compiler that a process needs for one data directory."""
-
-    def __init__(
-        self, model: Path, weights: str, ali: Path, lexicon: Path, data: Path, beams: AlignmentBeams
-    ) -> None:
-        import torch
-
-        from asr.acoustic.model import AcousticModel
-        from asr.features.reader import FeatureReader
-
-        torch.set_num_threads(1)
-        self.network = AcousticModel.load(model, weights)
-        self.features = FeatureReader(data, self.network.config["features"])
-        transition_model = read_transition_model(ali / "final.mdl")
-        self.graphs = GraphCompiler(read_tree(ali / "tree"), transition_model, lexicon)
-        self.beams, self.transitions = beams, scores_of_transitions(transition_model, beams)
-
-    def align(self, utterance: str, words: Sequence[int]) -> Ints | str:
-        """Return transition-ids, or the reason why there are none."""
-        try:
-            graph = self.graphs.compile(words)
-            features = self.features[utterance]
-        except InputError as error:
-            return error.message
-        if graph.too_long(len(features)):
-            return graph.why_not(len(features))
-        loglikes = self.network.log_likelihoods(features)[:, graph.pdfs]
-        tids = graph.align(loglikes, self.transitions, self.beams)
-        return graph.why_not(len(loglikes), self.beams) if tids is None else tids
-
-
-_aligner: _Aligner | None = None  # of this process
-
-
-def _begin(*setup: Any) -> None:
-    global _aligner
-    _aligner = _Aligner(*setup)
-
-
-def _align(words: dict[str, list[int]]) -> AlignedPart:
-    assert _aligner is not None
-    aligned: dict[str, Ints] = {}
-    faults: dict[str, str] = {}
-    for utterance, ids in words.items():
-        result = _aligner.align(utterance, ids)
-        if isinstance(result, str):
-            faults[utterance] = result
-        else:
-            aligned[utterance] = result
-    return aligned, faults
+def _jobs(ali: Path) -> int:
+    """Return the number of archives to cut into."""
+    return len(list(ali.glob("ali.*.gz"))) or 1

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.acoustic.adaptation import SAT
 from asr.alignment.load import LeftOutAlignments, LoadRequest, write_targets
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
@@ -28,8 +29,6 @@ from asr.kaldi.system import SYSTEM_FILES, copy_system
 from asr.kaldi.transition_model import Ints
 from asr.sound.perturbation import Perturbation
 from asr.tables import read_parsed, read_table
-
-SAT = "sat"  # the folder of the ladder's system with speaker adaptation
 
 
 def inputs_of(originals: Path, data: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation
+from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation, sat_in
 from asr.acoustic.examples import Targets, draw
 from asr.console import say, warn
 from asr.errors import InputError, named_first
@@ -85,8 +85,7 @@ def sat_folder(settings: Settings) -> Path | None:
         return None
     if settings.sat is not None:
         return settings.sat
-    folders = [settings.ali / "sat", settings.ali]
-    found = next((folder for folder in folders if (folder / f"{TRANSFORMS}1").is_file()), None)
+    found = sat_in(settings.ali)
     if settings.adapt == "auto":
         by_speaker = describe(settings.train_data).get("norm") == "speaker"
         return found if found and by_speaker and (found / DESCRIPTION).is_file() else None

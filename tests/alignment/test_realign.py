@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from asr.alignment import network_aligner
 from asr.alignment import realign as realignment
 from asr.alignment.monophone import write_monophone_dir
 from asr.cli import main
@@ -102,7 +103,11 @@ def wrong_frames(folder, truth):
 def test_displaced_boundaries_are_corrected(corpus):
     folder, truth = corpus
     before = wrong_frames(folder / "ali", truth)
+    for name in ("final.alimdl", "trans.1", "notes.txt"):  # of a network that adapted to speakers, and the user's
+        (folder / "new/sat").mkdir(parents=True, exist_ok=True)
+        (folder / "new/sat" / name).write_text("old")
     assert realign(folder, folder / "new") == 0
+    assert [path.name for path in (folder / "new/sat").iterdir()] == ["notes.txt"]
     after = wrong_frames(folder / "new", truth)
     assert before > 0.12 and after < 0.6 * before
     model = read_transition_model(folder / "new/final.mdl")
@@ -199,20 +204,19 @@ def ready(*_) -> None:
     pass
 
 
-def doomed(words) -> None:
-    if "u2" in words:
+def doomed(job) -> None:
+    if "u2" in job[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(3600)
 
 
 def test_a_killed_process_is_named_with_its_utterances(monkeypatch):
-    monkeypatch.setattr(realignment, "_begin", ready)
-    monkeypatch.setattr(realignment, "_align", doomed)
-    words = {name: [1] for name in ("u1", "u2", "u3")}
+    monkeypatch.setattr(network_aligner, "_begin", ready)
+    jobs = [({"u1": [1]}, {}), ({"u2": [1], "u3": [1]}, {})]
     wanted = r"^realign: process \d+ was killed by SIGKILL \(out of memory\?\) while it worked on u2 to u3$"
     with pytest.raises(WorkerLost, match=wanted):
         # the first part never ends, so only the second shows the killed process
-        list(realignment._in_parallel((), words, [["u1"], ["u2", "u3"]], 2))
+        list(network_aligner.in_parallel(doomed, (), jobs, 2))
     assert multiprocessing.active_children() == []
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kaldi_speakers import SILENCES
 
-from asr.acoustic.adaptation import NetworkAdaptation, refuse_adapted
+from asr.acoustic.adaptation import NetworkAdaptation
 from asr.acoustic.examples import Targets
 from asr.acoustic.model import AcousticModel, read_config
 from asr.acoustic.onnx_metadata import metadata
@@ -206,15 +206,6 @@ def test_an_onnx_file_hears_the_adapted_columns(trained, tmp_path, material):
     assert check_onnx(model, path, reader[UTTERANCE]) < 1e-4
     about = metadata(model)
     assert about["feature_dim"] == "53" and "projected by adapt/final.mat" in about["adapted_columns"]
-
-
-def test_what_does_not_support_it_refuses_in_one_line(trained, tmp_path, refused, material):
-    refuse_adapted({"features": {}}, "realign", trained)
-    lang = tmp_path / "lang"
-    lang.mkdir()
-    options = ["--model", trained, "--ali", material[1], "--lang", lang, "--train-data", material[0]]
-    line = refused(["realign", *options, "--out", tmp_path / "rounds"])
-    assert "realign cannot adapt to speakers, and this network was trained with --adapt fmllr" in line
 
 
 def test_every_worker_forgets_the_same_utterances(material, trained):
