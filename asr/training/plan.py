@@ -68,9 +68,13 @@ def decide(settings: Settings) -> Plan:
     """Return the plan of a run. Raises InputError for settings that do not go together."""
     eta0 = _number(settings, "eta0", lambda rate: 0 < rate < math.inf, "above 0, or auto")
     dropout = _number(settings, "dropout", lambda share: 0 <= share < 1, "at least 0 and below 1, or auto")
-    if settings.end_ratio > 1 and math.log(settings.end_ratio) / settings.decay_power > LARGEST_EXPONENT:
-        raise _refusal(settings, "decay_power", f"larger for an --end-ratio of {settings.end_ratio:g}")
     method = methods.get(settings.method, settings.method_options)
+    end_ratio = _number(settings, "end_ratio", lambda ratio: 1 <= ratio < math.inf, "at least 1, or auto")
+    if end_ratio is None:
+        end_ratio = 1.0 if method.average else 3.0
+    if math.log(end_ratio) / settings.decay_power > LARGEST_EXPONENT:
+        raise _refusal(settings, "decay_power", f"larger for an --end-ratio of {end_ratio:g}")
+    settings = replace(settings, end_ratio=f"{end_ratio:g}")  # what settings.json holds is what is used
     settings, dropout, given = _sized(settings, method, dropout)
     if method.course == "whole data":
         _check_whole_data(settings, dropout)

@@ -98,7 +98,7 @@ class Session:
             Schedule(
                 self.eta0,
                 self.total,
-                1.0 if method.schedule == "constant" else settings.end_ratio,
+                1.0 if method.schedule == "constant" else float(settings.end_ratio),
                 settings.decay_power,
                 settings.warmup,
                 linear=method.schedule == "linear",

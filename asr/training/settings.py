@@ -62,7 +62,9 @@ class Settings:
     eta0: str = option(
         "0.2", help="learning rate for the gradient of a minibatch's mean loss; auto: found on 1 % of the data"
     )
-    end_ratio: float = option(3.0, help="eta0 over the rate at the end of the pass", least=1)
+    end_ratio: str = option(
+        "auto", help="eta0 over the rate at the end of the pass; auto: 1 for methods that average, else 3"
+    )
     decay_power: float = option(0.75, help="c of eta(n) = eta0 (1 + a eta0 n)^-c", above=0)
     warmup: float = option(0.02, help="share of the pass over which the rate rises to eta0", least=0, below=1)
     average_from: float = option(

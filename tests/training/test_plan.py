@@ -27,6 +27,9 @@ def test_what_was_left_open_is_filled_in(problem):
     assert (found.settings.layers, found.settings.width, found.settings.minibatch) == (4, 64, 64)
     assert found.given == {"width"} and found.settings.dropout == "0" and found.dropout == 0.0
     assert found.workers == 8 and found.eta0 == 0.2 and found.natural
+    assert found.settings.end_ratio == "1", "what is averaged keeps its rate"
+    assert planned(argv, "--method", "async-sgd").settings.end_ratio == "3"
+    assert planned(argv, "--end-ratio", "2.5").settings.end_ratio == "2.5"
     assert planned(argv, "--dropout", "0.25").dropout == 0.25
     assert planned(argv, "--eta0", "auto").eta0 is None
     assert planned(argv, "--method", "lbfgs", "--eta0", "auto").eta0 == 1.0, "of a line search"

@@ -171,7 +171,7 @@ def test_without_dev_alignments_a_slice_of_train_is_kept_out(problem, capsys):
         (("--eta0", "nan"), "train: --eta0 is nan; it must be above 0, or auto"),
         (("--average-from", "1"), "--average-from: '1' is not less than 1"),
         (("--minibatch", "-1"), "--minibatch: '-1' is less than 0"),
-        (("--end-ratio", "0.5"), "--end-ratio: '0.5' is less than 1"),
+        (("--end-ratio", "0.5"), "train: --end-ratio is 0.5; it must be at least 1, or auto"),
         (("--method-options", "x=1"), "--method-options x=1: async-asgd has no options"),
     ],
 )
