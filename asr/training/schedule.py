@@ -1,8 +1,8 @@
 """The learning rate, clocked by frames seen: eta(n) = eta0 (1 + a eta0 n)^-c   (Xu 2011).
 
-`a` follows from what a user can picture: how far the rate has fallen at the end of the pass (`end_ratio`). A short
-linear warm-up precedes it. Since n counts frames and not updates, neither the minibatch nor the number of workers
-changes the curve. `linear=True` is the control: straight down to zero at the end of the pass.
+`a` follows from what a user can picture: how far the rate has fallen at the end of the pass (`end_ratio`; 1: it
+stays at eta0). A short linear warm-up precedes it. Since n counts frames and not updates, neither the minibatch nor
+the number of workers changes the curve. `linear=True` is the control: straight down to zero at the end of the pass.
 """
 
 from __future__ import annotations
