@@ -20,7 +20,7 @@ from typing import Any
 import numpy.typing as npt
 
 from asr.errors import InputError
-from asr.features.adaptation.affine import TRANSFORMS
+from asr.features.adaptation.affine import FIRST_TRANSFORMS
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.speaker import TARGET, SpeakerModel
 from asr.files import copy_whole, read_bytes
@@ -82,7 +82,7 @@ def gaussians_of(folder: Path, columns: AdaptedColumns, counts: npt.ArrayLike) -
 
 def sat_in(ali: Path) -> Path | None:
     """Return ALI/sat or ALI, whichever has transforms of speakers (trans.1); None if neither has."""
-    return next((folder for folder in (ali / SAT, ali) if (folder / f"{TRANSFORMS}1").is_file()), None)
+    return next((folder for folder in (ali / SAT, ali) if (folder / FIRST_TRANSFORMS).is_file()), None)
 
 
 def is_system_of(sat: Path, model: Path) -> bool:

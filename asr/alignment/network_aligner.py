@@ -25,7 +25,7 @@ from asr.alignment.training_graph import AlignmentBeams, GraphCompiler, scores_o
 from asr.console import progress, say
 from asr.errors import InputError
 from asr.features.adaptation.reader import AdaptedReader
-from asr.features.adaptation.speaker import speech
+from asr.features.adaptation.speaker import MOST_FRAMES, speech
 from asr.features.reader import FeatureReader
 from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import Ints, read_transition_model
@@ -40,8 +40,6 @@ Job = tuple[Words, Mapping[str, Floats]]
 #: ({utterance: transition-ids}, {utterance: reason why it has none})
 AlignedPart = tuple[dict[str, Ints], dict[str, str]]
 UTTERANCES_AT_ONCE = 25
-#: as in training: a transform needs no more
-MOST_FRAMES = 20_000
 
 
 @dataclass(frozen=True)

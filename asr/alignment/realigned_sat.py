@@ -16,7 +16,7 @@ from pathlib import Path
 from asr.acoustic.adaptation import FOLDER, SYSTEM_FILES, is_system_of, sat_in
 from asr.alignment.gmm.rung_folder import write_silence
 from asr.console import warn
-from asr.features.adaptation.affine import TRANSFORMS, read_transforms, write_transforms
+from asr.features.adaptation.affine import TRANSFORMS, read_transforms, transform_archives, write_transforms
 from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.reader import DESCRIPTION
 from asr.files import read_json, write_json
@@ -27,7 +27,7 @@ from asr.kaldi.system import copy_system
 def transform_files(ali: Path, model: Path) -> list[Path]:
     """Return the files that decide the transforms of the network's speakers."""
     sat = sat_in(ali)
-    known = [] if sat is None else [sat / "final.mdl", *sorted(sat.glob(f"{TRANSFORMS}[0-9]*"))]
+    known = [] if sat is None else [sat / "final.mdl", *transform_archives(sat)]
     return [*sorted((model / FOLDER).glob("*")), *known]
 
 

@@ -25,7 +25,7 @@ from asr.console import say
 from asr.decoding.acoustic import AcousticSource, TwoPassSource
 from asr.decoding.arrays import Floats
 from asr.errors import InputError
-from asr.features.adaptation.affine import TRANSFORMS, read_matrix
+from asr.features.adaptation.affine import FIRST_TRANSFORMS, read_matrix
 from asr.features.adaptation.speaker import UNADAPTED, SpeakerModel
 from asr.features.adaptation.splicing import SPLICE_OPTS, read_splice_opts
 from asr.features.reader import DESCRIPTION
@@ -33,7 +33,7 @@ from asr.files import read_bytes
 from asr.kaldi.mixtures import Mixtures, read_mixtures
 from asr.kaldi.occupancy import OCCUPANCY, read_occupancy
 
-PROJECTION, CMVN_OPTS, FIRST_TRANSFORMS = "final.mat", "cmvn_opts", f"{TRANSFORMS}1"
+PROJECTION, CMVN_OPTS = "final.mat", "cmvn_opts"
 #: beside final.mdl, the files that decide the log-likelihoods, as far as a folder has them
 OPTIONAL = (UNADAPTED, DESCRIPTION, PROJECTION, SPLICE_OPTS, OCCUPANCY, CMVN_OPTS)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,6 +132,12 @@ class TransitionModel:
     def phone_path(self, phone: int, frames: int) -> Ints:
         """Return transition-ids, int32 (frames), of a phone without context; see PhonePaths.path."""
         return self.paths.path(phone, frames)
+
+    def pdfs_of(self, phones: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Return which pdfs belong to some phones, bool (pdfs)."""
+        found = np.zeros(self.num_pdfs, dtype=bool)
+        found[self.tid_to_pdf[1:][np.isin(self.tid_to_phone[1:], sorted(phones))]] = True
+        return found
 
     def to_bytes(self) -> bytes:
         """Return the head of final.mdl, from `<TransitionModel>` to its end, without the binary mark."""

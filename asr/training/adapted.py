@@ -23,7 +23,7 @@ from asr.acoustic.examples import Targets, draw
 from asr.console import say, warn
 from asr.errors import InputError, named_first
 from asr.features import normalise
-from asr.features.adaptation.affine import TRANSFORMS, read_transforms
+from asr.features.adaptation.affine import read_transforms, transform_archives
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
 from asr.features.adaptation.speaker import SILENCE_FILE
@@ -104,7 +104,7 @@ def sat_files(settings: Settings) -> list[Path]:
     if folder is None:
         return []
     named = [folder / name for name in (*SYSTEM_FILES, SILENCE_FILE) if (folder / name).is_file()]
-    return [*named, *sorted(folder.glob(f"{TRANSFORMS}[0-9]*"))]
+    return [*named, *transform_archives(folder)]
 
 
 def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:

@@ -20,13 +20,11 @@ from asr.acoustic.examples import Targets
 from asr.console import progress, say
 from asr.errors import InputError
 from asr.features.adaptation.reader import AdaptedReader
-from asr.features.adaptation.speaker import SpeakerModel
+from asr.features.adaptation.speaker import MOST_FRAMES, SpeakerModel
 from asr.kaldi.stream import Floats
 from asr.kaldi.transition_model import read_transition_model
 from asr.lang.phone_classes import class_ids
 from asr.tables import read_symbols
-
-MOST_FRAMES = 20_000
 
 
 def estimated(
@@ -52,12 +50,8 @@ def estimated(
 
 def _silent_pdfs(sat: Path) -> npt.NDArray[np.bool_]:
     """Return which pdfs belong to silence phones, bool (pdfs)."""
-    model = read_transition_model(sat / "final.mdl")
-    silent_phones = class_ids(sat, "silence", read_symbols(sat / "phones.txt"))
-    silent = np.zeros(model.num_pdfs, dtype=bool)
-    of_silence = np.isin(model.tid_to_phone[1:], silent_phones)
-    silent[model.tid_to_pdf[1:][of_silence]] = True
-    return silent
+    silence = class_ids(sat, "silence", read_symbols(sat / "phones.txt"))
+    return read_transition_model(sat / "final.mdl").pdfs_of(silence)
 
 
 def _frames(reader: AdaptedReader, targets: Targets, names: list[str]) -> tuple[Floats, npt.NDArray[np.integer]]:

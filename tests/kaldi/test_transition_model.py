@@ -26,6 +26,14 @@ def test_the_totals_are_those_of_hmm_info(kaldi_ali):
     assert model.tid_to_pdf.dtype == np.int32
 
 
+def test_the_pdfs_of_phones_are_those_of_their_states(kaldi_ali):
+    model = read_transition_model(kaldi_ali / "final.mdl")
+    phones = {model.tuples[0].phone, model.tuples[-1].phone}
+    wanted = {pdf for item in model.tuples if item.phone in phones for pdf in (item.forward_pdf, item.self_loop_pdf)}
+    assert set(np.flatnonzero(model.pdfs_of(phones))) == wanted - {-1}
+    assert not model.pdfs_of(()).any() and len(model.pdfs_of(())) == model.num_pdfs
+
+
 def test_shown_transitions_are_kaldis_text(kaldi_ali):
     model = read_transition_model(kaldi_ali / "final.mdl")
     symbols = dict(reversed(line.split()) for line in (kaldi_ali / "phones.txt").read_text().splitlines())

@@ -21,6 +21,8 @@ from asr.kaldi.stream import Floats, matrix_bytes, open_stream
 
 #: how the names of archives with the transforms of speakers begin
 TRANSFORMS = "trans."
+#: a folder with speakers' transforms has this one
+FIRST_TRANSFORMS = f"{TRANSFORMS}1"
 
 
 def transformed(features: Floats, matrix: Floats) -> Floats:
@@ -103,6 +105,11 @@ def read_transforms(folder: Path) -> dict[str, Floats]:
     if not found:
         raise InputError("holds no transform", file=paths[0])
     return found
+
+
+def transform_archives(folder: Path) -> list[Path]:
+    """Return the archives trans.N of a folder by name, as far as they are there: what a result depends on."""
+    return sorted(folder.glob(f"{TRANSFORMS}[0-9]*"))
 
 
 def _archives(folder: Path) -> list[Path]:

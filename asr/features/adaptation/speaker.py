@@ -33,6 +33,8 @@ SILENCE_FILE = "phones/silence.csl"
 #: frames of the prior: one utterance of four seconds then gains on the speaker's other utterances, and none loses
 PRIOR_FRAMES = 1000.0
 ROUNDS = 2
+#: of a speaker with a transcript, who has no transform: it needs no more frames
+MOST_FRAMES = 20_000
 
 
 @dataclass(frozen=True)

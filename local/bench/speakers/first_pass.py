@@ -12,7 +12,7 @@ import argparse
 import contextlib
 import io
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from asr.features.adaptation.reader import AdaptedReader
 from asr.features.reader import FeatureReader
 from asr.files import read_json
 from asr.kaldi.archives import read_int_vectors
-from asr.kaldi.transition_model import TransitionModel
 from asr.scoring.bootstrap import SpeakerErrors, difference_interval
 from asr.scoring.score import Settings as ScoreSettings
 from asr.scoring.score import run as score
@@ -185,13 +184,6 @@ def second_pass(
     return source.with_prior_scale(weights.prior_scale), inputs.__getitem__, record["cpu_s"]
 
 
-def silent_pdfs(model: TransitionModel, silence: Collection[int]) -> Ints:
-    """Return which pdfs are of the phones in `silence`, bool (pdfs)."""
-    silent = np.zeros(model.num_pdfs, dtype=bool)
-    silent[model.tid_to_pdf[1:][np.isin(model.tid_to_phone[1:], sorted(silence))]] = True
-    return silent
-
-
 def main() -> None:
     """Decode in two passes and keep the second one's best paths and lattices."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -207,7 +199,7 @@ def main() -> None:
     task = SearchTask(weights.lm_weight, penalty, keep_lattice=True)
     with place.pool() as pool:
         model = pool.transition_model
-        silent = silent_pdfs(model, silence_of(place.graph_dir))
+        silent = model.pdfs_of(silence_of(place.graph_dir))
         source, inputs, there = second_pass(place, pool, utterances)
         for key, result in pool.results(utterances, source.loglikes_of, task):
             lattice = result.lattice

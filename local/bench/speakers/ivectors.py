@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from first_pass import silent_pdfs
 from total_variability import Sums, train_extractor, train_mixture
 
 from asr.features.adaptation.columns import AdaptedColumns
@@ -74,7 +73,7 @@ def vectors(given: argparse.Namespace) -> dict[str, np.ndarray]:
     """Return {utterance: i-vector, float32 (size)} of train and dev, scaled to a variance of 1 on train."""
     exp = given.exp
     phones = class_ids(exp / "lang", "silence", read_symbols(exp / "lang/phones.txt"))
-    silent = silent_pdfs(read_transition_model(exp / "ali/final.mdl"), phones)
+    silent = read_transition_model(exp / "ali/final.mdl").pdfs_of(phones)
     sums: dict[str, dict[str, Sums]] = {"train": {}, "dev": {}}
     speakers: dict[str, dict[str, str]] = {"train": {}, "dev": {}}
     generator = torch.Generator().manual_seed(1)

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
-from first_pass import Place, read_heard, silent_pdfs
+from first_pass import Place, read_heard
 from variants import part_of_train
 
 from asr.decoding.two_pass import silence_of
@@ -121,7 +121,7 @@ def main() -> None:
     place = Place.of(given)
     exp = place.exp
     model = SpeakerModel.read(place.network / "adapt", read_counts(place.network / "ali_train_pdf.counts"))
-    silent = silent_pdfs(read_transition_model(exp / "ali/final.mdl"), silence_of(place.graph_dir))
+    silent = read_transition_model(exp / "ali/final.mdl").pdfs_of(silence_of(place.graph_dir))
     gains: list[tuple[float, float, float, float]] = []
     for name in given.sets:
         reader = FeatureReader(part_of_train(exp) if name == "train" else exp / "data/dev")
