@@ -76,7 +76,7 @@ def frames_a_second(shape: NetworkConfig, minibatch: int, precision: str) -> flo
 def estimate(
     shape: NetworkConfig, frames: int, minibatch: int, *, workers: int, precision: str, store_bytes: float
 ) -> Costs:
-    """Return what a pass over so many frames takes; seconds by a short measurement, which other work slows down.
+    """Return what a training on so many frames takes; seconds by a short measurement, which other work slows down.
 
     store_bytes: those of the store that are in memory at once; see `bytes_in_memory`.
     """
@@ -102,7 +102,7 @@ def announce(plan: Plan, materials: Materials) -> Costs:
     settings, data = plan.settings, materials.data
     costs = estimate(
         materials.shape,
-        materials.frames,
+        materials.frames * settings.passes,
         settings.minibatch,
         workers=plan.workers,
         precision=plan.precision,

@@ -66,12 +66,13 @@ def _choose(session: Session) -> tuple[torch.Tensor, int]:
     found = [{"from": 1.0, "pushes": pushes, "ce": lowest}]
     for window in average.windows():
         ce = heldout.evaluate(window.weights).ce
-        found.append({"from": window.start / session.total, "pushes": window.k, "ce": ce})
+        found.append({"from": window.start / session.planned, "pushes": window.k, "ce": ce})
         if ce < lowest:
             lowest, best, pushes = ce, window.weights.clone(), window.k
     chosen = min(found, key=lambda item: item["ce"])
     session.log.write("windows", frames=server.frames, windows=found, chosen=chosen)
-    text = f"averaged from {100 * chosen['from']:.0f} % of the pass on ({pushes:,} pushes)"
+    course = "pass" if session.planned == session.total else "passes"
+    text = f"averaged from {100 * chosen['from']:.0f} % of the {course} on ({pushes:,} pushes)"
     say(
         f"train: {text if pushes else 'no average is better than the raw weights'}: "
         f"held-out cross-entropy {lowest:.4f}; raw weights {found[0]['ce']:.4f}"

@@ -75,6 +75,8 @@ def decide(settings: Settings) -> Plan:
     if math.log(end_ratio) / settings.decay_power > LARGEST_EXPONENT:
         raise _refusal(settings, "decay_power", f"larger for an --end-ratio of {end_ratio:g}")
     settings = replace(settings, end_ratio=f"{end_ratio:g}")  # what settings.json holds is what is used
+    if settings.passes > 1 and method.course != "one pass":
+        raise _refusal(settings, "passes", f"1 for {settings.method}, whose passes --max-passes limits")
     settings, dropout, given = _sized(settings, method, dropout)
     if method.course == "whole data":
         _check_whole_data(settings, dropout)

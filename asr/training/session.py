@@ -40,6 +40,7 @@ class Session:
     """The state of a run.
 
     key: names the run; checkpoints of another are left alone.
+    total: frames of a pass; planned: of all passes, where their number is known.
     course_state, course_tensors: what the course (courses/) keeps in checkpoints.
     """
 
@@ -47,6 +48,7 @@ class Session:
         settings = plan.settings
         self.plan, self.materials, self.key = plan, materials, key
         self.total = materials.frames
+        self.planned = self.total * settings.passes
         self.logs = settings.out / "log"
         self.logs.mkdir(parents=True, exist_ok=True)
         saved = self._newest()
@@ -91,13 +93,13 @@ class Session:
         settings, method = self.plan.settings, self.plan.new_method()
         average = None
         if method.average:
-            cuts = [self.total * place // WINDOWS for place in range(WINDOWS)]
-            average = Average(start, int(settings.average_from * self.total), cuts, self.logs)
+            cuts = [self.planned * place // WINDOWS for place in range(WINDOWS)]
+            average = Average(start, int(settings.average_from * self.planned), cuts, self.logs)
         return ParameterServer(
             start,
             Schedule(
                 self.eta0,
-                self.total,
+                self.planned,
                 1.0 if method.schedule == "constant" else float(settings.end_ratio),
                 settings.decay_power,
                 settings.warmup,

@@ -70,6 +70,9 @@ class Settings:
     average_from: float = option(
         0.6, help="share of the pass after which the average shown begins (t0)", least=0, below=1
     )
+    passes: int = option(
+        1, help="passes of the methods that make one; rate and averaging windows stretch over all", least=1, most=1000
+    )
     max_passes: int = option(20, help="most passes, for methods that make several", least=1)
     natural_gradient: str = option(
         "auto",

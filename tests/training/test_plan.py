@@ -29,6 +29,7 @@ def test_what_was_left_open_is_filled_in(problem):
     assert found.workers == 8 and found.eta0 == 0.2 and found.natural
     assert found.settings.end_ratio == "1", "what is averaged keeps its rate"
     assert planned(argv, "--method", "async-sgd").settings.end_ratio == "3"
+    assert planned(argv, "--passes", "2", "--method", "linear-decay").settings.passes == 2
     assert planned(argv, "--end-ratio", "2.5").settings.end_ratio == "2.5"
     assert planned(argv, "--dropout", "0.25").dropout == 0.25
     assert planned(argv, "--eta0", "auto").eta0 is None

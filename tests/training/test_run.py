@@ -49,6 +49,27 @@ def test_two_workers_learn_in_one_pass(problem, layer_norm):
     assert not list((folder / "model" / "log").glob("checkpoint-*"))
 
 
+def test_several_passes_are_one_long_pass_each_in_an_order_of_its_own(problem):
+    """The rate and the averaging windows stretch over all passes; every frame enters once in each."""
+    folder, argv = problem
+    argv += ["--engine", "simulated", "--workers", "1", "--warmup", "0", "--eta0", "0.2", "--end-ratio", "16"]
+    assert main([*argv, "--passes", "2", "--decay-power", "1", "--evaluations", "2"]) == 0
+    seen = events(folder)
+    start, windows, done = seen[0], seen[-2], seen[-1]
+    total = start["total_frames"]
+    assert (done["passes"], done["frames_seen"], done["frames_dropped"]) == (2, 2 * total, 0)
+    heldout = {event["frames"]: event for event in seen if event["event"] == "heldout"}
+    half, end = heldout[total], heldout[2 * total]
+    assert (half["pass"], end["pass"]) == (0, 1)
+    # eta(n) = eta0 / (1 + 15 n / 2N): of the last push of each pass, nearly
+    assert half["eta"] == pytest.approx(0.2 / 8.5, rel=0.02) and end["eta"] == pytest.approx(0.2 / 16, rel=0.02)
+    starts = [window["from"] for window in windows["windows"]]
+    assert max(starts[1:]) == pytest.approx(0.95, abs=1e-3) and min(starts) == 0
+    reader = gather(decide(resolve(Settings, "train", argv[1:], ""))).data.open()
+    first, second = (next(reader.batches(Lease(pass_, 0, 0, 1))).inputs for pass_ in (0, 1))
+    assert not torch.equal(first, second)
+
+
 def test_the_report_has_the_figures_of_the_terminal_and_the_log(problem, capsys):
     """One value of each figure: what train says at its end, what the log's summary holds, what the page shows."""
     folder, argv = problem
@@ -173,6 +194,10 @@ def test_without_dev_alignments_a_slice_of_train_is_kept_out(problem, capsys):
         (("--minibatch", "-1"), "--minibatch: '-1' is less than 0"),
         (("--end-ratio", "0.5"), "train: --end-ratio is 0.5; it must be at least 1, or auto"),
         (("--method-options", "x=1"), "--method-options x=1: async-asgd has no options"),
+        (
+            ("--passes", "2", "--method", "async-sgd"),
+            "train: --passes is 2; it must be 1 for async-sgd, whose passes --max-passes limits",
+        ),
     ],
 )
 def test_wrong_settings(problem, refused, option, message):
