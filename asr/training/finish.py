@@ -39,7 +39,8 @@ def finish(session: Session) -> None:
     session.evaluate_end()
     if not torch.isfinite(server.weights).all():
         raise RuntimeError("the weights are not finite; lower --eta0")
-    final, averaged_pushes = _choose(session)
+    with session.spent.on("windows"):
+        final, averaged_pushes = _choose(session)
     for name, weights in zip(MODEL_FILES, (server.weights, final), strict=True):
         bind(session.network, weights.cpu())
         try:
@@ -86,13 +87,14 @@ def _summarise(session: Session, final: torch.Tensor, averaged_pushes: int) -> N
     dropped = ledger.dropped_before + ledger.dropped
     repeated = ledger.repeated_before + ledger.repeated + session.lost_frames
     stale = server.staleness
-    seconds = session.elapsed_s
+    seconds = session.spent.elapsed_s
     session.log.write(
         "done",
         frames=server.frames,
         seconds=seconds,
         cpu_s=cpu_seconds(),  # of this process and its workers; a resumed run's earlier parts are not in it
         passes=ledger.pass_ + 1,
+        spent=session.spent.parts,
         frames_seen=server.frames,
         frames_of_originals=session.materials.distinct_frames,  # in a pass; the others are of perturbed copies
         frames_dropped=dropped,

@@ -21,7 +21,7 @@ from asr.files import atomic
 #: events whose numbers TensorBoard shows as curves
 CURVES = ("progress", "heldout")
 #: fields of theirs that are no curves
-NO_CURVES = ("frames", "pass", "heldout_frames")
+NO_CURVES = ("frames", "pass", "seconds", "heldout_frames")
 #: bytes that wait for room on a full disk: some thousand lines
 BUFFER_BYTES = 1 << 20
 

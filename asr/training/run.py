@@ -42,6 +42,7 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     from asr.training.materials import gather
     from asr.training.plan import decide
     from asr.training.session import Session
+    from asr.training.spent import Spent
 
     plan = decide(settings)
     settings = plan.settings
@@ -49,9 +50,11 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     if not stamp.fresh():
         _copy_system(settings)
         torch.set_num_threads(plan.server_threads)
-        materials = gather(plan)
+        spent = Spent()
+        with spent.on("data"):
+            materials = gather(plan)
         costs = announce(plan, materials)
-        session = Session(plan, materials, stamp.key)
+        session = Session(plan, materials, stamp.key, spent)
         open_model(session)
         with engines.make(settings, session.dispatcher, session.materials.job, plan.workers) as engine:
             session.begin(costs)

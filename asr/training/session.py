@@ -28,6 +28,7 @@ from asr.training.plan import Plan
 from asr.training.probe import find_eta0
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
+from asr.training.spent import Spent
 from asr.training.watch import Watch
 
 #: points of the pass at which an averaging window may begin
@@ -42,11 +43,13 @@ class Session:
     key: names the run; checkpoints of another are left alone.
     total: frames of a pass; planned: of all passes, where their number is known.
     course_state, course_tensors: what the course (courses/) keeps in checkpoints.
+    spent: what the seconds went to, with those before the session.
     """
 
-    def __init__(self, plan: Plan, materials: Materials, key: str) -> None:
+    def __init__(self, plan: Plan, materials: Materials, key: str, spent: Spent | None = None) -> None:
         settings = plan.settings
         self.plan, self.materials, self.key = plan, materials, key
+        self.spent = spent or Spent()
         self.total = materials.frames
         self.planned = self.total * settings.passes
         self.logs = settings.out / "log"
@@ -55,8 +58,8 @@ class Session:
         state = saved.state if saved else {}
         if saved:  # by the memory that was free when the run began
             self.materials = materials = materials.with_blocks(state["block_frames"])
-        self.elapsed_before = state.get("elapsed_s", 0.0)
-        self.started = time.monotonic()
+        self.spent.begin(state.get("elapsed_s", 0.0))
+        self.spent.add(state.get("spent", {}))
         self.log = TrainingLog(
             self.logs / "train.jsonl",
             state["server"]["frames"] if saved else None,
@@ -65,7 +68,7 @@ class Session:
         )
         self.network = build(materials.shape, settings.seed)
         start = flatten(self.network).to(settings.device)
-        self.eta0: float = state.get("eta0") or plan.eta0 or find_eta0(plan, materials, start, self.log)
+        self.eta0: float = state.get("eta0") or plan.eta0 or self._find_eta0(start)
         self.server = self._server(start)
         self.ledger = materials.data.ledger()
         self.course_state: dict[str, Any] = state.get("course", {})
@@ -74,7 +77,7 @@ class Session:
         self.checkpoints_s = state.get("checkpoints_s", 0.0)
         if saved:
             self._resume(saved)
-        self.watch = Watch(self.server, materials.heldout, self.log, settings.evaluations)
+        self.watch = Watch(self.server, materials.heldout, self.log, settings.evaluations, self.spent)
         self.saved_at, self.rest_s = time.monotonic(), settings.checkpoint_s
         self.dispatcher = Dispatcher(
             self.server, materials.data.names, max_restarts=settings.max_restarts, on_push=self._on_push
@@ -88,6 +91,10 @@ class Session:
         if saved is None:
             checkpoint.clear(self.logs)
         return saved
+
+    def _find_eta0(self, start: torch.Tensor) -> float:
+        with self.spent.on("eta0"):
+            return find_eta0(self.plan, self.materials, start, self.log)
 
     def _server(self, start: torch.Tensor) -> ParameterServer:
         settings, method = self.plan.settings, self.plan.new_method()
@@ -194,7 +201,8 @@ class Session:
         state = {
             "server": self.server.counters(),
             "ledger": self.ledger.state(),
-            "elapsed_s": self.elapsed_s,
+            "elapsed_s": self.spent.elapsed_s,
+            "spent": self.spent.parts,
             "eta0": self.eta0,
             "course": self.course_state,
             "block_frames": self.materials.data.block_frames,
@@ -216,8 +224,3 @@ class Session:
         """Evaluate at the end of a pass, unless its last push was evaluated, perhaps in a run that was killed."""
         if self.log.heldout_at != self.server.frames:
             self.watch.evaluate()
-
-    @property
-    def elapsed_s(self) -> float:
-        """Return the seconds that the run has taken, with those before it was resumed."""
-        return float(self.elapsed_before) + time.monotonic() - self.started

@@ -12,6 +12,7 @@ from asr.training.heldout import Heldout
 from asr.training.log import TrainingLog
 from asr.training.messages import Push
 from asr.training.server import ParameterServer
+from asr.training.spent import Spent
 
 #: the share of the training time that held-out figures during the pass may cost
 COST = 0.01
@@ -21,11 +22,12 @@ STATUS_S = 1.0
 class Watch:
     """Counts pushes; says, logs and shows the figures. One for the whole run, `begin_pass` for each pass."""
 
-    def __init__(self, server: ParameterServer, heldout: Heldout, log: TrainingLog, evaluations: int) -> None:
-        self.server, self.heldout, self.log, self.evaluations = server, heldout, log, evaluations
+    def __init__(
+        self, server: ParameterServer, heldout: Heldout, log: TrainingLog, evaluations: int, spent: Spent
+    ) -> None:
+        self.server, self.heldout, self.log, self.evaluations, self.spent = server, heldout, log, evaluations, spent
         self.pass_, self.first, self.total = 0, 0, 1
         self.next_evaluation = 0
-        self.evaluating_s = 0.0  # spent on held-out figures
         self.ce_raw = self.ce_average = math.nan
         self._clear()
 
@@ -64,7 +66,13 @@ class Watch:
 
     def evaluate(self) -> None:
         """Say and log the held-out figures of raw and averaged weights."""
-        server, begun = self.server, time.monotonic()
+        with self.spent.on("heldout"):
+            self._evaluate()
+        self._plan()
+        self._clear()
+
+    def _evaluate(self) -> None:
+        server = self.server
         raw = self.heldout.evaluate(server.weights, self.frames)
         averaged = server.averaged()
         average = raw if averaged is server.weights else self.heldout.evaluate(averaged, self.frames)
@@ -76,6 +84,7 @@ class Watch:
             "heldout",
             frames=server.frames,
             pass_=self.pass_,
+            seconds=self.spent.elapsed_s,
             ce_raw=raw.ce,
             ce_average=average.ce,
             accuracy_raw=raw.accuracy,
@@ -84,9 +93,6 @@ class Watch:
             idle_units=self.heldout.idle_units(server.weights),
             heldout_frames=min(self.frames, len(self.heldout.targets)),
         )
-        self._plan()
-        self.evaluating_s += time.monotonic() - begun
-        self._clear()
 
     def _progress(self) -> dict[str, Any]:
         server = self.server

@@ -68,7 +68,7 @@ def wanted(events: list[dict]) -> dict[str, dict[int, float]]:
             elif name == "refused":
                 parts = {f"refused/{reason}": times for reason, times in value.items()}
             for key, number in parts.items():
-                if key not in ("event", "frames", "pass", "heldout_frames"):
+                if key not in ("event", "frames", "pass", "seconds", "heldout_frames"):
                     found.setdefault(f"{event['event']}/{key}", {})[event["frames"]] = pytest.approx(number, rel=1e-6)
     return found
 

@@ -41,6 +41,8 @@ def test_two_workers_learn_in_one_pass(problem, layer_norm):
     done = events(folder)[-1]
     total = sum(len(vector) for key, vector in wanted.items() if key.startswith("train"))
     assert done["event"] == "done" and done["frames_seen"] == total and done["frames_dropped"] == 0
+    assert set(done["spent"]) == {"data", "heldout", "windows"}
+    assert sum(done["spent"][part]["seconds"] for part in ("heldout", "windows")) < done["seconds"]
     assert sum(done["staleness_histogram"]) == done["pushes"]
     stale = sum(place * count for place, count in enumerate(done["staleness_histogram"]))
     assert stale / done["pushes"] < 2  # one other worker: about one push in between

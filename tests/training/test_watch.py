@@ -11,6 +11,7 @@ from asr.training.heldout import Figures
 from asr.training.messages import Push, Slots
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
+from asr.training.spent import Spent
 from asr.training.watch import Watch
 
 
@@ -50,7 +51,7 @@ class Run:
         schedule = Schedule(0.5, total)
         self.server = ParameterServer(weights, schedule, method, average, max_staleness=max_staleness)
         self.log, self.heldout = Log(), heldout or Heldout()
-        self.watch = Watch(self.server, self.heldout, self.log, evaluations)
+        self.watch = Watch(self.server, self.heldout, self.log, evaluations, Spent())
         self.sequence = 0
 
     def push(self, frames: int, *, stale: int = 0, gradient: float = 0.0, loss: float = 1.0, right: int = 0) -> str:

@@ -94,7 +94,7 @@ def _end_pass(session: Session, rule: Newbob, best: torch.Tensor) -> None:
         accuracy=figures.accuracy,
         eta=eta,
         kept=kept,
-        seconds=session.elapsed_s,
+        seconds=session.spent.elapsed_s,
     )
     say(
         f"train: pass {rule.passes}: held-out cross-entropy {figures.ce:.4f}, "

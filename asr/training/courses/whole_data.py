@@ -176,7 +176,7 @@ class WholeDataIterations:
             ce=figures.ce,
             accuracy=figures.accuracy,
             kept=kept,
-            seconds=session.elapsed_s,
+            seconds=session.spent.elapsed_s,
             **shown,
         )
         shown_text = ", ".join(f"{name} {value:.3g}" for name, value in shown.items())

@@ -140,7 +140,7 @@ class Gate:
         session = self.session
         natural, average = session.server.natural, session.server.average
         return {
-            "figures": session.watch.evaluating_s,
+            "figures": session.spent.seconds("heldout"),
             "means": average.closing_s,
             "factors": natural.estimating_s if natural else 0.0,
             "checkpoints": session.checkpoints_s,
