@@ -16,21 +16,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asr.console import say
-from asr.corpus.datadir import FILES, DataDir, Utterance
+from asr.corpus.datadir import FILES, DataDir
+from asr.corpus.durations import seconds_of
 from asr.corpus.problems import Problem
 from asr.corpus.repair import settle
 from asr.errors import InputError
-from asr.parallel.processes import processes_for
 from asr.settings import option
 from asr.sound import audio
 from asr.sound import rooms as acoustics
 from asr.sound.perturbation import SPEEDS, Perturbation
-from asr.sound.source import is_pipe
 from asr.stamp import Stamp
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".sph")
@@ -102,7 +100,7 @@ def _short(whole: DataDir, data: DataDir) -> list[Problem]:
     changes, originals = whole.perturb or {}, whole.utt2uniq or {}
     if all(change.speed <= 1 for change in changes.values()):
         return []
-    seconds = _durations(data)
+    seconds = seconds_of(data)
     problems = []
     for item in whole.utterances():
         speed = changes[item.key].speed if item.key in changes else 1.0
@@ -110,32 +108,6 @@ def _short(whole: DataDir, data: DataDir) -> list[Problem]:
         if known is not None and audio.is_short(known, 16000, speed):
             problems.append(Problem("short audio", audio.too_short(known, speed), item.source, None, item.key))
     return problems
-
-
-def _durations(data: DataDir) -> dict[str, float]:
-    """Return the seconds of each utterance of `data` whose length is known."""
-    seconds: dict[str, float] = {}
-    unknown = []
-    for item in data.utterances():
-        if item.end_s is not None:
-            seconds[item.key] = item.end_s - (item.start_s or 0.0)
-        elif data.utt2dur is not None and item.key in data.utt2dur:
-            seconds[item.key] = float(data.utt2dur[item.key])
-        elif not is_pipe(item.source):
-            unknown.append(item)
-    with ThreadPoolExecutor(processes_for(0, len(unknown))) as pool:
-        for item, known in zip(unknown, pool.map(_seconds, unknown), strict=True):
-            if known is not None:
-                seconds[item.key] = known
-    return seconds
-
-
-def _seconds(item: Utterance) -> float | None:
-    try:
-        rate, _, frames = audio.info(item.source, key=item.key)
-    except audio.SoundError:
-        return None
-    return frames / rate - (item.start_s or 0.0)
 
 
 def _check(settings: Settings) -> None:
