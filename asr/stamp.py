@@ -70,10 +70,11 @@ class Stamp:
             digest.update(digest_of(Path(item)))
         self.key = digest.hexdigest()
 
-    def fresh(self) -> bool:
+    def fresh(self, check: Callable[[], object] = lambda: None) -> bool:
         """Return True, and print it, if nothing changed and --force is not given.
 
         Otherwise lock the folder and remove the old stamp. Raises InputError if another process works there.
+        check: called before the old stamp is removed; if it refuses the input, the old results stay valid.
         """
         if self._same():
             say(f"{self._name}: up to date")
@@ -83,6 +84,12 @@ class Stamp:
             release()
             say(f"{self._name}: up to date")
             return True
+        try:
+            check()
+        except InputError:
+            if release is not None:
+                release()
+            raise
         self._release = release
         self.path.unlink(missing_ok=True)
         return False

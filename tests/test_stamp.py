@@ -164,3 +164,14 @@ def test_every_stamp_has_the_revision_of_its_module():
             found[ast.literal_eval(call.args[1])] = path
     stages = {"prepare", "features", "lang", "align", "train", "graph", "decode", "score", "report"}
     assert stages | {"perturb", "realign", "rescore"} <= set(found)
+
+
+def test_a_check_that_refuses_leaves_the_old_stamp(folder):
+    """The results of before stay valid, and the folder is not locked."""
+
+    def refuse() -> None:
+        raise InputError("no such folder")
+
+    with pytest.raises(InputError, match="no such folder"):
+        Stamp(folder / "s", "verb", Example(eta0=1.0), [folder / "in"], revision=1).fresh(refuse)
+    assert fresh(folder) and not fresh(folder, Example(eta0=1.0))

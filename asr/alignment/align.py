@@ -122,7 +122,10 @@ def _aligned(settings: Settings, request: LoadRequest, inputs: Sequence[Path]) -
 
         return write_stretched(settings.originals, request)
     if source is None:
-        return load(_from_scratch(settings, inputs), request)
+        from asr.alignment.gmm.rung_folder import files_of
+
+        last = _from_scratch(settings, inputs)
+        return [*load(last, request), *(path for name in RUNGS for path in files_of(settings.out / name))]
     kind = detect(source) if settings.ali_format == "auto" else settings.ali_format
     if settings.ali_model is not None and kind != "pdf":
         raise InputError(f"--ali-model belongs to pdf-ids, and this is {kind}; leave it out", file=source)

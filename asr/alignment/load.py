@@ -39,7 +39,7 @@ class LoadRequest:
     """The sets that need alignments, the lang directory that must agree with them, and the folder to write.
 
     max_missing: the largest share of training utterances without alignment; length_tolerance: frames by which an
-    alignment may differ from the features.
+    alignment may differ from the features. listed: where the user finds unaligned.txt, if not in the folder loaded.
     """
 
     train_data: Path
@@ -48,6 +48,7 @@ class LoadRequest:
     out: Path
     max_missing: float
     length_tolerance: int
+    listed: Path | None = None
 
     @property
     def folders(self) -> list[Path]:

@@ -37,7 +37,7 @@ def load(ali_dir: Path, request: LoadRequest) -> list[Path]:
         f"align: {len(model.topology.phones)} phones, {model.num_pdfs} pdfs, {model.num_transition_ids} "
         f"transition-ids, a tree of context width {system.tree.N}"
     )
-    listed = ali_dir / UNALIGNED
+    listed = request.listed or ali_dir / UNALIGNED
     left_out = LeftOutAlignments("are not paths through whole phones", listed=listed if listed.is_file() else None)
     archives: dict[str, str] = {}
     pairs = _pdfs_of(ali_dir, model, left_out.reasons, archives)

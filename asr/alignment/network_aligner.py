@@ -97,7 +97,9 @@ def transforms_of_others(
     matrices = progress(parts, len(of_speakers), f"realign: {data.name}, speakers")
     pairs = zip(of_speakers, matrices, strict=True)
     found = {speaker: matrix for speaker, matrix in pairs if matrix is not None}
-    say(f"realign: {data.name}: estimated the transforms of {len(found)} speakers whom the SAT system does not know")
+    if found:
+        known_not = f"the SAT system does not know {len(found)} of the speakers: their transforms are estimated"
+        say(f"realign: {data.name}: {known_not}")
     return found
 
 

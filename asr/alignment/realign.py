@@ -122,7 +122,8 @@ def realign(settings: Settings, model: Path, out: Path) -> None:
             utterance, reason = next(iter(sorted(faults.items())))
             say(f"realign: {len(faults)} utterances not aligned, such as {utterance}: {reason}; {out / UNALIGNED}")
         sets = (settings.train_data, settings.dev_data, settings.lang)
-        written = [*load(work, LoadRequest(*sets, out, settings.max_missing, 0)), out / UNALIGNED]
+        request = LoadRequest(*sets, out, settings.max_missing, 0, listed=out / UNALIGNED)
+        written = [*load(work, request), out / UNALIGNED]
     remove_rung(out / SAT)
     if transforms is not None:
         of_jobs = cut_speakers(transforms, folders, _jobs(settings.ali))

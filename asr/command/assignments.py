@@ -20,6 +20,7 @@ from pathlib import Path
 from asr.command.verbs import nearest
 from asr.errors import InputError
 from asr.settings import convert
+from asr.tables import read_lines
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
     """Read a recipe.cfg, whose sections are some of `verbs`. Raises InputError with the line of an error."""
     reader = _IniReader(interpolation=None, inline_comment_prefixes=("#",), default_section="")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = [line for _, line in read_lines(path)]
         reader.read_string("\n".join(lines))
     except (configparser.DuplicateOptionError, configparser.DuplicateSectionError) as error:
         what = f"{error.option} of [{error.section}]" if hasattr(error, "option") else f"[{error.section}]"
@@ -64,7 +65,7 @@ def from_config(path: Path, verbs: Collection[str]) -> list[Assignment]:
         raise InputError("precedes the first [VERB]", file=path, line=error.lineno) from error
     except configparser.ParsingError as error:
         raise InputError("is not `key = value`", file=path, line=error.errors[0][0]) from error
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+    except (OSError, configparser.Error) as error:
         raise InputError(f"not a readable settings file: {error}", file=path) from error
     given = []
     for verb in reader.sections():

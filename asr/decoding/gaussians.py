@@ -58,8 +58,7 @@ def gaussian_source(folder: Path, data: Path) -> AcousticSource | TwoPassSource:
     """
     if (folder / DESCRIPTION).is_file():
         check_same(folder, data)
-    if (folder / CMVN_OPTS).is_file() and b"--norm-vars=true" in read_bytes(folder / CMVN_OPTS):
-        raise InputError("the system hears normalised variances, which are not supported", file=folder / CMVN_OPTS)
+    _check_normalisation(folder / CMVN_OPTS)
     plain = GaussianScores.read(folder, data)
     if not (folder / UNADAPTED).is_file():
         if not (folder / FIRST_TRANSFORMS).is_file():
@@ -75,6 +74,19 @@ def gaussian_source(folder: Path, data: Path) -> AcousticSource | TwoPassSource:
 
     first = AcousticSource(plain.adapted(model.unadapted, {}))
     return TwoPassSource(first, model, plain.features, plain.cepstra.speaker, second)
+
+
+def _check_normalisation(path: Path) -> None:
+    """Raise InputError unless cmvn_opts, if there is one, asks for what is done: means, not variances, by speaker.
+
+    A switch is --norm-vars, --norm-vars=true or --norm-vars=false, as Kaldi's option parser has it.
+    """
+    switches = {"norm-means": True, "norm-vars": False}
+    values = {"": True, "true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+    for word in read_bytes(path).decode("utf-8", errors="replace").split() if path.is_file() else []:
+        name, _, value = word.removeprefix("--").partition("=")
+        if name not in switches or value not in values or values[value] != switches[name]:
+            raise InputError(f"{word}: only mean normalisation by speaker is supported", file=path)
 
 
 @dataclass(frozen=True)

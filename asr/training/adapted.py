@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation, sat_in
 from asr.acoustic.examples import Targets, draw
@@ -82,6 +83,8 @@ def sat_folder(settings: Settings) -> Path | None:
     features.json shows and Kaldi's folders lack, and features normalised by speaker.
     """
     if settings.adapt == "none":
+        if settings.sat is not None:
+            raise InputError("train: --sat names a SAT system, and --adapt none uses none")
         return None
     if settings.sat is not None:
         return settings.sat
@@ -107,20 +110,34 @@ def sat_files(settings: Settings) -> list[Path]:
     return [*named, *transform_archives(folder)]
 
 
+def check(settings: Settings) -> None:
+    """Raise InputError if there is to be a SAT system that cannot be used."""
+    if (sat := sat_folder(settings)) is not None:
+        _checked(settings, sat, read_counts(settings.ali / "ali_train_pdf.counts"))
+
+
+def _checked(settings: Settings, sat: Path, counts: npt.NDArray[np.int64]) -> dict[str, Floats]:
+    """Return the transforms of a SAT system. Raises InputError if it is damaged or not that of the alignments."""
+    _check_same_pdfs(settings.ali, sat)
+    columns, transforms = check_system(sat, describe(settings.train_data), counts), read_transforms(sat)
+    if (found := len(next(iter(transforms.values())))) != columns.dim:
+        raise InputError(f"has transforms of {found} dimensions, final.mat projects to {columns.dim}", file=sat)
+    return transforms
+
+
 def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     """Write OUT/adapt and return how features are read; None, and no such folder, without adapted columns.
 
-    Raises InputError if the system is not that of the alignments, is damaged, or knows none of the speakers. It is
-    checked before it is copied, so that an error names the file to mend.
+    Raises InputError if the system is not that of the alignments, is damaged, or has a transform of no speaker and
+    cannot estimate them. It is checked before it is copied, so that an error names the file to mend.
     """
     sat = sat_folder(settings)
     if sat is None:
         shutil.rmtree(settings.out / FOLDER, ignore_errors=True)
         return None
-    _check_same_pdfs(settings.ali, sat)
     counts = read_counts(settings.ali / "ali_train_pdf.counts")
-    columns = check_system(sat, describe(settings.train_data), counts).dim
-    transforms = read_transforms(sat)
+    transforms = _checked(settings, sat, counts)
+    columns = len(next(iter(transforms.values())))
     copy_adaptation(sat, settings.out)
     (settings.out / FOLDER / STATISTICS).unlink(missing_ok=True)
     adapted = AdaptedData(settings.out, columns, transforms, Forgetting(settings.adapt_forget, settings.seed))

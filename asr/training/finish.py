@@ -5,6 +5,8 @@ Writes config.json, raw.safetensors, final.safetensors, and the events "windows"
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from asr.acoustic.model import save_weights, write_config
@@ -17,11 +19,15 @@ from asr.training.session import Session
 MODEL_FILES = ("raw.safetensors", "final.safetensors")
 
 
+def remove_model(out: Path) -> None:
+    """Remove the weights and config.json of an earlier run: there is no model until this run is done."""
+    for name in ("config.json", *MODEL_FILES):
+        (out / name).unlink(missing_ok=True)
+
+
 def open_model(session: Session) -> None:
-    """Remove the weights of an earlier run, and write config.json: there is no model until this run is done."""
+    """Write config.json."""
     settings, materials = session.plan.settings, session.materials
-    for name in MODEL_FILES:
-        (settings.out / name).unlink(missing_ok=True)
     write_config(
         settings.out,
         materials.shape,
@@ -34,11 +40,14 @@ def open_model(session: Session) -> None:
 
 
 def finish(session: Session) -> None:
-    """Choose the final weights and write the model and the summary. Raises InputError if there is no room."""
+    """Choose the final weights and write the model and the summary.
+
+    Raises InputError if there is no room, or if the run diverged.
+    """
     server, out = session.server, session.plan.settings.out
     session.evaluate_end()
     if not torch.isfinite(server.weights).all():
-        raise RuntimeError("the weights are not finite; lower --eta0")
+        raise InputError("the weights are not finite; lower --eta0")
     with session.spent.on("windows"):
         final, averaged_pushes = _choose(session)
     for name, weights in zip(MODEL_FILES, (server.weights, final), strict=True):

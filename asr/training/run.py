@@ -26,6 +26,7 @@ REVISION = 2
 TARGETS = ("pdf.ark", "ali_train_pdf.counts")
 SYSTEM = ("final.mdl", "tree", "phones.txt")  # not there for pdf-ids that came without a model
 DATA_FILES = ("feats.scp", "features.json", "utt2num_frames")
+SPEAKER_FILES = ("cmvn.scp", "utt2spk")
 RESULTS = ("config.json", "final.safetensors", "raw.safetensors", "ali_train_pdf.counts", "log/train.jsonl")
 
 
@@ -35,10 +36,10 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     import torch  # here and below: it takes a second to load, and --help does not need it
 
-    from asr.training import checkpoint, engines
+    from asr.training import adapted, checkpoint, engines
     from asr.training.costs import announce
     from asr.training.courses import COURSES
-    from asr.training.finish import finish, open_model
+    from asr.training.finish import finish, open_model, remove_model
     from asr.training.materials import gather
     from asr.training.plan import decide
     from asr.training.session import Session
@@ -47,7 +48,8 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     plan = decide(settings)
     settings = plan.settings
     stamp = _stamp(settings, extra=plan.stamped)
-    if not stamp.fresh():
+    if not stamp.fresh(lambda: adapted.check(settings)):
+        remove_model(settings.out)  # its weights must not stand beside the files of another system
         _copy_system(settings)
         torch.set_num_threads(plan.server_threads)
         spent = Spent()
@@ -77,7 +79,7 @@ def _stamp(settings: Settings, extra: list[Any]) -> Stamp:
     inputs = [settings.ali / name for name in (*TARGETS, *_system(settings))] + sat_files(settings)
     for data in filter(None, (settings.train_data, settings.dev_data)):
         inputs += [data / name for name in DATA_FILES]
-        inputs += [data / "cmvn.scp"] if (data / "cmvn.scp").is_file() else []
+        inputs += [data / name for name in SPEAKER_FILES if (data / name).is_file()]
     return Stamp(settings.out / ".done.train.json", "train", settings, inputs, extra, revision=REVISION)
 
 

@@ -42,7 +42,7 @@ class Settings:
         choices=("auto", "fmllr", "none"),
     )
     adapt_forget: float = option(
-        0.2, help="with adapted columns: share of utterances heard as if the speaker were unknown", least=0, most=1
+        0.2, help="with adapted columns: share of utterances heard as if the speaker were unknown", least=0, below=1
     )
     sat: Path | None = option(
         None, help="with --adapt fmllr: folder of the SAT system (final.mat trans.N); none: ALI/sat, else ALI"

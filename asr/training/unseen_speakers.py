@@ -44,7 +44,8 @@ def estimated(
         features, pdfs = _frames(reader, targets, names)
         if len(pdfs):
             found[speaker] = model.estimate(features, pdfs, (~silent[pdfs]).astype(np.float32)).matrix
-    say(f"train: estimated the transforms of {len(found)} speakers whom the SAT system does not know")
+    if found:
+        say(f"train: the SAT system does not know {len(found)} of the speakers: their transforms are estimated")
     return found
 
 

@@ -46,7 +46,7 @@ def test_order_of_sources(tmp_path):
         ),
         (["--data", "d", "--set", "eta0"], "write --set VERB.KEY=VALUE"),
         (["--data", "d", "--eta", "1"], "unrecognized arguments: --eta 1"),
-        (["--data", "d", "--config", "nowhere.cfg"], "nowhere.cfg: not a readable settings file"),
+        (["--data", "d", "--config", "nowhere.cfg"], "nowhere.cfg: no such file"),
     ],
 )
 def test_wrong_settings(argv, message):
@@ -116,3 +116,10 @@ def test_an_empty_path_is_refused():
     with pytest.raises(InputError, match="--other: needs a path, not an empty text"):
         resolve(Example, "v", ["--data", "d", "--other="])
     assert resolve(Example, "v", ["--data", "d", "--other", "none"]).other is None
+
+
+def test_a_config_in_another_encoding_is_named_with_its_line(tmp_path):
+    config = tmp_path / "recipe.cfg"
+    config.write_bytes("[example]\neta0 = 1\n# 学习率\n".encode("gb18030"))
+    with pytest.raises(InputError, match=r"recipe\.cfg:3: .*is not UTF-8 \(GBK\?\)"):
+        resolve(Example, "example", ["--data", "d", "--config", str(config)])

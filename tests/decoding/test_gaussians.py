@@ -102,9 +102,18 @@ def test_systems_that_do_not_fit_are_refused(data, tri2):
     with pytest.raises(InputError, match=r"final\.mdl: has [0-9]+ pdfs, not 7"):
         gaussian_source(tri2, data)
     (tri2 / "final.occs").unlink()
-    (tri2 / "cmvn_opts").write_text("--norm-means=true --norm-vars=true")
-    with pytest.raises(InputError, match="cmvn_opts: the system hears normalised variances"):
-        gaussian_source(tri2, data)
+    for switch in (
+        "--norm-vars=true",
+        "--norm-vars",
+        "--norm-means=false",
+        "--norm-means=perhaps",
+        "--cmn-window=300",
+    ):
+        (tri2 / "cmvn_opts").write_text(f"--norm-vars=false {switch}\n")
+        with pytest.raises(InputError, match=f"cmvn_opts: {switch}: only mean normalisation by speaker is supported"):
+            gaussian_source(tri2, data)
+    (tri2 / "cmvn_opts").write_text("--norm-means --norm-vars=false\n")
+    gaussian_source(tri2, data)
     (tri2 / "cmvn_opts").unlink()
     (tri2 / "splice_opts").unlink()  # Kaldi then splices four frames each side
     with pytest.raises(InputError, match=r"final\.mat: projects 91 columns, the spliced cepstra of .* have 117"):

@@ -34,7 +34,9 @@ def test_rates_and_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     found = json.loads(out.read_text())
     assert (found["first"], found["second"], found["difference"]) == (18.75, 12.5, -6.25)
     assert (found["speakers"], found["units"], found["runs"]) == (3, 16, [1, 2])
-    lines = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert "3 speakers: intervals over so few are too narrow" in said.err
+    lines = said.out.splitlines()
     assert lines[0].startswith("first  %CER 18.75, 95 % 0.00 to 25.00")
     assert lines[1].endswith("mean of 2 runs")
     assert lines[2].startswith("second - first -6.25 points") and "3 speakers" in lines[2]

@@ -21,6 +21,7 @@ from asr.features.adaptation.fmllr import accumulate, identity, objective
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
 from asr.features.reader import FeatureReader
 from asr.kaldi.mixtures import read_mixtures
+from asr.tables import read_table, write_table
 from asr.training.unseen_speakers import estimated
 
 SIZES = ["--layers", "1", "--width", "16", "--minibatch", "512", "--context", "0", "--heldout-frames", "500"]
@@ -127,7 +128,7 @@ def test_transforms_of_speakers_without_one_are_estimated(material, kaldi_speake
     out = tmp_path / "net"
     assert main(argv((material[0], ali), out, "--adapt", "fmllr")) == 0
     said = capsys.readouterr()
-    assert "estimated the transforms of 5 speakers whom the SAT system does not know" in said.out
+    assert "the SAT system does not know 5 of the speakers: their transforms are estimated" in said.out
     assert "have no transform" not in said.out + said.err
     features = FeatureReader(material[0])
     reader = AdaptedReader(features, AdaptedColumns.read(ali, features.description), {"CV0001": theirs["CV0001"]})
@@ -156,8 +157,36 @@ def test_what_cannot_be_adapted_is_refused(material, trained, tmp_path, refused)
     assert "has no transform of any of the 6 speakers, such as CV0001" in line
     write_transforms(bare, [{"CV0001": np.eye(39, 40, dtype=np.float32)}])
     line = refused(argv((data, bare), tmp_path / "net", "--adapt", "fmllr"))
-    assert "transforms of 39 dimensions, the projection has 40" in line
+    assert line == f"{bare}: has transforms of 39 dimensions, final.mat projects to 40"
     assert not (tmp_path / "net" / "final.safetensors").exists()
+    line = refused(argv(material, tmp_path / "net", "--adapt", "none", "--sat", bare))
+    assert line == "train: --sat names a SAT system, and --adapt none uses none"
+
+
+def test_a_system_that_is_refused_leaves_the_model_as_it_was(material, tmp_path, refused, capsys):
+    """A misspelled or damaged --sat is found before anything of the finished model changes."""
+    out, damaged = tmp_path / "net", shutil.copytree(material[1], tmp_path / "damaged")
+    assert main(argv(material, out, "--adapt", "fmllr")) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (damaged / "final.mat").write_bytes((damaged / "final.mat").read_bytes()[:-5])
+    for sat in (tmp_path / "nowhere", damaged):
+        assert str(sat) in refused(argv(material, out, "--adapt", "fmllr", "--sat", sat))
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    capsys.readouterr()
+    assert main(argv(material, out, "--adapt", "fmllr")) == 0
+    assert capsys.readouterr().out == "train: up to date\n"
+
+
+def test_who_spoke_is_an_input_of_the_run(material, tmp_path, capsys):
+    """Another utt2spk gives utterances other transforms."""
+    data, out = shutil.copytree(material[0], tmp_path / "data"), tmp_path / "net"
+    assert main(argv((data, material[1]), out, "--adapt", "fmllr")) == 0
+    table = read_table(data / "utt2spk")
+    first, other = sorted(set(table.values()))[:2]
+    write_table(data / "utt2spk", {key: other if name == first else name for key, name in table.items()})
+    capsys.readouterr()
+    assert main(argv((data, material[1]), out, "--adapt", "fmllr")) == 0
+    assert "up to date" not in capsys.readouterr().out
 
 
 def test_another_systems_transforms_are_refused(material, kaldi_speakers, tmp_path, refused):

@@ -223,6 +223,13 @@ def test_truncated_features_end_the_run_with_one_line(problem, refused):
     assert "train099: " in line and line.endswith("the file ends in the middle of this entry")
 
 
+def test_dev_must_not_be_of_the_training_set(problem, refused):
+    folder, argv = problem
+    argv[argv.index("--dev-data") + 1] = str(folder / "train")
+    assert refused(argv).startswith(f"{folder / 'train'}: train0")
+    assert refused(argv).endswith("is in the training set too: nothing is held out")
+
+
 def test_a_rate_that_is_far_too_high_stops_the_run_and_names_utterances(problem, refused):
     _, argv = problem
     line = refused([*argv, "--workers", "1", "--eta0", "1e30", "--warmup", "0"])

@@ -21,7 +21,7 @@ from asr.alignment.gmm.rungs import Rung
 from asr.alignment.jobs import cut, cut_speakers
 from asr.alignment.load import UNALIGNED
 from asr.alignment.transcripts import AlignmentLang
-from asr.features.adaptation.affine import write_matrix, write_transforms
+from asr.features.adaptation.affine import transform_archives, write_matrix, write_transforms
 from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.adaptation.splicing import write_splice_opts
 from asr.features.reader import DESCRIPTION, describe
@@ -39,6 +39,13 @@ GAUSSIANS, STAMP = ".gaussians.ark", ".done.align.json"
 FILES: tuple[str, ...] = ("final.mdl", "tree", "phones.txt", "cmvn_opts", "mfcc.conf", "delta_opts", "splice_opts")
 FILES += ("final.mat", "full.mat", "final.alimdl", OCCUPANCY, DESCRIPTION, UNALIGNED, SILENCE_FILE)
 FILES += (GAUSSIANS,)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of a system, none if there is no such folder."""
+    named = [folder / name for name in (*FILES, "num_jobs")]
+    archives = [*folder.glob("ali.*.gz"), *transform_archives(folder)]
+    return [path for path in (*named, *archives) if path.is_file()]
 
 
 def write_rung(

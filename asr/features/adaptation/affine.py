@@ -23,6 +23,8 @@ from asr.kaldi.stream import Floats, matrix_bytes, open_stream
 TRANSFORMS = "trans."
 #: a folder with speakers' transforms has this one
 FIRST_TRANSFORMS = f"{TRANSFORMS}1"
+#: no transform of a person's features has a number so large
+LARGEST = 1e6
 
 
 def transformed(features: Floats, matrix: Floats) -> Floats:
@@ -88,22 +90,24 @@ def write_matrix(path: str | os.PathLike[str], matrix: Floats, *, text: bool = F
 def read_transforms(folder: Path) -> dict[str, Floats]:
     """Read trans.1, trans.2 ... of a folder, {speaker: (dim, dim + 1)}, float32.
 
-    Raises InputError if there are none, if a number is left out, if a speaker occurs twice, or if a matrix is not an
-    affine transform of the same dimension as the others.
+    Raises InputError if there are none, if an archive is left out or empty, if a speaker occurs twice, or if a matrix
+    is not finite, or no affine transform of the same dimension as the others.
     """
-    paths = _archives(folder)
     found: dict[str, Floats] = {}
-    for path in paths:
+    for path in _archives(folder):
+        before = len(found)
         for speaker, matrix in read_matrices(path):
             if speaker in found:
                 raise InputError("this speaker is in another archive as well", file=path, key=speaker)
+            if not (np.abs(matrix) < LARGEST).all() or not matrix[:, :-1].any():
+                raise InputError("is no transform that speech can have had", file=path, key=speaker)
             found[speaker] = matrix.astype(np.float32, copy=False)
             rows, columns = next(iter(found.values())).shape
             if matrix.shape != (rows, columns) or columns != rows + 1:
                 shape = f"{matrix.shape[0]} by {matrix.shape[1]}"
                 raise InputError(f"is {shape}, not an affine transform of {rows} dimensions", file=path, key=speaker)
-    if not found:
-        raise InputError("holds no transform", file=paths[0])
+        if len(found) == before:
+            raise InputError("holds no transform", file=path)
     return found
 
 
@@ -116,6 +120,9 @@ def _archives(folder: Path) -> list[Path]:
     numbers = sorted(_number(path) for path in folder.glob(f"{TRANSFORMS}*") if _number(path))
     if not numbers:
         raise InputError("has no transforms of speakers (trans.1)", file=folder)
+    jobs = read_bytes(folder / "num_jobs").strip() if (folder / "num_jobs").is_file() else b""
+    if jobs.isdigit() and int(jobs) > numbers[-1]:
+        raise InputError(f"lacks {TRANSFORMS}{int(jobs)}: num_jobs is {int(jobs)}", file=folder)
     if missing := sorted(set(range(1, numbers[-1] + 1)).difference(numbers)):
         raise InputError(f"lacks {named_first(f'{TRANSFORMS}{number}' for number in missing)}", file=folder)
     return [folder / f"{TRANSFORMS}{number}" for number in numbers]

@@ -90,7 +90,19 @@ def test_transforms_that_cannot_be_used_are_refused(tmp_path):
     write_transforms(tmp_path, [{"S1": random_matrix(3, 4)}, {"S2": random_matrix(3, 3)}])
     with pytest.raises(InputError, match="S2: is 3 by 3, not an affine transform of 3 dimensions"):
         read_transforms(tmp_path)
+    for matrix in (np.zeros((3, 4)), np.full((3, 4), 1e30)):
+        write_transforms(tmp_path, [{"S1": random_matrix(3, 4)}, {"S2": matrix.astype(np.float32)}])
+        with pytest.raises(InputError, match=r"trans\.2: S2: is no transform that speech can have had"):
+            read_transforms(tmp_path)
+    write_transforms(tmp_path, [{"S1": random_matrix(3, 4)}, {}])
+    with pytest.raises(InputError, match=r"trans\.2: holds no transform"):
+        read_transforms(tmp_path)
+    (tmp_path / "trans.2").unlink()
+    (tmp_path / "num_jobs").write_text("2\n")
+    with pytest.raises(InputError, match=r"lacks trans\.2: num_jobs is 2"):
+        read_transforms(tmp_path)
     write_transforms(tmp_path, [{"S1": random_matrix(3, 4)}, {"S2": random_matrix(3, 4)}])
+    assert set(read_transforms(tmp_path)) == {"S1", "S2"}
     (tmp_path / "trans.1").unlink()
     with pytest.raises(InputError, match=r"lacks trans\.1"):
         read_transforms(tmp_path)
