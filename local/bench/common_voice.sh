@@ -12,8 +12,8 @@
 #   unadapted   hears no adapted columns                     blocks      frames shuffled in blocks of 400,000
 #   tri-net     the triphones' tree and alignments, unadapted
 #   speeds      copies at 0.9 and 1.1 times the speed        noisy       also one copy in noise and rooms
-# A network is decoded twice: with word frequencies in the language model, and with that of the transcripts alone, which
-# the only one of Gaussians. No search of Gaussians is wider than Kaldi's was: beam 10, 2,000 states; of sat 13, 7,000.
+# net is decoded twice: with word frequencies in the language model, and with that of the transcripts alone, which is the
+# only one of all other systems. No search of Gaussians is wider than Kaldi's was: beam 10, 2,000 states; of sat 13, 7,000.
 # Skips what is finished and resumes what was killed. Data: ../shared/data/common_voice (see its README.md).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -84,12 +84,12 @@ gaussians() { # system: decodes a rung
   [[ $rung != sat ]] || beams=(--beam 11 --max-active 3000)
   decoded "$in/lang" "$in/ali/$rung" "$in/ali/$rung" "$in/gaussians/$rung/lm" "${beams[@]}"
 }
-network() { # system seed: trains and decodes a network, with both language models
+network() { # system seed: trains and decodes a network
   local hmm=$exp/ali near=''
   trained "$1" "$2"
   [[ $1 != tri-net ]] || hmm=$exp/ali.tri
   decoded "$exp/lang" "$hmm" "$exp/$1-$2" "$exp/$1-$2/lm"
-  decoded "$exp/lang.general" "$hmm" "$exp/$1-$2" "$exp/$1-$2/lm.general"
+  [[ $1 != net ]] || decoded "$exp/lang.general" "$hmm" "$exp/$1-$2" "$exp/$1-$2/lm.general"
 }
 
 if [[ -z $show ]]; then

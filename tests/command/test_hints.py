@@ -21,6 +21,7 @@ OF_RECIPE = {
     path.parent.name: set(options_of(settings_class("prepare", path)))
     for path in sorted(ROOT.glob("recipes/*/prepare.py"))
 }
+OF_ALL = set().union(*OF_VERB.values())
 RUN_SH = set(OPTION.findall((ROOT / "run.sh").read_text(encoding="utf-8").split("EOF")[1]))
 #: options of Kaldi's programs and of git that messages, files and calls name
 FOREIGN = {"--snip-edges", "--norm-means", "--norm-vars", "--binary", "--disambig-symbol", "--max-arpa-warnings"}
@@ -51,7 +52,10 @@ def known_to(path: Path, text: str) -> set[str]:
         return RUN_SH | EVERY_VERB
     parts = path.relative_to(ROOT).parts
     if parts[0] == "recipes":
-        return OF_RECIPE[parts[1]] | EVERY_VERB
+        if parts[1] in OF_RECIPE:
+            return OF_RECIPE[parts[1]] | EVERY_VERB
+        own = (path.parent / "run.sh").read_text(encoding="utf-8")  # a recipe that prepares nothing calls verbs
+        return OF_ALL | set(OPTION.findall(own))
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     sources = {verb: (module, settings_class(verb).__module__) for verb, module in VERBS.items() if verb != "prepare"}
     verbs = [verb for verb, modules in sources.items() if name in modules]

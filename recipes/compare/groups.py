@@ -1,0 +1,55 @@
+"""Which cells a comparison has, in the order in which they are measured.
+
+    for group, cells in groups("evening", seeds=3): ...
+
+    main       one pass against the many-pass systems, on all hours (evening, ci: on the hours named)
+    methods    every other method, on three hours
+    networks   half and double the width, and the paper's conditions, on three hours
+    hours      one pass against the many-pass systems as hours grow
+
+The seed is the outermost loop and systems of one seed follow each other, so that a slow hour of a shared machine hits
+all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cells import ALL, Cell
+from systems import LINEAR, MANY, NETWORKS, NEWBOB, ONE, OTHERS, SYSTEMS
+
+RIVALS = (ONE, NEWBOB, MANY, LINEAR)
+
+
+@dataclass(frozen=True)
+class Size:
+    """tune: hours of the slice that options are chosen on; main, methods, hours: those of the groups so named."""
+
+    tune: str
+    main: str
+    methods: str
+    hours: tuple[str, ...]
+    seeds: int
+    groups: tuple[str, ...]
+    systems: tuple[str, ...] = tuple(SYSTEMS)
+
+
+SIZES = {
+    "full": Size("1", ALL, "3", ("1", "3", ALL), 3, ("main", "methods", "networks", "hours")),
+    "evening": Size("0.5", "1", "1", ("0.5", "1"), 2, ("main", "hours")),
+    "ci": Size("0.05", "0.2", "0.2", ("0.2",), 1, ("main",), (ONE.name, NEWBOB.name)),
+}
+
+
+def cells(group: str, size: Size) -> list[Cell]:
+    """Return the cells of a group."""
+    seeds = range(1, size.seeds + 1)
+    rivals = [system.name for system in RIVALS if system.name in size.systems]
+    if group == "main":
+        return [Cell(name, "default", size.main, seed) for seed in seeds for name in rivals]
+    if group == "methods":
+        names = [*rivals, *(system.name for system in OTHERS if system.name in size.systems)]
+        return [Cell(name, "default", size.methods, seed) for seed in seeds for name in names]
+    if group == "networks":
+        return [Cell(name, other, size.methods, seed) for seed in seeds for other in NETWORKS for name in rivals]
+    return [Cell(name, "default", hours, seed) for seed in seeds for hours in size.hours for name in rivals]

@@ -1,0 +1,105 @@
+"""recipes/compare: the grid, the rows and the figures of a log by hand; the smallest comparison on real speech."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import pytest
+from repository import ROOT
+
+COMPARE = ROOT / "recipes" / "compare"
+sys.path.insert(0, str(COMPARE))
+
+import groups  # noqa: E402
+import measure  # noqa: E402
+import rows  # noqa: E402
+from cells import Cell, Results  # noqa: E402
+from systems import NETWORKS, SYSTEMS, System  # noqa: E402
+from tune import tune  # noqa: E402
+
+from asr.training.methods import METHODS  # noqa: E402
+
+
+def bowl(best: float):
+    """Return a judge whose best eta0 is `best`, from 3.2 on infinite; momentum 0.9 is better than 0.5."""
+
+    def judge(options: dict[str, str]) -> float:
+        if "eta0" in options and float(options["eta0"]) >= 3.2:
+            return math.inf
+        return abs(math.log2(float(options.get("eta0", "1")) / best)) + (options.get("momentum") == "0.5")
+
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("first", "best", "tried"),
+    [
+        (0.2, 0.2, ["0.2", "0.4", "0.1"]),
+        (0.2, 0.8, ["0.2", "0.4", "0.8", "1.6"]),
+        (0.2, 0.05, ["0.2", "0.4", "0.1", "0.05", "0.025"]),
+        (3.2, 1.6, ["3.2", "1.6", "0.8"]),  # diverges
+    ],
+)
+def test_eta0_is_never_at_an_end(first, best, tried):
+    chosen, trials = tune(System("one", "One", "async-asgd", eta0=first), bowl(best))
+    assert chosen == {"eta0": f"{best:g}"}
+    assert [trial["options"]["eta0"] for trial in trials] == tried
+
+
+def test_other_options_are_tried_at_the_best_eta0():
+    system = System("one", "One", "async-asgd", eta0=0.2, grid={"momentum": ("0.5", "0.9")})
+    chosen, trials = tune(system, bowl(0.4))
+    assert chosen == {"eta0": "0.4", "momentum": "0.9"}
+    assert [trial["ce"] for trial in trials] == pytest.approx([2, 1, 2, 0])
+    assert tune(System("two", "Two", "lbfgs", eta0=None), bowl(1.0))[0] == {}
+
+
+def test_every_method_is_a_system_and_every_group_has_cells():
+    assert {system.method for system in SYSTEMS.values()} == set(METHODS)
+    for size in groups.SIZES.values():
+        for group in size.groups:
+            cells = groups.cells(group, size)
+            assert cells and len(set(cells)) == len(cells)
+            assert {cell.network for cell in cells} <= set(NETWORKS)
+
+
+def log(frames: int, ce: float) -> list[dict]:
+    heldout = [(0, 0.0, 5.0), (frames // 2, 10.0, ce + 1), (frames, 20.0, ce)]
+    start = {"layers": 4, "width": 64, "minibatch": 64, "eta0": 0.2, "workers": 2, "weights": 10}
+    done = {
+        "ce": ce,
+        "accuracy": 0.5,
+        "frames_seen": frames,
+        "passes": 1,
+        "pushes": 100,
+        "seconds": 40.0,
+        "cpu_s": 60.0,
+    }
+    spent = {"eta0": {"seconds": 8.0, "cpu_s": 6.0}, "windows": {"seconds": 4.0, "cpu_s": 4.0}}
+    curve = [{"event": "heldout", "frames": n, "seconds": s, "ce_average": c, "ce_raw": 9.0} for n, s, c in heldout]
+    return [{"event": "start", **start}, *curve, {"event": "done", **done, "spent": spent}]
+
+
+def test_the_rows_by_hand(tmp_path):
+    results = Results(tmp_path)
+    speakers = {"a": [10, 100], "b": [30, 100]}, {"a": [20, 100], "b": [40, 100]}
+    many = measure.figures(log(1000, 1.5)) | {"cpu_s": 510.0, "dev": speakers[1], "test": speakers[1]}
+    for seed, (ce, test) in enumerate([(1.4, speakers[0]), (1.6, speakers[1])], 1):
+        one = measure.figures(log(1000, ce)) | {"dev": speakers[0], "test": test}
+        results.write(Cell("one-pass", "default", "1", seed), one)
+    results.write(Cell("newbob", "default", "1", 1), many)
+    cells = [Cell(name, "default", "1", seed) for seed in (1, 2, 3) for name in ("one-pass", "newbob")]
+    head, _, one_row, many_row = rows.table(results, cells, baseline="newbob")
+    one, other = (
+        dict(zip(head.strip("| ").split(" | "), line.strip("| ").split(" | "), strict=False))
+        for line in (one_row, many_row)
+    )
+    assert (one["seeds"], other["seeds"]) == ("2", "1")
+    assert (one["held-out CE"], one["dev CER"]) == ("1.5000", "20.00")
+    # seeds: 20 and 30 % of 200 characters; two speakers drawn: from a twice (15 %) to b twice (35 %)
+    assert one["test CER, 95 %"] == "25.00 (15.00 to 35.00)"
+    assert one["against the baseline, 95 %"] == "-5.00 (-5.00 to -5.00)"
+    assert (one["CPU s"], one["of it steps"], one["ratio of CPU s"]) == ("60", "50", "10.0")  # 500 to 50
+    assert one_row.rstrip("| ").endswith("50 % never"), "1.4 is below 1.5 after 20 of 40 s, 1.6 never"
+    assert rows.table(results, [Cell("one-pass", "half", "1", 1)], baseline="newbob") == []
