@@ -62,7 +62,7 @@ for size in $sizes; do
         data=$exp/choices/data/train.$size.$kind ali=$exp/choices/ali.train.$size.$kind
         ;;
     esac
-    case $size in 1 | 3) eta0=0.2 ;; *) eta0=0.3 ;; esac
+    case $size in 1) eta0=0.2 ;; 3) eta0=0.3 ;; *) eta0=0.4 ;; esac
     # shellcheck disable=SC2086
     asr train --train-data "$data" --dev-data "$exp/data/dev" --ali "$ali" --out "$out" --seed "$seed" --eta0 "$eta0" \
       ${options[$choice]} --heldout-frames 200000 --evaluations 2

@@ -177,6 +177,7 @@ def test_utterances_that_will_not_align_are_listed_and_bounded(corpus, capsys):
     assert realign(folder, folder / "new", "--max-missing", 0.01) == 2
     error = capsys.readouterr().err
     assert "4 of 80 utterances (5.0 %) have no usable alignment" in error and error.count("\n") == 1
+    assert f"why: {folder / 'new/unaligned.txt'}" in error and (folder / "new/unaligned.txt").is_file()
     assert realign(folder, folder / "new", "--max-missing", 0.05) == 0
     reasons = read_table(folder / "new/unaligned.txt")
     assert reasons["train001"] == "its transcript is empty" and "its transcript needs" in reasons["train000"]

@@ -222,6 +222,14 @@ def test_the_same_again_is_up_to_date(corpus, made, capsys):
     assert capsys.readouterr().out == "align: up to date\n"
 
 
+@pytest.mark.parametrize("name", ["mono/final.mdl", "lda/final.mat", "sat/trans.1"])
+def test_a_damaged_system_is_noticed(made, name):
+    """The stamp of the stage names the files of all systems."""
+    files = json.loads((made / ".done.align.json").read_text(encoding="utf-8"))["outputs"]
+    assert files[str(made / name)] == (made / name).stat().st_size
+    assert {str(path) for path in made.glob("*/trans.*")} <= set(files)
+
+
 def test_utterances_that_cannot_be_aligned_are_listed(corpus, tmp_path, capsys, monkeypatch):
     """Five kinds of faults, a dev set without words, shards of one utterance, some of them empty; left-biphones."""
     monkeypatch.setattr(shard_pool, "FRAMES_PER_SHARD", 1)
