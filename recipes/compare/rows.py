@@ -35,7 +35,9 @@ def table(results: Results, cells: Sequence[Cell], baseline: str) -> list[str]:
         if (result := results.read(cell)) is not None:
             found.setdefault(cell.system, []).append(result)
     lines = [_row(HEADS), _row(["---"] * len(HEADS))]
-    return lines + [_row(_figures(name, runs, found.get(baseline))) for name, runs in found.items()] if found else []
+    rivals = found.get(baseline, [])
+    lines += [_row(_figures(name, runs, [] if name == baseline else rivals)) for name, runs in found.items()]
+    return lines if found else []
 
 
 def errors(runs: Sequence[dict[str, Any]], name: str) -> SpeakerErrors:
@@ -57,7 +59,12 @@ def reached_after(run: dict[str, Any], ce: float) -> float | None:
     return next((seconds / run["seconds"] for _, seconds, at in run["curve"] if at <= ce), None)
 
 
-def _figures(name: str, runs: Sequence[dict[str, Any]], rivals: Sequence[dict[str, Any]] | None) -> list[str]:
+def lowest(run: dict[str, Any]) -> float:
+    """Return the lowest held-out cross-entropy on the run's curve, whose figures are of the same frames in all runs."""
+    return float(min(ce for _, _, ce in run["curve"]))
+
+
+def _figures(name: str, runs: Sequence[dict[str, Any]], rivals: Sequence[dict[str, Any]]) -> list[str]:
     def of(field: str) -> float:
         return mean(run[field] for run in runs)
 
@@ -65,13 +72,13 @@ def _figures(name: str, runs: Sequence[dict[str, Any]], rivals: Sequence[dict[st
     low, high = rate_interval(test, seed=1)
     steps = mean(steps_cpu_s(run) for run in runs)
     difference = ratio = after = ""
-    if rivals and name != "":
+    if rivals:
         other = errors(rivals, "test")
         if other.speakers == test.speakers:
             first, last = difference_interval(other, test, seed=1)
             difference = f"{test.rate - other.rate:+.2f} ({first:+.2f} to {last:+.2f})"
         ratio = f"{mean(steps_cpu_s(run) for run in rivals) / steps:.1f}"
-        shares = [reached_after(run, mean(rival["ce"] for rival in rivals)) for run in runs]
+        shares = [reached_after(run, mean(map(lowest, rivals))) for run in runs]
         after = " ".join("never" if share is None else f"{100 * share:.0f} %" for share in shares)
     return [
         SYSTEMS[name].title,

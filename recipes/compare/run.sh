@@ -3,11 +3,12 @@
 # alignments, initial weights, workers and seeds, each system tuned on a slice of train. Prints tables; see README.md.
 #   recipes/compare/run.sh                        everything, on common_voice: days on two cores
 #   recipes/compare/run.sh --evening              one hour of speech, two seeds: an evening
-#   recipes/compare/run.sh --ci                   a few minutes of speech: minutes, as in the tests
+#   recipes/compare/run.sh --ci                   12 minutes of speech, two systems: ten minutes
 #   recipes/compare/run.sh --groups "main" --show print what is there, measure nothing
 #   recipes/compare/run.sh --exp exp/mine         another experiment whose stages 1 to 4 are done
 #   recipes/compare/run.sh --recipe mini --hours 20
-# Each result is a small file under results/, by experiment. What is there is not measured again; a killed run goes on.
+# Each result is a small file under results/, by experiment (--ci: under its own folder). What is there is not measured
+# again; a killed run goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 exp='' recipe='' hours=3 size=full groups='' results='' show=() workers=2
@@ -35,6 +36,7 @@ if [[ -z $exp || -n $recipe ]]; then
   case $recipe:$size in
     mini:*) prepared "exp/mini$hours" --recipe mini --set "prepare.hours=$hours" ;;
     :ci)
+      results=${results:-exp/compare-ci/results}
       data=../shared/data/aishell_sample/data
       prepared exp/compare-ci --recipe kaldi --train-dir "$data/train" --test-dir "$data/test" \
         --ali-dir ../shared/data/kaldi_aishell_sample/tri1_ali --lang-dir ../shared/data/kaldi_aishell_sample/lang
