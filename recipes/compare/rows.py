@@ -60,7 +60,7 @@ def reached_after(run: dict[str, Any], ce: float) -> float | None:
 
 
 def lowest(run: dict[str, Any]) -> float:
-    """Return the lowest held-out cross-entropy on the run's curve, whose figures are of the same frames in all runs."""
+    """Return the lowest held-out cross-entropy on the curve, whose figures are of the same frames in all runs."""
     return float(min(ce for _, _, ce in run["curve"]))
 
 
