@@ -1,8 +1,8 @@
 """Take some utterances of a data directory: a random number of them, some hours, some speakers', or those of a list.
 
-Reads a Kaldi data directory and writes another one. The conditions combine: --count takes random utterances, --hours
-random speakers, among those of the speakers and of the list. The same seed takes the same utterances; a smaller count
-and fewer hours take some of them.
+Reads a Kaldi data directory and writes another one, without features: `asr features` makes them. The conditions
+combine: --count takes random utterances, --hours random speakers, among those of the speakers and of the list. The
+same seed takes the same utterances; a smaller count and fewer hours take some of them.
 
     python -m asr subset --data data/train --out data/train_1k --count 1000
 """
