@@ -72,8 +72,8 @@ class Settings:
     context: str = option("triphone", help="context of the phones in the tree", choices=tuple(CONTEXTS))
     states: int = option(
         0,
-        help="most tied states (leaves), but at least one a root of the tree; 0: 500 times the hours of speech to the "
-        "power 0.4; of lda and sat 625 times",
+        help="most tied states (leaves), but at least one a root of the tree; 0: 500 times the hours of speech to "
+        "the power 0.4; of lda and sat 625 times",
         least=0,
     )
     gaussians: int = option(0, help="Gaussians of all states; 0: twelve a state", least=0)
