@@ -24,6 +24,8 @@ from asr.errors import InputError
 from asr.files import read_json, read_tensors, write_json, write_tensors
 from asr.kaldi.counts import read_counts
 
+#: the files of the last weights and of the averaged ones
+WEIGHTS = ("raw.safetensors", "final.safetensors")
 #: frames of one forward pass; bounds the memory of a long utterance
 FORWARD_FRAMES = 4096
 #: a pdf with a smaller share is disabled: its log prior is DISABLED, as in Kaldi's pdf-prior.cc
@@ -92,6 +94,12 @@ def log_priors(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the content of config.json in a model folder. Raises InputError."""
     return read_json(Path(folder) / "config.json")
+
+
+def remove_model(folder: Path) -> None:
+    """Remove config.json and the weights, so that they never stand beside the files of another model."""
+    for name in ("config.json", *WEIGHTS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:

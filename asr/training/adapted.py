@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation, sat_in
 from asr.acoustic.examples import Targets, draw
+from asr.acoustic.model import remove_model
 from asr.console import say, warn
 from asr.errors import InputError, named_first
 from asr.features import normalise
@@ -133,11 +134,14 @@ def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     """
     sat = sat_folder(settings)
     if sat is None:
-        shutil.rmtree(settings.out / FOLDER, ignore_errors=True)
+        if (settings.out / FOLDER).is_dir():
+            remove_model(settings.out)
+            shutil.rmtree(settings.out / FOLDER)
         return None
     counts = read_counts(settings.ali / "ali_train_pdf.counts")
     transforms = _checked(settings, sat, counts)
     columns = len(next(iter(transforms.values())))
+    remove_model(settings.out)  # of an earlier run, which may adapt with another system
     copy_adaptation(sat, settings.out)
     (settings.out / FOLDER / STATISTICS).unlink(missing_ok=True)
     adapted = AdaptedData(settings.out, columns, transforms, Forgetting(settings.adapt_forget, settings.seed))

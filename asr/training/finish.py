@@ -5,24 +5,14 @@ Writes config.json, raw.safetensors, final.safetensors, and the events "windows"
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
-from asr.acoustic.model import save_weights, write_config
+from asr.acoustic.model import WEIGHTS, save_weights, write_config
 from asr.acoustic.network import bind
 from asr.console import duration, say
 from asr.errors import InputError
 from asr.parallel.machine import cpu_seconds
 from asr.training.session import Session
-
-MODEL_FILES = ("raw.safetensors", "final.safetensors")
-
-
-def remove_model(out: Path) -> None:
-    """Remove the weights and config.json of an earlier run: there is no model until this run is done."""
-    for name in ("config.json", *MODEL_FILES):
-        (out / name).unlink(missing_ok=True)
 
 
 def open_model(session: Session) -> None:
@@ -50,7 +40,7 @@ def finish(session: Session) -> None:
         raise InputError("the weights are not finite; lower --eta0")
     with session.spent.on("windows"):
         final, averaged_pushes = _choose(session)
-    for name, weights in zip(MODEL_FILES, (server.weights, final), strict=True):
+    for name, weights in zip(WEIGHTS, (server.weights, final), strict=True):
         bind(session.network, weights.cpu())
         try:
             save_weights(session.network, out / name)

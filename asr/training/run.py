@@ -36,10 +36,11 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     import torch  # here and below: it takes a second to load, and --help does not need it
 
+    from asr.acoustic.model import remove_model
     from asr.training import adapted, checkpoint, engines
     from asr.training.costs import announce
     from asr.training.courses import COURSES
-    from asr.training.finish import finish, open_model, remove_model
+    from asr.training.finish import finish, open_model
     from asr.training.materials import gather
     from asr.training.plan import decide
     from asr.training.session import Session
@@ -49,12 +50,12 @@ def run(settings: Settings, hook: Callable[[Any], object] = lambda session: None
     settings = plan.settings
     stamp = _stamp(settings, extra=plan.stamped)
     if not stamp.fresh(lambda: adapted.check(settings)):
-        remove_model(settings.out)  # its weights must not stand beside the files of another system
-        _copy_system(settings)
         torch.set_num_threads(plan.server_threads)
         spent = Spent()
         with spent.on("data"):
-            materials = gather(plan)
+            materials = gather(plan)  # removes the model of an earlier run if it writes into its folder
+        remove_model(settings.out)
+        _copy_system(settings)
         costs = announce(plan, materials)
         session = Session(plan, materials, stamp.key, spent)
         open_model(session)
