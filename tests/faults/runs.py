@@ -224,7 +224,7 @@ def remove_at(push: int, path: str) -> None:
     _wrap(PUSH, counted)
 
 
-def die_at(step: int, since: str = "asr.training.materials.gather") -> None:
+def die_at(step: int, since: str = "asr.training.costs.announce") -> None:
     """SIGKILL at a step, counted from 1 since a function was called.
 
     A step is a push, a held-out figure, or a file's fsync, rename or removal.
