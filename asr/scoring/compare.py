@@ -20,14 +20,13 @@ from pathlib import Path
 from asr.console import say, warn
 from asr.errors import InputError
 from asr.files import read_json, write_json
+from asr.scoring import results
 from asr.scoring.bootstrap import SpeakerErrors, difference_interval, rate_interval
 from asr.scoring.scores_file import problem
 from asr.settings import option
 
 #: fewer say nothing about other speakers
 LEAST_SPEAKERS = 2
-#: the bootstrap over fewer draws the same ones again and again
-FEW_SPEAKERS = 10
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def run(settings: Settings) -> None:
         for folder, table in zip(folders, tables, strict=True):
             _check_same(reference, table, settings.first[0], folder)
     found = compare(*sides, seed=settings.seed)
-    if found.speakers < FEW_SPEAKERS:
+    if found.speakers < results.LEAST_SPEAKERS:
         warn(f"{found.speakers} speakers: intervals over so few are too narrow")
     _say(found)
     if settings.out is not None:

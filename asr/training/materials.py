@@ -185,7 +185,8 @@ def _dev(
     if not dev.lengths:
         say("train: dev has no alignments; keeping a slice of train out for the held-out figures")
         return None
-    if same := next((name for name in dev.lengths if name in num_frames(settings.train_data)), None):
+    trained = num_frames(settings.train_data)
+    if same := next((name for name in dev.lengths if name in trained), None):
         raise InputError("is in the training set too: nothing is held out", file=settings.dev_data, key=same)
     reader = open_features(settings.dev_data, adapted, features)
     return reader, usable(dev, reader, settings.max_missing)

@@ -69,7 +69,7 @@ class Lab:
             evaluations=EVALUATIONS,
             **{
                 name.replace("-", "_"): value
-                for name, value in {**system.fixed, **network.options, **width, **options}.items()
+                for name, value in {"method": system.method, **network.options, **width, **options}.items()
             },
         )
 

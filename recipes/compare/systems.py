@@ -1,6 +1,6 @@
 """What is compared: systems, each with the grid that it is tuned on, and networks.
 
-A system is a method of asr/training/methods with fixed options of `asr train`. eta0 is tuned for all that have one:
+A system is a method of asr/training/methods. eta0 is tuned for all that have one:
 the grid begins at `eta0` and goes on by factors of 2 on both sides until it gets worse. `grid` has the values of
 other options; the first is the default.
 """
@@ -15,19 +15,13 @@ Options = dict[str, str]
 
 @dataclass(frozen=True)
 class System:
-    """name: in files; title: in the table; options, grid: of `asr train`, without the dashes; eta0: None: none."""
+    """name: in files; title: in the table; grid: of options of `asr train`, without the dashes; eta0: None: none."""
 
     name: str
     title: str
     method: str
     eta0: float | None = 0.2
-    options: Mapping[str, str] = field(default_factory=dict)
     grid: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def fixed(self) -> Options:
-        """Return the options that are not tuned."""
-        return {"method": self.method, **self.options}
 
 
 #: by the paper: one pass with the average, against passes of asynchronous SGD by newbob

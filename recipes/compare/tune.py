@@ -2,8 +2,8 @@
 
     chosen, trials = tune(ONE, judge)       # judge(options) -> cross-entropy; lower is better
 
-eta0 begins at the system's own first value and doubles, or halves, as long as that helps: the chosen one never lies
-at an end. A run that diverges counts as infinitely bad.
+eta0 begins at the system's own first value and doubles, or halves, as long as that helps, as `--eta0 auto` does. A
+run that diverges counts as infinitely bad.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 
 from systems import Options, System
 
-#: how far from the first eta0, either way
-FARTHEST = 64.0
+from asr.training.probe import search
 
 
 def tune(system: System, judge: Callable[[Options], float]) -> tuple[Options, list[dict[str, Any]]]:
@@ -30,35 +29,14 @@ def tune(system: System, judge: Callable[[Options], float]) -> tuple[Options, li
         trials.append({"options": options, "ce": ce if math.isfinite(ce) else None})
         return ce
 
-    best: Options = {option: values[0] for option, values in system.grid.items()}
+    first: Options = {option: values[0] for option, values in system.grid.items()}
+    best = first
     if system.eta0 is not None:
-        best = _walk(best, system.eta0, tried)
+        eta0, _ = search(lambda rate: tried({**first, "eta0": f"{rate:g}"}), system.eta0)
+        best = {**first, "eta0": f"{eta0:g}"}
     lowest = tried(best)
     for option, values in system.grid.items():
         for value in values[1:]:
             if (ce := tried({**best, option: value})) < lowest:
                 lowest, best = ce, {**best, option: value}
     return best, trials
-
-
-def _walk(options: Options, first: float, tried: Callable[[Options], float]) -> Options:
-    """Return the options with the best eta0 of first * 2^k."""
-
-    def at(eta0: float) -> Options:
-        return {**options, "eta0": f"{eta0:g}"}
-
-    best, lowest = first, tried(at(first))
-    for factor in (2.0, 0.5):
-        if factor > 1 and math.isinf(lowest):
-            continue  # a higher one diverges too
-        if factor < 1 and best > first:
-            break  # it got better upwards
-        eta0 = first * factor
-        while first / FARTHEST <= eta0 <= first * FARTHEST:
-            ce = tried(at(eta0))
-            if ce >= lowest and math.isfinite(lowest):
-                break
-            if ce < lowest:
-                best, lowest = eta0, ce
-            eta0 *= factor
-    return at(best)

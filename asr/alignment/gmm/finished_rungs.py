@@ -20,14 +20,14 @@ from itertools import takewhile
 from pathlib import Path
 
 from asr.alignment.gmm.feature_space import FeatureSpace
-from asr.alignment.gmm.rung_folder import FILES, GAUSSIANS, STAMP, write_rung
+from asr.alignment.gmm.rung_folder import GAUSSIANS, STAMP, files_of, write_rung
 from asr.alignment.gmm.rungs import Rung
 from asr.alignment.gmm.shard import GmmSystem
 from asr.alignment.gmm.shard_pool import ShardPool
 from asr.alignment.transcripts import AlignmentLang
 from asr.features.adaptation.affine import read_matrix
 from asr.features.adaptation.splicing import SPLICE_OPTS, read_splice_opts
-from asr.kaldi.alignments import archive_paths, read_alignments
+from asr.kaldi.alignments import read_alignments
 from asr.kaldi.archives import read_matrices, write_matrices
 from asr.kaldi.mixtures import read_mixtures
 from asr.kaldi.system import read_system
@@ -61,8 +61,7 @@ class FinishedRungs:
         folder, mixtures = self.out / rung.name, rung.system.mixtures
         write_rung(folder, lang, rung, parts, faults, [train])
         write_matrices(folder / GAUSSIANS, [("means", mixtures.means), ("variances", mixtures.variances)])
-        written = [path for name in FILES if (path := folder / name).is_file()]
-        self._stamp(rung.name).record([*written, *archive_paths(folder), folder / "num_jobs"])
+        self._stamp(rung.name).record(files_of(folder))
 
     def take(self, name: str, shards: ShardPool) -> Rung:
         """Return a finished system, whose features and alignments the shards then have."""
