@@ -20,9 +20,10 @@ from typing import Any
 import numpy.typing as npt
 
 from asr.errors import InputError
-from asr.features.adaptation.affine import FIRST_TRANSFORMS
+from asr.features.adaptation.affine import FIRST_TRANSFORMS, transform_archives
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
-from asr.features.adaptation.speaker import TARGET, SpeakerModel
+from asr.features.adaptation.speaker import SILENCE_FILE, TARGET, SpeakerModel
+from asr.features.reader import DESCRIPTION
 from asr.files import copy_whole, read_bytes
 from asr.kaldi.counts import read_counts
 
@@ -83,6 +84,12 @@ def gaussians_of(folder: Path, columns: AdaptedColumns, counts: npt.ArrayLike) -
 def sat_in(ali: Path) -> Path | None:
     """Return ALI/sat or ALI, whichever has transforms of speakers (trans.1); None if neither has."""
     return next((folder for folder in (ali / SAT, ali) if (folder / FIRST_TRANSFORMS).is_file()), None)
+
+
+def sat_files(sat: Path) -> list[Path]:
+    """Return the files of a SAT system that a network's adaptation depends on, as far as the folder has them."""
+    names = (*SYSTEM_FILES, SILENCE_FILE, DESCRIPTION)
+    return [path for path in (*(sat / name for name in names), *transform_archives(sat)) if path.is_file()]
 
 
 def is_system_of(sat: Path, model: Path) -> bool:

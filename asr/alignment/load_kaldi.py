@@ -13,6 +13,8 @@ from asr.alignment.load import UNALIGNED, LeftOutAlignments, LoadRequest, write_
 from asr.console import say, warn
 from asr.errors import InputError
 from asr.features.adaptation.affine import read_transforms, write_transforms
+from asr.features.adaptation.speaker import SILENCE_FILE
+from asr.features.reader import DESCRIPTION
 from asr.files import copy_whole
 from asr.kaldi.alignments import archive_paths, read_alignments, to_pdf
 from asr.kaldi.path_check import PathCheck
@@ -21,10 +23,11 @@ from asr.kaldi.system import copy_system, read_system
 from asr.kaldi.transition_model import Ints, TransitionModel
 from asr.tables import read_symbols
 
-#: other files of an alignment directory that Kaldi's next step reads if they exist: how the features are made
+#: other files of an alignment directory that the next step reads if they exist: how the features are made
 KALDI_OPTIONS = (
     *("cmvn_opts", "delta_opts", "splice_opts", "final.mat", "full.mat", "final.occs", "mfcc.conf"),
     "final.alimdl",  # the Gaussians of a system with speaker adaptation for features without it
+    *(DESCRIPTION, SILENCE_FILE),  # of a system that was made here: with them a network adapts to speakers
 )
 
 

@@ -1,7 +1,7 @@
 """Alignments of perturbed copies: the original's pdf-ids, stretched as the sound was.
 
 Reads   ORIGINALS, an align folder: pdf.ark final.mdl tree phones.txt; the data: utt2uniq perturb utt2num_frames
-        sat, if it is there
+        sat, if it is there, or the files of a system with speaker adaptation beside the others
 Writes  OUT: pdf.ark ali_train_pdf.counts coverage.json final.mdl tree phones.txt; sat without its alignments
 
 A copy at another speed has the same states at other times; rooms and noise change no times. So no copy is aligned
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.acoustic.adaptation import SAT
+from asr.acoustic.adaptation import SAT, sat_files, sat_in
 from asr.alignment.load import LeftOutAlignments, LoadRequest, write_targets
 from asr.errors import InputError
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
@@ -49,6 +49,8 @@ def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
     left_out = LeftOutAlignments("copies do not fit their originals")
     written = write_targets(_pairs(originals, request, left_out.reasons), num_pdfs, request, left_out)
     shutil.rmtree(request.out / SAT, ignore_errors=True)  # of earlier originals, who may have had other speakers
+    for path in sat_files(request.out):
+        path.unlink()
     return [*written, *copy_system(originals, request.out, _system_files(originals))]
 
 
@@ -82,7 +84,9 @@ def _pairs(originals: Path, request: LoadRequest, faults: dict[str, str]) -> Ite
 
 def _system_files(originals: Path) -> list[str]:
     """Return the files of the system, and of that with speaker adaptation, which adapts the copies' speakers."""
-    found = [name for name in SYSTEM_FILES if (originals / name).is_file()]
+    found = {originals / name for name in SYSTEM_FILES if (originals / name).is_file()}
     made = (path for path in (originals / SAT).rglob("*") if path.is_file())
-    sat = [path for path in made if not path.name.startswith((".", "ali."))]
-    return found + sorted(str(path.relative_to(originals)) for path in sat)
+    found.update(path for path in made if not path.name.startswith((".", "ali.")))
+    if sat_in(originals) == originals:
+        found.update(sat_files(originals))
+    return sorted(str(path.relative_to(originals)) for path in found)

@@ -22,6 +22,8 @@ MADE_BY = {
     "decode": ("hyp.txt", "decode.json", "lat.1.gz"),
     "score": ("scores.json",),
 }
+#: files that Kaldi's folders have too, which no stage completes
+OF_KALDI_TOO = ("final.mdl", "tree", "num_jobs", "HCLG.fst")
 MAKER = {name: stage for stage, names in MADE_BY.items() for name in names}
 
 
@@ -32,9 +34,14 @@ def with_maker(error: InputError) -> str:
     if path is None or error.line is not None or path.name not in MAKER or not _is_missing(path):
         return line
     stage = MAKER[path.name]
-    if f"asr {stage}" in line:
+    if f"asr {stage}" in line or (path.name in OF_KALDI_TOO and _is_foreign(path.parent)):
         return line
     return f"{line}; stage {STAGES.index(stage) + 1} (asr {stage}) makes it: run it first"
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Return whether a folder has files and no stamp: no stage has begun to write it."""
+    return folder.is_dir() and any(folder.iterdir()) and not any(folder.glob(".*"))
 
 
 def _is_missing(path: Path) -> bool:

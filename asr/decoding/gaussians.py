@@ -67,6 +67,9 @@ def gaussian_source(folder: Path, data: Path) -> AcousticSource | TwoPassSource:
     shares = np.ones(plain.mixtures.num_pdfs)
     if (folder / OCCUPANCY).is_file():
         shares = read_occupancy(folder / OCCUPANCY).astype(np.float64)
+        if len(shares) != plain.mixtures.num_pdfs:
+            message = f"counts {len(shares)} pdfs, the final.mdl beside it has {plain.mixtures.num_pdfs}"
+            raise InputError(message, file=folder / OCCUPANCY)
     model = SpeakerModel.read(folder, shares)
 
     def second(transforms: Mapping[str, Floats]) -> AcousticSource:
@@ -117,6 +120,8 @@ class GaussianScores:
                 raise InputError(message, file=folder / PROJECTION)
         if space.dim(cepstra.dim) != mixtures.dim:
             message = f"has {mixtures.dim} dimensions, the features of {data} have {space.dim(cepstra.dim)}"
+            if space.projection is None:
+                message += f"; there is no {PROJECTION} beside it, which a system of LDA needs"
             raise InputError(message, file=folder / "final.mdl")
         return cls(data, mixtures, cepstra, space, work)
 

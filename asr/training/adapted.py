@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation, sat_in
+from asr.acoustic.adaptation import FOLDER, KIND, SYSTEM_FILES, check_system, copy_adaptation, sat_files, sat_in
 from asr.acoustic.examples import Targets, draw
 from asr.acoustic.model import remove_model
 from asr.console import say, warn
 from asr.errors import InputError, named_first
 from asr.features import normalise
-from asr.features.adaptation.affine import read_transforms, transform_archives
+from asr.features.adaptation.affine import read_transforms
 from asr.features.adaptation.columns import STATISTICS, AdaptedColumns
 from asr.features.adaptation.reader import AdaptedReader, Forgetting
 from asr.features.adaptation.speaker import SILENCE_FILE
@@ -102,13 +102,10 @@ def sat_folder(settings: Settings) -> Path | None:
     return found
 
 
-def sat_files(settings: Settings) -> list[Path]:
+def input_files(settings: Settings) -> list[Path]:
     """Return the files of the SAT system that the training depends on."""
     folder = sat_folder(settings)
-    if folder is None:
-        return []
-    named = [folder / name for name in (*SYSTEM_FILES, SILENCE_FILE) if (folder / name).is_file()]
-    return [*named, *transform_archives(folder)]
+    return [] if folder is None else sat_files(folder)
 
 
 def check(settings: Settings) -> None:
@@ -134,6 +131,7 @@ def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     """
     sat = sat_folder(settings)
     if sat is None:
+        _say_unused(settings)
         if (settings.out / FOLDER).is_dir():
             remove_model(settings.out)
             shutil.rmtree(settings.out / FOLDER)
@@ -152,6 +150,15 @@ def prepare(settings: Settings, targets: Targets) -> AdaptedData | None:
     _check_speakers(reader, speakers, sat)
     _measure(reader, targets, settings).write_statistics(settings.out / FOLDER)
     return adapted
+
+
+def _say_unused(settings: Settings) -> None:
+    """Say why --adapt auto does not use the transforms of speakers that are beside the alignments."""
+    sat = sat_in(settings.ali)
+    if settings.adapt == "auto" and sat is not None:
+        lacks = not (sat / DESCRIPTION).is_file()
+        why = f"it has no {DESCRIPTION}, as of `asr align`" if lacks else "features are not normalised by speaker"
+        say(f"train: the transforms of speakers in {sat} are not used: {why}; --adapt fmllr uses them")
 
 
 def _check_same_pdfs(ali: Path, sat: Path) -> None:

@@ -75,9 +75,9 @@ def _system(settings: Settings) -> list[str]:
 
 def _stamp(settings: Settings, extra: list[Any]) -> Stamp:
     """Return the stamp of all files and settings that the result depends on."""
-    from asr.training.adapted import sat_files
+    from asr.training.adapted import input_files
 
-    inputs = [settings.ali / name for name in (*TARGETS, *_system(settings))] + sat_files(settings)
+    inputs = [settings.ali / name for name in (*TARGETS, *_system(settings))] + input_files(settings)
     for data in filter(None, (settings.train_data, settings.dev_data)):
         inputs += [data / name for name in DATA_FILES]
         inputs += [data / name for name in SPEAKER_FILES if (data / name).is_file()]

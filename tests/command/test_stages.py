@@ -37,6 +37,14 @@ def test_only_a_missing_file_has_the_hint(tmp_path):
     assert [with_maker(error) for error in lines] == [str(error) for error in lines]
 
 
+def test_no_stage_completes_a_folder_of_kaldi(tmp_path):
+    lacks = InputError("cannot be read", file=tmp_path / "final.mdl")
+    (tmp_path / "trans.1").touch()
+    assert with_maker(lacks) == str(lacks)
+    (tmp_path / ".done.align.json").touch()
+    assert with_maker(lacks).endswith("; stage 4 (asr align) makes it: run it first")
+
+
 def test_each_file_is_made_by_one_stage():
     names = [name for some in MADE_BY.values() for name in some]
     assert len(names) == len(set(names)) and set(MADE_BY) < set(STAGES)

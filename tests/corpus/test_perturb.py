@@ -142,6 +142,13 @@ def test_copies_get_features_and_alignments(data: Path, tmp_path: Path, refused)
     assert {key: len(vector) for key, vector in made.items()} == lengths and len(made) == 12
     assert made["s1u1"].tolist() == pdfs["s1u1"].tolist()
     assert [path.name for path in (tmp_path / "ali2" / "sat").iterdir()] == ["trans.1"]  # for the copies' speakers
+    (ali / "sat/trans.1").unlink()
+    (ali / "trans.1").write_text("of a loaded system, which is the folder itself")
+    assert main(align) == 0
+    assert (tmp_path / "ali2/trans.1").is_file() and not (tmp_path / "ali2/sat").exists()
+    (ali / "trans.1").unlink()
+    assert main(align) == 0
+    assert not (tmp_path / "ali2/trans.1").exists()
     assert lengths["sp0.9-s1u1"] == 1 + (round(4800 / 0.9) - 400) // 160
     write_int_vectors(ali / "pdf.ark", (pdfs | {"s1u1": pdfs["s1u1"][:-12]}).items())
     line = refused([*align, "--max-missing", "0.2"])

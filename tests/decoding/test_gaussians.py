@@ -85,21 +85,29 @@ def test_a_loaded_folder_is_as_good_as_kaldis(kaldi_speakers, data, tri2, tmp_pa
     """`asr align --ali-dir` copies what the features need, with transforms of the speakers by archive."""
     shutil.copy(tri2 / "final.mdl", tri2 / "final.alimdl")
     write_transforms(tri2, [kaldi_speakers.transforms])
+    of_ours = ("features.json", "phones/silence.csl")  # of a system of `asr align`: its networks adapt to speakers
+    (tri2 / "phones").mkdir()
+    (tri2 / "phones/silence.csl").write_text("1\n")
+    shutil.copy(data / "features.json", tri2)
     options = ["--ali-dir", tri2, "--train-data", data, "--out", tmp_path / "ali"]
     assert main(["align", *map(str, options)]) == 0
     ours, theirs = gaussian_source(tmp_path / "ali", data), gaussian_source(tri2, data)
     utterance = sorted(kaldi_speakers.static)[3]
     assert np.array_equal(ours.first.loglikes_of(utterance), theirs.first.loglikes_of(utterance))
+    assert all((tmp_path / "ali" / name).is_file() for name in of_ours)
+    for name in of_ours:
+        (tri2 / name).unlink()
     (tri2 / "trans.1").unlink()
     (tri2 / "final.alimdl").unlink()
     assert main(["align", *map(str, options)]) == 0  # those of the run before are removed
-    assert not list((tmp_path / "ali").glob("trans.*")) and not (tmp_path / "ali/final.alimdl").exists()
+    assert not list((tmp_path / "ali").glob("trans.*"))
+    assert not any((tmp_path / "ali" / name).exists() for name in ("final.alimdl", *of_ours))
 
 
 def test_systems_that_do_not_fit_are_refused(data, tri2):
     shutil.copy(tri2 / "final.mdl", tri2 / "final.alimdl")
     write_occupancy(tri2 / "final.occs", np.ones(7))
-    with pytest.raises(InputError, match=r"final\.mdl: has [0-9]+ pdfs, not 7"):
+    with pytest.raises(InputError, match=r"final\.occs: counts 7 pdfs, the final\.mdl beside it has [0-9]+"):
         gaussian_source(tri2, data)
     (tri2 / "final.occs").unlink()
     for switch in (
@@ -120,6 +128,9 @@ def test_systems_that_do_not_fit_are_refused(data, tri2):
         gaussian_source(tri2, data)
     write_matrix(tri2 / "final.mat", np.ones((39, 117), dtype=np.float32))
     with pytest.raises(InputError, match=r"final\.mdl: has 40 dimensions, the features of .* have 39"):
+        gaussian_source(tri2, data)
+    (tri2 / "final.mat").unlink()
+    with pytest.raises(InputError, match=r"; there is no final\.mat beside it, which a system of LDA needs"):
         gaussian_source(tri2, data)
 
 

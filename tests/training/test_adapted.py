@@ -87,12 +87,14 @@ def test_the_same_command_has_nothing_to_do_and_none_removes_it(material, traine
     assert isinstance(acoustic_source(out, material[0]), AcousticSource)
 
 
-def test_auto_adapts_only_with_a_system_of_the_same_features(material, tmp_path):
+def test_auto_adapts_only_with_a_system_of_the_same_features(material, tmp_path, capsys):
     """Kaldi's folders have transforms for Kaldi's features; ours say which features they are for."""
     data, out = material[0], tmp_path / "net"
     ali = shutil.copytree(material[1], tmp_path / "ali")
     assert main(argv((data, ali), out)) == 0
     assert "adapt" not in read_config(out)
+    said = f"train: the transforms of speakers in {ali} are not used: it has no features.json, as of `asr align`"
+    assert f"{said}; --adapt fmllr uses them" in capsys.readouterr().out
     shutil.copy(data / "features.json", ali / "features.json")
     assert main(argv((data, ali), out)) == 0
     assert read_config(out)["adapt"]["columns"] == 40
