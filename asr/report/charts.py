@@ -94,6 +94,7 @@ class LineChart(Chart):
 
     percent: the values are shares, shown in percent. reach: the axis begins at 0 and ends at this value or above it;
     top: the axis ends there, although a curve may begin above. marks: frames of events, each a faint line.
+    axis: what the values are over, if not over frames; logarithmic: that axis is, and leaves out what is at 0.
     """
 
     curves: Sequence[Curve]
@@ -101,10 +102,14 @@ class LineChart(Chart):
     reach: float | None = None
     top: float | None = None
     marks: Sequence[float] = ()
+    axis: str = ""
+    logarithmic: bool = False
 
     def draw(self, axes: Axes) -> None:
         longest = max((max(curve.frames) for curve in self.curves if curve.frames), default=0.0)
         scale, unit = (1e6, "million frames") if longest >= 2e6 else (1e3, "thousand frames")
+        if self.axis:
+            scale, unit = 1.0, self.axis
         for mark in self.marks:
             axes.axvline(mark / scale, color=LINE, linewidth=0.9)
         ends, highest, lowest = [], 0.0, math.inf
@@ -124,7 +129,13 @@ class LineChart(Chart):
                 solid_capstyle="round",
             )
             ends += [(values[-1], frames[-1], curve.name)] if curve.name else []
-        axes.set_xlim(left=0)
+        if self.logarithmic:
+            axes.set_xscale("log", nonpositive="mask", subs=[])
+            locator: Any = axes.xaxis.get_major_locator()
+            locator.set_params(subs=[1, 2, 5])
+            axes.xaxis.set_major_formatter("{x:g}")
+        else:
+            axes.set_xlim(left=0)
         if self.reach is not None:
             axes.set_ylim(0, max(self.reach, 1.05 * highest) or 1.0)
         elif self.top is not None:

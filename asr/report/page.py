@@ -9,6 +9,7 @@ layout; every text is escaped.
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -33,15 +34,19 @@ def render(experiment: Experiment) -> str:
     )
 
 
-def fill(template: str, **figures: Any) -> str:
-    """Return a template filled with figures. Raises jinja2.UndefinedError if one is missing."""
-    return _environment().get_template(template).render(figures)
+def fill(template: str, folder: Path | None = None, **figures: Any) -> str:
+    """Return a template filled with figures. folder: of templates beside those of asr/report.
+
+    Raises jinja2.UndefinedError if a figure is missing.
+    """
+    return _environment(folder).get_template(template).render(figures)
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(folder: Path | None) -> jinja2.Environment:
+    beside = [] if folder is None else [jinja2.FileSystemLoader(folder)]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("asr.report"),
+        loader=jinja2.ChoiceLoader([*beside, jinja2.PackageLoader("asr.report")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""Compare one pass with many, and methods with each other: tune, train and decode what is missing, print tables.
+"""Compare one pass with many, and methods with each other: tune, train and decode what is missing, write the tables.
 
     python recipes/compare --exp exp/common_voice --size full --results recipes/compare/results/common_voice
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from cells import Cell, Results
 from groups import SIZES, Size, cells
 from measure import Lab
-from rows import table
-from systems import NETWORKS, NEWBOB, SYSTEMS, Network, Options, System
+from page import publish
+from systems import NETWORKS, SYSTEMS, Network, Options, System
 from tune import tune
 
 from asr.console import say
@@ -23,6 +23,7 @@ from asr.console import say
 
 def chosen(results: Results, lab: Lab, system: System, network: Network, size: Size) -> Options:
     """Return a system's options for a network, tuned on a slice of train if they are not known yet."""
+    system = system if system.like is None else SYSTEMS[system.like]
     tuned = results.read_tuned(system.name, network.name)
     if tuned is None:
         say(f"compare: tuning {system.name}, network {network.name}, on {size.tune} h")
@@ -41,16 +42,6 @@ def measure_missing(results: Results, lab: Lab, wanted: list[Cell], size: Size) 
         results.write(cell, lab.measure(cell, options))
 
 
-def tables(results: Results, wanted: list[Cell]) -> list[str]:
-    """Return the tables of a group: one for each network and number of hours."""
-    lines: list[str] = []
-    for network, hours in dict.fromkeys((cell.network, cell.hours) for cell in wanted):
-        of_both = [cell for cell in wanted if (cell.network, cell.hours) == (network, hours)]
-        if rows := table(results, of_both, baseline=NEWBOB.name):
-            lines += ["", f"Network {network}, {'all hours' if hours == 'all' else f'{hours} h'}:", "", *rows]
-    return lines
-
-
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="recipes/compare/run.sh", description=__doc__)
     parser.add_argument("--exp", type=Path, required=True)
@@ -61,12 +52,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--show", action="store_true", help="measure nothing")
     given = parser.parse_args(arguments)
     size, results = SIZES[given.size], Results(given.results)
+    groups = given.groups or list(size.groups)
     lab = Lab(given.exp, given.workers)
-    for group in given.groups or size.groups:
-        wanted = cells(group, size)
-        if not given.show:
-            measure_missing(results, lab, wanted, size)
-        print("\n".join(["", f"## {group}", *tables(results, wanted)]), flush=True)
+    for group in [] if given.show else groups:
+        measure_missing(results, lab, cells(group, size), size)
+    print("\n".join(publish(results, size, groups)), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
     methods    every other method, on three hours
     networks   half and double the width, and the paper's conditions, on three hours
     hours      one pass against the many-pass systems as hours grow
+    staleness  one pass by 1 to 64 simulated workers, on the fewest hours of the group before
 
 The seed is the outermost loop and systems of one seed follow each other, so that a slow hour of a shared machine hits
 all of them.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cells import ALL, Cell
-from systems import LINEAR, MANY, NETWORKS, NEWBOB, ONE, OTHERS, SYSTEMS
+from systems import LINEAR, MANY, NETWORKS, NEWBOB, ONE, OTHERS, STALE, SYSTEMS
 
 RIVALS = (ONE, NEWBOB, MANY, LINEAR)
 
@@ -35,9 +36,9 @@ class Size:
 
 
 SIZES = {
-    "full": Size("1", ALL, "3", ("1", "3", ALL), 3, ("main", "methods", "networks", "hours")),
-    "evening": Size("0.5", "1", "1", ("0.5", "1"), 2, ("main", "hours")),
-    "ci": Size("0.05", "0.2", "0.2", ("0.2",), 1, ("main",), (ONE.name, NEWBOB.name)),
+    "full": Size("1", ALL, "3", ("1", "3", ALL), 3, ("main", "methods", "networks", "hours", "staleness")),
+    "evening": Size("0.5", "1", "1", ("0.5", "1"), 2, ("main", "hours", "staleness")),
+    "ci": Size("0.03", ALL, ALL, (ALL,), 1, ("main",), (ONE.name, NEWBOB.name)),
 }
 
 
@@ -52,4 +53,6 @@ def cells(group: str, size: Size) -> list[Cell]:
         return [Cell(name, "default", size.methods, seed) for seed in seeds for name in names]
     if group == "networks":
         return [Cell(name, other, size.methods, seed) for seed in seeds for other in NETWORKS for name in rivals]
+    if group == "staleness":
+        return [Cell(system.name, "default", size.hours[0], seed) for seed in seeds for system in STALE]
     return [Cell(name, "default", hours, seed) for seed in seeds for hours in size.hours for name in rivals]

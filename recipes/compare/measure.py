@@ -57,20 +57,19 @@ class Lab:
         counts = num_frames(data)
         sizes = suit(sum(counts.values()) / FRAMES_PER_HOUR, sum(counts.values()) / FRAMES_PER_HOUR)
         width = {"width": str(16 * round(network.width * sizes.width / 16))} if network.width != 1 else {}
+        workers = {"workers": str(self.workers)}
+        fixed = {"method": system.method, **workers, **network.options, **width, **system.fixed}
         _asr(
             "train",
             train_data=data,
             dev_data=self.exp / "data/dev",
             ali=self.exp / "ali",
             out=out,
-            workers=self.workers,
             seed=seed,
             heldout_frames=HELDOUT_FRAMES,
             evaluations=EVALUATIONS,
-            **{
-                name.replace("-", "_"): value
-                for name, value in {"method": system.method, **network.options, **width, **options}.items()
-            },
+            **{name.replace("-", "_"): value for name, value in fixed.items()},
+            **{name.replace("-", "_"): value for name, value in options.items()},
         )
 
     def held_out(self, system: System, network: Network, hours: str, options: Options, seed: int) -> float:
@@ -118,8 +117,14 @@ def figures(events: list[dict[str, Any]]) -> dict[str, Any]:
         if event["event"] == "heldout"
     ]
     sums = ("ce", "accuracy", "frames_seen", "passes", "pushes", "seconds", "cpu_s", "spent")
+    ages = done["staleness_histogram"]
+    staleness = sum(age * count for age, count in enumerate(ages)) / max(1, sum(ages))
     sizes = ("layers", "width", "minibatch", "eta0", "workers", "weights")
-    return {name: done[name] for name in sums} | {name: start[name] for name in sizes} | {"curve": curve}
+    return (
+        {name: done[name] for name in sums}
+        | {name: start[name] for name in sizes}
+        | {"staleness": staleness, "curve": curve}
+    )
 
 
 def _events(model: Path) -> list[dict[str, Any]]:

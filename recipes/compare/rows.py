@@ -1,11 +1,13 @@
-"""The table of a comparison: a row a system, means over seeds, and what they are compared with.
+"""The tables of a comparison: a row a system, means over seeds, and what they are compared with.
 
-for line in table(results, [Cell("one-pass", "default", "all", 1), ...], baseline="newbob"): print(line)
+rows = table(results, [Cell("one-pass", "default", "all", 1), ...], baseline="newbob")
+for line in markdown(HEADS, rows): print(line)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
@@ -15,89 +17,122 @@ from systems import SYSTEMS
 
 from asr.scoring.bootstrap import SpeakerErrors, difference_interval, rate_interval
 
-HEADS = (
-    "system",
-    "seeds",
-    "eta0",
-    "held-out CE",
-    "accuracy",
-    "dev CER",
-    "test CER, 95 %",
-    "against the baseline, 95 %",
-)
-HEADS += ("M frames", "updates", "s", "CPU s", "of it steps", "ratio of CPU s", "baseline's CE after")
+HEADS = ("system", "seeds", "eta0", "held-out CE", "accuracy", "dev CER", "test CER, 95 %")
+HEADS += ("against the baseline, 95 %", "M frames", "updates", "staleness", "s", "CPU s", "of it steps")
+HEADS += ("ratio of CPU s", "s to the baseline's CE, + 1 %, + 2 %")
+TUNED_HEADS = ("system", "network", "hours", "chosen", "tried: held-out CE")
+#: how far above the baseline's lowest cross-entropy the columns of seconds look
+WITHIN = (0.0, 0.01, 0.02)
+Run = dict[str, Any]
 
 
-def table(results: Results, cells: Sequence[Cell], baseline: str) -> list[str]:
-    """Return the lines of a Markdown table of the cells that are measured, of one network and one number of hours."""
-    found: dict[str, list[dict[str, Any]]] = {}
+@dataclass(frozen=True)
+class Measured:
+    """A system's runs with several seeds."""
+
+    system: str
+    runs: Sequence[Run]
+
+    def mean(self, figure: str) -> float:
+        """Return the mean of a figure over seeds."""
+        return mean(run[figure] for run in self.runs)
+
+    def errors(self, name: str) -> SpeakerErrors:
+        """Return the mean errors on a set, by speaker."""
+        tables = [
+            SpeakerErrors(tuple(run[name]), *(np.array(column) for column in zip(*run[name].values(), strict=True)))
+            for run in self.runs
+        ]
+        return SpeakerErrors.mean(tables)
+
+    @property
+    def steps_cpu_s(self) -> float:
+        """Return the mean CPU seconds without reading data, the search for eta0, held-out figures and windows."""
+        return mean(run["cpu_s"] - sum(part["cpu_s"] for part in run["spent"].values()) for run in self.runs)
+
+    @property
+    def lowest(self) -> float:
+        """Return the mean of the lowest cross-entropies on the curves, all of the same held-out frames."""
+        return mean(min(ce for _, _, ce in run["curve"]) for run in self.runs)
+
+    def reached_after(self, ce: float) -> float | None:
+        """Return the mean seconds after which the curves are at most `ce`; None if one of them never is."""
+        after = [next((seconds for _, seconds, at in run["curve"] if at <= ce), None) for run in self.runs]
+        return None if None in after else mean(seconds for seconds in after if seconds is not None)
+
+    def difference(self, other: Measured) -> tuple[float, tuple[float, float]] | None:
+        """Return (points of CER on test above another system's, 95 % interval); None if the speakers differ."""
+        ours, theirs = self.errors("test"), other.errors("test")
+        if ours.speakers != theirs.speakers:
+            return None
+        return ours.rate - theirs.rate, difference_interval(theirs, ours, seed=1)
+
+
+def measured(results: Results, cells: Sequence[Cell]) -> dict[str, Measured]:
+    """Return {system: its runs} of the cells that have a result, of one network and one number of hours."""
+    found: dict[str, list[Run]] = {}
     for cell in cells:
         if (result := results.read(cell)) is not None:
             found.setdefault(cell.system, []).append(result)
-    lines = [_row(HEADS), _row(["---"] * len(HEADS))]
-    rivals = found.get(baseline, [])
-    lines += [_row(_figures(name, runs, [] if name == baseline else rivals)) for name, runs in found.items()]
-    return lines if found else []
+    return {name: Measured(name, runs) for name, runs in found.items()}
 
 
-def errors(runs: Sequence[dict[str, Any]], name: str) -> SpeakerErrors:
-    """Return the mean errors of several runs on a set, by speaker."""
-    tables = [
-        SpeakerErrors(tuple(run[name]), *(np.array(column) for column in zip(*run[name].values(), strict=True)))
-        for run in runs
-    ]
-    return SpeakerErrors.mean(tables)
+def table(results: Results, cells: Sequence[Cell], baseline: str) -> list[list[str]]:
+    """Return the rows of the cells that are measured, of one network and one number of hours."""
+    found = measured(results, cells)
+    rival = found.get(baseline)
+    return [_row(one, None if one is rival else rival) for one in found.values()]
 
 
-def steps_cpu_s(run: dict[str, Any]) -> float:
-    """Return the CPU seconds without reading the data, the search for eta0, held-out figures and windows."""
-    return float(run["cpu_s"] - sum(part["cpu_s"] for part in run["spent"].values()))
+def tuned(results: Results, systems: Sequence[str], network: str) -> list[list[str]]:
+    """Return the rows of what was tried and chosen for systems on a network."""
+    rows = []
+    for name in systems:
+        if (of := results.read_tuned(name, network)) is not None:
+            tried = [f"{_options(trial['options'])}: {_ce(trial['ce'])}" for trial in of["trials"]]
+            rows.append([SYSTEMS[name].title, network, of["hours"], _options(of["chosen"]), "; ".join(tried)])
+    return rows
 
 
-def reached_after(run: dict[str, Any], ce: float) -> float | None:
-    """Return the share of the run's seconds after which its held-out cross-entropy first was at most `ce`."""
-    return next((seconds / run["seconds"] for _, seconds, at in run["curve"] if at <= ce), None)
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table."""
+    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)]
 
 
-def lowest(run: dict[str, Any]) -> float:
-    """Return the lowest held-out cross-entropy on the curve, whose figures are of the same frames in all runs."""
-    return float(min(ce for _, _, ce in run["curve"]))
-
-
-def _figures(name: str, runs: Sequence[dict[str, Any]], rivals: Sequence[dict[str, Any]]) -> list[str]:
-    def of(field: str) -> float:
-        return mean(run[field] for run in runs)
-
-    test = errors(runs, "test")
+def _row(one: Measured, rival: Measured | None) -> list[str]:
+    test = one.errors("test")
     low, high = rate_interval(test, seed=1)
-    steps = mean(steps_cpu_s(run) for run in runs)
     difference = ratio = after = ""
-    if rivals:
-        other = errors(rivals, "test")
-        if other.speakers == test.speakers:
-            first, last = difference_interval(other, test, seed=1)
-            difference = f"{test.rate - other.rate:+.2f} ({first:+.2f} to {last:+.2f})"
-        ratio = f"{mean(steps_cpu_s(run) for run in rivals) / steps:.1f}"
-        shares = [reached_after(run, mean(map(lowest, rivals))) for run in runs]
-        after = " ".join("never" if share is None else f"{100 * share:.0f} %" for share in shares)
+    if rival is not None:
+        if (found := one.difference(rival)) is not None:
+            points, (first, last) = found
+            difference = f"{points:+.2f} ({first:+.2f} to {last:+.2f})"
+        ratio = f"{rival.steps_cpu_s / one.steps_cpu_s:.1f}"
+        reached = [one.reached_after(rival.lowest * (1 + share)) for share in WITHIN]
+        after = ", ".join("never" if seconds is None else f"{seconds:.0f}" for seconds in reached)
     return [
-        SYSTEMS[name].title,
-        str(len(runs)),
-        f"{of('eta0'):g}",
-        f"{of('ce'):.4f}",
-        f"{100 * of('accuracy'):.2f} %",
-        f"{errors(runs, 'dev').rate:.2f}",
+        SYSTEMS[one.system].title,
+        str(len(one.runs)),
+        f"{one.mean('eta0'):g}",
+        f"{one.mean('ce'):.4f}",
+        f"{100 * one.mean('accuracy'):.2f} %",
+        f"{one.errors('dev').rate:.2f}",
         f"{test.rate:.2f} ({low:.2f} to {high:.2f})",
         difference,
-        f"{of('frames_seen') / 1e6:.2f}",
-        f"{of('pushes'):,.0f}",
-        f"{of('seconds'):.0f}",
-        f"{of('cpu_s'):.0f}",
-        f"{steps:.0f}",
+        f"{one.mean('frames_seen') / 1e6:.2f}",
+        f"{one.mean('pushes'):,.0f}",
+        f"{one.mean('staleness'):.1f}",
+        f"{one.mean('seconds'):.0f}",
+        f"{one.mean('cpu_s'):.0f}",
+        f"{one.steps_cpu_s:.0f}",
         ratio,
         after,
     ]
 
 
-def _row(figures: Sequence[str]) -> str:
-    return "| " + " | ".join(figures) + " |"
+def _options(options: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(options.items())) or "none"
+
+
+def _ce(ce: float | None) -> str:
+    return "diverged" if ce is None else f"{ce:.4f}"

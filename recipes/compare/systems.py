@@ -15,13 +15,18 @@ Options = dict[str, str]
 
 @dataclass(frozen=True)
 class System:
-    """name: in files; title: in the table; grid: of options of `asr train`, without the dashes; eta0: None: none."""
+    """name: in files; title: in the table; grid: of options of `asr train`, without the dashes; eta0: None: none.
+
+    fixed: options that are not tuned; like: the system whose tuned options it takes, None: it is tuned itself.
+    """
 
     name: str
     title: str
     method: str
     eta0: float | None = 0.2
     grid: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    like: str | None = None
 
 
 #: by the paper: one pass with the average, against passes of asynchronous SGD by newbob
@@ -86,7 +91,18 @@ OTHERS = (
         grid={"method-options": ("damping=1", "damping=0.3")},
     ),
 )
-SYSTEMS = {system.name: system for system in (ONE, NEWBOB, MANY, LINEAR, *OTHERS)}
+#: one pass by any number of workers, whose time is simulated
+STALE = tuple(
+    System(
+        f"workers-{workers}",
+        f"one pass, {workers} simulated workers",
+        ONE.method,
+        fixed={"engine": "simulated", "workers": str(workers)},
+        like=ONE.name,
+    )
+    for workers in (1, 2, 4, 8, 16, 32, 64)
+)
+SYSTEMS = {system.name: system for system in (ONE, NEWBOB, MANY, LINEAR, *OTHERS, *STALE)}
 
 
 @dataclass(frozen=True)
