@@ -4,11 +4,11 @@
 # cross-entropy, CPU seconds, and CPU seconds a second of decoded speech; Kaldi's own below its row. Then the CPU seconds
 # of the ladder of Gaussians beside Kaldi's, and the differences from the first network.
 #   local/bench/common_voice.sh                            all systems and seeds: most of a day on two cores
-#   local/bench/common_voice.sh --systems "tri lda sat tri-no-pitch lda-no-pitch sat-no-pitch"     Gaussians: an hour
+#   local/bench/common_voice.sh --systems "tri lda sat tri-no-pitch lda-no-pitch first-no-pitch sat-no-pitch"     an hour
 #   local/bench/common_voice.sh --systems "net unadapted" --seeds 1
 #   local/bench/common_voice.sh --show                     print what is there, run nothing
-# systems: tri lda sat, Gaussians on cepstra and pitch; NAME-no-pitch, the same on cepstra alone; net, a network with all
-# defaults; and what differs from net by one choice:
+# systems: tri lda sat, Gaussians on cepstra and pitch; first, those of sat for features before adaptation, in one pass;
+# NAME-no-pitch, the same on cepstra alone; net, a network with all defaults; and what differs from net by one choice:
 #   unadapted   hears no adapted columns                     blocks      frames shuffled in blocks of 400,000
 #   tri-net     the triphones' tree and alignments, unadapted
 #   speeds      copies at 0.9 and 1.1 times the speed        noisy       also one copy in noise and rooms
@@ -17,7 +17,7 @@
 # Skips what is finished and resumes what was killed. Data: ../shared/data/common_voice (see its README.md).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-systems='tri lda sat tri-no-pitch lda-no-pitch sat-no-pitch net unadapted blocks tri-net speeds noisy'
+systems='tri lda sat tri-no-pitch lda-no-pitch first-no-pitch sat-no-pitch net unadapted blocks tri-net speeds noisy'
 seeds='1 2 3' exp=exp/common_voice show=''
 while (($#)); do
   case $1 in
@@ -79,10 +79,17 @@ decoded() { # lang directory, folder of HMMs, network or the same, folder of res
   done
 }
 gaussians() { # system: decodes a rung
-  local rung=${1%-no-pitch} in=$exp near=10 beams=(--beam 10 --max-active 2000)
+  local rung=${1%-no-pitch} in=$exp near=10 beams=(--beam 10 --max-active 2000) system
   [[ $1 == "$rung" ]] || in=$exp/no-pitch
   [[ $rung != sat ]] || beams=(--beam 11 --max-active 3000)
-  decoded "$in/lang" "$in/ali/$rung" "$in/ali/$rung" "$in/gaussians/$rung/lm" "${beams[@]}"
+  system=$in/ali/$rung
+  if [[ $rung == first ]]; then
+    system=$in/first
+    mkdir -p "$system"
+    cp "$in/ali/sat/"{tree,phones.txt,final.mat,splice_opts,features.json} "$system"
+    cp "$in/ali/sat/final.alimdl" "$system/final.mdl"
+  fi
+  decoded "$in/lang" "$system" "$system" "$in/gaussians/$rung/lm" "${beams[@]}"
 }
 network() { # system seed: trains and decodes a network
   local hmm=$exp/ali near=''
@@ -97,7 +104,7 @@ if [[ -z $show ]]; then
   [[ " $systems" != *-no-pitch* ]] || ladder "$exp/no-pitch" --set features.pitch=false
   for system in $systems; do
     case $system in
-      tri | lda | sat | *-no-pitch) gaussians "$system" ;;
+      tri | lda | first | sat | *-no-pitch) gaussians "$system" ;;
       *)
         general
         copies "$system"

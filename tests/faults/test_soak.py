@@ -26,14 +26,16 @@ def test_a_run_outlives_workers_killed_and_stopped_at_random(launcher, slow):
             wait_for(lambda seen=seen: run.poll() is not None or run.frames() > seen, 120, run)
         time.sleep(rng.uniform(0, 2))
         workers = run.workers()
-        for pid in rng.sample(workers, min(len(workers), rng.choice((1, 1, 1, 2)))):
+        last = rng.sample(workers, min(len(workers), rng.choice((1, 1, 1, 2))))
+        for pid in last:
             os.kill(pid, rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP)))
-            struck.add(pid)
+        struck.update(last)
     assert run.wait(1200) == 0, run.output
     assert not struck & processes().keys() and not run.members()
     done = events(folder, "done")[0]
     assert (done["frames_seen"], done["frames_dropped"]) == (done["passes"] * total_frames(folder), 0)
-    assert done["restarts"] >= len(struck) and done["frames_repeated"] > 0 and done["ce"] < 0.3
+    assert done["restarts"] >= len(struck.difference(last)), "the last ones may have had nothing left to do"
+    assert done["frames_repeated"] > 0 and done["ce"] < 0.3
     assert len(struck) >= STRIKES
 
 
