@@ -102,7 +102,7 @@ def _summarise(session: Session, final: torch.Tensor, averaged_pushes: int) -> N
         checkpoints_s=session.checkpoints_s,
         averaged_pushes=averaged_pushes,
         pushes=server.version,
-        clipped=server.clipped,
+        clipped=server.limit.clipped,
         staleness_histogram=[stale.get(value, 0) for value in range(max(stale, default=0) + 1)],
         refused=dict(server.refused),
         ce=figures.ce,

@@ -38,8 +38,9 @@ class Plan:
     """What a run does.
 
     settings: with the sizes filled in; given: the sizes that the user chose; method: a prototype, see `new_method`.
-    eta0: None if it is to be found. minibatch_threads: those that a minibatch is worth, if nothing else computes;
-    worker_threads: those of each worker; server_threads: those of this process.
+    eta0: None if it is to be found. max_norm: of a push, None: by the usual one. minibatch_threads: those that a
+    minibatch is worth, if nothing else computes; worker_threads: those of each worker; server_threads: those of this
+    process.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class Plan:
     natural: bool
     dropout: float
     eta0: float | None
+    max_norm: float | None
 
     @property
     def stamped(self) -> list[Any]:
@@ -67,6 +69,7 @@ class Plan:
 def decide(settings: Settings) -> Plan:
     """Return the plan of a run. Raises InputError for settings that do not go together."""
     eta0 = _number(settings, "eta0", lambda rate: 0 < rate < math.inf, "above 0, or auto")
+    max_norm = _number(settings, "max_norm", lambda norm: 0 <= norm < math.inf, "at least 0, or auto")
     dropout = _number(settings, "dropout", lambda share: 0 <= share < 1, "at least 0 and below 1, or auto")
     method = methods.get(settings.method, settings.method_options)
     end_ratio = _number(settings, "end_ratio", lambda ratio: 1 <= ratio < math.inf, "at least 1, or auto")
@@ -79,7 +82,7 @@ def decide(settings: Settings) -> Plan:
         raise _refusal(settings, "passes", f"1 for {settings.method}, whose passes --max-passes limits")
     settings, dropout, given = _sized(settings, method, dropout)
     if method.course == "whole data":
-        _check_whole_data(settings, dropout)
+        _check_whole_data(settings, dropout, max_norm)
         eta0 = 1.0  # of a line search, which takes the place of the learning rate
     workers = _workers(settings, method)
     worth = _worth_threads(settings)
@@ -95,6 +98,7 @@ def decide(settings: Settings) -> Plan:
         natural={"on": True, "off": False, "auto": method.natural_gradient}[settings.natural_gradient],
         dropout=dropout,
         eta0=eta0,
+        max_norm=max_norm if method.pushes_gradients or max_norm else 0.0,
     )
 
 
@@ -131,10 +135,10 @@ def _sized(settings: Settings, method: Method, dropout: float | None) -> tuple[S
     return replace(settings, **sizes, dropout=text), float(text), frozenset(given)
 
 
-def _check_whole_data(settings: Settings, dropout: float) -> None:
+def _check_whole_data(settings: Settings, dropout: float, max_norm: float | None) -> None:
     """Refuse settings that a line search cannot have."""
-    if settings.max_norm:
-        raise InputError(f"--max-norm {settings.max_norm:g}: {settings.method} has a line search; leave it at 0")
+    if max_norm:
+        raise InputError(f"--max-norm {max_norm:g}: {settings.method} has a line search; leave it out")
     if dropout:
         raise InputError(f"--dropout {dropout:g}: {settings.method} has a line search; leave it at 0")
     if settings.natural_gradient == "on":

@@ -124,7 +124,7 @@ class Probe:
             Average(self.start, ledger.total // 2),
             self.materials.natural(ledger.total),
             max_staleness=10**9,
-            max_norm=self.plan.settings.max_norm,
+            max_norm=self.plan.max_norm or 0.0,  # a rate that needs the limit is too high
         )
         dispatcher = Dispatcher(server, data.names)
         workers = min(self.plan.workers, MOST_WORKERS)

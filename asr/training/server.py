@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from asr.training.average import Average
+from asr.training.limit import Limit
 from asr.training.messages import Push, Slots
 from asr.training.methods.base import Method
 from asr.training.natural import NaturalGradient
@@ -47,19 +48,18 @@ class ParameterServer:
         natural: NaturalGradient | None = None,
         *,
         max_staleness: int = 64,
-        max_norm: float = 0.0,
+        max_norm: float | None = 0.0,
     ) -> None:
         self.weights = weights
         self.schedule, self.method, self.average, self.natural = schedule, method, average, natural
         self.vectors = method.vectors(weights)
-        self.max_staleness, self.max_norm = max_staleness, max_norm
+        self.max_staleness, self.limit = max_staleness, Limit(max_norm)
         self.version = 0  # pushes applied
         self.frames = 0  # frames whose gradient was applied, each once
         self.sequences: dict[int, int] = {}  # worker -> highest sequence seen
         self.served: set[int] = set()  # workers that have had weights
         self.refused: Counter[str] = Counter()
         self.staleness: Counter[int] = Counter()
-        self.clipped = 0
         self.norm_sum = 0.0
         self.nonfinite_in_a_row = 0
         self.mark: Callable[[str], object] = lambda event: None
@@ -139,7 +139,7 @@ class ParameterServer:
         method.begin(push, scheduled, staleness)
         self.version += 1
         self.frames += push.frames if push.minibatches else 0
-        eta = method.eta_of(push, scheduled) * self._clip(norm)
+        eta = method.eta_of(push, scheduled) * self.limit.factor(norm)
         mu = average.mu(self.frames) if average is not None else 0.0
         means = average.mean.split(self.size) if average is not None else repeat(None)
         gradients, pulled = slots.gradient.split(self.size), slots.weights.split(self.size)
@@ -154,13 +154,6 @@ class ParameterServer:
         if self.natural is not None and self.frames >= self.natural.next_at:
             self.natural.refresh(self.weights, self.frames)
         self.mark(APPLIED)
-
-    def _clip(self, norm: float) -> float:
-        """Return the factor that makes a push at most `max_norm` long."""
-        if not self.max_norm or norm <= self.max_norm:
-            return 1.0
-        self.clipped += 1
-        return self.max_norm / norm
 
     @property
     def eta(self) -> float:
@@ -203,7 +196,7 @@ class ParameterServer:
             "method": self.method.counters(),
             "refused": dict(self.refused),
             "staleness": {str(value): count for value, count in self.staleness.items()},
-            "clipped": self.clipped,
+            "limit": self.limit.counters(),
             "norm_sum": self.norm_sum,
         }
 
@@ -220,7 +213,8 @@ class ParameterServer:
         self.version, self.frames = counters["version"], counters["frames"]
         self.refused = Counter(counters["refused"])
         self.staleness = Counter({int(value): count for value, count in counters["staleness"].items()})
-        self.clipped, self.norm_sum = counters["clipped"], counters["norm_sum"]
+        self.norm_sum = counters["norm_sum"]
+        self.limit.restore(counters["limit"])
         self.sequences.clear()
         self.served.clear()
 

@@ -116,7 +116,7 @@ class Session:
             average,
             self.materials.natural(self.total),
             max_staleness=settings.max_staleness,
-            max_norm=settings.max_norm,
+            max_norm=self.plan.max_norm,
         )
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:

@@ -83,7 +83,7 @@ class Settings:
         40, help="natural gradient: directions of a layer's inputs that are distinguished", least=1
     )
     damping: float = option(1.0, help="natural gradient: added to a direction's power, over the mean power", above=0)
-    max_norm: float = option(0.0, help="longest gradient that enters unscaled; 0: any", least=0)
+    max_norm: str = option("auto", help="longest gradient that enters unscaled; auto: twice the usual length; 0: any")
     max_staleness: int = option(64, help="a push older than this many versions is refused", least=0)
     prior_scale: float = option(1.0, help="scale of the log priors that decoding subtracts", least=0)
     precision: str = option("auto", help="of the matrix products", choices=("auto", "float32", "bfloat16"))

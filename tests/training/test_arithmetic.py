@@ -10,6 +10,7 @@ import torch
 from asr.errors import InputError
 from asr.training import methods
 from asr.training.average import Average
+from asr.training.limit import Limit
 from asr.training.messages import Push, Slots
 from asr.training.schedule import Schedule
 from asr.training.server import ParameterServer
@@ -132,7 +133,27 @@ def test_a_long_gradient_is_scaled_down():
     server = make(max_norm=2.5)
     push(server, [3.0, 4.0])  # length 5: half of it enters
     assert server.weights.tolist() == [1 - 0.5 * 1.5, 2 - 0.5 * 2.0]
-    assert server.clipped == 1
+    assert server.limit.clipped == 1
+
+
+def test_auto_scales_down_what_is_twice_as_long_as_usual():
+    server = make(max_norm=None)
+    before = server.weights.clone()
+    lengths = [1.0, 3.0, 1.0, 100.0]  # usual: 1, then (1 + 2) / 2, then 4 / 3; so 2 and 8 / 3 enter
+    for sequence, length in enumerate(lengths, 1):
+        assert push(server, [length, 0.0], sequence=sequence) == "applied"
+    assert (before - server.weights).tolist() == pytest.approx([0.5 * (1 + 2 + 1 + 8 / 3), 0])
+    assert server.limit.clipped == 2
+    again = make(max_norm=None)
+    again.restore(server.tensors(), server.counters())
+    assert again.limit.factor(10.0) == server.limit.factor(10.0) == pytest.approx(2 * (4 / 3 + 4 / 3 / 4) / 10)
+
+
+def test_the_limit_follows_lengths_that_grow():
+    limit = Limit(None)
+    factors = [limit.factor(1.01**step) for step in range(1000)]
+    assert set(factors) == {1.0}
+    assert [Limit(0.0).factor(norm) for norm in (1.0, 1e9)] == [1.0, 1.0]
 
 
 def test_counters_come_back():

@@ -365,7 +365,7 @@ def test_two_poor_iterations_end_it_at_the_best_weights_also_when_interrupted(pr
 def test_wrong_settings(problem, refused):
     _folder, argv = problem
     start = [*argv, "--method", "hessian-free"]
-    assert refused([*start, "--max-norm", "2"]) == "--max-norm 2: hessian-free has a line search; leave it at 0"
+    assert refused([*start, "--max-norm", "2"]) == "--max-norm 2: hessian-free has a line search; leave it out"
     assert refused([*start, "--dropout", "0.1"]) == "--dropout 0.1: hessian-free has a line search; leave it at 0"
     for option, rule in (
         ("damping=0", "above 0"),

@@ -39,6 +39,7 @@ class Method:
     average: ClassVar[bool] = False  # the result is an average of w, not w
     natural_gradient: ClassVar[bool] = False  # the default of --natural-gradient auto
     serial: ClassVar[bool] = False  # one worker, no staleness
+    pushes_gradients: ClassVar[bool] = True  # pushes of one length, or nearly: --max-norm auto limits them
     synchronous: ClassVar[bool] = False  # a step waits for a push of every worker
     bounded_staleness: ClassVar[bool] = True  # a push older than --max-staleness is refused
 

@@ -39,6 +39,7 @@ class Easgd(Method):
 
     name = "easgd"
     bounded_staleness = False
+    pushes_gradients = False
 
     period: int = 4  # minibatches between two exchanges
     beta: float = 0.9

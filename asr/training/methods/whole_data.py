@@ -77,6 +77,7 @@ class WholeData(Method):
     course = "whole data"
     schedule = "constant"
     bounded_staleness = False  # the weights are the same all through a pass: no push is too old
+    pushes_gradients = False  # but sums over leases, and a line search needs all of them
 
     def __post_init__(self) -> None:
         self.loss = 0.0  # summed over frames, since `begin_pass`
