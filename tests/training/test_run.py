@@ -230,6 +230,14 @@ def test_dev_must_not_be_of_the_training_set(problem, refused):
     assert refused(argv).endswith("is in the training set too: nothing is held out")
 
 
+def test_a_network_survives_a_rate_at_its_edge(problem):
+    """Without a limit on pushes this run ends with a dead network: cross-entropy 1.385, as of four equal classes."""
+    folder, argv = problem
+    assert main([*argv, "--layers", "4", "--width", "64", "--workers", "1", "--eta0", "1"]) == 0
+    done = json.loads((folder / "model/log/train.jsonl").read_text("utf-8").splitlines()[-1])
+    assert done["ce"] < 0.1 and done["clipped"] > 0
+
+
 def test_a_rate_that_is_far_too_high_stops_the_run_and_names_utterances(problem, refused):
     _, argv = problem
     line = refused([*argv, "--workers", "1", "--eta0", "1e30", "--warmup", "0"])

@@ -11,7 +11,7 @@ g of a minibatch arrives after n frames,
 and the worker that pushed gets w, never w̄. server.py does these lines in this order.
 
 The paper does not have the natural gradient (acoustic/fisher.py), which g is by default: it is worth several passes.
-`--natural-gradient off` leaves it out.
+`--natural-gradient off` leaves it out. Nor does it have the limit of a push's length (limit.py): `--max-norm 0`.
 """
 
 from __future__ import annotations
