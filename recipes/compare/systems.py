@@ -121,6 +121,9 @@ NETWORKS = {
         Network("half", 0.5),
         Network("double", 2.0),
         # the paper's conditions
-        Network("sigmoid", options={"activation": "sigmoid", "layer-norm": "false", "natural-gradient": "off"}),
+        Network(
+            "sigmoid",
+            options={"activation": "sigmoid", "layer-norm": "false", "natural-gradient": "off", "max-norm": "0"},
+        ),
     )
 }
