@@ -51,9 +51,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--show", action="store_true", help="measure nothing")
     given = parser.parse_args(arguments)
-    size, results = SIZES[given.size], Results(given.results)
-    groups = given.groups or list(size.groups)
+    results = Results(given.results)
     lab = Lab(given.exp, given.workers)
+    if not given.show:
+        results.write_hours(lab.hours())
+    size = SIZES[given.size].within(results.hours())
+    groups = given.groups or list(size.groups)
     for group in [] if given.show else groups:
         measure_missing(results, lab, cells(group, size), size)
     print("\n".join(publish(results, size, groups)), flush=True)

@@ -56,6 +56,15 @@ class Results:
         """Write what was tried and chosen."""
         self._write(f"tuned/{system}.{network}", tuned)
 
+    def hours(self) -> float | None:
+        """Return the hours of the whole training set, None before anything was measured."""
+        about = self._read("experiment")
+        return None if about is None else float(about["hours"])
+
+    def write_hours(self, hours: float) -> None:
+        """Write the hours of the whole training set."""
+        self._write("experiment", {"hours": round(hours, 2)})
+
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.folder / f"{name}.json"
         return read_json(path) if path.is_file() else None

@@ -14,7 +14,7 @@ all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cells import ALL, Cell
 from systems import LINEAR, MANY, NETWORKS, NEWBOB, ONE, OTHERS, STALE, SYSTEMS
@@ -24,7 +24,10 @@ RIVALS = (ONE, NEWBOB, MANY, LINEAR)
 
 @dataclass(frozen=True)
 class Size:
-    """tune: hours of the slice that options are chosen on; main, methods, hours: those of the groups so named."""
+    """tune: hours of the slice that options are chosen on; main, methods, hours: those of the groups so named.
+
+    Of `hours`, slices that are no smaller than the training set are left out.
+    """
 
     tune: str
     main: str
@@ -34,9 +37,16 @@ class Size:
     groups: tuple[str, ...]
     systems: tuple[str, ...] = tuple(SYSTEMS)
 
+    def within(self, total: float | None) -> Size:
+        """Return the size for a training set of so many hours; None: they are not known."""
+        fitting = (hours for hours in self.hours if hours == ALL or total is None or float(hours) < 0.9 * total)
+        return replace(self, hours=tuple(fitting))
+
 
 SIZES = {
-    "full": Size("1", ALL, "3", ("1", "3", ALL), 3, ("main", "methods", "networks", "hours", "staleness")),
+    "full": Size(
+        "1", ALL, "3", ("1", "3", "10", "30", ALL), 3, ("main", "methods", "networks", "hours", "staleness")
+    ),
     "evening": Size("0.5", "1", "1", ("0.5", "1"), 2, ("main", "hours", "staleness")),
     "ci": Size("0.03", ALL, ALL, (ALL,), 1, ("main",), (ONE.name, NEWBOB.name)),
 }

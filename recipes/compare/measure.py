@@ -40,6 +40,10 @@ class Lab:
     def __init__(self, exp: Path, workers: int) -> None:
         self.exp, self.workers, self.place = exp, workers, exp / "compare"
 
+    def hours(self) -> float:
+        """Return the hours of the whole training set."""
+        return sum(num_frames(self.exp / "data/train").values()) / FRAMES_PER_HOUR
+
     def train_set(self, hours: str) -> Path:
         """Return the data directory of so many hours of random speakers, made if it is missing."""
         whole = self.exp / "data/train"
@@ -54,8 +58,8 @@ class Lab:
     def train(self, system: System, network: Network, hours: str, options: Options, seed: int, out: Path) -> None:
         """Train; a run that was killed goes on."""
         data = self.train_set(hours)
-        counts = num_frames(data)
-        sizes = suit(sum(counts.values()) / FRAMES_PER_HOUR, sum(counts.values()) / FRAMES_PER_HOUR)
+        long = sum(num_frames(data).values()) / FRAMES_PER_HOUR
+        sizes = suit(long, long)
         width = {"width": str(16 * round(network.width * sizes.width / 16))} if network.width != 1 else {}
         workers = {"workers": str(self.workers)}
         fixed = {"method": system.method, **workers, **network.options, **width, **system.fixed}

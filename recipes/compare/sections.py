@@ -52,8 +52,8 @@ def sections(results: Results, size: Size, groups: Sequence[str]) -> list[Sectio
 def headline(results: Results, size: Size, corpus: str) -> str | None:
     """Return the result of the main group in one sentence, None before it is measured."""
     wanted = cells("main", size)
-    hours = "all hours" if size.main == ALL else f"{size.main} h"
-    return sentence(measured(results, wanted), f"{hours} of {corpus}")
+    hours = results.hours() if size.main == ALL else size.main
+    return sentence(measured(results, wanted), f"{hours} h of {corpus}")
 
 
 def _section(results: Results, group: str, wanted: Sequence[Cell]) -> Section:

@@ -96,6 +96,7 @@ def results(tmp_path):
         one = measure.figures(log(1000, ce)) | {"dev": speakers[0], "test": test}
         results.write(Cell("one-pass", "default", "1", seed), one)
     results.write(Cell("newbob", "default", "1", 1), many)
+    results.write_hours(8.808)
     return results
 
 
@@ -143,6 +144,12 @@ def test_the_page_needs_no_other_file_and_names_what_was_tried(results):
     assert len(set(ids)) == len(ids)
 
 
+def test_slices_are_smaller_than_the_training_set(results):
+    size = groups.SIZES["full"].within(results.hours())
+    assert results.hours() == 8.81 and size.hours == ("1", "3", "all")
+    assert groups.SIZES["full"].within(50.0).hours == ("1", "3", "10", "30", "all")
+
+
 def test_simulated_workers_take_the_options_of_one_pass():
     stale = groups.cells("staleness", groups.SIZES["full"])
     assert [SYSTEMS[cell.system].fixed["workers"] for cell in stale[:7]] == ["1", "2", "4", "8", "16", "32", "64"]
@@ -155,7 +162,7 @@ def test_the_smallest_comparison_runs(tmp_path):
     command = [str(COMPARE / "run.sh"), "--ci", "--exp", str(tmp_path / "exp"), "--results", str(tmp_path / "mini")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "\n# One pass against many: mini\n\nOn all hours of mini, one pass gives " in done.stdout
+    assert "\n# One pass against many: mini\n\nOn 0.05 h of mini, one pass gives " in done.stdout
     assert (tmp_path / "mini/index.html").is_file()
     again = subprocess.run([*command, "--show"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.endswith(again.stdout)
