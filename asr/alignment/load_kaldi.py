@@ -5,6 +5,7 @@ load(Path("exp/tri1_ali"), request)
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def _copy(ali_dir: Path, request: LoadRequest, phones: Path, archives: dict[str,
     """Copy the alignment directory's files and remove those of an earlier run. archives: see copy_archives."""
     for name in KALDI_OPTIONS:
         (request.out / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (request.out / SILENCE_FILE).parent.rmdir()  # that of an earlier run is empty now
     options = [name for name in KALDI_OPTIONS if (ali_dir / name).is_file()]
     copied = copy_system(ali_dir, request.out, ("final.mdl", "tree", *options))
     copy_whole(phones, request.out / "phones.txt")

@@ -19,7 +19,7 @@ from asr.report.charts import Chart
 
 
 @dataclass(frozen=True)
-class Table:
+class CaptionedTable:
     """caption: what it is of; empty if the section's title says so."""
 
     caption: str
@@ -28,11 +28,11 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """title: the group's; charts: for the page alone."""
 
     title: str
-    tables: Sequence[Table]
+    tables: Sequence[CaptionedTable]
     charts: Sequence[Chart]
 
     def markdown(self) -> list[str]:
@@ -43,7 +43,7 @@ class Section:
         return lines
 
 
-def sections(results: Results, size: Size, groups: Sequence[str]) -> list[Section]:
+def sections(results: Results, size: Size, groups: Sequence[str]) -> list[PageSection]:
     """Return the sections of the groups that have a result, and that of what was tuned."""
     made = [_section(results, group, cells(group, size)) for group in groups]
     return [section for section in (*made, _tuning(results, size, groups)) if section.tables]
@@ -56,7 +56,7 @@ def headline(results: Results, size: Size, corpus: str) -> str | None:
     return sentence(measured(results, wanted), f"{hours} h of {corpus}")
 
 
-def _section(results: Results, group: str, wanted: Sequence[Cell]) -> Section:
+def _section(results: Results, group: str, wanted: Sequence[Cell]) -> PageSection:
     tables, charts = [], []
     gaps: dict[str, list[str]] = {}
     for network, hours in dict.fromkeys((cell.network, cell.hours) for cell in wanted):
@@ -64,7 +64,7 @@ def _section(results: Results, group: str, wanted: Sequence[Cell]) -> Section:
         if not (rows := table(results, some, NEWBOB.name)):
             continue
         where = f"{network} network, {'all hours' if hours == ALL else f'{hours} h'}"
-        tables.append(Table(where, HEADS, rows))
+        tables.append(CaptionedTable(where, HEADS, rows))
         found = measured(results, some)
         charts += (
             staleness_charts(found) if group == "staleness" else charts_of(found, where, f"{group}-{len(charts)}")
@@ -72,11 +72,11 @@ def _section(results: Results, group: str, wanted: Sequence[Cell]) -> Section:
         if (row := gap_row(hours, found)) is not None:
             gaps[hours] = row
     if len(gaps) > 1:
-        tables.insert(0, Table("The gap as hours grow", GAP_HEADS, list(gaps.values())))
-    return Section(group, tables, charts)
+        tables.insert(0, CaptionedTable("The gap as hours grow", GAP_HEADS, list(gaps.values())))
+    return PageSection(group, tables, charts)
 
 
-def _tuning(results: Results, size: Size, groups: Sequence[str]) -> Section:
+def _tuning(results: Results, size: Size, groups: Sequence[str]) -> PageSection:
     pairs = dict.fromkeys((cell.network, cell.system) for group in groups for cell in cells(group, size))
     rows = [row for network, system in pairs for row in tuned(results, [system], network)]
-    return Section("tuning", [Table("", TUNED_HEADS, rows)] if rows else [], [])
+    return PageSection("tuning", [CaptionedTable("", TUNED_HEADS, rows)] if rows else [], [])
