@@ -139,6 +139,13 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         handle.writelines(f"{line}\n" for line in lines)
 
 
+def remove(path: Path) -> None:
+    """Remove a file if it is there, and its folder if nothing else is in it."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+
+
 @contextlib.contextmanager
 def folder_beside(target: Path, prefix: str) -> Iterator[Path]:
     """Yield a new hidden folder beside `target`, and remove what is left of it at the end."""

@@ -5,7 +5,6 @@ load(Path("exp/tri1_ali"), request)
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from asr.errors import InputError
 from asr.features.adaptation.affine import read_transforms, write_transforms
 from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.reader import DESCRIPTION
-from asr.files import copy_whole
+from asr.files import copy_whole, remove
 from asr.kaldi.alignments import archive_paths, read_alignments, to_pdf
 from asr.kaldi.path_check import PathCheck
 from asr.kaldi.stream import Floats
@@ -96,9 +95,7 @@ def _real_phones(path: Path) -> dict[int, str]:
 def _copy(ali_dir: Path, request: LoadRequest, phones: Path, archives: dict[str, str]) -> list[Path]:
     """Copy the alignment directory's files and remove those of an earlier run. archives: see copy_archives."""
     for name in KALDI_OPTIONS:
-        (request.out / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        (request.out / SILENCE_FILE).parent.rmdir()  # that of an earlier run is empty now
+        remove(request.out / name)
     options = [name for name in KALDI_OPTIONS if (ali_dir / name).is_file()]
     copied = copy_system(ali_dir, request.out, ("final.mdl", "tree", *options))
     copy_whole(phones, request.out / "phones.txt")

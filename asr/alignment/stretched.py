@@ -13,7 +13,6 @@ self-loops would not fit, are not written: training needs only pdf-ids.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,8 @@ import numpy as np
 from asr.acoustic.adaptation import SAT, sat_files, sat_in
 from asr.alignment.load import LeftOutAlignments, LoadRequest, write_targets
 from asr.errors import InputError
-from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.compute import FRAME_LENGTH_MS, FRAME_SHIFT_MS
+from asr.files import remove
 from asr.kaldi.archives import read_int_vectors
 from asr.kaldi.counts import read_counts
 from asr.kaldi.system import SYSTEM_FILES, copy_system
@@ -52,9 +51,7 @@ def write_stretched(originals: Path, request: LoadRequest) -> list[Path]:
     written = write_targets(_pairs(originals, request, left_out.reasons), num_pdfs, request, left_out)
     shutil.rmtree(request.out / SAT, ignore_errors=True)  # of earlier originals, who may have had other speakers
     for path in sat_files(request.out):
-        path.unlink()
-    with contextlib.suppress(OSError):
-        (request.out / SILENCE_FILE).parent.rmdir()
+        remove(path)
     return [*written, *copy_system(originals, request.out, _system_files(originals))]
 
 

@@ -1,12 +1,13 @@
 """The tables of a comparison: a row a system, means over seeds, and what they are compared with.
 
-rows = table(results, [Cell("one-pass", "default", "all", 1), ...], baseline="newbob")
+found = measured(results, [Cell("one-pass", "default", "all", 1), ...])
+rows = table(found, baseline="newbob")
 for line in markdown(HEADS, rows): print(line)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any
@@ -77,9 +78,8 @@ def measured(results: Results, cells: Sequence[Cell]) -> dict[str, Measured]:
     return {name: Measured(name, runs) for name, runs in found.items()}
 
 
-def table(results: Results, cells: Sequence[Cell], baseline: str) -> list[list[str]]:
-    """Return the rows of the cells that are measured, of one network and one number of hours."""
-    found = measured(results, cells)
+def table(found: Mapping[str, Measured], baseline: str) -> list[list[str]]:
+    """Return the rows of the systems of one network and one number of hours."""
     rival = found.get(baseline)
     return [_row(one, None if one is rival else rival) for one in found.values()]
 

@@ -26,6 +26,11 @@ class CaptionedTable:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Return the heads as the page's macro takes them: with no class."""
+        return [(head, "") for head in self.heads]
+
 
 @dataclass(frozen=True)
 class PageSection:
@@ -61,11 +66,10 @@ def _section(results: Results, group: str, wanted: Sequence[Cell]) -> PageSectio
     gaps: dict[str, list[str]] = {}
     for network, hours in dict.fromkeys((cell.network, cell.hours) for cell in wanted):
         some = [cell for cell in wanted if (cell.network, cell.hours) == (network, hours)]
-        if not (rows := table(results, some, NEWBOB.name)):
+        if not (found := measured(results, some)):
             continue
         where = f"{network} network, {'all hours' if hours == ALL else f'{hours} h'}"
-        tables.append(CaptionedTable(where, HEADS, rows))
-        found = measured(results, some)
+        tables.append(CaptionedTable(where, HEADS, table(found, NEWBOB.name)))
         charts += (
             staleness_charts(found) if group == "staleness" else charts_of(found, where, f"{group}-{len(charts)}")
         )

@@ -9,6 +9,7 @@ The strongest system with many passes is the one with the fewest errors on dev; 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rows import Measured
 from systems import LINEAR, MANY, NEWBOB, ONE, SYSTEMS
@@ -24,31 +25,47 @@ def strongest(found: Mapping[str, Measured]) -> Measured | None:
     return min(rivals, key=lambda one: one.errors("dev").rate, default=None)
 
 
+@dataclass(frozen=True)
+class Gap:
+    """One pass beside the strongest system with many passes; points, interval: of CER on test, one minus many."""
+
+    one: Measured
+    many: Measured
+    points: float
+    interval: tuple[float, float]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Measured]) -> Gap | None:
+        """Return the gap; None if one of the two sides is not measured, or on other speakers."""
+        one, many = found.get(ONE.name), strongest(found)
+        if one is None or many is None or (difference := one.difference(many)) is None:
+            return None
+        return cls(one, many, *difference)
+
+
 def sentence(found: Mapping[str, Measured], speech: str) -> str | None:
     """Return the result in one sentence; None if one of the two sides is not measured."""
-    one, rival = found.get(ONE.name), strongest(found)
-    if one is None or rival is None or (difference := one.difference(rival)) is None:
+    if (gap := Gap.of(found)) is None:
         return None
-    points, (low, high) = difference
+    low, high = gap.interval
     return (
-        f"On {speech}, one pass gives {one.errors('test').rate:.2f} % character errors on test, and the strongest "
-        f"system with many passes ({SYSTEMS[rival.system].title}) {rival.errors('test').rate:.2f} %: a difference of "
-        f"{points:+.2f} points ({low:+.2f} to {high:+.2f}), in {one.steps_cpu_s / rival.steps_cpu_s:.2f} of its CPU "
-        "seconds."
+        f"On {speech}, one pass gives {gap.one.errors('test').rate:.2f} % character errors on test, and the "
+        f"strongest system with many passes ({SYSTEMS[gap.many.system].title}) {gap.many.errors('test').rate:.2f} %: "
+        f"a difference of {gap.points:+.2f} points ({low:+.2f} to {high:+.2f}), "
+        f"in {gap.one.steps_cpu_s / gap.many.steps_cpu_s:.2f} of its CPU seconds."
     )
 
 
 def gap_row(hours: str, found: Mapping[str, Measured]) -> list[str] | None:
     """Return the row of one number of hours, None if one of the two sides is not measured."""
-    one, rival = found.get(ONE.name), strongest(found)
-    if one is None or rival is None or (difference := one.difference(rival)) is None:
+    if (gap := Gap.of(found)) is None:
         return None
-    points, (low, high) = difference
+    low, high = gap.interval
     return [
         hours,
-        f"{one.errors('test').rate:.2f}",
-        SYSTEMS[rival.system].title,
-        f"{rival.errors('test').rate:.2f}",
-        f"{points:+.2f} ({low:+.2f} to {high:+.2f})",
-        f"{rival.steps_cpu_s / one.steps_cpu_s:.1f}",
+        f"{gap.one.errors('test').rate:.2f}",
+        SYSTEMS[gap.many.system].title,
+        f"{gap.many.errors('test').rate:.2f}",
+        f"{gap.points:+.2f} ({low:+.2f} to {high:+.2f})",
+        f"{gap.many.steps_cpu_s / gap.one.steps_cpu_s:.1f}",
     ]

@@ -102,7 +102,8 @@ def results(tmp_path):
 
 def test_the_rows_by_hand(results):
     cells = [Cell(name, "default", "1", seed) for seed in (1, 2, 3) for name in ("one-pass", "newbob")]
-    one, other = (dict(zip(rows.HEADS, row, strict=True)) for row in rows.table(results, cells, "newbob"))
+    found = rows.measured(results, cells)
+    one, other = (dict(zip(rows.HEADS, row, strict=True)) for row in rows.table(found, "newbob"))
     assert (one["seeds"], other["seeds"]) == ("2", "1")
     assert (one["held-out CE"], one["dev CER"]) == ("1.5000", "20.00")
     assert one["staleness"] == "0.8"  # one push of 0 and three of 1
@@ -111,7 +112,7 @@ def test_the_rows_by_hand(results):
     assert one["against the baseline, 95 %"] == "-5.00 (-5.00 to -5.00)"
     assert (one["CPU s"], one["of it steps"], one["ratio of CPU s"]) == ("60", "50", "10.0")  # 500 to 50
     assert one["s to the baseline's CE, + 1 %, + 2 %"] == "never, never, never", "the second seed ends at 1.6"
-    assert rows.table(results, [Cell("one-pass", "half", "1", 1)], "newbob") == []
+    assert rows.table(rows.measured(results, [Cell("one-pass", "half", "1", 1)]), "newbob") == []
     first = rows.Measured("one-pass", [results.read(cells[0])])
     assert [first.reached_after(ce) for ce in (2.4, 1.5, 1.3)] == [10.0, 20.0, None]
 

@@ -9,7 +9,6 @@ Writes  final.mdl tree phones.txt ali.*.gz num_jobs final.occs cmvn_opts mfcc.co
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from asr.features.adaptation.speaker import SILENCE_FILE
 from asr.features.adaptation.splicing import write_splice_opts
 from asr.features.reader import DESCRIPTION, describe
 from asr.features.static_cepstra import NUM_CEPS
-from asr.files import atomic, read_bytes, write_json
+from asr.files import atomic, read_bytes, remove, write_json
 from asr.kaldi.alignments import remove_alignments, write_alignments
 from asr.kaldi.occupancy import OCCUPANCY, write_occupancy
 from asr.kaldi.system import write_system
@@ -82,10 +81,7 @@ def remove_rung(out: Path) -> None:
     """Remove the files of an earlier run, the archives first, and the folder if nothing else is in it."""
     remove_alignments(out)
     for path in (*out.glob("trans.*"), *(out / name for name in (STAMP, *FILES))):
-        path.unlink(missing_ok=True)
-    for folder in (out / "phones", out):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        remove(path)
 
 
 def occupancy(parts: Sequence[Mapping[str, Ints]], model: TransitionModel) -> npt.NDArray[np.int64]:
